@@ -1,0 +1,59 @@
+/* diag.h - errors for callers, and diagnostics for the person who wrote a model.
+ *
+ * A gr_error is one failure: a status and a sentence. A gr_diag collects every
+ * mistake of a model file, each at a place, so that one run reports all. */
+#ifndef GR_BASE_DIAG_H
+#define GR_BASE_DIAG_H
+
+#include "base/arena.h"
+#include <stdio.h>
+
+typedef enum gr_status {
+    GR_OK = 0,
+    GR_EINVAL = -1, /* the model, an argument or a file's contents */
+    GR_ENOMEM = -2,
+    GR_EIO = -3,
+    GR_ESTATE = -4, /* not finite, interrupted */
+} gr_status;
+
+typedef struct gr_error {
+    gr_status status;
+    char message[1024];
+} gr_error;
+
+/* Fills e (may be NULL) and returns `status`, so that `return gr_set_error(...)` reads well. */
+GR_PRINTF(3, 4) int gr_set_error(gr_error *e, gr_status status, const char *fmt, ...);
+
+/* A text that diagnostics point into. */
+typedef struct gr_source {
+    const char *name; /* as the user gave it */
+    const char *text;
+    size_t length;
+} gr_source;
+
+/* A place; line and column count from 1, source NULL: nowhere. length: of what is
+ * underlined, at least 1. */
+typedef struct gr_loc {
+    const gr_source *source;
+    int line, column, length;
+} gr_loc;
+
+typedef struct gr_diag gr_diag;
+/* Lives in the arena. */
+gr_diag *gr_diag_create(gr_arena *a);
+/* "file:line:column: error: ...". A message at the same place with the same text is
+ * reported once. */
+GR_PRINTF(3, 4) void gr_diag_error(gr_diag *d, gr_loc at, const char *fmt, ...);
+void gr_diag_verror(gr_diag *d, gr_loc at, const char *fmt, va_list args);
+/* A second place that explains the last error ("note: ..."). */
+GR_PRINTF(3, 4) void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...);
+int gr_diag_count(const gr_diag *d); /* of errors */
+/* Sorted by place, each with its source line and a caret. */
+void gr_diag_print(const gr_diag *d, FILE *to);
+/* The i-th error in the order of print, for tests. */
+const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at);
+
+/* The name nearest to `name` by edit distance, NULL if none is near enough. names
+ * is NULL-ended. */
+const char *gr_nearest(const char *name, const char *const *names);
+#endif

@@ -1,0 +1,207 @@
+/* graph.h - the graph that a model becomes: nodes, values, loops, states.
+ *
+ * A node is an op applied to values; a value is immutable and made by one output
+ * of one node. A Scan node holds a body graph, which is one time step. The root
+ * graph is one step of the training loop: its states are that loop's carries.
+ *
+ * Invariants (gr_graph_check): nodes stand in an order in which every input is made
+ * before it is read; a node reads only values of its own graph (a body gets what it
+ * needs from outside through args); names are unique within a graph; every value has
+ * a known type after the pass "infer".
+ *
+ * A raw graph, as built from a model file, is the exception: its nodes may be
+ * composite and its types unknown. The pass "expand" makes a typed graph of it. */
+#ifndef GR_GRAPH_GRAPH_H
+#define GR_GRAPH_GRAPH_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include <graphrun/op.h>
+
+typedef struct gr_graph gr_graph;
+typedef struct gr_node gr_node;
+typedef struct gr_value gr_value;
+typedef struct gr_registry gr_registry;
+struct gr_tape; /* kernel/tape.h */
+
+typedef enum gr_phase { GR_FORWARD, GR_BACKWARD, GR_UPDATE } gr_phase;
+
+struct gr_value {
+    gr_node *node;
+    int index;        /* which output of node */
+    const char *port; /* its output port's name */
+    gr_type type;
+    void *mark;       /* scratch of the pass at work; means nothing between passes */
+};
+
+/* A loop. The node's inputs are [inits of the carries][sequences][invariants], the
+ * body's args the same in the same order; the body's results are [next of each
+ * carry][stacked]; the node's outputs [last of each carry][history of each
+ * carry][stacked]. history[T + 1, ...]: at t the carry that step t reads (reverse:
+ * makes), so that forward history[0] is the init, reverse history[T]. Sequences,
+ * histories and stacked values have time as axis 0 and are in the order of time
+ * whatever the direction. */
+typedef struct gr_scan {
+    gr_graph *body;
+    bool reverse;
+    int64_t steps; /* 0 until known */
+    int carries, sequences, invariants, stacked;
+} gr_scan;
+
+struct gr_node {
+    const gr_op *op;
+    gr_graph *graph;
+    const char *name;  /* full path: "rnn.l0.gates"; derived nodes keep their origin's
+                          name in it */
+    gr_loc at;
+    gr_phase phase;
+    gr_attr *attr;     /* by position in op->attrs */
+    const gr_loc *attr_at;  /* by attribute, where written; NULL if not from a file */
+    const gr_loc *port_at;  /* by input port; NULL likewise */
+    gr_value **in;     /* port after port; NULL: absent */
+    int *port;         /* port p is in[port[p]] .. in[port[p + 1] - 1]; ports + 1 entries */
+    int num_in, num_out;
+    gr_value **out;
+    gr_scan *scan;     /* loops only */
+    struct gr_tape *tape; /* fused nodes, and products with an epilogue */
+    int product_inputs;   /* with an epilogue: in[0..product_inputs) are the product's own,
+                             in[product_inputs..) the tape's, after the product itself */
+    uint64_t path;     /* hash of the name at creation: key of random numbers */
+    int outer_axes;    /* random ops: how many leading axes hoisting added */
+    void *mark;        /* scratch of the pass at work */
+};
+
+/* A carry of the training loop: a parameter, a moment, a kept recurrent state. */
+typedef struct gr_state {
+    const char *name;   /* as in the weights file */
+    gr_value *value;    /* what this step reads */
+    gr_value *next;     /* what the next one will read; NULL: never changes */
+    const char *init;   /* initialiser as text */
+    bool trainable;     /* an optimiser may give it a `next` */
+    bool weight;        /* belongs to the weights file; else to a checkpoint alone */
+    const char *reset;  /* "epoch": set to init when an epoch begins; NULL: never */
+} gr_state;
+
+typedef struct gr_name { /* a name a person may ask for: "rnn", "rnn.output" */
+    const char *name;
+    gr_value *value;     /* of this graph or of a body below it */
+} gr_name;
+
+struct gr_graph {
+    gr_arena *arena;
+    gr_graph *parent;  /* of a body */
+    gr_node *owner;    /* the Scan node of a body; set by gr_node_set_body */
+    const gr_registry *registry; /* of the root; bodies have it too */
+    gr_diag *diag;
+    gr_dtype real;     /* what "float" is: GR_FLOAT32 or GR_FLOAT64 */
+    bool typed;        /* false: raw */
+    gr_node **nodes; int num_nodes, cap_nodes;
+    gr_value **args; int num_args, cap_args;
+    gr_value **results; int num_results, cap_results;
+    /* the root alone: */
+    const char **result_names; int cap_result_names;
+    gr_state *states; int num_states, cap_states;
+    gr_name *names; int num_names, cap_names;
+    gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
+};
+
+gr_graph *gr_graph_create(gr_arena *a, const gr_registry *r, gr_diag *d, gr_dtype real);
+gr_graph *gr_graph_body(gr_graph *parent); /* an empty body */
+gr_graph *gr_graph_root(gr_graph *g);
+
+/* ---- building, without inference (passes that know the types, and the raw graph) */
+
+typedef struct gr_node_spec {
+    const gr_op *op;
+    const char *name; /* full path; made unique by "_2", "_3", ... if taken; NULL: from the op */
+    gr_loc at;
+    gr_phase phase;
+    int num_in;
+    gr_value *const *in;
+    const int *port;  /* NULL: distribute as gr_emit does */
+    const gr_attr *attr; /* NULL: defaults */
+} gr_node_spec;
+/* Appends a node without outputs. */
+gr_node *gr_node_add(gr_graph *g, const gr_node_spec *spec);
+/* Appends an output; port NULL: named by the op's descriptor. */
+gr_value *gr_node_add_output(gr_node *n, const char *port, const gr_type *t);
+/* Adds an input to the last port that is used (loops). */
+void gr_node_add_input(gr_node *n, int position, gr_value *v);
+gr_value *gr_graph_add_arg(gr_graph *body, int position, const char *name, const gr_type *t);
+void gr_graph_add_result(gr_graph *g, int position, const char *name, gr_value *v);
+gr_state *gr_graph_add_state(gr_graph *g, const char *name, const gr_type *t, const char *init);
+gr_state *gr_graph_find_state(gr_graph *g, const char *name);
+void gr_graph_set_name(gr_graph *root, const char *name, gr_value *v); /* replaces */
+gr_value *gr_graph_find_name(const gr_graph *root, const char *name);
+
+/* Loops: add a sequence or an invariant (the arg of an equal one is given again), a
+ * carry, a stacked result. Each keeps node and body in step. Types of the outputs are
+ * set from the body's when `steps` is known. */
+gr_node *gr_scan_add(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_t steps);
+gr_value *gr_scan_invariant(gr_node *scan, gr_value *outer);
+gr_value *gr_scan_sequence(gr_node *scan, gr_value *outer, const char *name);
+gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name); /* gives the arg */
+int gr_scan_stack(gr_node *scan, gr_value *inner, const char *name);      /* j of gr_scan_stacked */
+gr_value *gr_scan_last(gr_node *scan, int carry);
+gr_value *gr_scan_history(gr_node *scan, int carry);
+gr_value *gr_scan_stacked(gr_node *scan, int j);
+enum gr_arg_kind { GR_ARG_CARRY, GR_ARG_SEQUENCE, GR_ARG_INVARIANT };
+/* What kind an arg of a body is, and its number among those of its kind. */
+enum gr_arg_kind gr_arg_kind(const gr_value *arg, int *number);
+/* The value outside that arg stands for: its init, its sequence, itself. */
+gr_value *gr_arg_outer(const gr_value *arg);
+/* v as seen in graph g: v itself, or args that hand it down through every loop between. */
+gr_value *gr_graph_capture(gr_graph *g, gr_value *v);
+
+/* ---- rewriting ---- */
+
+/* Every reader of `from` (nodes of its graph, results, states, names) reads `to`. */
+void gr_replace(gr_value *from, gr_value *to);
+/* Drops nodes, args, carries and results of bodies that no result, state or effect needs. */
+void gr_graph_prune(gr_graph *root);
+/* Puts nodes in dependency order, keeping the present order where free. -1: a cycle. */
+int gr_graph_sort(gr_graph *g);
+/* Checks the invariants of g and all bodies; NULL or what is wrong. */
+const char *gr_graph_check(const gr_graph *g);
+/* A deep copy in `a`: nodes, bodies, states, names. */
+gr_graph *gr_graph_clone(const gr_graph *g, gr_arena *a);
+/* Readers of v within its graph (results, states count once each). */
+int gr_value_readers(const gr_value *v);
+/* For debugging: one line a node. */
+void gr_graph_print(const gr_graph *g, FILE *to);
+
+/* ---- types ---- */
+bool gr_type_equal(const gr_type *a, const gr_type *b); /* dtype, rank, dims */
+const char *gr_type_text(gr_arena *a, const gr_type *t); /* "float32 [time 35, batch 32]" */
+/* NumPy broadcasting; -1 if they do not fit. */
+int gr_broadcast(const gr_type *a, const gr_type *b, gr_type *out);
+
+/* ---- attributes ---- */
+gr_attr *gr_node_attr(const gr_node *n, const char *name); /* aborts on an unknown name */
+/* The position of an attribute or a port in its op's list, -1 if there is none. */
+int gr_op_attr(const gr_op *op, const char *name);
+int gr_op_input(const gr_op *op, const char *name);
+int gr_op_output(const gr_op *op, const char *name);
+int gr_op_num_attrs(const gr_op *op);
+int gr_op_num_inputs(const gr_op *op);
+/* One attribute from its text as a model file has it (also defaults and gr_emit). 0, or
+ * -1 with a message in *why (in a). */
+int gr_attr_parse(gr_arena *a, const gr_attr_spec *spec, const char *text, gr_attr *out, const char **why);
+/* All attributes at their defaults. */
+gr_attr *gr_attr_defaults(gr_arena *a, const gr_op *op);
+/* "dim=-1, keepdim=true" into attrs (as gr_emit has it). 0 or -1 with *why. */
+int gr_attrs_parse(gr_arena *a, const gr_op *op, const char *text, gr_attr *attrs, const char **why);
+/* Back to text. */
+const char *gr_attr_text(gr_arena *a, const gr_attr_spec *spec, const gr_attr *v);
+
+/* ---- the registry ---- */
+gr_registry *gr_registry_create(gr_arena *a); /* with all built-in ops */
+/* Checks the descriptor (abi, size, names, which functions go together). */
+int gr_registry_add(gr_registry *r, const gr_op *op, gr_error *e);
+int gr_registry_load(gr_registry *r, const char *plugin_path, gr_error *e);
+const gr_op *gr_registry_find(const gr_registry *r, const char *name);
+const gr_op *gr_registry_role(const gr_registry *r, gr_role role);
+int gr_registry_count(const gr_registry *r);
+const gr_op *gr_registry_at(const gr_registry *r, int i);
+const char *const *gr_registry_names(const gr_registry *r); /* NULL-ended, for gr_nearest */
+#endif

@@ -1,0 +1,86 @@
+/* model.h - a model file, read: its vars, blocks, and sections; and the raw graph.
+ *
+ *     gr_model_read     the document, with --set applied and vars known
+ *     gr_model_graph    the raw graph of its `graph` section
+ *
+ * The data section's scalars (data.vocab) and axis lengths are given between the two
+ * by gr_model_set, so that $data.vocab has a value when the graph is built. */
+#ifndef GR_MODEL_MODEL_H
+#define GR_MODEL_MODEL_H
+
+#include "graph/graph.h"
+#include "model/doc.h"
+
+/* A value of the model file's expression language. */
+typedef enum gr_var_kind { GR_VAR_NONE, GR_VAR_INT, GR_VAR_FLOAT, GR_VAR_BOOL, GR_VAR_TEXT, GR_VAR_LIST } gr_var_kind;
+typedef struct gr_var {
+    gr_var_kind kind;
+    int64_t i; /* also bool */
+    double f;
+    const char *text;
+    int count; struct gr_var *item;
+} gr_var;
+
+typedef struct gr_model gr_model;
+
+typedef struct gr_model_options {
+    const char *const *sets;    /* NULL-ended "KEY=VALUE" */
+    const char *const *plugins; /* NULL-ended paths, besides the file's own `plugins:` */
+    gr_dtype real;
+} gr_model_options;
+
+/* Reads the file, its plugins and blocks. The model owns nothing: all is in `a`. Mistakes
+ * go to d (the model is then still given, as far as it could be read, so that later stages
+ * report theirs too); NULL only where nothing can be done. */
+gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o, gr_diag *d, gr_error *e);
+
+gr_registry *gr_model_registry(gr_model *m);
+gr_diag *gr_model_diag(gr_model *m);
+gr_arena *gr_model_arena(gr_model *m);
+const char *gr_model_name(const gr_model *m);
+const char *gr_model_doc_text(const gr_model *m); /* `doc:`, or "" */
+const char *gr_model_path(const gr_model *m);
+
+/* A section's document, marked used; NULL if the file has none: "data", "train",
+ * "metrics", "generate". */
+gr_doc *gr_model_section(gr_model *m, const char *name);
+/* Sets what an expression sees as $name ("data.vocab"). */
+void gr_model_set(gr_model *m, const char *name, gr_var v);
+/* The value of a var or a name set so; kind NONE if there is none. Counts as used. */
+gr_var gr_model_var(gr_model *m, const char *name);
+
+/* A scalar or list of the document with $vars and ${...} evaluated. Errors go to the diag
+ * and give kind NONE. The typed ones say what was expected. */
+gr_var gr_model_eval(gr_model *m, gr_doc *d);
+int gr_model_int(gr_model *m, gr_doc *d, int64_t min, int64_t *out);
+int gr_model_float(gr_model *m, gr_doc *d, double *out);
+int gr_model_bool(gr_model *m, gr_doc *d, bool *out);
+const char *gr_model_text(gr_model *m, gr_doc *d); /* NULL after an error */
+/* A path in the document, made relative to the file's folder unless absolute. */
+const char *gr_model_file(gr_model *m, gr_doc *d);
+/* Attributes of any descriptor from the entries of a map, besides those in `skip`
+ * (NULL-ended; "op" is always skipped). NULL after an error. */
+gr_attr *gr_model_attrs(gr_model *m, gr_doc *map, const gr_attr_spec *specs, const char *what,
+                        const char *const *skip, gr_loc **at);
+
+/* The raw graph of the `graph` section. NULL if it could not be built at all. */
+gr_graph *gr_model_graph(gr_model *m);
+/* For each Input of the graph: from which field of the data source it is fed ("tokens"),
+ * NULL: by the caller. */
+typedef struct gr_model_input {
+    const char *name;
+    const char *from;
+    gr_loc at;
+    gr_dtype dtype;
+    int rank;              /* of its written shape */
+    int64_t dim[GR_MAX_RANK]; /* -1: open, named by axis[] */
+    const char *axis[GR_MAX_RANK];
+} gr_model_input;
+int gr_model_inputs(gr_model *m, const gr_model_input **list);
+/* Gives an axis its length ("time" -> 35) before expansion; 0, or -1 if the file gives
+ * another (a diagnostic names both). */
+int gr_model_set_axis(gr_model *m, const char *axis, int64_t length);
+
+/* After all stages have read what they use: reports keys and vars that nobody did. */
+void gr_model_check_unused(gr_model *m);
+#endif

@@ -1,0 +1,57 @@
+/* schedule.h - who runs what, and when: one static list a worker.
+ *
+ * A list is a tree of loops, flattened: instructions run in order, LOOP jumps back until
+ * its count is done. Each worker counts the tasks that it has finished; the number after
+ * any task is affine in the loop indices, so a wait is "worker w has finished at least
+ * base + sum over loops of step[l] * index[l]". */
+#ifndef GR_PROGRAM_SCHEDULE_H
+#define GR_PROGRAM_SCHEDULE_H
+
+#include "program/program.h"
+
+typedef struct gr_wait { int worker; int64_t base; int64_t step[GR_MAX_LOOPS]; } gr_wait;
+
+typedef enum gr_instruction_kind { GR_RUN, GR_LOOP_BEGIN, GR_LOOP_END } gr_instruction_kind;
+
+typedef struct gr_instruction {
+    gr_instruction_kind kind;
+    int loop;               /* LOOP_*: which; the jump target is `jump` */
+    int jump;
+    int template_index;     /* RUN */
+    int64_t begin, end;     /* its units */
+    int first_wait, num_waits;
+} gr_instruction;
+
+typedef struct gr_worker_list {
+    gr_instruction *ins; int num_ins;
+    gr_wait *waits; int num_waits;
+    int64_t tasks;          /* finished in one run of the program */
+    int core;               /* hwloc logical index of its core; -1: not bound */
+    double load;            /* predicted nanoseconds */
+} gr_worker_list;
+
+struct gr_schedule {
+    int threads;
+    gr_worker_list *worker;
+    double predicted;       /* nanoseconds of one run */
+};
+
+/* What scheduling knows of the machine. */
+typedef struct gr_topology {
+    int cores;              /* usable by this process */
+    const int *core;        /* hwloc logical indices, nearest together first */
+    size_t l1_bytes, l2_bytes, l3_bytes; /* of one core, of one core, shared */
+    double gflops;          /* of a core, in products */
+    double bytes_per_ns;    /* memory bandwidth of a core */
+    double wait_ns;         /* of a hand-over between cores */
+} gr_topology;
+
+/* synthetic: hwloc's description, or NULL for this machine. topology.c is the only user
+ * of hwloc.h. */
+gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e);
+/* Binds the calling thread to the core; a failure is harmless. */
+void gr_topology_bind(int core);
+
+/* threads 0: as many as pay. The results of a run do not depend on it. */
+gr_schedule *gr_schedule_create(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, gr_error *e);
+#endif

@@ -1,0 +1,38 @@
+/* run.h - workers that run programs.
+ *
+ * A gr_pool is a set of pinned threads (the caller is worker 0). A gr_run is a program
+ * with its memory, bound to state memory that outlives it. After gr_run_create nothing
+ * is allocated. */
+#ifndef GR_RUN_RUN_H
+#define GR_RUN_RUN_H
+
+#include "program/schedule.h"
+
+typedef struct gr_pool gr_pool;
+gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e);
+void gr_pool_destroy(gr_pool *p);
+int gr_pool_threads(const gr_pool *p);
+
+/* Memory of states by name, shared by all programs of a session. */
+typedef struct gr_store gr_store;
+gr_store *gr_store_create(void);
+void gr_store_destroy(gr_store *s);
+/* Memory for a state of that type; the same again for the same name. NULL: no memory, or
+ * another type. *is_new tells that it has not been filled yet. */
+void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e);
+int gr_store_count(const gr_store *s);
+const char *gr_store_name(const gr_store *s, int i);
+void *gr_store_data(const gr_store *s, int i, gr_type *t);
+
+typedef struct gr_run gr_run;
+/* Plans memory and lists; the program must outlive the run. */
+gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e);
+void gr_run_destroy(gr_run *r);
+/* The memory of an Input, to be filled before a step; of a result, to be read after. NULL:
+ * no such name. */
+void *gr_run_feed(gr_run *r, const char *name, gr_type *t);
+const void *gr_run_result(const gr_run *r, const char *name, gr_type *t);
+/* One run of the program; `step` numbers the training step (random numbers depend on it).
+ * 0, or GR_ESTATE when the commit predicate was false and no state changed. */
+int gr_run_step(gr_run *r, int64_t step);
+#endif

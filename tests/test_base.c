@@ -1,0 +1,80 @@
+/* test_base.c - arenas unwind, diagnostics point at the right place. */
+#include "base/arena.h"
+#include "base/diag.h"
+#include "tests.h"
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void arena_grows(void)
+{
+    gr_arena *a = gr_arena_create();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+    char *big = gr_arena_alloc(a, 1 << 20);
+    CU_ASSERT_EQUAL(big[12345], 0);
+    int *items = NULL, count = 0, cap = 0;
+    for (int i = 0; i < 100; i++) *GR_PUSH(a, items, count, cap) = i;
+    CU_ASSERT_EQUAL(items[99], 99);
+    CU_ASSERT_STRING_EQUAL(gr_arena_printf(a, "%d-%s", 7, "x"), "7-x");
+    gr_arena_destroy(a);
+}
+
+static void closed(void *p) { ++*(int *)p; }
+
+static void arena_unwinds(void)
+{
+    gr_arena *a = gr_arena_create();
+    int calls = 0;
+    volatile bool unwound = false;
+    gr_frame frame;
+    gr_arena_defer(a, closed, &calls);
+    gr_fail_allocation(1);
+    if (gr_try(a, &frame)) {
+        gr_arena_alloc(a, 1 << 20);
+        gr_end_try(a, &frame);
+    } else {
+        unwound = true;
+    }
+    gr_fail_allocation(0);
+    CU_ASSERT_TRUE(unwound);
+    gr_arena_destroy(a);
+    CU_ASSERT_EQUAL(calls, 1);
+}
+
+static void nearest_name(void)
+{
+    const char *names[] = {"hidden_size", "num_layers", "bias", NULL};
+    CU_ASSERT_STRING_EQUAL(gr_nearest("hiden_size", names), "hidden_size");
+    CU_ASSERT_PTR_NULL(gr_nearest("wholly_other", names));
+}
+
+static void diag_shows_place(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_diag *d = gr_diag_create(a);
+    gr_source s = {"m.yaml", "one\ntwo three\n", 14};
+    gr_diag_error(d, (gr_loc){&s, 2, 5, 5}, "no op is called '%s'", "three");
+    gr_diag_error(d, (gr_loc){&s, 1, 1, 3}, "first");
+    gr_diag_error(d, (gr_loc){&s, 1, 1, 3}, "first");
+    CU_ASSERT_EQUAL(gr_diag_count(d), 2);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    gr_diag_print(d, f);
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "m.yaml:2:5: error: no op is called 'three'"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "two three"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "^~~~~"));
+    CU_ASSERT_TRUE(strstr(text, "first") < strstr(text, "three"));
+    free(text);
+    gr_arena_destroy(a);
+}
+
+void test_base(void)
+{
+    CU_pSuite s = CU_add_suite("base", NULL, NULL);
+    CU_add_test(s, "an arena grows", arena_grows);
+    CU_add_test(s, "running out of memory unwinds", arena_unwinds);
+    CU_add_test(s, "the nearest name is found", nearest_name);
+    CU_add_test(s, "a diagnostic shows its place", diag_shows_place);
+}
