@@ -281,6 +281,8 @@ typedef struct gr_host {
     const gr_op *(*self)(const gr_ctx *c);
     int (*scope)(gr_ctx *c, const char *name); /* NULL leaves the innermost */
     void (*suffix)(gr_ctx *c, const char *suffix);
+    gr_dtype (*real)(const gr_ctx *c);
+    bool (*is_training)(const gr_ctx *c);
 } gr_host;
 
 struct gr_ctx {
@@ -373,7 +375,8 @@ static inline int gr_set_result(gr_ctx *c, int index, gr_val v) { return c->host
 
 /* A trainable parameter of the node in hand, called <node>.<name>. init: an
  * initialiser with its arguments as text, "Uniform low=%.17g high=%.17g". It lives
- * outside all loops. Asking twice for one name gives the same parameter. */
+ * outside all loops. Asking twice for one name gives the same parameter. The name ""
+ * is the node's own. */
 GR_PRINTF(4, 5)
 static inline gr_val gr_parameter(gr_ctx *c, const char *name, const gr_type *t, const char *init, ...)
 {
@@ -384,8 +387,14 @@ static inline gr_val gr_parameter(gr_ctx *c, const char *name, const gr_type *t,
     return v;
 }
 
-/* Until left, nodes and parameters emitted are named <name>.<...>; suffix: text put
- * after the name of every parameter ("_l0_reverse"), NULL for none. */
+/* What "float" is here: GR_FLOAT32, or GR_FLOAT64 under --dtype float64. */
+static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }
+/* Whether the graph trains (Dropout drops) or not. */
+static inline bool gr_is_training(const gr_ctx *c) { return c->host->is_training(c); }
+
+/* Until left, nodes emitted are named <name>.<...>; the names of parameters leave it
+ * out. suffix: text put after the name of every parameter ("_l0_reverse"), NULL for
+ * none. A node emitted with the name "" adds nothing to the names of what it emits. */
 static inline int gr_scope_enter(gr_ctx *c, const char *name) { return c->host->scope(c, name); }
 static inline void gr_scope_leave(gr_ctx *c) { c->host->scope(c, NULL); }
 static inline void gr_parameter_suffix(gr_ctx *c, const char *suffix) { c->host->suffix(c, suffix); }

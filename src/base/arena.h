@@ -50,7 +50,7 @@ typedef struct gr_frame {
     jmp_buf jump;
     struct gr_frame *outer;
 } gr_frame;
-#define gr_try(arena, frame) (gr_arena_push((arena), (frame)), setjmp((frame)->jump) == 0)
+#define gr_try(arena, frame) (gr_arena_push((arena), (frame)), setjmp((frame)->jump) == 0 ? true : (gr_end_try((arena), (frame)), false))
 void gr_arena_push(gr_arena *a, gr_frame *frame);
 void gr_end_try(gr_arena *a, gr_frame *frame);
 

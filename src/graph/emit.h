@@ -44,7 +44,8 @@ typedef struct gr_apply {
     const int *port;        /* NULL: distribute */
     const gr_attr *attr;    /* NULL: defaults */
     const gr_loc *attr_at, *port_at;
-    int num_wanted;         /* names of outputs that readers use, to give variadic ones */
+    const gr_tie *ties;
+    int num_ties;
 } gr_apply;
 int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char **names, int max);
 

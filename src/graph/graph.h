@@ -24,6 +24,12 @@ typedef struct gr_value gr_value;
 typedef struct gr_registry gr_registry;
 struct gr_tape; /* kernel/tape.h */
 
+/* "weight: embedding.weight" on a node: its parameter `param` is the state `target`. */
+typedef struct gr_tie {
+    const char *param, *target;
+    gr_loc at;
+} gr_tie;
+
 typedef enum gr_phase { GR_FORWARD, GR_BACKWARD, GR_UPDATE } gr_phase;
 
 struct gr_value {
@@ -67,6 +73,7 @@ struct gr_node {
     int product_inputs;   /* with an epilogue: in[0..product_inputs) are the product's own,
                              in[product_inputs..) the tape's, after the product itself */
     uint64_t path;     /* hash of the name at creation: key of random numbers */
+    const gr_tie *ties; int num_ties; /* raw nodes */
     int outer_axes;    /* random ops: how many leading axes hoisting added */
     void *mark;        /* scratch of the pass at work */
 };
@@ -79,6 +86,7 @@ typedef struct gr_state {
     const char *init;   /* initialiser as text */
     bool trainable;     /* an optimiser may give it a `next` */
     bool weight;        /* belongs to the weights file; else to a checkpoint alone */
+    const char **alias; int num_aliases, cap_aliases; /* tied parameters: its other names */
     const char *reset;  /* "epoch": set to init when an epoch begins; NULL: never */
 } gr_state;
 
@@ -94,7 +102,9 @@ struct gr_graph {
     const gr_registry *registry; /* of the root; bodies have it too */
     gr_diag *diag;
     gr_dtype real;     /* what "float" is: GR_FLOAT32 or GR_FLOAT64 */
+    bool training;     /* what gr_is_training() says */
     bool typed;        /* false: raw */
+    struct gr_map *taken; /* node names of this graph -> times used */
     gr_node **nodes; int num_nodes, cap_nodes;
     gr_value **args; int num_args, cap_args;
     gr_value **results; int num_results, cap_results;
@@ -105,6 +115,7 @@ struct gr_graph {
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
 };
 
+/* An empty root graph. */
 gr_graph *gr_graph_create(gr_arena *a, const gr_registry *r, gr_diag *d, gr_dtype real);
 gr_graph *gr_graph_body(gr_graph *parent); /* an empty body */
 gr_graph *gr_graph_root(gr_graph *g);
@@ -141,6 +152,11 @@ gr_node *gr_scan_add(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_
 gr_value *gr_scan_invariant(gr_node *scan, gr_value *outer);
 gr_value *gr_scan_sequence(gr_node *scan, gr_value *outer, const char *name);
 gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name); /* gives the arg */
+void gr_scan_set_next(gr_node *scan, int carry, gr_value *inner);
+/* A Scan that stands in no graph yet; gr_scan_insert appends it, so that its inputs may be
+ * made while its body is. */
+gr_node *gr_scan_detached(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_t steps);
+void gr_scan_insert(gr_node *scan);
 int gr_scan_stack(gr_node *scan, gr_value *inner, const char *name);      /* j of gr_scan_stacked */
 gr_value *gr_scan_last(gr_node *scan, int carry);
 gr_value *gr_scan_history(gr_node *scan, int carry);

@@ -1,0 +1,170 @@
+/* arena.c - bump allocation in blocks that double up to 1 MiB. */
+#include "base/arena.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BLOCK = 16 << 10, LARGEST_BLOCK = 1 << 20, ALIGN = 16 };
+
+typedef struct block {
+    struct block *next;
+    size_t used, size;
+    _Alignas(ALIGN) char data[];
+} block;
+
+typedef struct deferred {
+    struct deferred *next;
+    void (*fn)(void *);
+    void *p;
+} deferred;
+
+struct gr_arena {
+    block *blocks; /* the one in use first */
+    deferred *deferred;
+    gr_frame *frame;
+    size_t bytes;
+};
+
+static atomic_long fail_at;
+static atomic_long allocations;
+
+void gr_fail_allocation(long n) { atomic_store(&fail_at, n); }
+long gr_count_allocations(void) { return atomic_load(&allocations); }
+
+static bool must_fail(void)
+{
+    atomic_fetch_add(&allocations, 1);
+    return atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;
+}
+
+void *gr_malloc(size_t bytes) { return must_fail() ? NULL : malloc(bytes ? bytes : 1); }
+
+void *gr_malloc_aligned(size_t bytes, size_t align)
+{
+    if (must_fail() || bytes > SIZE_MAX - align) return NULL;
+    return aligned_alloc(align, (bytes + align) / align * align);
+}
+
+void gr_free(void *p) { free(p); }
+
+gr_arena *gr_arena_create(void)
+{
+    gr_arena *a = gr_malloc(sizeof *a);
+    if (a) *a = (gr_arena){0};
+    return a;
+}
+
+void gr_arena_destroy(gr_arena *a)
+{
+    if (!a) return;
+    for (deferred *d = a->deferred; d; d = d->next) d->fn(d->p);
+    for (block *b = a->blocks, *next; b; b = next) {
+        next = b->next;
+        gr_free(b);
+    }
+    gr_free(a);
+}
+
+static _Noreturn void unwind(gr_arena *a)
+{
+    if (!a->frame) {
+        fputs("graphrun: out of memory\n", stderr);
+        abort();
+    }
+    longjmp(a->frame->jump, 1);
+}
+
+static void add_block(gr_arena *a, size_t bytes)
+{
+    size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
+    if (size > LARGEST_BLOCK) size = LARGEST_BLOCK;
+    if (size < bytes) size = bytes;
+    block *b = size <= SIZE_MAX - sizeof *b ? gr_malloc(sizeof *b + size) : NULL;
+    if (!b) unwind(a);
+    *b = (block){.next = a->blocks, .size = size};
+    a->blocks = b;
+    a->bytes += size;
+}
+
+void *gr_arena_alloc(gr_arena *a, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2) unwind(a);
+    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (!a->blocks || a->blocks->size - a->blocks->used < bytes) add_block(a, bytes);
+    void *p = a->blocks->data + a->blocks->used;
+    a->blocks->used += bytes;
+    return memset(p, 0, bytes);
+}
+
+void *gr_arena_array(gr_arena *a, size_t n, size_t size)
+{
+    if (size && n > SIZE_MAX / 2 / size) unwind(a);
+    return gr_arena_alloc(a, n * size);
+}
+
+void *gr_arena_copy(gr_arena *a, const void *data, size_t bytes)
+{
+    void *p = gr_arena_alloc(a, bytes);
+    if (bytes) memcpy(p, data, bytes);
+    return p;
+}
+
+char *gr_arena_strndup(gr_arena *a, const char *s, size_t n)
+{
+    char *p = gr_arena_alloc(a, n + 1);
+    memcpy(p, s, n);
+    return p;
+}
+
+char *gr_arena_strdup(gr_arena *a, const char *s) { return s ? gr_arena_strndup(a, s, strlen(s)) : NULL; }
+
+char *gr_arena_vprintf(gr_arena *a, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    char *p = gr_arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
+    vsnprintf(p, (size_t)(n < 0 ? 0 : n) + 1, fmt, args);
+    return p;
+}
+
+char *gr_arena_printf(gr_arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *p = gr_arena_vprintf(a, fmt, args);
+    va_end(args);
+    return p;
+}
+
+void gr_arena_defer(gr_arena *a, void (*fn)(void *), void *p)
+{
+    deferred *d = GR_NEW(a, deferred);
+    *d = (deferred){a->deferred, fn, p};
+    a->deferred = d;
+}
+
+size_t gr_arena_bytes(const gr_arena *a) { return a->bytes; }
+
+void *gr_arena_grow(gr_arena *a, void *items, size_t size, int count, int *cap)
+{
+    if (count < *cap) return items;
+    int larger = *cap ? *cap * 2 : 8;
+    while (larger <= count) larger *= 2;
+    void *p = gr_arena_array(a, (size_t)larger, size);
+    if (count) memcpy(p, items, (size_t)count * size);
+    *cap = larger;
+    return p;
+}
+
+void gr_arena_push(gr_arena *a, gr_frame *frame)
+{
+    frame->outer = a->frame;
+    a->frame = frame;
+}
+
+void gr_end_try(gr_arena *a, gr_frame *frame) { a->frame = frame->outer; }

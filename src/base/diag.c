@@ -1,0 +1,183 @@
+/* diag.c - collecting diagnostics and printing them with their source lines. */
+#include "base/diag.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct entry {
+    gr_loc at;
+    const char *text;
+    bool note;  /* explains the error before it */
+    int order;
+} entry;
+
+struct gr_diag {
+    gr_arena *arena;
+    entry *entries;
+    int count, cap, errors;
+};
+
+int gr_set_error(gr_error *e, gr_status status, const char *fmt, ...)
+{
+    if (e) {
+        e->status = status;
+        va_list args;
+        va_start(args, fmt);
+        vsnprintf(e->message, sizeof e->message, fmt, args);
+        va_end(args);
+    }
+    return status;
+}
+
+gr_diag *gr_diag_create(gr_arena *a)
+{
+    gr_diag *d = GR_NEW(a, gr_diag);
+    d->arena = a;
+    return d;
+}
+
+static bool known(const gr_diag *d, gr_loc at, const char *text)
+{
+    for (int i = 0; i < d->count; i++) {
+        const entry *e = &d->entries[i];
+        if (!e->note && e->at.source == at.source && e->at.line == at.line && e->at.column == at.column &&
+            strcmp(e->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add(gr_diag *d, gr_loc at, bool note, const char *text)
+{
+    *GR_PUSH(d->arena, d->entries, d->count, d->cap) = (entry){at, text, note, d->count};
+    d->errors += !note;
+}
+
+void gr_diag_verror(gr_diag *d, gr_loc at, const char *fmt, va_list args)
+{
+    const char *text = gr_arena_vprintf(d->arena, fmt, args);
+    if (!known(d, at, text)) add(d, at, false, text);
+}
+
+void gr_diag_error(gr_diag *d, gr_loc at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    gr_diag_verror(d, at, fmt, args);
+    va_end(args);
+}
+
+void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    add(d, at, true, gr_arena_vprintf(d->arena, fmt, args));
+    va_end(args);
+}
+
+int gr_diag_count(const gr_diag *d) { return d->errors; }
+
+/* Errors by place; a note keeps to its error. */
+static int compare(const void *pa, const void *pb)
+{
+    const entry *a = *(const entry *const *)pa, *b = *(const entry *const *)pb;
+    if (a->at.source != b->at.source) return a->order - b->order;
+    if (a->at.line != b->at.line) return a->at.line - b->at.line;
+    if (a->at.column != b->at.column) return a->at.column - b->at.column;
+    return a->order - b->order;
+}
+
+/* The errors in the order of print; the caller frees. */
+static const entry **sorted(const gr_diag *d)
+{
+    const entry **list = malloc(sizeof *list * (size_t)(d->errors + 1));
+    if (!list) return NULL;
+    int n = 0;
+    for (int i = 0; i < d->count; i++)
+        if (!d->entries[i].note) list[n++] = &d->entries[i];
+    qsort(list, (size_t)n, sizeof *list, compare);
+    return list;
+}
+
+static void print_caret(const gr_loc *at, FILE *to)
+{
+    const char *line = at->source->text, *end = line + at->source->length;
+    for (int n = 1; n < at->line && line < end; n++) {
+        const char *eol = memchr(line, '\n', (size_t)(end - line));
+        if (!eol) return;
+        line = eol + 1;
+    }
+    const char *eol = memchr(line, '\n', (size_t)(end - line));
+    int length = (int)((eol ? eol : end) - line);
+    if (length > 200) length = 200;
+    fprintf(to, "%5d | %.*s\n      | ", at->line, length, line);
+    for (int i = 0; i < at->column - 1 && i < length; i++) fputc(line[i] == '\t' ? '\t' : ' ', to);
+    fputc('^', to);
+    for (int i = 1; i < at->length && at->column - 1 + i < length; i++) fputc('~', to);
+    fputc('\n', to);
+}
+
+static void print_entry(const entry *e, FILE *to)
+{
+    if (e->at.source && e->at.line > 0)
+        fprintf(to, "%s:%d:%d: ", e->at.source->name, e->at.line, e->at.column);
+    else if (e->at.source)
+        fprintf(to, "%s: ", e->at.source->name);
+    fprintf(to, "%s: %s\n", e->note ? "note" : "error", e->text);
+    if (e->at.source && e->at.source->text && e->at.line > 0) print_caret(&e->at, to);
+}
+
+void gr_diag_print(const gr_diag *d, FILE *to)
+{
+    const entry **list = sorted(d);
+    for (int i = 0; list && i < d->errors; i++) {
+        print_entry(list[i], to);
+        for (int k = list[i]->order + 1; k < d->count && d->entries[k].note; k++) print_entry(&d->entries[k], to);
+    }
+    free(list);
+}
+
+const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at)
+{
+    const entry **list = sorted(d);
+    const char *text = NULL;
+    if (list && i >= 0 && i < d->errors) {
+        text = list[i]->text;
+        if (at) *at = list[i]->at;
+    }
+    free(list);
+    return text;
+}
+
+/* Edit distance with transpositions; gives up beyond 63 characters. */
+static int distance(const char *a, const char *b)
+{
+    enum { MAX = 64 };
+    int la = (int)strlen(a), lb = (int)strlen(b), d[3][MAX];
+    if (la >= MAX || lb >= MAX) return MAX;
+    for (int j = 0; j <= lb; j++) d[0][j] = j;
+    for (int i = 1; i <= la; i++) {
+        int *now = d[i % 3], *up = d[(i + 2) % 3], *upper = d[(i + 1) % 3];
+        now[0] = i;
+        for (int j = 1; j <= lb; j++) {
+            int cost = up[j - 1] + (a[i - 1] != b[j - 1]);
+            if (up[j] + 1 < cost) cost = up[j] + 1;
+            if (now[j - 1] + 1 < cost) cost = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && upper[j - 2] + 1 < cost)
+                cost = upper[j - 2] + 1;
+            now[j] = cost;
+        }
+    }
+    return d[la % 3][lb];
+}
+
+const char *gr_nearest(const char *name, const char *const *names)
+{
+    const char *best = NULL;
+    int limit = (int)strlen(name) / 3 + 1;
+    for (; *names; names++) {
+        int n = distance(name, *names);
+        if (n <= limit && (!best || n < limit)) best = *names, limit = n;
+    }
+    return best;
+}
