@@ -80,6 +80,9 @@ int gr_model_inputs(gr_model *m, const gr_model_input **list);
 /* Gives an axis its length ("time" -> 35) before expansion; 0, or -1 if the file gives
  * another (a diagnostic names both). */
 int gr_model_set_axis(gr_model *m, const char *axis, int64_t length);
+/* The same for a last batch, eval or generate, which may feed a length that is not the usual
+ * one: it wins over the var. -1: as the file says again. */
+void gr_model_feed_axis(gr_model *m, const char *axis, int64_t length);
 
 /* After all stages have read what they use: reports keys and vars that nobody did. */
 void gr_model_check_unused(gr_model *m);
