@@ -54,6 +54,26 @@ typedef struct gr_scan {
     int carries, sequences, invariants, stacked;
 } gr_scan;
 
+/* How the tape of a product's epilogue sees the product. The product is the matrix
+ * [rows, columns], columns the last axis of its type, rows all axes before it. The
+ * tape's space has the same leading axes and `width` as its last one; every output of
+ * the node has the space's dims. Tape input i < num_slices is the product's columns
+ * [column[i], column[i] + width), of which no two are alike; tape input num_slices + j
+ * is the node's in[product_inputs + j], broadcast to the space. So the tile [rows,
+ * columns) of the space needs num_slices blocks of the product, at column[i] + the
+ * tile's first column, and nothing else of it: the product itself is not a value
+ * any more. What else reads it is an output of the tape (a COPY of a slice).
+ *
+ *     product  | i . . . | f . . . | g . . . | o . . . |     column = {0, H, 2H, 3H}
+ *     tape's space, width H: one tile takes the same columns of each
+ */
+typedef struct gr_epilogue {
+    gr_type product;   /* the product's own type */
+    int num_slices;
+    const int64_t *column;
+    int64_t width;
+} gr_epilogue;
+
 struct gr_node {
     const gr_op *op;
     gr_graph *graph;
@@ -69,9 +89,11 @@ struct gr_node {
     int num_in, num_out;
     gr_value **out;
     gr_scan *scan;     /* loops only */
-    struct gr_tape *tape; /* fused nodes, and products with an epilogue */
+    struct gr_tape *tape; /* fused nodes (in[i] is tape input i, broadcast to the dims that
+                             all outputs have), and products with an epilogue */
+    gr_epilogue *epilogue; /* NULL: none */
     int product_inputs;   /* with an epilogue: in[0..product_inputs) are the product's own,
-                             in[product_inputs..) the tape's, after the product itself */
+                             and `port` counts these alone; in[product_inputs..) the tape's */
     uint64_t path;     /* hash of the name at creation: key of random numbers */
     const gr_tie *ties; int num_ties; /* raw nodes */
     int outer_axes;    /* random ops: how many leading axes hoisting added */
