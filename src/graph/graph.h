@@ -22,7 +22,7 @@ typedef struct gr_graph gr_graph;
 typedef struct gr_node gr_node;
 typedef struct gr_value gr_value;
 typedef struct gr_registry gr_registry;
-struct gr_tape; /* kernel/tape.h */
+struct gr_tape; /* graph/tape.h */
 
 /* "weight: embedding.weight" on a node: its parameter `param` is the state `target`. */
 typedef struct gr_tie {
