@@ -31,6 +31,10 @@ void gr_emitter_set_graph(gr_emitter *e, gr_graph *g);
 /* Where nodes made from now on come from, and their name's prefix ("rnn.l0"). */
 void gr_emitter_at(gr_emitter *e, const char *prefix, gr_loc at);
 gr_ctx *gr_emitter_ctx(gr_emitter *e); /* to call gr_emit with */
+gr_emitter *gr_ctx_emitter(gr_ctx *c); /* the other way, for an op of the host's own in its expand */
+/* What names of nodes and of parameters emitted now begin with: "", "net", without the dot. */
+const char *gr_emitter_prefix(const gr_emitter *e);
+const char *gr_emitter_params(const gr_emitter *e);
 
 /* One node of any op with given attributes (copied), inferred or expanded. Outputs are
  * out[0..]; returns their number, or -1 after a diagnostic. `out` holds up to `max`.
@@ -44,7 +48,8 @@ typedef struct gr_apply {
     const int *port;        /* NULL: distribute */
     const gr_attr *attr;    /* NULL: defaults */
     const gr_loc *attr_at, *port_at;
-    const gr_tie *ties;
+    const char *params;     /* what its parameters' names begin with, if not `name`; relative too */
+    const gr_tie *ties;     /* each must be asked for, or is an error at its place */
     int num_ties;
 } gr_apply;
 int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char **names, int max);

@@ -24,12 +24,6 @@ typedef struct gr_value gr_value;
 typedef struct gr_registry gr_registry;
 struct gr_tape; /* graph/tape.h */
 
-/* "weight: embedding.weight" on a node: its parameter `param` is the state `target`. */
-typedef struct gr_tie {
-    const char *param, *target;
-    gr_loc at;
-} gr_tie;
-
 typedef enum gr_phase { GR_FORWARD, GR_BACKWARD, GR_UPDATE } gr_phase;
 
 struct gr_value {
@@ -74,6 +68,15 @@ typedef struct gr_epilogue {
     int64_t width;
 } gr_epilogue;
 
+/* A parameter of a node that is another's, or any value: `weight: embedding.weight`.
+ * gr_parameter() gives the other instead of making one. */
+typedef struct gr_tie {
+    const char *param;  /* within the node: "weight" */
+    gr_value *value;    /* what it is; NULL: */
+    const char *target; /* the state of this name, without suffix ("embedding.weight") */
+    gr_loc at;          /* where it is written: at fault if no such parameter is asked for */
+} gr_tie;
+
 struct gr_node {
     const gr_op *op;
     gr_graph *graph;
@@ -92,10 +95,13 @@ struct gr_node {
     struct gr_tape *tape; /* fused nodes (in[i] is tape input i, broadcast to the dims that
                              all outputs have), and products with an epilogue */
     gr_epilogue *epilogue; /* NULL: none */
+    const char *params;   /* raw graph: what its parameters' names begin with, if not its
+                             own name (copies that share); or NULL */
+    const gr_tie *ties;   /* raw graph */
+    int num_ties;
     int product_inputs;   /* with an epilogue: in[0..product_inputs) are the product's own,
                              and `port` counts these alone; in[product_inputs..) the tape's */
     uint64_t path;     /* hash of the name at creation: key of random numbers */
-    const gr_tie *ties; int num_ties; /* raw nodes */
     int outer_axes;    /* random ops: how many leading axes hoisting added */
     void *mark;        /* scratch of the pass at work */
 };
