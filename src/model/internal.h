@@ -104,7 +104,7 @@ int gr_eval_attr(gr_model *m, gr_scope *s, gr_doc *d, const gr_attr_spec *spec, 
  * in s, else what gr_model_set_axis gave; -1 if neither is known. */
 int64_t gr_axis_length(gr_model *m, gr_scope *s, const char *name, gr_loc at);
 
-/* ", did you mean 'x'?" or, if none is near, "; there are: a, b, c" (names NULL-ended). */
+/* "; did you mean 'x'?" or, if none is near, "; there are: a, b, c" (names NULL-ended). */
 const char *gr_suggest(gr_arena *a, const char *name, const char *const *names);
 /* The keys of a map, NULL-ended. */
 const char *const *gr_doc_keys(gr_arena *a, const gr_doc *map);

@@ -1,0 +1,15 @@
+/* utf8.h - decoding UTF-8, strictly: no overlong forms, no surrogates. */
+#ifndef GR_BASE_UTF8_H
+#define GR_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The character that s[0..n) begins with and its length in bytes, 1 to 4; 0 if the bytes are
+ * not UTF-8 (or n is 0). *c may be NULL. */
+int gr_utf8_decode(const char *s, size_t n, uint32_t *c);
+/* The first byte of s[0..n) that begins no character; n if all is well. */
+size_t gr_utf8_check(const char *s, size_t n);
+/* Writes 1 to 4 bytes and gives their number. */
+int gr_utf8_encode(uint32_t c, char out[4]);
+#endif
