@@ -140,6 +140,7 @@ struct gr_graph {
     const char **result_names; int cap_result_names;
     gr_state *states; int num_states, cap_states;
     gr_name *names; int num_names, cap_names;
+    struct gr_map *name_index; /* name -> 1 + its place in names */
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
 };
 
@@ -215,6 +216,7 @@ int gr_value_readers(const gr_value *v);
 void gr_graph_print(const gr_graph *g, FILE *to);
 
 /* ---- types ---- */
+const char *gr_dtype_name(gr_dtype t); /* "float32" */
 bool gr_type_equal(const gr_type *a, const gr_type *b); /* dtype, rank, dims */
 const char *gr_type_text(gr_arena *a, const gr_type *t); /* "float32 [time 35, batch 32]" */
 /* NumPy broadcasting; -1 if they do not fit. */
