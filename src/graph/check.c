@@ -30,7 +30,7 @@ static const char *check_scan(const gr_node *n)
 static const char *check_node(const gr_node *n, const gr_map *seen)
 {
     gr_arena *a = n->graph->arena;
-    if (n->port[gr_op_num_inputs(n->op)] != n->num_in) return gr_arena_printf(a, "%s: ports and inputs differ", n->name);
+    if (n->port[gr_op_num_inputs(n->op)] != (n->epilogue ? n->product_inputs : n->num_in)) return gr_arena_printf(a, "%s: ports and inputs differ", n->name);
     for (int i = 0; i < n->num_in; i++) {
         const gr_value *v = n->in[i];
         if (!v) continue;

@@ -1,0 +1,312 @@
+/* emit.c - applying ops to values: inference of primitives, expansion of composites. */
+#include "graph/frame.h"
+#include "base/map.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+gr_emitter *gr_emitter_create(gr_graph *g, gr_phase phase)
+{
+    gr_emitter *e = GR_NEW(g->arena, gr_emitter);
+    e->ctx.host = &gr_host_functions;
+    e->graph = g;
+    e->phase = phase;
+    e->prefix = e->params = "";
+    return e;
+}
+
+gr_graph *gr_emitter_graph(gr_emitter *e) { return e->graph; }
+void gr_emitter_set_graph(gr_emitter *e, gr_graph *g) { e->graph = g; }
+gr_ctx *gr_emitter_ctx(gr_emitter *e) { return &e->ctx; }
+gr_emitter *gr_ctx_emitter(gr_ctx *c) { return (gr_emitter *)c; }
+const char *gr_emitter_prefix(const gr_emitter *e) { return e->frame ? e->frame->prefix : e->prefix; }
+const char *gr_emitter_params(const gr_emitter *e) { return e->frame ? e->frame->params : e->params; }
+
+void gr_emitter_at(gr_emitter *e, const char *prefix, gr_loc at)
+{
+    e->prefix = e->params = prefix ? gr_arena_strdup(e->graph->arena, prefix) : "";
+    e->at = at;
+}
+
+const char *gr_path_join(gr_arena *a, const char *prefix, const char *name)
+{
+    if (!name || !*name) return prefix;
+    return *prefix ? gr_arena_printf(a, "%s.%s", prefix, name) : gr_arena_strdup(a, name);
+}
+
+gr_value *gr_unknown_value(gr_emitter *e)
+{
+    if (!e->unknown) {
+        gr_graph *g = gr_graph_body(gr_graph_root(e->graph)); /* a graph that nobody keeps */
+        gr_node_spec spec = {.op = gr_registry_role(g->registry, GR_ROLE_ARG), .name = "unknown"};
+        e->unknown = gr_node_add_output(gr_node_add(g, &spec), NULL, NULL);
+    }
+    return e->unknown;
+}
+
+static bool is_unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
+
+static void push_frame(gr_emitter *e, gr_op_frame *f)
+{
+    f->outer = e->frame;
+    e->frame = f;
+}
+
+static void pop_frame(gr_emitter *e) { e->frame = e->frame->outer; }
+
+/* ---- messages ---- */
+
+static gr_loc fault_place(const gr_op_frame *f, gr_at at, const char *which)
+{
+    const gr_loc *list = at == GR_AT_ATTR ? f->attr_at : at == GR_AT_INPUT ? f->port_at : NULL;
+    int i = !list || !which ? -1 : at == GR_AT_ATTR ? gr_op_attr(f->op, which) : gr_op_input(f->op, which);
+    return i >= 0 && list[i].line ? list[i] : f->at;
+}
+
+static const char *frame_name(const gr_op_frame *f)
+{
+    if (f->kind == GR_FRAME_INFER) return f->node->name;
+    return f->kind == GR_FRAME_VIEW ? f->view->node->name : f->prefix;
+}
+
+/* A note for each composite around that was written in another place than the fault. */
+static void explain(gr_emitter *e, const gr_op_frame *f, gr_loc at)
+{
+    for (const gr_op_frame *o = f->outer; o; o = o->outer) {
+        if (o->at.line == at.line && o->at.source == at.source) continue;
+        gr_diag_note(e->graph->diag, o->at, "in '%s' (%s), used here", frame_name(o), o->op->name);
+        at = o->at;
+    }
+}
+
+int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args)
+{
+    const gr_op_frame *f = e->frame;
+    gr_arena *a = e->graph->arena;
+    const char *text = gr_arena_vprintf(a, fmt, args);
+    if (!f) {
+        gr_diag_error(e->graph->diag, e->at, "%s", text);
+        return -1;
+    }
+    gr_loc place = fault_place(f, at, which);
+    gr_diag_error(e->graph->diag, place, "%s (%s): %s", frame_name(f), f->op->name, text);
+    for (int i = 0; i < f->num_in; i++)
+        if (f->in && f->in[i] && f->in[i]->node->at.line && !is_unknown(f->in[i]))
+            gr_diag_note(e->graph->diag, f->in[i]->node->at, "'%s' is %s", f->in[i]->node->name,
+                         gr_type_text(a, &f->in[i]->type));
+    explain(e, f, place);
+    return -1;
+}
+
+GR_PRINTF(4, 5)
+static int fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int r = gr_frame_fail(e, at, which, fmt, args);
+    va_end(args);
+    return r;
+}
+
+/* ---- inference ---- */
+
+/* NumPy broadcasting over all inputs; float if any input is. */
+static int infer_pointwise(gr_emitter *e, gr_node *n)
+{
+    gr_type t = n->in[0]->type;
+    for (int i = 1; i < n->num_in; i++) {
+        if (!n->in[i]) continue;
+        if (gr_broadcast(&t, &n->in[i]->type, &t) < 0)
+            return fail(e, GR_AT_NODE, NULL, "shapes %s and %s do not broadcast: an axis must have one length (and name), or be 1",
+                        gr_type_text(n->graph->arena, &n->in[0]->type), gr_type_text(n->graph->arena, &n->in[i]->type));
+    }
+    if (n->num_out) n->out[0]->type = t;
+    else gr_node_add_output(n, NULL, &t);
+    return 0;
+}
+
+static int infer_in(gr_emitter *e, gr_node *n)
+{
+    gr_op_frame f = {.kind = GR_FRAME_INFER, .op = n->op, .attr = n->attr, .attr_at = n->attr_at,
+                     .port_at = n->port_at, .at = n->at, .prefix = n->name, .params = n->name, .node = n,
+                     .in = n->in, .port = n->port, .num_in = n->num_in};
+    push_frame(e, &f);
+    int r = n->op->infer ? n->op->infer(&e->ctx) : n->num_in ? infer_pointwise(e, n) : 0;
+    pop_frame(e);
+    return r;
+}
+
+int gr_infer_node(gr_graph *g, gr_node *n) { return infer_in(gr_emitter_create(g, n->phase), n); }
+
+int gr_view_node(const gr_node *n, const gr_layout *in, gr_layout *out)
+{
+    gr_emitter *e = gr_emitter_create(n->graph, n->phase);
+    gr_op_frame f = {.kind = GR_FRAME_INFER, .op = n->op, .attr = n->attr, .at = n->at, .prefix = n->name,
+                     .params = n->name, .node = (gr_node *)(uintptr_t)n, .in = n->in, .port = n->port,
+                     .num_in = n->num_in};
+    push_frame(e, &f);
+    int r = n->op->view(&e->ctx, in, out);
+    pop_frame(e);
+    return r;
+}
+
+/* ---- applying ---- */
+
+typedef struct outputs {
+    gr_value **out;
+    const char **names;
+    int max, count;
+} outputs;
+
+static void put(outputs *o, gr_value *v, const char *name)
+{
+    if (o->count < o->max) {
+        o->out[o->count] = v;
+        if (o->names) o->names[o->count] = name;
+    }
+    o->count++;
+}
+
+/* Every output that the op declares is unknown. */
+static int give_unknown(gr_emitter *e, const gr_op *op, outputs *o)
+{
+    for (int i = 0; op->outputs && op->outputs[i].name; i++) put(o, gr_unknown_value(e), op->outputs[i].name);
+    if (!o->count) put(o, gr_unknown_value(e), "output");
+    return -1;
+}
+
+static gr_attr *copy_attrs(gr_emitter *e, const gr_apply *w)
+{
+    size_t bytes = sizeof(gr_attr) * (size_t)gr_op_num_attrs(w->op);
+    return w->attr ? gr_arena_copy(e->graph->arena, w->attr, bytes) : gr_attr_defaults(e->graph->arena, w->op);
+}
+
+static void remove_last_node(gr_graph *g) { g->num_nodes--; }
+
+static int apply_primitive(gr_emitter *e, const gr_apply *w, const char *path, outputs *o)
+{
+    gr_graph *g = e->graph;
+    gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, w->num_in);
+    for (int i = 0; i < w->num_in; i++) in[i] = gr_graph_capture(g, w->in[i]);
+    gr_node_spec spec = {.op = w->op, .name = path, .at = w->at, .phase = e->phase, .num_in = w->num_in, .in = in,
+                         .port = w->port, .attr = w->attr};
+    gr_node *n = gr_node_add(g, &spec);
+    n->attr_at = w->attr_at;
+    n->port_at = w->port_at;
+    if (infer_in(e, n) < 0) {
+        remove_last_node(g);
+        return give_unknown(e, w->op, o);
+    }
+    for (int i = 0; i < n->num_out; i++) put(o, n->out[i], n->out[i]->port);
+    return o->count;
+}
+
+static int check_ties(gr_emitter *e, const gr_op_frame *f)
+{
+    for (int i = 0; i < f->num_ties; i++)
+        if (!f->tie_used[i]) {
+            gr_diag_error(e->graph->diag, f->ties[i].at, "%s (%s) has no input, attribute or parameter '%s'", f->prefix,
+                          f->op->name, f->ties[i].param);
+            return -1;
+        }
+    return 0;
+}
+
+static const char *output_name(gr_emitter *e, const gr_op *op, int i)
+{
+    int n = 0;
+    while (op->outputs && op->outputs[n].name && !(op->outputs[n].flags & GR_PORT_VARIADIC)) n++;
+    return i < n ? op->outputs[i].name : gr_arena_printf(e->graph->arena, "%d", i);
+}
+
+static int apply_composite(gr_emitter *e, const gr_apply *w, const char *path, const char *params, outputs *o)
+{
+    gr_arena *a = e->graph->arena;
+    gr_op_frame f = {.kind = GR_FRAME_EXPAND, .op = w->op, .attr = copy_attrs(e, w), .attr_at = w->attr_at,
+                     .port_at = w->port_at, .at = w->at, .prefix = path, .params = params, .in = w->in,
+                     .port = w->port, .num_in = w->num_in, .ties = w->ties, .num_ties = w->num_ties,
+                     .tie_used = GR_NEW_ARRAY(a, bool, w->num_ties)};
+    push_frame(e, &f);
+    int r = w->op->expand(&e->ctx);
+    pop_frame(e);
+    if (r < 0 || check_ties(e, &f) < 0) return give_unknown(e, w->op, o);
+    for (int i = 0; i < f.num_results; i++) put(o, f.result[i], output_name(e, w->op, i));
+    return o->count;
+}
+
+/* Required ports have a value; `port` is made where the caller left it out. */
+static int check_ports(gr_emitter *e, const gr_apply *w, const char *path)
+{
+    for (int p = 0; p < gr_op_num_inputs(w->op); p++) {
+        const gr_port *port = &w->op->inputs[p];
+        int n = w->port[p + 1] - w->port[p];
+        if ((port->flags & GR_PORT_OPTIONAL) || (n > 0 && w->in[w->port[p]])) continue;
+        gr_diag_error(e->graph->diag, w->at, "%s (%s) needs the input '%s'", path, w->op->name, port->name);
+        return -1;
+    }
+    return 0;
+}
+
+/* The inputs laid over the ports, through a node that nobody keeps. */
+static void lay_out(gr_emitter *e, gr_apply *w)
+{
+    gr_graph *g = gr_graph_body(e->graph);
+    gr_node_spec spec = {.op = w->op, .name = "layout", .num_in = w->num_in, .in = w->in, .attr = w->attr};
+    gr_node *n = gr_node_add(g, &spec);
+    w->port = n->port;
+    w->in = n->in;
+    w->num_in = n->num_in;
+}
+
+static bool reads_unknown(const gr_apply *w)
+{
+    for (int i = 0; i < w->num_in; i++)
+        if (is_unknown(w->in[i])) return true;
+    return false;
+}
+
+int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char **names, int max)
+{
+    gr_apply w = *what;
+    gr_arena *a = e->graph->arena;
+    outputs o = {out, names, max, 0};
+    char *own = NULL;
+    if (!w.name) {
+        own = gr_arena_strdup(a, w.op->name);
+        for (char *s = own; *s; s++) *s = (char)tolower((unsigned char)*s);
+    }
+    const char *path = gr_path_join(a, gr_emitter_prefix(e), own ? own : w.name);
+    const char *params = gr_path_join(a, gr_emitter_params(e), w.params ? w.params : own ? own : w.name);
+    if (!w.at.line && e->frame) w.at = e->frame->at;
+    else if (!w.at.line) w.at = e->at;
+    if (!w.port) lay_out(e, &w);
+    if (check_ports(e, &w, path) < 0 || reads_unknown(&w)) return give_unknown(e, w.op, &o);
+    int n = w.op->expand ? apply_composite(e, &w, path, params, &o) : apply_primitive(e, &w, path, &o);
+    if (n > 1) {
+        gr_value **all = GR_NEW_ARRAY(a, gr_value *, o.count);
+        memcpy(all, out, sizeof *all * (size_t)(o.count < max ? o.count : max));
+        *GR_PUSH(a, e->emitted, e->num_emitted, e->cap_emitted) = (gr_emitted){out[0], all, o.count < max ? o.count : max};
+    }
+    return n;
+}
+
+gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index)
+{
+    if (!v || is_unknown(v)) return v;
+    for (int i = e->num_emitted - 1; i >= 0; i--)
+        if (e->emitted[i].first == v && index < e->emitted[i].count) return e->emitted[i].out[index];
+    return index < v->node->num_out ? v->node->out[index] : NULL;
+}
+
+int gr_emitter_call(gr_emitter *e, const gr_node_view *view, int (*fn)(gr_ctx *))
+{
+    const gr_node *n = view->node;
+    const char *path = *e->prefix ? gr_path_join(e->graph->arena, e->prefix, n->name) : n->name;
+    gr_op_frame f = {.kind = GR_FRAME_VIEW, .op = n->op, .attr = n->attr, .attr_at = n->attr_at, .port_at = n->port_at,
+                     .at = n->at, .prefix = path, .params = path, .port = n->port, .num_in = 0, .view = view};
+    push_frame(e, &f);
+    int r = fn(&e->ctx);
+    pop_frame(e);
+    return r;
+}

@@ -1,0 +1,61 @@
+/* frame.h - what an emitter knows while an op speaks; private to src/graph.
+ *
+ * A frame stands for one node in hand. Frames nest as composites expand; each says where
+ * its inputs come from and where its results go. */
+#ifndef GR_GRAPH_FRAME_H
+#define GR_GRAPH_FRAME_H
+
+#include "graph/emit.h"
+
+typedef enum gr_frame_kind {
+    GR_FRAME_INFER,  /* a node of the graph; its types are wanted */
+    GR_FRAME_EXPAND, /* a composite that becomes other nodes */
+    GR_FRAME_VIEW,   /* a node that a pass shows through a gr_node_view */
+} gr_frame_kind;
+
+typedef struct gr_op_frame {
+    struct gr_op_frame *outer;
+    gr_frame_kind kind;
+    const gr_op *op;
+    gr_attr *attr;
+    const gr_loc *attr_at, *port_at;
+    gr_loc at;
+    const char *prefix;  /* of nodes emitted; scopes add to it */
+    const char *params;  /* of parameters emitted */
+    const char **scopes; int num_scopes, cap_scopes; /* the prefixes to go back to */
+    gr_node *node;       /* INFER */
+    gr_value *const *in; /* INFER, EXPAND */
+    const int *port;
+    int num_in;
+    gr_value **result; int num_results, cap_results; /* EXPAND */
+    const gr_tie *ties; int num_ties; bool *tie_used; /* EXPAND */
+    const gr_node_view *view;
+} gr_op_frame;
+
+/* The outputs of a composite, so that gr_output() finds the others by the first. */
+typedef struct gr_emitted {
+    const gr_value *first;
+    gr_value **out;
+    int count;
+} gr_emitted;
+
+struct gr_emitter {
+    gr_ctx ctx;
+    gr_graph *graph;  /* where nodes go now */
+    gr_phase phase;
+    gr_op_frame *frame;
+    const char *prefix, *params, *suffix;
+    gr_loc at;
+    gr_value *unknown; /* stands for every value that could not be made */
+    gr_emitted *emitted; int num_emitted, cap_emitted;
+};
+
+extern const gr_host gr_host_functions;
+
+/* "a.b"; an empty part adds nothing. */
+const char *gr_path_join(gr_arena *a, const char *prefix, const char *name);
+gr_value *gr_unknown_value(gr_emitter *e);
+/* The other outputs of the op whose first output v is. */
+gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index);
+int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args);
+#endif

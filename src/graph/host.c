@@ -1,0 +1,378 @@
+/* host.c - the functions that an op reaches through its gr_ctx. */
+#include "base/map.h"
+#include "graph/frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OUTPUTS = 256 };
+
+struct gr_loop {
+    gr_node *scan;
+    gr_graph *outer;
+    bool broken; /* something in it is unknown: the loop gives unknown values */
+};
+
+static gr_emitter *emitter(const gr_ctx *c) { return (gr_emitter *)(uintptr_t)c; }
+static gr_op_frame *frame(const gr_ctx *c) { return emitter(c)->frame; }
+/* Values are immutable to ops alone. */
+static gr_value *value(gr_val v) { return (gr_value *)(uintptr_t)v; }
+static bool unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
+
+static _Noreturn void misuse(const gr_ctx *c, const char *what)
+{
+    fprintf(stderr, "graphrun: op %s: %s\n", frame(c) ? frame(c)->op->name : "-", what);
+    abort();
+}
+
+static int host_fail(gr_ctx *c, gr_at at, const char *which, const char *fmt, va_list args)
+{
+    return gr_frame_fail(emitter(c), at, which, fmt, args);
+}
+
+static int attr_index(const gr_ctx *c, const char *name)
+{
+    int i = gr_op_attr(frame(c)->op, name);
+    if (i < 0) misuse(c, gr_arena_printf(emitter(c)->graph->arena, "has no attribute '%s'", name));
+    return i;
+}
+
+static const gr_attr *host_attr(const gr_ctx *c, const char *name) { return &frame(c)->attr[attr_index(c, name)]; }
+
+static int host_set_attr(gr_ctx *c, const char *name, int64_t n, const int64_t *values)
+{
+    int i = attr_index(c, name);
+    gr_attr *at = &frame(c)->attr[i];
+    at->present = true;
+    if (frame(c)->op->attrs[i].kind == GR_ATTR_INTS || frame(c)->op->attrs[i].kind == GR_ATTR_SHAPE) {
+        at->ints = gr_arena_copy(emitter(c)->graph->arena, values, sizeof *values * (size_t)n);
+        at->n = n;
+        at->names = NULL;
+    } else {
+        at->i = values[0];
+    }
+    return 0;
+}
+
+static int host_count(const gr_ctx *c, int port)
+{
+    const gr_op_frame *f = frame(c);
+    int first = f->port[port], n = f->port[port + 1] - first;
+    gr_value *const *in = f->kind == GR_FRAME_VIEW ? f->view->node->in : f->in;
+    return n == 1 && !in[first] ? 0 : n;
+}
+
+static gr_val host_in(gr_ctx *c, int port, int index)
+{
+    const gr_op_frame *f = frame(c);
+    int i = f->port[port] + index;
+    if (i >= f->port[port + 1]) return NULL;
+    if (f->kind == GR_FRAME_VIEW) return f->view->node->in[i] ? f->view->in(f->view->data, emitter(c), i) : NULL;
+    return f->in[i];
+}
+
+static const gr_type *host_type(const gr_ctx *c, gr_val v)
+{
+    if (!v) misuse(c, "asks for the type of an absent value");
+    return &v->type;
+}
+
+static int host_set_output(gr_ctx *c, int index, const gr_type *t)
+{
+    gr_node *n = frame(c)->node;
+    if (frame(c)->kind != GR_FRAME_INFER) misuse(c, "sets an output outside of infer");
+    while (n->num_out <= index) gr_node_add_output(n, NULL, t);
+    n->out[index]->type = *t;
+    return 0;
+}
+
+static int host_set_result(gr_ctx *c, const char *name, int index, gr_val v)
+{
+    gr_op_frame *f = frame(c);
+    (void)name;
+    if (!v) return -1;
+    if (f->kind == GR_FRAME_VIEW) return f->view->set_result(f->view->data, emitter(c), index, value(v));
+    while (f->num_results <= index)
+        *GR_PUSH(emitter(c)->graph->arena, f->result, f->num_results, f->cap_results) = NULL;
+    f->result[index] = value(v);
+    return 0;
+}
+
+static gr_val host_emit(gr_ctx *c, const char *op, const char *name, int n, const gr_val *in, const char *attrs,
+                        va_list args)
+{
+    gr_emitter *e = emitter(c);
+    gr_arena *a = e->graph->arena;
+    gr_apply w = {.op = gr_registry_find(e->graph->registry, op), .name = name, .num_in = n,
+                  .in = (gr_value *const *)in};
+    if (!w.op) {
+        gr_fail(c, GR_AT_NODE, NULL, "there is no op called '%s'", op);
+        return gr_unknown_value(e);
+    }
+    if (attrs) {
+        const char *why = "";
+        gr_attr *attr = gr_attr_defaults(a, w.op);
+        if (gr_attrs_parse(a, w.op, gr_arena_vprintf(a, attrs, args), attr, &why) < 0) {
+            gr_fail(c, GR_AT_NODE, NULL, "%s", why);
+            return gr_unknown_value(e);
+        }
+        w.attr = attr;
+    }
+    gr_value *out[MAX_OUTPUTS];
+    gr_apply_op(e, &w, out, NULL, MAX_OUTPUTS);
+    return out[0];
+}
+
+static gr_val host_output(gr_ctx *c, gr_val v, int index) { return gr_emitted_output(emitter(c), value(v), index); }
+
+/* ---- parameters ---- */
+
+/* The part of `path` behind a frame's own: what a tie on that node calls it. */
+static const char *relative(const char *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    if (!n) return path;
+    return strncmp(path, prefix, n) == 0 && path[n] == '.' ? path + n + 1 : NULL;
+}
+
+static const gr_tie *find_tie(gr_emitter *e, const char *path)
+{
+    for (gr_op_frame *f = e->frame; f; f = f->outer) {
+        const char *name = relative(path, f->params);
+        for (int i = 0; name && i < f->num_ties; i++)
+            if (strcmp(f->ties[i].param, name) == 0) {
+                f->tie_used[i] = true;
+                return &f->ties[i];
+            }
+    }
+    return NULL;
+}
+
+static gr_val tied(gr_ctx *c, const char *path, const gr_type *t, const gr_tie *tie)
+{
+    gr_emitter *e = emitter(c);
+    gr_arena *a = e->graph->arena;
+    if (tie->value) {
+        if (unknown(tie->value) || gr_type_equal(&tie->value->type, t)) return gr_graph_capture(e->graph, tie->value);
+        gr_diag_error(e->graph->diag, tie->at, "'%s' is %s, but '%s' is %s", path, gr_type_text(a, t), tie->value->node->name,
+                      gr_type_text(a, &tie->value->type));
+        return gr_unknown_value(e);
+    }
+    gr_state *s = gr_graph_find_state(gr_graph_root(e->graph), tie->target);
+    if (!s) {
+        gr_diag_error(e->graph->diag, tie->at, "there is no parameter called '%s' to tie '%s' to", tie->target, path);
+        return gr_unknown_value(e);
+    }
+    if (!gr_type_equal(&s->value->type, t)) {
+        gr_diag_error(e->graph->diag, tie->at, "'%s' is %s and cannot be tied to '%s', which is %s", path,
+                      gr_type_text(a, t), tie->target, gr_type_text(a, &s->value->type));
+        return gr_unknown_value(e);
+    }
+    if (strcmp(s->name, path) != 0)
+        *GR_PUSH(a, s->alias, s->num_aliases, s->cap_aliases) = gr_arena_strdup(a, path);
+    return gr_graph_capture(e->graph, s->value);
+}
+
+static gr_val host_parameter(gr_ctx *c, const char *name, const gr_type *t, const char *init, va_list args)
+{
+    gr_emitter *e = emitter(c);
+    gr_arena *a = e->graph->arena;
+    const char *bare = gr_path_join(a, gr_emitter_params(e), name);
+    const char *path = e->suffix ? gr_arena_printf(a, "%s%s", bare, e->suffix) : bare;
+    const gr_tie *tie = find_tie(e, path);
+    if (tie) return tied(c, path, t, tie);
+    gr_graph *root = gr_graph_root(e->graph);
+    gr_state *s = gr_graph_find_state(root, path);
+    if (!s) {
+        gr_type plain = *t; /* parameters have no named axes */
+        memset(plain.axis, 0, sizeof plain.axis);
+        s = gr_graph_add_state(root, path, &plain, gr_arena_vprintf(a, init, args));
+        s->trainable = s->weight = true;
+        s->value->node->at = e->frame ? e->frame->at : e->at;
+    } else if (!gr_type_equal(&s->value->type, t)) {
+        gr_fail(c, GR_AT_NODE, NULL, "parameter '%s' is %s here and %s elsewhere; give one of the nodes another name", path,
+                gr_type_text(a, t), gr_type_text(a, &s->value->type));
+        return gr_unknown_value(e);
+    }
+    return gr_graph_capture(e->graph, s->value);
+}
+
+/* ---- views of a node: gradient, batch, accumulate ---- */
+
+static gr_val host_out(gr_ctx *c, int index)
+{
+    const gr_node_view *v = frame(c)->view;
+    return v->out(v->data, emitter(c), index);
+}
+
+static gr_val host_grad(gr_ctx *c, int index)
+{
+    const gr_node_view *v = frame(c)->view;
+    return index < v->node->num_out ? v->grad(v->data, emitter(c), index) : NULL;
+}
+
+static bool host_wants(gr_ctx *c, int port, int index)
+{
+    const gr_op_frame *f = frame(c);
+    int i = f->port[port] + index;
+    return i < f->port[port + 1] && f->view->node->in[i] && (!f->view->wants || f->view->wants(f->view->data, i));
+}
+
+static int host_set_grad(gr_ctx *c, int port, int index, gr_val v)
+{
+    const gr_op_frame *f = frame(c);
+    if (!v || !host_wants(c, port, index)) return 0;
+    return f->view->set_grad(f->view->data, emitter(c), f->port[port] + index, value(v));
+}
+
+static bool host_is_stacked(gr_ctx *c, int port, int index)
+{
+    const gr_op_frame *f = frame(c);
+    int i = f->port[port] + index;
+    return i < f->port[port + 1] && f->view->stacked && f->view->stacked(f->view->data, i);
+}
+
+/* ---- loops ---- */
+
+static gr_loop *host_loop_begin(gr_ctx *c, const char *name, bool reverse)
+{
+    gr_emitter *e = emitter(c);
+    gr_loop *l = GR_NEW(e->graph->arena, gr_loop);
+    gr_node_spec spec = {.op = gr_registry_role(e->graph->registry, GR_ROLE_SCAN),
+                         .name = gr_path_join(e->graph->arena, gr_emitter_prefix(e), name ? name : "scan"),
+                         .at = e->frame ? e->frame->at : e->at,
+                         .phase = e->phase};
+    l->outer = e->graph;
+    l->scan = gr_scan_detached(e->graph, &spec, reverse, 0);
+    e->graph = l->scan->scan->body;
+    return l;
+}
+
+static gr_val broken(gr_ctx *c, gr_loop *l)
+{
+    l->broken = true;
+    return gr_unknown_value(emitter(c));
+}
+
+static gr_val host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
+{
+    gr_value *v = gr_graph_capture(l->outer, value(sequence));
+    gr_scan *s = l->scan->scan;
+    if (!v || unknown(v)) return broken(c, l);
+    if (v->type.rank < 1 || (s->steps && v->type.dim[0] != s->steps)) {
+        gr_fail(c, GR_AT_NODE, NULL, "'%s' is %s; the loop runs over a leading axis of %lld steps", v->node->name,
+                gr_type_text(l->outer->arena, &v->type), (long long)s->steps);
+        return broken(c, l);
+    }
+    return gr_scan_sequence(l->scan, v, gr_path_join(l->outer->arena, l->scan->name, name));
+}
+
+static gr_val host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init)
+{
+    gr_value *v = gr_graph_capture(l->outer, value(init));
+    if (!v || unknown(v)) return broken(c, l);
+    return gr_scan_carry(l->scan, v, name);
+}
+
+static int host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next)
+{
+    gr_value *v = gr_graph_capture(l->scan->scan->body, value(next));
+    int number = 0;
+    if (!v || unknown(v) || unknown(value(carry))) {
+        l->broken = true;
+        return -1;
+    }
+    if (gr_arg_kind(value(carry), &number) != GR_ARG_CARRY) misuse(c, "gives a next to what is no carry");
+    gr_scan_set_next(l->scan, number, v);
+    return 0;
+}
+
+static int host_loop_stack(gr_ctx *c, gr_loop *l, const char *name, gr_val v)
+{
+    gr_value *inner = gr_graph_capture(l->scan->scan->body, value(v));
+    if (!inner || unknown(inner)) {
+        broken(c, l);
+        return -1;
+    }
+    return gr_scan_stack(l->scan, inner, name);
+}
+
+static int check_loop(gr_ctx *c, gr_loop *l)
+{
+    const gr_scan *s = l->scan->scan;
+    gr_arena *a = l->outer->arena;
+    if (l->broken) return -1;
+    if (!s->steps) return gr_fail(c, GR_AT_NODE, NULL, "the loop has no sequence to run over");
+    for (int i = 0; i < s->carries; i++) {
+        const gr_value *arg = s->body->args[i], *next = s->body->results[i];
+        if (!next) return gr_fail(c, GR_AT_NODE, NULL, "carry '%s' has no next", arg->node->name);
+        if (!gr_type_equal(&arg->type, &next->type))
+            return gr_fail(c, GR_AT_NODE, NULL, "carry '%s' starts as %s, but its next, '%s', is %s", arg->node->name,
+                           gr_type_text(a, &arg->type), next->node->name, gr_type_text(a, &next->type));
+    }
+    return 0;
+}
+
+/* The lengths of the outputs, once the number of steps is known. */
+static void set_lengths(gr_node *scan)
+{
+    gr_scan *s = scan->scan;
+    for (int i = 0; i < s->carries; i++) scan->out[s->carries + i]->type.dim[0] = s->steps + 1;
+    for (int j = 0; j < s->stacked; j++) gr_scan_stacked(scan, j)->type.dim[0] = s->steps;
+    for (int j = 0; j < s->stacked && s->sequences; j++)
+        gr_scan_stacked(scan, j)->type.axis[0] = scan->in[s->carries]->type.axis[0];
+}
+
+static gr_val host_loop_end(gr_ctx *c, gr_loop *l)
+{
+    gr_emitter *e = emitter(c);
+    e->graph = l->outer;
+    if (check_loop(c, l) < 0) return gr_unknown_value(e);
+    set_lengths(l->scan);
+    gr_scan_insert(l->scan);
+    return l->scan->num_out ? l->scan->out[0] : NULL;
+}
+
+/* ---- the rest ---- */
+
+static const gr_op *host_find_op(gr_ctx *c, const char *name)
+{
+    return gr_registry_find(emitter(c)->graph->registry, name);
+}
+
+static void *host_alloc(gr_ctx *c, size_t bytes) { return gr_arena_alloc(emitter(c)->graph->arena, bytes); }
+static const gr_op *host_self(const gr_ctx *c) { return frame(c)->op; }
+static gr_dtype host_real(const gr_ctx *c) { return emitter(c)->graph->real; }
+static bool host_is_training(const gr_ctx *c) { return emitter(c)->graph->training; }
+
+static int host_scope(gr_ctx *c, const char *name)
+{
+    gr_op_frame *f = frame(c);
+    gr_arena *a = emitter(c)->graph->arena;
+    if (name) {
+        *GR_PUSH(a, f->scopes, f->num_scopes, f->cap_scopes) = f->prefix;
+        f->prefix = gr_path_join(a, f->prefix, name);
+    } else if (f->num_scopes) {
+        f->prefix = f->scopes[--f->num_scopes];
+    }
+    return 0;
+}
+
+static void host_suffix(gr_ctx *c, const char *suffix)
+{
+    emitter(c)->suffix = suffix ? gr_arena_strdup(emitter(c)->graph->arena, suffix) : NULL;
+}
+
+const gr_host gr_host_functions = {
+    .size = sizeof(gr_host),
+    .fail = host_fail, .attr = host_attr, .set_attr = host_set_attr,
+    .count = host_count, .in = host_in, .type = host_type,
+    .set_output = host_set_output, .set_result = host_set_result,
+    .emit = host_emit, .output = host_output, .parameter = host_parameter,
+    .out = host_out, .grad = host_grad, .wants = host_wants, .set_grad = host_set_grad,
+    .is_stacked = host_is_stacked,
+    .loop_begin = host_loop_begin, .loop_slice = host_loop_slice, .loop_carry = host_loop_carry,
+    .loop_next = host_loop_next, .loop_stack = host_loop_stack, .loop_end = host_loop_end,
+    .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
+    .suffix = host_suffix, .real = host_real, .is_training = host_is_training,
+};
