@@ -1,0 +1,43 @@
+# setup.sh - sourced by tools/run and tools/test: the packages that a build needs, installed
+# if missing. Costs nothing once a build folder exists.
+
+packages=(gcc libc6-dev pkg-config meson ninja-build libblis-serial-dev libyaml-dev libhwloc-dev
+    libcunit1-dev libjansson-dev zlib1g-dev)
+
+have_packages() {
+    command -v cc >/dev/null && command -v meson >/dev/null && command -v ninja >/dev/null &&
+        command -v pkg-config >/dev/null && pkg-config --exists yaml-0.1 hwloc jansson zlib cunit &&
+        compgen -G '/usr/lib/*/blis-*/libblis.a' >/dev/null
+}
+
+install_packages() {
+    have_packages && return
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "graphrun needs these packages; install them as root: apt-get install ${packages[*]}" >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "graphrun needs a C compiler, meson, ninja, BLIS, libyaml, hwloc, CUnit, Jansson and zlib" >&2
+        exit 1
+    fi
+    echo "Installing ${packages[*]}" >&2
+    "${as_root[@]}" apt-get update -qq >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >&2
+}
+
+# build_in FOLDER [meson options]: configures FOLDER if it is new, and builds what is stale.
+build_in() {
+    local folder=$1
+    shift
+    if [ ! -f "$folder/build.ninja" ]; then
+        install_packages
+        meson setup "$folder" "$root" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+        rm -f "$folder.log"
+    fi
+    local output
+    output=$(ninja -C "$folder" 2>&1) || { printf '%s\n' "$output" >&2; exit 1; }
+}
