@@ -46,6 +46,11 @@ typedef struct gr_scan {
     bool reverse;
     int64_t steps; /* 0 until known */
     int carries, sequences, invariants, stacked;
+    /* Raw graph alone, beyond this layout (built with the same functions, steps 0): */
+    const char *over;          /* the axis that the sequences run over; NULL: their first */
+    const int64_t *carry_size; /* by carry: its width where it starts from zeros, [batch, size];
+                                  its init, the node's input, is then NULL */
+    const gr_loc *carry_at;    /* by carry: where it is written; NULL: nowhere */
 } gr_scan;
 
 /* How the tape of a product's epilogue sees the product. The product is the matrix
@@ -81,7 +86,7 @@ struct gr_node {
     const gr_op *op;
     gr_graph *graph;
     const char *name;  /* full path: "rnn.l0.gates"; derived nodes keep their origin's
-                          name in it */
+                          name in it: a node that its gradient needs is "rnn.l0.gates'.mul" */
     gr_loc at;
     gr_phase phase;
     gr_attr *attr;     /* by position in op->attrs */
