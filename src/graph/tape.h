@@ -10,7 +10,7 @@
 
 typedef struct gr_tape_ins {
     uint8_t op; /* gr_tape_op */
-    uint8_t dst, x, y, z;
+    uint8_t dst, x, y, z; /* dst may be one of x, y, z */
 } gr_tape_ins;
 
 typedef struct gr_tape {
