@@ -120,6 +120,8 @@ gr_node *gr_node_add(gr_graph *g, const gr_node_spec *spec)
     return n;
 }
 
+void gr_node_rename(gr_node *n, const char *name) { n->name = unique_name(n->graph, name); }
+
 static const char *default_port(gr_arena *a, const gr_op *op, int index)
 {
     for (int i = 0; op->outputs && op->outputs[i].name; i++) {

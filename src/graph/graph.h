@@ -170,6 +170,8 @@ typedef struct gr_node_spec {
 gr_node *gr_node_add(gr_graph *g, const gr_node_spec *spec);
 /* Appends an output; port NULL: named by the op's descriptor. */
 gr_value *gr_node_add_output(gr_node *n, const char *port, const gr_type *t);
+/* Gives n that name, made unique; its path stays. */
+void gr_node_rename(gr_node *n, const char *name);
 /* Adds an input to the last port that is used (loops). */
 void gr_node_add_input(gr_node *n, int position, gr_value *v);
 gr_value *gr_graph_add_arg(gr_graph *body, int position, const char *name, const gr_type *t);
