@@ -266,6 +266,17 @@ static bool reads_unknown(const gr_apply *w)
     return false;
 }
 
+/* Names that a person may ask for: of named nodes of the model, composites and what is
+ * inside them; not of what passes and gradients emit. */
+static void enter_names(gr_emitter *e, const char *path, const outputs *o)
+{
+    if (e->phase != GR_FORWARD || !e->graph->typed || (e->frame && e->frame->kind != GR_FRAME_EXPAND)) return;
+    gr_graph *root = gr_graph_root(e->graph);
+    if (o->count > 0 && o->max > 0) gr_graph_set_name(root, path, o->out[0]);
+    for (int i = 0; i < o->count && i < o->max && o->names; i++)
+        if (o->names[i]) gr_graph_set_name(root, gr_path_join(root->arena, path, o->names[i]), o->out[i]);
+}
+
 int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char **names, int max)
 {
     gr_apply w = *what;
@@ -283,6 +294,7 @@ int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char 
     if (!w.port) lay_out(e, &w);
     if (check_ports(e, &w, path) < 0 || reads_unknown(&w)) return give_unknown(e, w.op, &o);
     int n = w.op->expand ? apply_composite(e, &w, path, params, &o) : apply_primitive(e, &w, path, &o);
+    if (n > 0 && w.name) enter_names(e, path, &o);
     if (n > 1) {
         gr_value **all = GR_NEW_ARRAY(a, gr_value *, o.count);
         memcpy(all, out, sizeof *all * (size_t)(o.count < max ? o.count : max));

@@ -119,7 +119,8 @@ static gr_val host_emit(gr_ctx *c, const char *op, const char *name, int n, cons
         w.attr = attr;
     }
     gr_value *out[MAX_OUTPUTS];
-    gr_apply_op(e, &w, out, NULL, MAX_OUTPUTS);
+    const char *names[MAX_OUTPUTS];
+    gr_apply_op(e, &w, out, names, MAX_OUTPUTS);
     return out[0];
 }
 

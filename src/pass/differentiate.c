@@ -1,0 +1,332 @@
+/* differentiate.c - reverse mode over a graph.
+ *
+ * The objective's adjoint is one. Walking the nodes from the last to the first, a
+ * node's outputs have all their terms when it is reached, and op->gradient turns
+ * them into terms of its inputs. The emitted nodes are ordinary nodes of phase
+ * BACKWARD, called after the node they come from. Loops: scan_gradient.c. */
+#include "pass/expand.h"
+#include "pass/gradient.h"
+#include <string.h>
+
+/* ---- adjoints ---- */
+
+gr_value *ad_adjoint(ad_level *l, gr_value *v)
+{
+    ad_mark *m = ad_mark_of(v);
+    if (m->num_terms == 0) return NULL;
+    if (m->num_terms > 1) {
+        m->terms[0] = gr_emit_role(l->emitter, GR_ROLE_ADD, m->num_terms, m->terms, NULL);
+        m->num_terms = 1;
+    }
+    return m->terms[0];
+}
+
+void ad_add_term(ad_level *l, gr_value *v, gr_value *term)
+{
+    ad_mark *m = ad_mark_of(v);
+    if (!term || !m->wanted || term->type.dtype == GR_UNKNOWN) return;
+    if (term->node->graph != l->backward) term = gr_graph_capture(l->backward, term);
+    if (!gr_type_equal(&term->type, &v->type)) term = gr_emit_sum_to(l->emitter, term, &v->type);
+    *GR_PUSH(l->backward->arena, m->terms, m->num_terms, m->cap_terms) = term;
+}
+
+/* ---- one node ---- */
+
+typedef struct node_call {
+    ad_level *level;
+    gr_node *node;
+} node_call;
+
+static gr_value *call_in(void *data, gr_emitter *e, int input)
+{
+    (void)e;
+    node_call *c = data;
+    gr_value *v = c->node->in[input];
+    return v ? ad_import(c->level, v) : NULL;
+}
+
+static gr_value *call_out(void *data, gr_emitter *e, int output)
+{
+    (void)e;
+    node_call *c = data;
+    return ad_import(c->level, c->node->out[output]);
+}
+
+static gr_value *call_grad(void *data, gr_emitter *e, int output)
+{
+    (void)e;
+    node_call *c = data;
+    return ad_adjoint(c->level, c->node->out[output]);
+}
+
+static bool call_wants(void *data, int input)
+{
+    node_call *c = data;
+    return ad_differentiable(c->node, input) && ad_mark_of(c->node->in[input])->wanted;
+}
+
+static int call_set_grad(void *data, gr_emitter *e, int input, gr_value *v)
+{
+    (void)e;
+    node_call *c = data;
+    if (call_wants(data, input)) ad_add_term(c->level, c->node->in[input], v);
+    return 0;
+}
+
+/* ---- ops that name a backward op ---- */
+
+typedef struct backward_inputs {
+    gr_value **in;
+    int num_in, cap_in;
+} backward_inputs;
+
+/* Input port `name` of a backward op: the values of the forward node's port of that
+ * name, or for "grad_<output>" the adjoint of that output. -1: no such thing. */
+static int gather_port(node_call *c, const char *name, backward_inputs *to)
+{
+    gr_node *n = c->node;
+    gr_arena *a = c->level->backward->arena;
+    int p = gr_op_input(n->op, name), o = gr_op_output(n->op, name);
+    if (p >= 0) {
+        for (int i = n->port[p]; i < n->port[p + 1]; i++)
+            *GR_PUSH(a, to->in, to->num_in, to->cap_in) = call_in(c, NULL, i);
+    } else if (o >= 0) {
+        *GR_PUSH(a, to->in, to->num_in, to->cap_in) = call_out(c, NULL, o);
+    } else if (strncmp(name, "grad_", 5) == 0 && (o = gr_op_output(n->op, name + 5)) >= 0) {
+        gr_value *g = call_grad(c, NULL, o);
+        if (!g) g = gr_emit_zeros(c->level->emitter, &n->out[o]->type);
+        *GR_PUSH(a, to->in, to->num_in, to->cap_in) = g;
+    } else {
+        return -1;
+    }
+    return 0;
+}
+
+/* Attributes that both ops have are handed on. */
+static gr_attr *backward_attrs(gr_arena *a, const gr_node *n, const gr_op *op)
+{
+    gr_attr *attr = gr_attr_defaults(a, op);
+    for (int i = 0; i < gr_op_num_attrs(op); i++) {
+        int j = gr_op_attr(n->op, op->attrs[i].name);
+        if (j >= 0) attr[i] = n->attr[j];
+    }
+    return attr;
+}
+
+static int take_grads(node_call *c, int count, gr_value **out, const char **names)
+{
+    gr_node *n = c->node;
+    for (int o = 0; o < count; o++) {
+        int p = strncmp(names[o], "grad_", 5) == 0 ? gr_op_input(n->op, names[o] + 5) : -1;
+        if (p < 0) {
+            gr_diag_error(n->graph->diag, n->at, "op %s: output '%s' of its backward op is no grad_<input>",
+                          n->op->name, names[o]);
+            return -1;
+        }
+        if (n->port[p] < n->port[p + 1]) call_set_grad(c, NULL, n->port[p], out[o]);
+    }
+    return 0;
+}
+
+static int named_backward(node_call *c)
+{
+    gr_node *n = c->node;
+    gr_graph *g = c->level->backward;
+    const gr_op *op = gr_registry_find(g->registry, n->op->backward);
+    backward_inputs b = {NULL, 0, 0};
+    int ports = op ? gr_op_num_inputs(op) : 0;
+    int *port = GR_NEW_ARRAY(g->arena, int, ports + 1);
+    for (int p = 0; p < ports; p++) {
+        port[p] = b.num_in;
+        if (gather_port(c, op->inputs[p].name, &b) == 0) continue;
+        gr_diag_error(g->diag, n->at, "op %s: input '%s' of its backward op %s is no port of it", n->op->name,
+                      op->inputs[p].name, op->name);
+        return -1;
+    }
+    if (!op) {
+        gr_diag_error(g->diag, n->at, "op %s names a backward op %s that does not exist", n->op->name, n->op->backward);
+        return -1;
+    }
+    port[ports] = b.num_in;
+    gr_apply apply = {.op = op, .name = "grad", .at = n->at, .num_in = b.num_in, .in = b.in, .port = port,
+                      .attr = backward_attrs(g->arena, n, op)};
+    gr_value *out[GR_MAX_RANK];
+    const char *names[GR_MAX_RANK];
+    int count = gr_apply_op(c->level->emitter, &apply, out, names, GR_MAX_RANK);
+    return count < 0 ? -1 : take_grads(c, count, out, names);
+}
+
+/* ---- the walk ---- */
+
+static bool takes_part(const gr_node *n)
+{
+    bool has_adjoint = false, wanted = false;
+    for (int o = 0; o < n->num_out; o++) has_adjoint |= ad_mark_of(n->out[o])->num_terms > 0;
+    for (int o = 0; o < n->num_out; o++) wanted |= ad_mark_of(n->out[o])->wanted;
+    if (!has_adjoint || !wanted) return false;
+    if (n->scan) return true; /* what is asked for may be inside */
+    for (int i = 0; i < n->num_in; i++)
+        if (ad_differentiable(n, i) && ad_mark_of(n->in[i])->wanted) return true;
+    return false;
+}
+
+static int node_gradient(ad_level *l, gr_node *n)
+{
+    if (!takes_part(n)) return 0;
+    const char *name = gr_arena_printf(l->backward->arena, "%s'", n->name);
+    gr_emitter_at(l->emitter, name, n->at);
+    if (n->scan) return ad_scan_gradient(l, n);
+    node_call c = {l, n};
+    if (n->op->gradient) {
+        gr_node primed = *n; /* names what is emitted */
+        primed.name = name;
+        gr_emitter_at(l->emitter, "", n->at);
+        gr_node_view view = {.node = &primed, .in = call_in, .out = call_out, .grad = call_grad,
+                             .wants = call_wants, .set_grad = call_set_grad, .data = &c};
+        return gr_emitter_call(l->emitter, &view, n->op->gradient);
+    }
+    if (n->op->backward) return named_backward(&c);
+    gr_diag_error(n->graph->diag, n->at, "op %s has no gradient, and the gradient asked for passes through %s",
+                  n->op->name, n->name);
+    return -1;
+}
+
+int ad_walk(ad_level *l)
+{
+    int status = 0;
+    for (int i = l->forward->num_nodes - 1; i >= 0; i--) /* grows at the root; new nodes are not walked */
+        if (node_gradient(l, l->forward->nodes[i]) != 0) status = -1;
+    return status;
+}
+
+/* ---- the pass ---- */
+
+static gr_value *ones_like(gr_emitter *e, const gr_type *t)
+{
+    if (t->rank == 0) return gr_emit_number(e, 1.0);
+    gr_value *one = gr_emit_number(e, 1.0);
+    const char *shape = "";
+    gr_arena *a = gr_emitter_graph(e)->arena;
+    for (int i = 0; i < t->rank; i++) shape = gr_arena_printf(a, "%s%s%lld", shape, i ? ", " : "", (long long)t->dim[i]);
+    return gr_emit_role(e, GR_ROLE_EXPAND, 1, &one, "shape=[%s]", shape);
+}
+
+/* out[i] is d(of)/d(wrt[i]) as a value of the root, NULL where it is zero. */
+static int differentiate(gr_graph *g, gr_value *of, int n, gr_value *const *wrt, gr_value **out)
+{
+    ad_clear_marks(g);
+    for (int i = 0; i < n; i++) ad_mark_of(wrt[i])->wanted = gr_is_float(wrt[i]->type.dtype);
+    ad_mark_of(of)->useful = true;
+    ad_reach_wanted(g);
+    ad_reach_useful(g);
+    ad_level root = {.forward = g, .backward = g, .emitter = gr_emitter_create(g, GR_BACKWARD)};
+    gr_emitter_at(root.emitter, gr_arena_printf(g->arena, "%s'", of->node->name), of->node->at);
+    if (ad_mark_of(of)->wanted) ad_add_term(&root, of, ones_like(root.emitter, &of->type));
+    if (ad_walk(&root) != 0) return -1;
+    for (int i = 0; i < n; i++) {
+        ad_mark *m = ad_mark_of(wrt[i]);
+        if (m->num_terms == 0) continue;
+        ad_level at = root; /* the sum belongs to the graph where the terms are */
+        at.backward = m->terms[0]->node->graph;
+        gr_emitter_set_graph(at.emitter, at.backward);
+        out[i] = gr_lift(ad_adjoint(&at, wrt[i]));
+        gr_emitter_set_graph(at.emitter, g);
+    }
+    return 0;
+}
+
+static gr_value *objective(gr_graph *g, const char *name)
+{
+    gr_value *v = gr_find_value(g, name);
+    if (!v) return NULL; /* reported by expand */
+    v = gr_lift(v);
+    if (gr_is_float(v->type.dtype)) return v;
+    gr_diag_error(g->diag, v->node->at, "'%s' is %s: only a float can be differentiated", name,
+                  gr_type_text(g->arena, &v->type));
+    return NULL;
+}
+
+/* What one run of reverse mode answers: first the parameters, then request->grad. */
+typedef struct questions {
+    gr_state **params; int num_params;
+    gr_value **wrt, **grads; int count;
+} questions;
+
+/* The update adds states of its own (moments) while it holds pointers to these. */
+static void reserve_states(gr_graph *g)
+{
+    gr_state *old = g->states;
+    g->cap_states = 8 * g->num_states + 64;
+    g->states = GR_NEW_ARRAY(g->arena, gr_state, g->cap_states);
+    if (old) memcpy(g->states, old, sizeof *old * (size_t)g->num_states);
+}
+
+static void ask_params(gr_graph *g, questions *q)
+{
+    reserve_states(g);
+    for (int i = 0; i < g->num_states; i++) {
+        if (!g->states[i].trainable) continue;
+        q->params[q->num_params++] = &g->states[i];
+        q->wrt[q->count++] = g->states[i].value;
+    }
+}
+
+static int ask_names(gr_graph *g, const gr_request *r, questions *q)
+{
+    for (int i = 0; r->grad[i]; i++)
+        if (!(q->wrt[q->count++] = gr_find_value(g, r->grad[i]))) return -1; /* reported by expand */
+    return 0;
+}
+
+static void answer_names(gr_graph *g, const gr_request *r, gr_value *const *wrt, gr_value **grads)
+{
+    gr_emitter *e = gr_emitter_create(g, GR_BACKWARD);
+    for (int i = 0; r->grad[i]; i++) {
+        gr_type t = gr_lift_type(wrt[i]);
+        if (!grads[i]) grads[i] = gr_emit_zeros(e, &t);
+        gr_graph_add_result(g, g->num_results, gr_arena_printf(g->arena, "grad:%s", r->grad[i]), grads[i]);
+    }
+}
+
+static questions no_questions(gr_graph *g, const gr_request *r)
+{
+    int n = g->num_states + 1;
+    for (int i = 0; r->grad && r->grad[i]; i++) n++;
+    return (questions){.params = GR_NEW_ARRAY(g->arena, gr_state *, n), .wrt = GR_NEW_ARRAY(g->arena, gr_value *, n),
+                       .grads = GR_NEW_ARRAY(g->arena, gr_value *, n)};
+}
+
+/* d(name)/d(...) for the parameters (params) and the names in r->grad (names). */
+static int answer(gr_graph *g, const gr_request *r, const char *name, bool params, bool names)
+{
+    gr_value *of = objective(g, name);
+    questions q = no_questions(g, r);
+    if (!of) return -1;
+    if (params) ask_params(g, &q);
+    if (names && ask_names(g, r, &q) != 0) return -1;
+    if (differentiate(g, of, q.count, q.wrt, q.grads) != 0) return -1;
+    if (names) answer_names(g, r, q.wrt + q.num_params, q.grads + q.num_params);
+    if (!params || !r->update) return 0;
+    return r->update(r->update_data, gr_emitter_create(g, GR_UPDATE), q.num_params, q.params, q.grads, of);
+}
+
+static int sort_all(gr_graph *g)
+{
+    if (gr_graph_sort(g) != 0) return -1;
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i]->scan && sort_all(g->nodes[i]->scan->body) != 0) return -1;
+    return 0;
+}
+
+gr_graph *gr_pass_differentiate(gr_graph *g, const gr_request *r)
+{
+    const char *of = r->of ? r->of : r->minimize;
+    bool names = r->grad && r->grad[0];
+    bool one = names && r->train && strcmp(of, r->minimize) == 0;
+    if (names && !one && answer(g, r, of, false, true) != 0) return NULL;
+    if (r->train && answer(g, r, r->minimize, true, one) != 0) return NULL;
+    if (sort_all(g) != 0) return NULL;
+    if (r->keep_all) gr_lift_all(g);
+    if (g->num_results > 0) gr_graph_prune(g);
+    return g;
+}

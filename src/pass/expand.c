@@ -1,0 +1,233 @@
+/* expand.c - the raw graph of a model file becomes a graph of primitive ops with types.
+ *
+ * The raw nodes are walked in order and applied again to a new graph: a primitive is
+ * inferred, a composite expands, a loop is built anew around its body. gr_value.mark of
+ * a raw value is the typed value that it became; a raw output that its op does not give
+ * may still be the name of a parameter or of an inner node. What failed is an unknown
+ * value, which silences all that reads it. */
+#include "pass/expand.h"
+#include "pass/gradient.h"
+#include <string.h>
+
+enum { MAX_OUTPUTS = 256 };
+
+/* ---- values ---- */
+
+gr_value *gr_unknown_of(expansion *x)
+{
+    if (!x->unknown) {
+        gr_graph *g = gr_graph_body(x->to); /* a graph that nobody keeps */
+        gr_node_spec spec = {.op = gr_registry_role(g->registry, GR_ROLE_ARG), .name = "unknown"};
+        x->unknown = gr_node_add_output(gr_node_add(g, &spec), NULL, NULL);
+    }
+    return x->unknown;
+}
+
+bool gr_is_unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
+
+/* v as the graph in hand may read it: an inner value of a finished loop is stacked. */
+static gr_value *within_reach(expansion *x, gr_value *v)
+{
+    for (const gr_graph *g = gr_emitter_graph(x->emitter); g; g = g->parent)
+        if (v->node->graph == g) return v;
+    return gr_is_unknown(v) ? v : gr_lift(v);
+}
+
+static const char *output_list(expansion *x, const gr_node *raw)
+{
+    const char *list = "";
+    const gr_port *out = raw->op->outputs;
+    for (int i = 0; out && out[i].name; i++)
+        list = gr_arena_printf(x->arena, "%s%s%s", list, i ? ", " : "", out[i].flags & GR_PORT_VARIADIC ? "0, 1, ..." : out[i].name);
+    return list;
+}
+
+/* A raw output that the op itself did not give: a parameter, an inner node, a mistake. */
+static gr_value *find_inner(expansion *x, const gr_value *raw, gr_loc reader)
+{
+    const gr_node *n = raw->node;
+    if (!raw->port) return gr_unknown_of(x);
+    gr_state *s = gr_graph_find_state(x->to, gr_arena_printf(x->arena, "%s.%s", n->params ? n->params : n->name, raw->port));
+    if (s) return s->value;
+    gr_value *v = gr_graph_find_name(x->to, gr_arena_printf(x->arena, "%s.%s", n->name, raw->port));
+    if (v) return within_reach(x, v);
+    gr_diag_error(x->to->diag, reader.line ? reader : n->at,
+                  "'%s' (%s) has no output, parameter or inner node called '%s'; its outputs are: %s", n->name, n->op->name,
+                  raw->port, output_list(x, n));
+    return gr_unknown_of(x);
+}
+
+gr_value *gr_expanded(expansion *x, gr_value *raw, gr_loc reader)
+{
+    if (!raw) return NULL;
+    if (!raw->mark) raw->mark = find_inner(x, raw, reader);
+    return within_reach(x, raw->mark);
+}
+
+static gr_loc input_place(const gr_node *n, int i)
+{
+    int p = 0;
+    while (p < gr_op_num_inputs(n->op) - 1 && n->port[p + 1] <= i) p++;
+    return n->port_at && gr_op_num_inputs(n->op) && n->port_at[p].line ? n->port_at[p] : n->at;
+}
+
+gr_value **gr_expanded_inputs(expansion *x, const gr_node *n)
+{
+    gr_value **in = GR_NEW_ARRAY(x->arena, gr_value *, n->num_in + 1);
+    for (int i = 0; i < n->num_in; i++) in[i] = gr_expanded(x, n->in[i], input_place(n, i));
+    return in;
+}
+
+/* ---- nodes ---- */
+
+/* An Input's shape with the lengths of its named axes. -1 after a diagnostic. */
+static int resolve_axes(expansion *x, const gr_node *n, gr_attr *attr)
+{
+    int k = gr_op_attr(n->op, "shape"), status = 0;
+    if (k < 0 || !attr[k].names) return 0;
+    int64_t *dims = gr_arena_copy(x->arena, attr[k].ints, sizeof *dims * (size_t)attr[k].n);
+    for (int i = 0; i < attr[k].n; i++) {
+        const char *axis = attr[k].names[i];
+        if (dims[i] >= 0 || !axis) continue;
+        if (x->request->axis_length) dims[i] = x->request->axis_length(x->request->axis_data, axis);
+        if (dims[i] >= 0) continue;
+        gr_diag_error(x->to->diag, n->attr_at && n->attr_at[k].line ? n->attr_at[k] : n->at,
+                      "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`, or feed the input", axis,
+                      n->name, axis);
+        status = -1;
+    }
+    attr[k].ints = dims;
+    return status;
+}
+
+static const gr_tie *expanded_ties(expansion *x, const gr_node *n)
+{
+    if (!n->num_ties) return NULL;
+    gr_tie *ties = gr_arena_copy(x->arena, n->ties, sizeof *ties * (size_t)n->num_ties);
+    for (int i = 0; i < n->num_ties; i++) ties[i].value = gr_expanded(x, ties[i].value, ties[i].at);
+    return ties;
+}
+
+static void give_outputs(expansion *x, gr_node *n, int count, gr_value **out, const char **names)
+{
+    for (int o = 0; o < n->num_out; o++) {
+        gr_value *raw = n->out[o];
+        if (count < 0) raw->mark = gr_unknown_of(x);
+        for (int i = 0; i < count && raw->port; i++)
+            if (names[i] && strcmp(names[i], raw->port) == 0) raw->mark = out[i];
+        if (!raw->mark && !raw->port && count > 0) raw->mark = out[o < count ? o : 0];
+    }
+}
+
+static void expand_op(expansion *x, gr_node *n)
+{
+    gr_attr *attr = n->attr ? gr_arena_copy(x->arena, n->attr, sizeof *attr * (size_t)gr_op_num_attrs(n->op)) : NULL;
+    gr_value *out[MAX_OUTPUTS];
+    const char *names[MAX_OUTPUTS];
+    int count = -1;
+    if (n->op->role != GR_ROLE_INPUT || resolve_axes(x, n, attr) == 0) {
+        gr_apply apply = {.op = n->op, .name = n->name, .at = n->at, .num_in = n->num_in,
+                          .in = gr_expanded_inputs(x, n), .port = n->port, .attr = attr, .attr_at = n->attr_at,
+                          .port_at = n->port_at, .params = n->params, .ties = expanded_ties(x, n),
+                          .num_ties = n->num_ties};
+        count = gr_apply_op(x->emitter, &apply, out, names, MAX_OUTPUTS);
+    }
+    give_outputs(x, n, count, out, names);
+}
+
+void gr_expand_nodes(expansion *x, const gr_graph *raw)
+{
+    for (int i = 0; i < raw->num_nodes; i++) {
+        gr_node *n = raw->nodes[i];
+        if (n->op->role == GR_ROLE_ARG) continue;
+        if (n->scan) gr_expand_scan(x, n);
+        else expand_op(x, n);
+    }
+}
+
+/* ---- what was asked for by name ---- */
+
+/* All names, for a message. */
+static const char *all_names(gr_graph *g)
+{
+    const char *list = "";
+    for (int i = 0; i < g->num_names; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->names[i].name);
+    for (int i = 0; i < g->num_states; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->states[i].name);
+    return list;
+}
+
+static const char *const *name_table(gr_graph *g)
+{
+    const char **t = GR_NEW_ARRAY(g->arena, const char *, g->num_names + g->num_states + 1);
+    for (int i = 0; i < g->num_names; i++) t[i] = g->names[i].name;
+    for (int i = 0; i < g->num_states; i++) t[g->num_names + i] = g->states[i].name;
+    return t;
+}
+
+gr_value *gr_find_value(gr_graph *g, const char *name)
+{
+    gr_value *v = gr_graph_find_name(g, name);
+    if (v) return v;
+    gr_state *s = gr_graph_find_state(g, name);
+    return s ? s->value : NULL;
+}
+
+static gr_value *require(gr_graph *g, const char *name)
+{
+    gr_value *v = gr_find_value(g, name);
+    if (v) return v;
+    const char *near = gr_nearest(name, name_table(g));
+    gr_diag_error(g->diag, (gr_loc){NULL, 0, 0, 0}, "the model has no value called '%s'%s%s%s; it has: %s", name,
+                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", all_names(g));
+    return NULL;
+}
+
+static bool has_result(const gr_graph *g, const char *name)
+{
+    for (int i = 0; i < g->num_results; i++)
+        if (strcmp(g->result_names[i], name) == 0) return true;
+    return false;
+}
+
+static void add_result(gr_graph *g, const char *name)
+{
+    gr_value *v = require(g, name);
+    if (v && !gr_is_unknown(v) && !has_result(g, name)) gr_graph_add_result(g, g->num_results, name, gr_lift(v));
+}
+
+/* Without any request: what no node reads. */
+static void add_open_ends(gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int o = 0; o < g->nodes[i]->num_out; o++) {
+            gr_value *v = g->nodes[i]->out[o];
+            bool history = g->nodes[i]->scan && o >= g->nodes[i]->scan->carries && o < 2 * g->nodes[i]->scan->carries;
+            if (history || gr_value_readers(v) > 0 || (g->nodes[i]->op->traits & GR_LEAF)) continue;
+            const char *name = g->nodes[i]->num_out > 1 ? gr_arena_printf(g->arena, "%s.%s", g->nodes[i]->name, v->port)
+                                                        : g->nodes[i]->name;
+            gr_graph_add_result(g, g->num_results, name, v);
+        }
+}
+
+static void add_results(gr_graph *g, const gr_request *r)
+{
+    for (int i = 0; r->fetch && r->fetch[i]; i++) add_result(g, r->fetch[i]);
+    for (int i = 0; r->grad && r->grad[i]; i++) require(g, r->grad[i]);
+    if (r->of) require(g, r->of);
+    if (r->train) add_result(g, r->minimize);
+    if (!r->train && !(r->fetch && r->fetch[0]) && !(r->grad && r->grad[0])) add_open_ends(g);
+}
+
+gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
+{
+    gr_graph *g = gr_graph_create(raw->arena, raw->registry, raw->diag, raw->real);
+    int errors = gr_diag_count(g->diag);
+    g->typed = true;
+    g->training = r->training;
+    expansion x = {.to = g, .arena = g->arena, .request = r, .emitter = gr_emitter_create(g, GR_FORWARD)};
+    gr_expand_nodes(&x, raw);
+    if (gr_diag_count(g->diag) > errors) return NULL;
+    if (r->prepare && r->prepare(r->prepare_data, g) != 0) return NULL;
+    add_results(g, r);
+    return gr_diag_count(g->diag) > errors ? NULL : g;
+}

@@ -1,0 +1,64 @@
+/* gradient.h - what differentiate.c, reach.c and scan_gradient.c share.
+ *
+ * Reverse mode walks the nodes of a graph from the last to the first. The adjoint
+ * of a value is the derivative of the objective with respect to it: the sum of what
+ * each of its readers contributes. At the root, adjoints are emitted into the graph
+ * itself. The adjoints of a loop's body are emitted into the body of a second loop
+ * that runs the other way, and forward values are imported into it on demand. */
+#ifndef GR_PASS_GRADIENT_H
+#define GR_PASS_GRADIENT_H
+
+#include "pass/pass.h"
+
+/* gr_value.mark of a forward value while the pass is at work. */
+typedef struct ad_mark {
+    bool wanted; /* depends on a value whose gradient is asked for */
+    bool useful; /* the objective depends on it */
+    signed char invariant; /* of a body: 1 the same at every step, -1 not, 0 not asked yet */
+    gr_value **terms; int num_terms, cap_terms; /* of its adjoint, in the backward graph */
+    gr_value *import; /* the value as the backward graph sees it */
+} ad_mark;
+
+/* One graph under differentiation. */
+typedef struct ad_level {
+    struct ad_level *outer;
+    gr_graph *forward, *backward; /* the same at the root */
+    gr_node *scan;                /* whose body `forward` is; NULL at the root */
+    gr_node *loop;                /* whose body `backward` is */
+    gr_emitter *emitter;          /* into `backward` */
+} ad_level;
+
+/* reach.c */
+ad_mark *ad_mark_of(gr_value *v);
+/* Forgets the marks of g and all bodies. */
+void ad_clear_marks(gr_graph *g);
+/* Whether input i of a node passes gradients on at all. */
+bool ad_differentiable(const gr_node *n, int i);
+/* Spread `wanted` along the edges, and `useful` against them, to a fixpoint through
+ * the carries of loops. */
+void ad_reach_wanted(gr_graph *g);
+void ad_reach_useful(gr_graph *g);
+
+/* differentiate.c */
+/* The adjoint of a forward value of the level, NULL where it is zero. */
+gr_value *ad_adjoint(ad_level *l, gr_value *v);
+/* Adds a term; one with v's broadcast shape is summed down to v's own. */
+void ad_add_term(ad_level *l, gr_value *v, gr_value *term);
+/* Emits the gradients of all nodes of l->forward. 0 or -1. */
+int ad_walk(ad_level *l);
+
+/* scan_gradient.c */
+int ad_scan_gradient(ad_level *outer, gr_node *scan);
+/* The forward value v as l->backward sees it, at the step in hand. */
+gr_value *ad_import(ad_level *l, gr_value *v);
+
+/* lift.c: a value of a loop's body as a value of the root, stacked by step, the
+ * innermost loop last. */
+gr_value *gr_lift(gr_value *v);
+/* The type that gr_lift(v) has. */
+gr_type gr_lift_type(const gr_value *v);
+/* The output of `scan` that is `inner` of its body stacked; made unless it exists. */
+gr_value *gr_stack_once(gr_node *scan, gr_value *inner);
+/* Makes every float value of all graphs a result under its node's name. */
+void gr_lift_all(gr_graph *root);
+#endif

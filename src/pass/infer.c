@@ -1,0 +1,104 @@
+/* infer.c - every type again from the leaves, loop bodies too, and what must hold
+ * between types: a carry's next is like its init, a loop's sequences are of one length,
+ * a loss is one number. */
+#include "pass/pass.h"
+
+static int infer_graph(gr_graph *g);
+
+/* Both sides of a mismatch, each with the place that made it. */
+static int mismatch(gr_node *n, const char *what, const gr_value *a, const gr_value *b)
+{
+    gr_arena *ar = n->graph->arena;
+    gr_diag *d = n->graph->diag;
+    gr_diag_error(d, n->at, "%s (%s): %s: '%s' is %s, '%s' is %s", n->name, n->op->name, what, a->node->name,
+                  gr_type_text(ar, &a->type), b->node->name, gr_type_text(ar, &b->type));
+    gr_diag_note(d, a->node->at, "'%s' is %s", a->node->name, gr_type_text(ar, &a->type));
+    gr_diag_note(d, b->node->at, "'%s' is %s", b->node->name, gr_type_text(ar, &b->type));
+    return -1;
+}
+
+static gr_type slice_type(const gr_type *t)
+{
+    gr_type r = {.dtype = t->dtype, .rank = t->rank - 1};
+    for (int i = 1; i < t->rank; i++) {
+        r.dim[i - 1] = t->dim[i];
+        r.axis[i - 1] = t->axis[i];
+    }
+    return r;
+}
+
+/* Keeps the axis of time that the output had. */
+static gr_type stacked_type(const gr_type *t, int64_t steps, const char *axis)
+{
+    gr_type r = {.dtype = t->dtype, .rank = t->rank + 1};
+    r.dim[0] = steps;
+    r.axis[0] = axis;
+    for (int i = 0; i < t->rank; i++) {
+        r.dim[i + 1] = t->dim[i];
+        r.axis[i + 1] = t->axis[i];
+    }
+    return r;
+}
+
+static int infer_args(gr_node *n)
+{
+    gr_scan *s = n->scan;
+    for (int i = 0; i < n->num_in; i++) {
+        bool sequence = i >= s->carries && i < s->carries + s->sequences;
+        const gr_type *t = &n->in[i]->type;
+        if (sequence && (t->rank < 1 || t->dim[0] != s->steps))
+            return mismatch(n, "sequences of one loop must have one length", n->in[s->carries], n->in[i]);
+        s->body->args[i]->type = sequence ? slice_type(t) : *t;
+    }
+    return 0;
+}
+
+static int infer_scan(gr_node *n)
+{
+    gr_scan *s = n->scan;
+    gr_graph *body = s->body;
+    if (infer_args(n) != 0 || infer_graph(body) != 0) return -1;
+    for (int i = 0; i < s->carries; i++) {
+        if (!gr_type_equal(&body->args[i]->type, &body->results[i]->type))
+            return mismatch(n, "the next value of a carry must be like the first", body->args[i], body->results[i]);
+        gr_scan_last(n, i)->type = body->args[i]->type;
+        gr_scan_history(n, i)->type = stacked_type(&body->args[i]->type, s->steps + 1, NULL);
+    }
+    for (int j = 0; j < s->stacked; j++) {
+        gr_type *t = &gr_scan_stacked(n, j)->type;
+        *t = stacked_type(&body->results[s->carries + j]->type, s->steps, t->axis[0]);
+    }
+    return 0;
+}
+
+/* What a type is given from outside. */
+static bool is_given(const gr_node *n)
+{
+    return n->op->role == GR_ROLE_ARG || n->op->role == GR_ROLE_INPUT || n->op->role == GR_ROLE_STATE;
+}
+
+static int infer_graph(gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        gr_node *n = g->nodes[i];
+        if (is_given(n)) continue;
+        if ((n->scan ? infer_scan(n) : gr_infer_node(g, n)) != 0) return -1;
+    }
+    return 0;
+}
+
+static int check_loss(gr_graph *g, const char *name)
+{
+    const gr_value *v = gr_graph_find_name(g, name);
+    if (!v || (gr_numel(&v->type) == 1 && gr_is_float(v->type.dtype) && !v->node->graph->parent)) return 0;
+    gr_diag_error(g->diag, v->node->at, "'%s' is to be minimized, but is %s%s: a loss is one float; reduce it with Mean or Sum",
+                  name, gr_type_text(g->arena, &v->type), v->node->graph->parent ? " at every step of a loop" : "");
+    return -1;
+}
+
+gr_graph *gr_pass_infer(gr_graph *g, const gr_request *r)
+{
+    if (infer_graph(g) != 0) return NULL;
+    if (r->train && r->minimize && check_loss(g, r->minimize) != 0) return NULL;
+    return g;
+}

@@ -1,0 +1,54 @@
+/* lift.c - values of a loop's body as values outside of it. */
+#include "pass/gradient.h"
+
+gr_value *gr_stack_once(gr_node *scan, gr_value *inner)
+{
+    const gr_scan *s = scan->scan;
+    for (int j = 0; j < s->stacked; j++)
+        if (s->body->results[s->carries + j] == inner) return gr_scan_stacked(scan, j);
+    const gr_node *n = inner->node;
+    const char *name = n->num_out > 1 && inner->port ? gr_arena_printf(s->body->arena, "%s.%s", n->name, inner->port)
+                                                     : n->name;
+    return gr_scan_stacked(scan, gr_scan_stack(scan, inner, name));
+}
+
+gr_value *gr_lift(gr_value *v)
+{
+    while (v->node->graph->parent) v = gr_stack_once(v->node->graph->owner, v);
+    return v;
+}
+
+gr_type gr_lift_type(const gr_value *v)
+{
+    gr_type t = v->type;
+    for (const gr_graph *g = v->node->graph; g->parent; g = g->parent) {
+        for (int i = t.rank; i > 0; i--) {
+            t.dim[i] = t.dim[i - 1];
+            t.axis[i] = t.axis[i - 1];
+        }
+        t.dim[0] = g->owner->scan->steps;
+        t.axis[0] = NULL;
+        t.rank++;
+    }
+    return t;
+}
+
+static void lift_values(gr_graph *root, gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        gr_node *n = g->nodes[i];
+        if (n->scan) {
+            lift_values(root, n->scan->body);
+            continue;
+        }
+        for (int o = 0; o < n->num_out; o++) {
+            gr_value *v = n->out[o];
+            if (!gr_is_float(v->type.dtype) || n->op->role == GR_ROLE_ARG || v->type.rank >= GR_MAX_RANK) continue;
+            const char *name = n->num_out > 1 && v->port ? gr_arena_printf(root->arena, "%s.%s", n->name, v->port)
+                                                         : n->name;
+            gr_graph_add_result(root, root->num_results, name, gr_lift(v));
+        }
+    }
+}
+
+void gr_lift_all(gr_graph *root) { lift_values(root, root); }

@@ -1,0 +1,248 @@
+/* scan_gradient.c - the gradient of a loop is a loop that runs the other way.
+ *
+ *     forward, step t:   c[t+1], y[t] = body(c[t], x[t], w)
+ *     backward, step t:  a[t] = body'(a[t+1], dy[t]; what body had at t)
+ *
+ * a is the adjoint of the carry, itself a carry: it starts as the adjoint of the last
+ * value and ends as that of the init. To the adjoint of the carry that step t made is
+ * added the slice of the history's adjoint there. dy, the adjoints of stacked values,
+ * are sequences; the adjoints of sequences are stacked; an adjoint of an invariant is
+ * accumulated, one accumulator for each term that its op can sum over all steps at
+ * once (a product's weight gradient becomes one product when the loop is hoisted), and
+ * one for all other terms.
+ *
+ * What the backward step reads of the forward one is imported on demand: an invariant
+ * as it is, a sequence or a carry's history slice by slice, constants and views made
+ * again, and any other value as a new stacked output of the forward loop. */
+#include "pass/gradient.h"
+
+/* ---- importing forward values ---- */
+
+/* history without its entry at one end: what the steps read, or what they made. */
+static gr_value *history_slice(gr_emitter *e, gr_value *history, int64_t steps, bool from_one)
+{
+    int64_t start = from_one ? 1 : 0;
+    return gr_emit_role(e, GR_ROLE_SLICE, 1, &history, "dim=0, start=%lld, stop=%lld", (long long)start,
+                        (long long)(start + steps));
+}
+
+static const char *value_name(const gr_value *v)
+{
+    const gr_node *n = v->node;
+    return n->num_out > 1 && v->port ? gr_arena_printf(n->graph->arena, "%s.%s", n->name, v->port) : n->name;
+}
+
+/* A value of the graph around the loop, one slice a step. */
+static gr_value *import_slices(ad_level *l, gr_value *outer, const char *name)
+{
+    return gr_scan_sequence(l->loop, ad_import(l->outer, outer), name);
+}
+
+/* The carry as step t read it (made: as it left it). */
+static gr_value *import_carry(ad_level *l, int carry, bool made, const char *name)
+{
+    gr_value *history = ad_import(l->outer, gr_scan_history(l->scan, carry));
+    bool from_one = made != l->scan->scan->reverse;
+    gr_value *slices = history_slice(l->outer->emitter, history, l->scan->scan->steps, from_one);
+    return gr_scan_sequence(l->loop, slices, name);
+}
+
+static gr_value *import_arg(ad_level *l, gr_value *arg)
+{
+    int number;
+    switch (gr_arg_kind(arg, &number)) {
+    case GR_ARG_CARRY: return import_carry(l, number, false, arg->node->name);
+    case GR_ARG_SEQUENCE: return import_slices(l, gr_arg_outer(arg), arg->node->name);
+    default: return gr_graph_capture(l->backward, ad_import(l->outer, gr_arg_outer(arg)));
+    }
+}
+
+/* The same node in the backward body, reading imported values. */
+static gr_value *import_again(ad_level *l, gr_value *v)
+{
+    gr_node *n = v->node;
+    gr_value **in = GR_NEW_ARRAY(l->backward->arena, gr_value *, n->num_in + 1);
+    for (int i = 0; i < n->num_in; i++) in[i] = n->in[i] ? ad_import(l, n->in[i]) : NULL;
+    gr_node *copy = gr_node_add(l->backward, &(gr_node_spec){.op = n->op, .name = n->name, .at = n->at,
+        .phase = GR_BACKWARD, .num_in = n->num_in, .in = in, .port = n->port, .attr = n->attr});
+    for (int o = 0; o < n->num_out; o++)
+        ad_mark_of(n->out[o])->import = gr_node_add_output(copy, n->out[o]->port, &n->out[o]->type);
+    return ad_mark_of(v)->import;
+}
+
+/* Whether v is the same at every step and can be made from invariants alone. */
+static bool is_invariant(gr_value *v)
+{
+    ad_mark *m = ad_mark_of(v);
+    if (m->invariant) return m->invariant > 0;
+    const gr_node *n = v->node;
+    bool yes;
+    if (n->op->role == GR_ROLE_ARG) {
+        int number;
+        yes = gr_arg_kind(v, &number) == GR_ARG_INVARIANT;
+    } else {
+        yes = !n->scan && !(n->op->traits & (GR_RANDOM | GR_EFFECT));
+        for (int i = 0; i < n->num_in && yes; i++) yes = !n->in[i] || is_invariant(n->in[i]);
+    }
+    m->invariant = yes ? 1 : -1;
+    return yes;
+}
+
+/* A view is made again from its source, unless that would keep much more than the view. */
+static bool is_cheap_view(gr_value *v)
+{
+    const gr_node *n = v->node;
+    if (!(n->op->traits & GR_VIEW)) return false;
+    return ad_mark_of(n->in[0])->import || gr_numel(&n->in[0]->type) < 2 * gr_numel(&v->type);
+}
+
+static int carry_made_by(const gr_scan *s, const gr_value *v)
+{
+    for (int i = 0; i < s->carries; i++)
+        if (s->body->results[i] == v) return i;
+    return -1;
+}
+
+gr_value *ad_import(ad_level *l, gr_value *v)
+{
+    if (!l->scan) return v;
+    ad_mark *m = ad_mark_of(v);
+    if (m->import) return m->import;
+    if (v->node->op->role == GR_ROLE_ARG) return m->import = import_arg(l, v);
+    if (is_invariant(v)) return import_again(l, v);
+    int carry = carry_made_by(l->scan->scan, v);
+    if (carry >= 0) return m->import = import_carry(l, carry, true, value_name(v));
+    if (is_cheap_view(v)) return import_again(l, v);
+    return m->import = import_slices(l, gr_stack_once(l->scan, v), value_name(v));
+}
+
+/* ---- the backward loop ---- */
+
+static const char *primed(gr_graph *g, const char *name) { return gr_arena_printf(g->arena, "%s'", name); }
+
+/* Whether the adjoint of carry i is a carry of the backward loop. */
+static bool carries_adjoint(const gr_scan *s, int i)
+{
+    const ad_mark *arg = ad_mark_of(s->body->args[i]), *next = ad_mark_of(s->body->results[i]);
+    return arg->wanted && (arg->useful || next->useful);
+}
+
+/* The adjoint of the init as an entry of the history. */
+static gr_value *history_init(ad_level *outer, gr_node *scan, gr_value *adjoint)
+{
+    if (!adjoint) return NULL;
+    int64_t index = scan->scan->reverse ? scan->scan->steps : 0;
+    return gr_emit_role(outer->emitter, GR_ROLE_SELECT, 1, &adjoint, "dim=0, index=%lld", (long long)index);
+}
+
+/* Adds the adjoint of carry i as a carry; gives its arg. */
+static gr_value *open_carry(ad_level *l, int i)
+{
+    gr_node *scan = l->scan;
+    const gr_scan *s = scan->scan;
+    gr_value *arg = s->body->args[i];
+    gr_value *last = ad_adjoint(l->outer, gr_scan_last(scan, i));
+    gr_value *history = ad_adjoint(l->outer, gr_scan_history(scan, i));
+    gr_value *init = last ? last : gr_emit_zeros(l->outer->emitter, &arg->type);
+    gr_value *adjoint = gr_scan_carry(l->loop, init, primed(l->backward, arg->node->name));
+    ad_add_term(l, s->body->results[i], adjoint);
+    if (history) {
+        gr_value *made = history_slice(l->outer->emitter, history, s->steps, !s->reverse);
+        ad_add_term(l, s->body->results[i], gr_scan_sequence(l->loop, made, primed(l->backward, "history")));
+    }
+    return adjoint;
+}
+
+/* Closes the adjoint of carry i and gives its last value to the init. */
+static void close_carry(ad_level *l, int i, gr_value *adjoint)
+{
+    gr_value *arg = l->scan->scan->body->args[i], *init = l->scan->in[i];
+    gr_value *next = ad_adjoint(l, arg);
+    int number;
+    gr_arg_kind(adjoint, &number);
+    gr_scan_set_next(l->loop, number, next ? next : gr_emit_zeros(l->emitter, &arg->type));
+    if (!ad_mark_of(init)->wanted) return;
+    ad_add_term(l->outer, init, gr_scan_last(l->loop, number));
+    gr_value *history = ad_adjoint(l->outer, gr_scan_history(l->scan, i));
+    ad_add_term(l->outer, init, history_init(l->outer, l->scan, history));
+}
+
+static void close_sequence(ad_level *l, int i)
+{
+    gr_value *arg = l->scan->scan->body->args[i];
+    gr_value *adjoint = ad_adjoint(l, arg);
+    if (!adjoint) return;
+    int j = gr_scan_stack(l->loop, adjoint, primed(l->backward, arg->node->name));
+    ad_add_term(l->outer, l->scan->in[i], gr_scan_stacked(l->loop, j));
+}
+
+/* acc starts at zeros, next = acc + terms; its last value is a term outside. */
+static void accumulate(ad_level *l, int i, int n, gr_value **terms)
+{
+    gr_value *arg = l->scan->scan->body->args[i];
+    gr_value **sum = GR_NEW_ARRAY(l->backward->arena, gr_value *, n + 1);
+    gr_value *zeros = gr_emit_zeros(l->outer->emitter, &arg->type);
+    sum[0] = gr_scan_carry(l->loop, zeros, primed(l->backward, arg->node->name));
+    for (int k = 0; k < n; k++) sum[k + 1] = terms[k];
+    int number;
+    gr_arg_kind(sum[0], &number);
+    gr_scan_set_next(l->loop, number, gr_emit_role(l->emitter, GR_ROLE_ADD, n + 1, sum, NULL));
+    gr_arg_kind(sum[0], &number);
+    ad_add_term(l->outer, l->scan->in[i], gr_scan_last(l->loop, number));
+}
+
+static void close_invariant(ad_level *l, int i)
+{
+    const ad_mark *m = ad_mark_of(l->scan->scan->body->args[i]);
+    gr_value **others = GR_NEW_ARRAY(l->backward->arena, gr_value *, m->num_terms + 1);
+    int rest = 0;
+    for (int k = 0; k < m->num_terms; k++) {
+        gr_value *term = m->terms[k];
+        if (term->node->op->accumulate) accumulate(l, i, 1, &term);
+        else others[rest++] = term;
+    }
+    if (rest > 0) accumulate(l, i, rest, others);
+}
+
+static void close_args(ad_level *l)
+{
+    const gr_scan *s = l->scan->scan;
+    for (int i = s->carries; i < l->scan->num_in; i++) {
+        if (!ad_mark_of(l->scan->in[i])->wanted) continue;
+        if (i < s->carries + s->sequences) close_sequence(l, i);
+        else close_invariant(l, i);
+    }
+}
+
+static void open_stacked(ad_level *l)
+{
+    const gr_scan *s = l->scan->scan;
+    for (int j = 0; j < s->stacked; j++) {
+        gr_value *result = s->body->results[s->carries + j];
+        gr_value *adjoint = ad_adjoint(l->outer, gr_scan_stacked(l->scan, j));
+        if (adjoint && ad_mark_of(result)->wanted)
+            ad_add_term(l, result, gr_scan_sequence(l->loop, adjoint, primed(l->backward, value_name(result))));
+    }
+}
+
+int ad_scan_gradient(ad_level *outer, gr_node *scan)
+{
+    const gr_scan *s = scan->scan;
+    gr_node *loop = gr_scan_detached(outer->backward, &(gr_node_spec){.op = scan->op,
+        .name = primed(outer->backward, scan->name), .at = scan->at, .phase = GR_BACKWARD}, !s->reverse, s->steps);
+    ad_level l = {.outer = outer, .forward = s->body, .backward = loop->scan->body, .scan = scan, .loop = loop,
+                  .emitter = gr_emitter_create(loop->scan->body, GR_BACKWARD)};
+    gr_emitter_at(l.emitter, loop->name, scan->at);
+    int carries = s->carries;
+    gr_value **adjoint = GR_NEW_ARRAY(outer->backward->arena, gr_value *, carries + 1);
+    for (int i = 0; i < carries; i++)
+        if (carries_adjoint(s, i)) adjoint[i] = open_carry(&l, i);
+    open_stacked(&l);
+    if (ad_walk(&l) != 0) return -1;
+    gr_emitter_at(l.emitter, loop->name, scan->at);
+    for (int i = 0; i < carries; i++)
+        if (adjoint[i]) close_carry(&l, i, adjoint[i]);
+    close_args(&l);
+    gr_scan_insert(loop);
+    return 0;
+}
