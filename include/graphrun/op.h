@@ -105,6 +105,7 @@ enum {
     GR_LEAF = 1 << 8,        /* has no inputs and is filled by the run: Input, Parameter, ... */
     GR_EFFECT = 1 << 9,      /* kept though nothing reads it */
     GR_ZERO_GRAD = 1 << 10,  /* its derivative is zero or undefined: gradients stop here */
+    GR_METRIC = 1 << 11,     /* `data` is a gr_metric (metric.h); for the section `metrics` */
 };
 
 /* Ops that the passes themselves must emit; at most one op has each role. */

@@ -1,0 +1,28 @@
+/* accuracy.c - how often the largest logit is the target's. */
+#include "metric.h"
+
+static int accuracy_expand(gr_ctx *c)
+{
+    gr_val logits = gr_in(c, 0), counted = metric_counted(c);
+    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1");
+    gr_val equal = gr_emit2(c, "Equal", chosen, gr_in(c, 1));
+    gr_val right = gr_emit2(c, "Mul", gr_emit(c, "Cast", NULL, 1, &equal, "dtype=float32"), counted);
+    return metric_set_ratio(c, gr_emit1(c, "Sum", right), gr_emit1(c, "Sum", counted));
+}
+
+static double accuracy_finish(const double *sums) { return sums[0] / sums[1]; }
+
+static const gr_metric accuracy_metric = {sizeof(gr_metric), accuracy_finish};
+
+const gr_op gr_op_accuracy = {
+    GR_OP_HEADER,
+    .name = "Accuracy",
+    .summary = "How often the largest logit is the target's.",
+    .formula = "number of argmax(input) = target / number of targets",
+    .attrs = metric_target_attrs,
+    .inputs = metric_target_inputs,
+    .outputs = metric_ratio_outputs,
+    .traits = GR_METRIC,
+    .expand = accuracy_expand,
+    .data = &accuracy_metric,
+};

@@ -1,0 +1,24 @@
+/* decode.c - what a model says: the likeliest classes as text. */
+#include <graphrun/metric.h>
+
+static int decode_expand(gr_ctx *c)
+{
+    gr_val logits = gr_in(c, 0);
+    return gr_set_result(c, 0, gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1"));
+}
+
+static const gr_metric decode_metric = {sizeof(gr_metric), NULL};
+static const gr_port decode_inputs[] = {{"input", 0, "[..., classes]: logits"}, {0}};
+static const gr_port decode_outputs[] = {{"chosen", 0, "[...]: number of the largest logit"}, {0}};
+
+const gr_op gr_op_decode = {
+    GR_OP_HEADER,
+    .name = "Decode",
+    .summary = "The likeliest classes, shown through the data source's vocabulary; of a batch, its first row.",
+    .formula = "argmax(input)",
+    .inputs = decode_inputs,
+    .outputs = decode_outputs,
+    .traits = GR_METRIC,
+    .expand = decode_expand,
+    .data = &decode_metric,
+};

@@ -1,0 +1,13 @@
+/* list.h - X(name) for every built-in op gr_op_<name>, one a line, sorted. */
+X(accuracy)
+X(adam)
+X(adamw)
+X(bits_per_char)
+X(clip_grad_norm)
+X(clip_grad_value)
+X(decode)
+X(mae)
+X(perplexity)
+X(rmse)
+X(rmsprop)
+X(sgd)

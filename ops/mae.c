@@ -1,0 +1,20 @@
+/* mae.c - mean absolute error. */
+#include "metric_error.h"
+
+static int mae_expand(gr_ctx *c) { return metric_error_expand(c, gr_emit1(c, "Abs", metric_difference(c))); }
+
+static double mae_finish(const double *sums) { return sums[0] / sums[1]; }
+
+static const gr_metric mae_metric = {sizeof(gr_metric), mae_finish};
+
+const gr_op gr_op_mae = {
+    GR_OP_HEADER,
+    .name = "MAE",
+    .summary = "Mean absolute error.",
+    .formula = "mean(|input - target|)",
+    .inputs = metric_error_inputs,
+    .outputs = metric_error_outputs,
+    .traits = GR_METRIC,
+    .expand = mae_expand,
+    .data = &mae_metric,
+};

@@ -1,0 +1,19 @@
+/* perplexity.c - e to the mean negative log-likelihood of the targets. */
+#include "metric.h"
+
+static double perplexity_finish(const double *sums) { return exp(sums[0] / sums[1]); }
+
+static const gr_metric perplexity_metric = {sizeof(gr_metric), perplexity_finish};
+
+const gr_op gr_op_perplexity = {
+    GR_OP_HEADER,
+    .name = "Perplexity",
+    .summary = "e to the mean negative log-likelihood of the targets.",
+    .formula = "exp(sum of cross entropies / number of targets)",
+    .attrs = metric_target_attrs,
+    .inputs = metric_target_inputs,
+    .outputs = metric_ratio_outputs,
+    .traits = GR_METRIC,
+    .expand = metric_likelihood_expand,
+    .data = &perplexity_metric,
+};

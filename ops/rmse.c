@@ -1,0 +1,24 @@
+/* rmse.c - root of the mean squared error. */
+#include "metric_error.h"
+
+static int rmse_expand(gr_ctx *c)
+{
+    gr_val d = metric_difference(c);
+    return metric_error_expand(c, gr_emit2(c, "Mul", d, d));
+}
+
+static double rmse_finish(const double *sums) { return sqrt(sums[0] / sums[1]); }
+
+static const gr_metric rmse_metric = {sizeof(gr_metric), rmse_finish};
+
+const gr_op gr_op_rmse = {
+    GR_OP_HEADER,
+    .name = "RMSE",
+    .summary = "Root of the mean squared error.",
+    .formula = "sqrt(mean((input - target)^2))",
+    .inputs = metric_error_inputs,
+    .outputs = metric_error_outputs,
+    .traits = GR_METRIC,
+    .expand = rmse_expand,
+    .data = &rmse_metric,
+};
