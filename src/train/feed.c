@@ -1,0 +1,125 @@
+/* feed.c - values into a program and out of it, and the program that fits a batch. */
+#include "train/session.h"
+
+#include <string.h>
+
+double gr_element(const void *data, gr_dtype dtype, int64_t i)
+{
+    switch (dtype) {
+    case GR_FLOAT32: return (double)((const float *)data)[i];
+    case GR_FLOAT64: return ((const double *)data)[i];
+    case GR_INT32: return ((const int32_t *)data)[i];
+    default: return ((const uint8_t *)data)[i];
+    }
+}
+
+static void put_element(void *data, gr_dtype dtype, int64_t i, double x)
+{
+    switch (dtype) {
+    case GR_FLOAT32: ((float *)data)[i] = (float)x; break;
+    case GR_FLOAT64: ((double *)data)[i] = x; break;
+    case GR_INT32: ((int32_t *)data)[i] = (int32_t)x; break;
+    default: ((uint8_t *)data)[i] = x != 0;
+    }
+}
+
+static bool is_dense(const gr_tensor *t)
+{
+    int64_t stride = 1;
+    for (int k = t->rank - 1; k >= 0; k--) {
+        if (t->dim[k] > 1 && t->stride[k] != stride) return false;
+        stride *= t->dim[k];
+    }
+    return true;
+}
+
+/* t in row-major order, converted. */
+static void copy_tensor(void *to, gr_dtype dtype, const gr_tensor *t)
+{
+    int64_t index[GR_MAX_RANK] = {0}, n = 1;
+    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
+    if (t->dtype == dtype && is_dense(t)) {
+        memcpy(to, t->data, (size_t)n * gr_dtype_size(dtype));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = 0;
+        for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
+        put_element(to, dtype, i, gr_element(t->data, t->dtype, at));
+        for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
+    }
+}
+
+static bool fits(const gr_type *t, const gr_tensor *v)
+{
+    if (t->rank != v->rank) return false;
+    for (int k = 0; k < t->rank; k++)
+        if (t->dim[k] != v->dim[k]) return false;
+    return true;
+}
+
+static const char *dims_text(gr_arena *a, int rank, const int64_t *dim)
+{
+    const char *text = "[";
+    for (int k = 0; k < rank; k++) text = gr_arena_printf(a, "%s%s%lld", text, k ? ", " : "", (long long)dim[k]);
+    return gr_arena_printf(a, "%s]", text);
+}
+
+int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e)
+{
+    gr_type want;
+    void *to = gr_run_feed(x->run, name, &want);
+    if (!to) return 0; /* nothing of this program reads it */
+    if (!fits(&want, t))
+        return gr_set_error(e, GR_EINVAL, "'%s' is %s and cannot be fed %s", name, gr_type_text(x->session->arena, &want),
+                            dims_text(x->session->arena, t->rank, t->dim));
+    copy_tensor(to, want.dtype, t);
+    return 0;
+}
+
+int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
+{
+    gr_session *s = x->session;
+    for (int i = 0; i < s->num_inputs; i++)
+        if (x->field[i] >= 0 && gr_exec_feed(x, s->inputs[i].name, &field[x->field[i]], e)) return e->status;
+    return 0;
+}
+
+void gr_exec_set_lr(gr_exec *x, double lr)
+{
+    if (x->lr) put_element(x->lr, x->program->real, 0, lr);
+}
+
+static bool batch_fits(const gr_exec *x, const gr_tensor *field)
+{
+    const gr_session *s = x->session;
+    for (int i = 0; i < s->num_inputs; i++) {
+        gr_type t;
+        if (x->field[i] < 0 || !gr_run_feed(x->run, s->inputs[i].name, &t)) continue;
+        if (!fits(&t, &field[x->field[i]])) return false;
+    }
+    return true;
+}
+
+gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
+{
+    gr_session *s = x->session;
+    if (batch_fits(x, field)) return x;
+    for (int i = 0; i < s->num_execs; i++) {
+        gr_want w = s->execs[i]->want;
+        if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics &&
+            w.keep_all == x->want.keep_all && !w.stepwise && !w.fetch && batch_fits(s->execs[i], field))
+            return s->execs[i];
+    }
+    gr_want w = x->want;
+    gr_axis_size axes[32];
+    w.axes = axes;
+    w.num_axes = 0;
+    for (int i = 0; i < s->num_inputs; i++) {
+        const gr_model_input *in = &s->inputs[i];
+        if (x->field[i] < 0) continue;
+        for (int k = 0; k < in->rank && w.num_axes < 32; k++)
+            if (in->axis[k]) axes[w.num_axes++] = (gr_axis_size){in->axis[k], field[x->field[i]].dim[k]};
+    }
+    return gr_session_compile(s, &w, e);
+}

@@ -1,0 +1,61 @@
+/* log.c - JSON lines. JSON has no NaN: a number that is not finite is null. */
+#include "train/log.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+struct gr_log { FILE *file; };
+
+gr_log *gr_log_open(const char *path, bool append, gr_error *e)
+{
+    gr_log *log = gr_malloc(sizeof *log);
+    if (log && (log->file = fopen(path, append ? "a" : "w"))) return log;
+    gr_set_error(e, log ? GR_EIO : GR_ENOMEM, "cannot write %s: %s", path, log ? strerror(errno) : "out of memory");
+    gr_free(log);
+    return NULL;
+}
+
+static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static void write_line(gr_log *log, json_t *line)
+{
+    json_dumpf(line, log->file, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    fputc('\n', log->file);
+    fflush(log->file);
+    json_decref(line);
+}
+
+void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, int64_t epoch, int64_t step, double lr,
+                   double seconds, int64_t tokens)
+{
+    if (!log) return;
+    json_t *line = json_object(), *metrics = json_object();
+    json_object_set_new(line, "event", json_string("report"));
+    json_object_set_new(line, "epoch", json_integer(epoch));
+    json_object_set_new(line, "step", json_integer(step));
+    json_object_set_new(line, "loss", number(gr_meter_loss(m)));
+    for (int i = 0; i < m->num_metrics; i++)
+        json_object_set_new(metrics, s->recipe->metrics[i].label,
+                            m->text[i][0] ? json_string(m->text[i]) : number(gr_meter_value(m, s->recipe, i)));
+    json_object_set_new(line, "metrics", metrics);
+    json_object_set_new(line, "lr", number(lr));
+    json_object_set_new(line, "seconds", number(seconds));
+    json_object_set_new(line, "tokens", json_integer(tokens));
+    write_line(log, line);
+}
+
+void gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, const gr_error *e)
+{
+    if (!log) return;
+    json_t *line = json_object();
+    json_object_set_new(line, "event", json_string("end"));
+    json_object_set_new(line, "model", json_string(gr_model_name(s->model)));
+    json_object_set_new(line, "steps", json_integer(r->steps));
+    json_object_set_new(line, "stopped", json_boolean(r->stopped));
+    json_object_set_new(line, "error", e ? json_string(e->message) : json_null());
+    write_line(log, line);
+    fclose(log->file);
+    gr_free(log);
+}

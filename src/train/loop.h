@@ -1,0 +1,39 @@
+/* loop.h - the training loop around the training step: epochs, reports, checkpoints. */
+#ifndef GR_TRAIN_LOOP_H
+#define GR_TRAIN_LOOP_H
+
+#include "train/metrics.h"
+#include "train/session.h"
+#include <signal.h>
+
+typedef struct gr_train_options {
+    int64_t epochs, steps;   /* in all, also after a resume; -1: as the model says */
+    const char *save;        /* where weights go at the end; NULL: nowhere */
+    const char *checkpoint;  /* likewise all states */
+    int64_t every;           /* steps between checkpoints; 0: at the end alone */
+    const char *resume;      /* checkpoint to go on from; NULL: from the beginning */
+    const char *log;         /* JSON lines; NULL: none */
+    bool quiet;
+    FILE *out;               /* results */
+    const volatile sig_atomic_t *stop; /* set: finish the step, save, return; may be NULL */
+} gr_train_options;
+
+typedef struct gr_train_result {
+    int64_t epochs, steps;   /* done in all */
+    double loss;             /* mean of the last epoch or report */
+    double seconds;          /* in steps of this run, compiling left out */
+    int64_t tokens;          /* elements of the first integer field that these steps read */
+    bool stopped;
+} gr_train_result;
+
+/* Trains until done or stopped. GR_ESTATE with e filled where a value was not finite: the
+ * message names the first. */
+int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e);
+
+/* Measures a split without changing a weight: the meter is filled. */
+int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e);
+
+/* Runs the step of x again keeping every value, and says which was the first that is not
+ * finite, and at which time step. Always fills e. (nonfinite.c) */
+void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e);
+#endif

@@ -1,0 +1,149 @@
+/* metrics.c - metrics as results of the graph, and adding them up over batches. */
+#include "train/metrics.h"
+
+#include <graphrun/metric.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const gr_metric *metric_of(const gr_metric_spec *x) { return x->call.op->data; }
+
+/* ---- into the graph ---- */
+
+/* A value by name; "node.port" of an op with one output is the node itself. */
+static gr_value *metric_input(gr_graph *root, const char *name)
+{
+    gr_value *v = gr_graph_find_name(root, name);
+    const char *dot = strrchr(name, '.');
+    if (!v && dot) v = gr_graph_find_name(root, gr_arena_strndup(root->arena, name, (size_t)(dot - name)));
+    return v;
+}
+
+static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, int number)
+{
+    int ports = gr_op_num_inputs(x->call.op);
+    gr_value **in = GR_NEW_ARRAY(root->arena, gr_value *, ports + 1), *out[GR_METRIC_SUMS];
+    const char *names[GR_METRIC_SUMS];
+    int *port = GR_NEW_ARRAY(root->arena, int, ports + 1);
+    for (int p = 0; p < ports; p++) {
+        port[p + 1] = p + 1;
+        if (!x->in[p]) continue;
+        in[p] = metric_input(root, x->in[p]);
+        if (in[p] && in[p]->node->graph == root) continue;
+        gr_diag_error(root->diag, x->in_at[p], in[p] ? "metrics read values outside loops; '%s' stands in one"
+                                                     : "no value is called '%s'", x->in[p]);
+        return -1;
+    }
+    gr_apply apply = {.op = x->call.op, .at = x->call.at, .num_in = ports, .in = in, .port = port, .attr = x->call.attr};
+    int n = gr_apply_op(e, &apply, out, names, GR_METRIC_SUMS);
+    for (int i = 0; i < n; i++)
+        gr_graph_add_result(root, root->num_results, gr_arena_printf(root->arena, "metric:%d:%d", number, i), out[i]);
+    return n < 0 ? -1 : 0;
+}
+
+int gr_metrics_emit(const gr_recipe *r, gr_graph *root)
+{
+    gr_emitter *e = gr_emitter_create(root, GR_FORWARD);
+    int status = 0;
+    for (int i = 0; i < r->num_metrics; i++) {
+        gr_emitter_at(e, gr_arena_printf(root->arena, "metric%d", i), r->metrics[i].call.at);
+        if (emit_metric(e, root, &r->metrics[i], i)) status = -1;
+    }
+    return status;
+}
+
+/* ---- over batches ---- */
+
+gr_meter *gr_meter_create(gr_session *s)
+{
+    gr_meter *m = GR_NEW(s->arena, gr_meter);
+    m->num_metrics = s->recipe->num_metrics;
+    m->sum = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->sum);
+    m->text = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->text);
+    return m;
+}
+
+void gr_meter_clear(gr_meter *m)
+{
+    m->batches = 0;
+    m->loss = 0;
+    memset(m->sum, 0, (size_t)m->num_metrics * sizeof *m->sum);
+    memset(m->text, 0, (size_t)m->num_metrics * sizeof *m->text);
+}
+
+static double total(const void *data, const gr_type *t)
+{
+    double sum = 0;
+    for (int64_t i = 0, n = gr_numel(t); i < n; i++) sum += gr_element(data, t->dtype, i);
+    return sum;
+}
+
+/* Numbers of the first sequence of a batch, shown through the vocabulary. */
+static void show_text(char *to, const int32_t *ids, const gr_type *t, const char *const *vocab, int words)
+{
+    int64_t stride = 1, length = gr_numel(t);
+    for (int i = 0; i < t->rank; i++) { /* the others than the batch axis, at its first row */
+        if (!t->axis[i] || strcmp(t->axis[i], "batch") != 0) continue;
+        length /= t->dim[i] ? t->dim[i] : 1;
+        if (i == t->rank - 1) stride = t->dim[i];
+    }
+    bool spaced = !vocab;
+    for (int i = 0; i < words && !spaced; i++) spaced = strlen(vocab[i]) > 4; /* longer than a character */
+    size_t used = 0;
+    for (int64_t i = 0; i < length && used + 1 < GR_METRIC_TEXT; i++) {
+        int32_t id = ids[i * stride];
+        int n = vocab && id >= 0 && id < words
+                    ? snprintf(to + used, GR_METRIC_TEXT - used, "%s%s", spaced && i ? " " : "", vocab[id])
+                    : snprintf(to + used, GR_METRIC_TEXT - used, "%s%d", i ? " " : "", id);
+        used += (size_t)n;
+    }
+}
+
+static void add_metric(gr_meter *m, const gr_exec *x, int i)
+{
+    const gr_metric *metric = metric_of(&x->session->recipe->metrics[i]);
+    for (int k = 0; k < GR_METRIC_SUMS; k++) {
+        char name[48];
+        snprintf(name, sizeof name, "metric:%d:%d", i, k);
+        gr_type t;
+        const void *data = gr_run_result(x->run, name, &t);
+        if (!data) return;
+        if (metric->finish) {
+            m->sum[i][k] += total(data, &t);
+        } else if (t.dtype == GR_INT32) {
+            int words = 0;
+            const char *const *vocab = x->session->data ? gr_data_vocab(x->session->data, &words) : NULL;
+            show_text(m->text[i], data, &t, vocab, words);
+        }
+    }
+}
+
+void gr_meter_add(gr_meter *m, const gr_exec *x)
+{
+    gr_type t;
+    const char *loss = x->session->recipe->minimize;
+    const void *data = loss ? gr_run_result(x->run, loss, &t) : NULL;
+    if (data) m->loss += total(data, &t);
+    for (int i = 0; i < m->num_metrics; i++) add_metric(m, x, i);
+    m->batches++;
+}
+
+double gr_meter_loss(const gr_meter *m) { return m->batches ? m->loss / (double)m->batches : NAN; }
+
+double gr_meter_value(const gr_meter *m, const gr_recipe *r, int i)
+{
+    const gr_metric *metric = metric_of(&r->metrics[i]);
+    return metric->finish ? metric->finish(m->sum[i]) : NAN;
+}
+
+void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size)
+{
+    size_t used = 0;
+    if (r->minimize) used = (size_t)snprintf(to, size, "loss %.4f", gr_meter_loss(m));
+    for (int i = 0; i < m->num_metrics && used < size; i++) {
+        bool number = metric_of(&r->metrics[i])->finish != NULL;
+        int n = number ? snprintf(to + used, size - used, "  %s %.4f", r->metrics[i].label, gr_meter_value(m, r, i))
+                       : snprintf(to + used, size - used, "  %s \"%s\"", r->metrics[i].label, m->text[i]);
+        used += (size_t)n;
+    }
+}

@@ -1,0 +1,35 @@
+/* metrics.h - what is measured beside the loss.
+ *
+ * A metric is an op (trait GR_METRIC) whose outputs are sums that batches add up, and
+ * whose gr_metric says what the sums mean; or one whose only output is shown as text
+ * through the vocabulary of the data source. It is part of the graph, so that it runs
+ * on the workers and reads no value twice. */
+#ifndef GR_TRAIN_METRICS_H
+#define GR_TRAIN_METRICS_H
+
+#include "train/session.h"
+
+/* Adds the recipe's metrics to a typed graph, as results. -1 after a diagnostic. */
+int gr_metrics_emit(const gr_recipe *r, gr_graph *root);
+
+#define GR_METRIC_SUMS 4
+#define GR_METRIC_TEXT 256
+
+/* What has been seen since gr_meter_clear: the loss and every metric. */
+typedef struct gr_meter {
+    int64_t batches;
+    double loss;                     /* sum over batches */
+    int num_metrics;
+    double (*sum)[GR_METRIC_SUMS];   /* by metric */
+    char (*text)[GR_METRIC_TEXT];    /* by metric: of the last batch; "" where it is a number */
+} gr_meter;
+
+gr_meter *gr_meter_create(gr_session *s);
+void gr_meter_clear(gr_meter *m);
+/* Adds what the last run of x gave. Allocates nothing. */
+void gr_meter_add(gr_meter *m, const gr_exec *x);
+double gr_meter_loss(const gr_meter *m);
+double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);
+/* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */
+void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size);
+#endif

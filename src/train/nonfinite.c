@@ -1,0 +1,112 @@
+/* nonfinite.c - which value was the first that is not finite.
+ *
+ * The step is run again by a program that keeps every value; nothing was committed, so it
+ * reads the same states. First means: first in the order of the graph; among the values of
+ * a loop's body, first in the order of time. */
+#include "train/loop.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct found {
+    const gr_value *value;
+    int node;       /* position in the root graph */
+    int64_t order;  /* which step of the loop, in order of execution; -1: outside loops */
+    int64_t time;
+    int result;
+    double number;
+} found;
+
+static int position(const gr_graph *g, const gr_node *n)
+{
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i] == n) return i;
+    return g->num_nodes;
+}
+
+/* The first element that is not finite, -1 if there is none. */
+static int64_t first_bad(const void *data, const gr_type *t)
+{
+    if (!gr_is_float(t->dtype)) return -1;
+    for (int64_t i = 0, n = gr_numel(t); i < n; i++)
+        if (!isfinite(gr_element(data, t->dtype, i))) return i;
+    return -1;
+}
+
+/* A stacked value: the bad time step that ran first, and an element of it. */
+static int64_t first_bad_step(const void *data, const gr_type *t, bool reverse, int64_t *element)
+{
+    int64_t steps = t->rank ? t->dim[0] : 0, size = steps ? gr_numel(t) / steps : 0;
+    for (int64_t k = 0; k < steps; k++) {
+        int64_t time = reverse ? steps - 1 - k : k;
+        for (int64_t i = 0; i < size; i++)
+            if (!isfinite(gr_element(data, t->dtype, time * size + i))) {
+                *element = time * size + i;
+                return k;
+            }
+    }
+    return -1;
+}
+
+static bool earlier(const found *a, const found *b)
+{
+    if (!b->value || a->node != b->node) return !b->value || a->node < b->node;
+    return a->order != b->order ? a->order < b->order : a->result < b->result;
+}
+
+static void look_at(const gr_exec *x, int i, found *best)
+{
+    gr_type t;
+    const gr_value *v = x->graph->results[i];
+    const void *data = gr_run_result(x->run, x->graph->result_names[i], &t);
+    if (!data || !v) return;
+    int64_t element = first_bad(data, &t);
+    if (element < 0) return;
+    found f = {.value = v, .node = position(x->graph, v->node), .order = -1, .result = i};
+    const gr_scan *scan = v->node->scan;
+    if (scan && v->index >= 2 * scan->carries) {
+        f.order = first_bad_step(data, &t, scan->reverse, &element);
+        f.time = scan->reverse ? scan->steps - 1 - f.order : f.order;
+    } else if (scan) {
+        f.order = scan->steps; /* its last value: any value of a step comes first */
+    }
+    f.number = gr_element(data, t.dtype, element);
+    if (earlier(&f, best)) *best = f;
+}
+
+static void say(const gr_exec *x, const found *f, int64_t step, gr_error *e)
+{
+    const gr_scan *scan = f->value->node->scan;
+    const char *name = x->graph->result_names[f->result], *phase = "";
+    if (scan && f->order >= 0 && f->order < scan->steps) {
+        const gr_value *inner = scan->body->results[scan->carries + f->value->index - 2 * scan->carries];
+        name = inner->node->name;
+    } else if (!scan) {
+        name = f->value->node->name;
+    }
+    if (f->value->node->phase == GR_BACKWARD) phase = " (in the backward pass)";
+    const char *what = isnan(f->number) ? "NaN" : f->number > 0 ? "inf" : "-inf";
+    if (scan && f->order < scan->steps)
+        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s at time step %lld",
+                     (long long)step, what, name, phase, (long long)f->time);
+    else
+        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s", (long long)step,
+                     what, name, phase);
+}
+
+void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e)
+{
+    gr_want want = x->want;
+    want.keep_all = true;
+    gr_exec *all = gr_session_compile(x->session, &want, e);
+    found best = {0};
+    if (all && (!field || gr_exec_feed_batch(all, field, e) == 0)) {
+        gr_run_step(all->run, step);
+        for (int i = 0; i < all->graph->num_results; i++) look_at(all, i, &best);
+        if (best.value) {
+            say(all, &best, step, e);
+            return;
+        }
+    }
+    gr_set_error(e, GR_ESTATE, "training step %lld: the loss or a gradient was not finite", (long long)step);
+}

@@ -1,0 +1,248 @@
+/* recipe.c - reads the sections `train` and `metrics` of a model file. */
+#include "train/recipe.h"
+#include "graph/graph.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- ops by role in the file ---- */
+
+static bool is_optimiser(const gr_op *op)
+{
+    return op->inputs && gr_op_input(op, "param") == 0 && gr_op_input(op, "grad") == 1 && gr_op_input(op, "lr") == 2;
+}
+static bool is_metric(const gr_op *op) { return (op->traits & GR_METRIC) != 0; }
+
+/* "bits_per_char" is BitsPerChar: names without case and underscores. */
+static bool same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "_");
+        b += strspn(b, "_");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+        if (!*a) return true;
+    }
+}
+
+/* Names of the ops of a kind, NULL-ended and as one text. */
+static const char *const *names_of_kind(gr_model *m, bool (*kind)(const gr_op *), const char **text)
+{
+    gr_registry *r = gr_model_registry(m);
+    gr_arena *a = gr_model_arena(m);
+    const char **names = GR_NEW_ARRAY(a, const char *, gr_registry_count(r) + 1);
+    int n = 0;
+    *text = "";
+    for (int i = 0; i < gr_registry_count(r); i++)
+        if (kind(gr_registry_at(r, i))) {
+            names[n] = gr_registry_at(r, i)->name;
+            *text = gr_arena_printf(a, "%s%s%s", *text, n++ ? ", " : "", gr_registry_at(r, i)->name);
+        }
+    return names;
+}
+
+static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool (*kind)(const gr_op *), const char *what)
+{
+    const char *list;
+    const char *const *names = names_of_kind(m, kind, &list);
+    for (int i = 0; names[i]; i++)
+        if (same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
+    const char *near = gr_nearest(name, names);
+    if (near) gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s', did you mean '%s'?", what, name, near);
+    else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'; there are: %s", what, name, list);
+    return NULL;
+}
+
+/* `SGD` or `{op: SGD, ...}`; skip: keys that are not attributes. */
+static bool read_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
+                      gr_call_spec *out)
+{
+    gr_doc *name = d->kind == GR_DOC_MAP ? gr_doc_get(d, "op") : d;
+    d->used = true;
+    if (!name || name->kind != GR_DOC_SCALAR) {
+        gr_diag_error(gr_model_diag(m), d->at, "expected a name or a map with `op:`, as in {op: ...}");
+        return false;
+    }
+    const char *text = gr_model_text(m, name);
+    out->at = d->at;
+    if (!text || !(out->op = find_of_kind(m, name, text, kind, what))) return false;
+    gr_loc *at;
+    out->attr = d->kind == GR_DOC_MAP ? gr_model_attrs(m, d, out->op->attrs, out->op->name, skip, &at)
+                                      : gr_attr_defaults(gr_model_arena(m), out->op);
+    return out->attr != NULL;
+}
+
+/* ---- train ---- */
+
+/* `clip_grad_norm: 1` is the op ClipGradNorm with its only attribute given. */
+static void read_clip(gr_model *m, gr_doc *train, const char *key, gr_recipe *r)
+{
+    gr_doc *d = gr_doc_get(train, key);
+    if (!d) return;
+    double bound;
+    if (gr_model_float(m, d, &bound)) return;
+    if (!(bound > 0)) {
+        gr_diag_error(gr_model_diag(m), d->at, "%s must be above 0", key);
+        return;
+    }
+    gr_registry *reg = gr_model_registry(m);
+    for (int i = 0; i < gr_registry_count(reg); i++) {
+        const gr_op *op = gr_registry_at(reg, i);
+        if (!same_name(op->name, key)) continue;
+        gr_attr *attr = gr_attr_defaults(gr_model_arena(m), op);
+        attr[0] = (gr_attr){.present = true, .given = true, .f = bound};
+        r->clip[r->num_clips++] = (gr_call_spec){op, attr, d->at};
+    }
+}
+
+static void read_count(gr_model *m, gr_doc *train, const char *key, int64_t *out)
+{
+    gr_doc *d = gr_doc_get(train, key);
+    int64_t n;
+    if (d && gr_model_int(m, d, 0, &n) == 0) *out = n;
+}
+
+static void add_carry(gr_model *m, gr_doc *d, gr_recipe *r, int i)
+{
+    r->carry[i] = gr_model_text(m, d);
+    r->carry_at[i] = d->at;
+    if (r->carry[i]) r->num_carries = i + 1;
+}
+
+static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
+{
+    gr_doc *d = gr_doc_get(train, "carry");
+    if (!d) return;
+    int n = d->kind == GR_DOC_LIST ? d->count : 1;
+    r->carry = GR_NEW_ARRAY(gr_model_arena(m), const char *, n + 1);
+    r->carry_at = GR_NEW_ARRAY(gr_model_arena(m), gr_loc, n + 1);
+    d->used = true;
+    if (d->kind != GR_DOC_LIST) add_carry(m, d, r, 0);
+    else
+        for (int i = 0; i < n; i++) add_carry(m, d->item[i], r, i);
+}
+
+static void read_train(gr_model *m, gr_recipe *r)
+{
+    gr_doc *train = gr_model_section(m, "train");
+    if (!train) return;
+    gr_diag *diag = gr_model_diag(m);
+    if (train->kind != GR_DOC_MAP) {
+        gr_diag_error(diag, train->at, "expected a map, as in {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 10}");
+        return;
+    }
+    gr_doc *loss = gr_doc_get(train, "minimize"), *opt = gr_doc_get(train, "optimizer");
+    if (!loss) gr_diag_error(diag, train->key_at, "missing key 'minimize': the name of the loss");
+    else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
+    if (!opt) gr_diag_error(diag, train->key_at, "missing key 'optimizer', as in {op: SGD, lr: 0.1}");
+    else if (read_call(m, opt, is_optimiser, "optimizer", NULL, &r->optimizer)) {
+        int lr = gr_op_attr(r->optimizer.op, "lr");
+        r->lr = lr < 0 ? 0 : r->optimizer.attr[lr].f;
+    }
+    read_clip(m, train, "clip_grad_value", r);
+    read_clip(m, train, "clip_grad_norm", r);
+    read_count(m, train, "epochs", &r->epochs);
+    read_count(m, train, "steps", &r->steps);
+    read_carries(m, train, r);
+}
+
+/* ---- metrics ---- */
+
+static int num_ports(const gr_op *op) { return gr_op_num_inputs(op); }
+
+static gr_node *raw_node(gr_graph *raw, const char *name)
+{
+    if (!raw || !name) return NULL;
+    gr_value *v = gr_graph_find_name(raw, name);
+    if (v) return v->node;
+    for (int i = 0; i < raw->num_nodes; i++)
+        if (strcmp(raw->nodes[i]->name, name) == 0) return raw->nodes[i];
+    return NULL;
+}
+
+/* A bare metric reads what the ports of those names of the minimized node read. */
+static bool ports_of_loss(gr_model *m, gr_graph *raw, const gr_recipe *r, gr_metric_spec *x)
+{
+    gr_node *loss = raw_node(raw, r->minimize);
+    if (!loss) return false; /* the name of the loss is at fault, and reported as that */
+    for (int p = 0; p < num_ports(x->call.op); p++) {
+        const gr_port *port = &x->call.op->inputs[p];
+        int q = gr_op_input(loss->op, port->name);
+        if (q >= 0 && loss->port[q] < loss->port[q + 1]) {
+            const gr_value *v = loss->in[loss->port[q]];
+            x->in[p] = v->port ? gr_arena_printf(gr_model_arena(m), "%s.%s", v->node->name, v->port) : v->node->name;
+        } else if (!(port->flags & GR_PORT_OPTIONAL)) {
+            gr_diag_error(gr_model_diag(m), x->call.at,
+                          "'%s' minimizes a %s, which has no input '%s'; write {op: %s, in: {%s: ...}}",
+                          r->minimize, loss->op->name, port->name, x->call.op->name, port->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_port(gr_model *m, gr_metric_spec *x, int p, gr_doc *d)
+{
+    x->in[p] = gr_model_text(m, d);
+    x->in_at[p] = d->at;
+    return x->in[p] != NULL;
+}
+
+static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)
+{
+    const gr_op *op = x->call.op;
+    in->used = true;
+    if (in->kind == GR_DOC_SCALAR) return take_port(m, x, 0, in);
+    for (int i = 0; i < in->count; i++) {
+        int p = in->kind == GR_DOC_MAP ? gr_op_input(op, in->item[i]->key) : i;
+        in->item[i]->used = true;
+        if (p < 0 || p >= num_ports(op)) {
+            gr_diag_error(gr_model_diag(m), in->kind == GR_DOC_MAP ? in->item[i]->key_at : in->item[i]->at,
+                          "%s has no input '%s'", op->name, in->kind == GR_DOC_MAP ? in->item[i]->key : "more");
+            return false;
+        }
+        if (!take_port(m, x, p, in->item[i])) return false;
+    }
+    for (int p = 0; p < num_ports(op); p++)
+        if (!x->in[p] && !(op->inputs[p].flags & GR_PORT_OPTIONAL)) {
+            gr_diag_error(gr_model_diag(m), in->at, "%s needs its input '%s'", op->name, op->inputs[p].name);
+            return false;
+        }
+    return true;
+}
+
+static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
+{
+    static const char *const skip[] = {"in", "as", NULL};
+    gr_metric_spec *x = &r->metrics[r->num_metrics];
+    *x = (gr_metric_spec){0};
+    if (!read_call(m, d, is_metric, "metric", skip, &x->call)) return;
+    gr_arena *a = gr_model_arena(m);
+    gr_doc *in = d->kind == GR_DOC_MAP ? gr_doc_get(d, "in") : NULL, *as = d->kind == GR_DOC_MAP ? gr_doc_get(d, "as") : NULL;
+    x->in = GR_NEW_ARRAY(a, const char *, num_ports(x->call.op));
+    x->in_at = GR_NEW_ARRAY(a, gr_loc, num_ports(x->call.op));
+    for (int p = 0; p < num_ports(x->call.op); p++) x->in_at[p] = d->at;
+    if (as) x->label = gr_model_text(m, as);
+    else x->label = d->kind == GR_DOC_SCALAR ? d->text : x->call.op->name;
+    if (x->label && (in ? ports_given(m, in, x) : ports_of_loss(m, raw, r, x))) r->num_metrics++;
+}
+
+static void read_metrics(gr_model *m, gr_graph *raw, gr_recipe *r)
+{
+    gr_doc *d = gr_model_section(m, "metrics");
+    if (!d) return;
+    if (d->kind != GR_DOC_LIST) {
+        gr_diag_error(gr_model_diag(m), d->at, "expected a list, as in [perplexity, {op: Accuracy, in: {...}}]");
+        return;
+    }
+    r->metrics = GR_NEW_ARRAY(gr_model_arena(m), gr_metric_spec, d->count + 1);
+    for (int i = 0; i < d->count; i++) read_metric(m, raw, d->item[i], r);
+}
+
+gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
+{
+    gr_recipe *r = GR_NEW(gr_model_arena(m), gr_recipe);
+    r->epochs = r->steps = -1;
+    read_train(m, r);
+    read_metrics(m, raw, r);
+    return r;
+}

@@ -1,0 +1,34 @@
+/* recipe.h - how a model is trained: its sections `train` and `metrics`, read. */
+#ifndef GR_TRAIN_RECIPE_H
+#define GR_TRAIN_RECIPE_H
+
+#include "model/model.h"
+
+typedef struct gr_call_spec { /* an op with its attributes, as a section asks for it */
+    const gr_op *op;
+    const gr_attr *attr;
+    gr_loc at;
+} gr_call_spec;
+
+typedef struct gr_metric_spec {
+    gr_call_spec call;
+    const char *label;      /* how reports call it: "perplexity" */
+    const char **in;        /* by input port: name of a value; NULL: absent */
+    gr_loc *in_at;
+} gr_metric_spec;
+
+typedef struct gr_recipe {
+    const char *minimize;   /* NULL: the file has no `train` section */
+    gr_loc minimize_at;
+    gr_call_spec optimizer; /* op NULL: none */
+    double lr;
+    gr_call_spec clip[2]; int num_clips;
+    int64_t epochs, steps;  /* -1: not given */
+    const char **carry; gr_loc *carry_at; int num_carries;
+    gr_metric_spec *metrics; int num_metrics;
+} gr_recipe;
+
+/* Mistakes go to the model's diag. raw: the model's raw graph, in which the ports of the node
+ * that `minimize` names are looked up; NULL if it could not be built. Never NULL. */
+gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw);
+#endif

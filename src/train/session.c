@@ -1,0 +1,289 @@
+/* session.c - opening a model, compiling programs, states.
+ *
+ *     open:     model -> data source (facts, axes) -> raw graph -> recipe -> diagnostics
+ *     compile:  raw graph -> passes -> program -> schedule -> states in the store -> run */
+#include "train/session.h"
+#include "train/init.h"
+#include "train/metrics.h"
+#include "train/update.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+static int open_data(gr_session *s, gr_error *e)
+{
+    gr_doc *section = gr_model_section(s->model, "data");
+    if (!section) return 0;
+    gr_data_options o = {.seed = s->options.seed, .facts_only = s->options.facts_only,
+                         .metadata = gr_tensors_metadata(&s->loaded, "data")};
+    s->data = gr_data_open(s->model, section, &o, e);
+    return s->data || (gr_diag_count(s->diag) > 0 && e->status == GR_OK) ? 0 : -1;
+}
+
+static int find_field(const gr_session *s, const gr_model_input *in)
+{
+    const gr_field *list;
+    int n = s->data && in->from ? gr_data_fields(s->data, &list) : 0;
+    for (int i = 0; i < n; i++)
+        if (strcmp(list[i].name, in->from) == 0) return i;
+    return -1;
+}
+
+static void unknown_field(gr_session *s, const gr_model_input *in)
+{
+    const gr_field *list;
+    int n = gr_data_fields(s->data, &list);
+    const char *names = "";
+    for (int i = 0; i < n; i++) names = gr_arena_printf(s->arena, "%s%s%s", names, i ? ", " : "", list[i].name);
+    gr_diag_error(s->diag, in->at, "the data source has no field '%s'; there are: %s", in->from, names);
+}
+
+/* The lengths of axes are those of a full batch. */
+static void take_axes(gr_session *s)
+{
+    s->num_inputs = gr_model_inputs(s->model, &s->inputs);
+    for (int i = 0; i < s->num_inputs; i++) {
+        const gr_model_input *in = &s->inputs[i];
+        int f = find_field(s, in);
+        if (f < 0) {
+            if (in->from && s->data && !s->options.facts_only) unknown_field(s, in);
+            continue;
+        }
+        const gr_field *list;
+        gr_data_fields(s->data, &list);
+        const gr_type *t = &list[f].type;
+        if (t->rank != in->rank) {
+            gr_diag_error(s->diag, in->at, "'%s' has %d axes, but field '%s' of the data source is %s", in->name, in->rank,
+                          in->from, gr_type_text(s->arena, t));
+            continue;
+        }
+        for (int k = 0; k < in->rank; k++)
+            if (in->axis[k]) gr_model_set_axis(s->model, in->axis[k], t->dim[k]);
+    }
+}
+
+/* Says all that is wrong with the model; 0 if nothing is. */
+static int report(gr_session *s, gr_error *e)
+{
+    if (!gr_diag_count(s->diag)) return 0;
+    gr_diag_print(s->diag, stderr);
+    gr_set_error(e, GR_EINVAL, "%s", "");
+    return GR_EINVAL;
+}
+
+static int open_model(gr_session *s, const char *path, gr_error *e)
+{
+    s->model = gr_model_read(s->arena, path, &s->options.model, s->diag, e);
+    if (!s->model) return report(s, e) ? GR_EINVAL : e->status;
+    if (s->options.weights && gr_session_read_weights(s, s->options.weights, false, e)) return e->status;
+    if (open_data(s, e)) return report(s, e) ? GR_EINVAL : e->status;
+    gr_graph *raw = gr_model_graph(s->model);
+    take_axes(s);
+    s->recipe = gr_recipe_read(s->model, raw);
+    if (raw && gr_diag_count(s->diag) > 0) { /* what else is wrong? */
+        gr_request r = {0};
+        gr_pass_expand(raw, &r);
+    }
+    gr_model_check_unused(s->model);
+    return report(s, e);
+}
+
+gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_error *e)
+{
+    gr_arena *a = gr_arena_create();
+    if (!a) {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+        return NULL;
+    }
+    gr_session *volatile s = NULL;
+    gr_frame frame;
+    *e = (gr_error){0};
+    if (gr_try(a, &frame)) {
+        s = GR_NEW(a, gr_session);
+        s->arena = a;
+        s->options = *o;
+        s->diag = gr_diag_create(a);
+        int status = open_model(s, path, e);
+        if (status == 0 && !(s->store = gr_store_create())) status = gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_end_try(a, &frame);
+        if (status == 0) return s;
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+    }
+    if (s) gr_session_close(s);
+    else gr_arena_destroy(a);
+    return NULL;
+}
+
+void gr_session_close(gr_session *s)
+{
+    if (!s) return;
+    for (int i = 0; i < s->num_execs; i++) gr_run_destroy(s->execs[i]->run);
+    if (s->pool) gr_pool_destroy(s->pool);
+    if (s->store) gr_store_destroy(s->store);
+    gr_data_close(s->data);
+    gr_arena_destroy(s->arena);
+}
+
+/* ---- the graph ---- */
+
+typedef struct preparation {
+    gr_session *session;
+    const gr_want *want;
+} preparation;
+
+/* After expansion: metrics, and carries that become states. */
+static int prepare(void *data, gr_graph *root)
+{
+    preparation *p = data;
+    const gr_recipe *r = p->session->recipe;
+    if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
+    if (p->want->stepwise) return gr_carry_states(root, NULL, NULL, 0, "never");
+    if ((p->want->update || p->want->metrics) && r->num_carries)
+        return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, "epoch");
+    return 0;
+}
+
+static int64_t wanted_length(void *data, const char *axis)
+{
+    const gr_want *w = ((preparation *)data)->want;
+    for (int i = 0; i < w->num_axes; i++)
+        if (strcmp(w->axes[i].axis, axis) == 0) return w->axes[i].length;
+    return -1;
+}
+
+/* What is fetched: what is asked for, and the loss where it is measured. */
+static const char *const *fetch_list(gr_session *s, const gr_want *w)
+{
+    int n = 0;
+    while (w->fetch && w->fetch[n]) n++;
+    const char **list = GR_NEW_ARRAY(s->arena, const char *, n + 2);
+    for (int i = 0; i < n; i++) list[i] = w->fetch[i];
+    if ((w->update || w->metrics) && s->recipe->minimize) list[n++] = s->recipe->minimize;
+    return n ? list : NULL;
+}
+
+gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last)
+{
+    preparation p = {s, w};
+    for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
+    gr_graph *g = gr_model_graph(s->model);
+    gr_request r = {.fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
+                    .train = w->update, .training = w->training, .keep_all = w->keep_all, .prepare = prepare,
+                    .prepare_data = &p, .axis_length = wanted_length, .axis_data = &p};
+    if (w->update && s->recipe->optimizer.op) {
+        r.update = gr_update_emit;
+        r.update_data = s->recipe;
+    }
+    if (g) g = gr_run_passes(g, &r, last);
+    for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, -1);
+    return g;
+}
+
+/* ---- states ---- */
+
+static int fill_state(gr_session *s, const gr_state *state, gr_error *e)
+{
+    bool is_new;
+    const gr_type *t = &state->value->type;
+    void *data = gr_store_get(s->store, state->name, t, &is_new, e);
+    if (!data) return e->status;
+    if (!is_new) return 0;
+    int loaded = gr_session_fill_loaded(s, state, t, data, e);
+    if (loaded) return loaded < 0 ? e->status : 0;
+    return gr_init_fill(state->init, s->options.seed, state->name, t, data, e) ? e->status : 0;
+}
+
+void *gr_session_state(gr_session *s, const char *name, gr_type *t)
+{
+    for (int i = 0; i < gr_store_count(s->store); i++)
+        if (strcmp(gr_store_name(s->store, i), name) == 0) return gr_store_data(s->store, i, t);
+    return NULL;
+}
+
+int gr_session_reset(gr_session *s, const char *when, gr_error *e)
+{
+    for (int k = 0; k < s->num_execs; k++) {
+        const gr_graph *g = s->execs[k]->graph;
+        for (int i = 0; i < g->num_states; i++) {
+            const gr_state *state = &g->states[i];
+            if (!state->reset || strcmp(state->reset, when) != 0) continue;
+            gr_type t;
+            void *data = gr_session_state(s, state->name, &t);
+            if (data && gr_init_fill(state->init, s->options.seed, state->name, &t, data, e)) return e->status;
+        }
+    }
+    return 0;
+}
+
+/* ---- programs ---- */
+
+static bool same_want(const gr_want *a, const gr_want *b)
+{
+    if (a->update != b->update || a->training != b->training || a->metrics != b->metrics ||
+        a->keep_all != b->keep_all || a->stepwise != b->stepwise || a->num_axes != b->num_axes)
+        return false;
+    if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;
+    for (int i = 0; i < a->num_axes; i++)
+        if (strcmp(a->axes[i].axis, b->axes[i].axis) != 0 || a->axes[i].length != b->axes[i].length) return false;
+    return true;
+}
+
+static int need_pool(gr_session *s, gr_error *e)
+{
+    if (s->pool) return 0;
+    s->topology = gr_topology_get(s->arena, NULL, e);
+    if (!s->topology) return e->status;
+    int threads = s->options.threads ? s->options.threads : s->topology->cores;
+    s->pool = gr_pool_create(s->topology, threads, e);
+    return s->pool ? 0 : e->status;
+}
+
+static void find_feeds(gr_exec *x)
+{
+    gr_session *s = x->session;
+    x->field = GR_NEW_ARRAY(s->arena, int, s->num_inputs + 1);
+    for (int i = 0; i < s->num_inputs; i++) x->field[i] = find_field(s, &s->inputs[i]);
+    gr_type t;
+    x->lr = gr_run_feed(x->run, GR_LR_INPUT, &t);
+    gr_exec_set_lr(x, s->recipe->lr);
+}
+
+static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
+{
+    x->graph = gr_session_graph(s, &x->want, NULL);
+    if (!x->graph) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
+    x->program = gr_program_create(s->arena, x->graph, e);
+    if (!x->program || need_pool(s, e)) return e->status;
+    x->schedule = gr_schedule_create(s->arena, x->program, s->topology, s->options.threads, e);
+    if (!x->schedule) return e->status;
+    for (int i = 0; i < x->graph->num_states; i++)
+        if (fill_state(s, &x->graph->states[i], e)) return e->status;
+    x->run = gr_run_create(x->program, x->schedule, s->pool, s->store, s->options.seed, e);
+    if (!x->run) return e->status;
+    find_feeds(x);
+    *GR_PUSH(s->arena, s->execs, s->num_execs, s->cap_execs) = x;
+    return 0;
+}
+
+gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
+{
+    for (int i = 0; i < s->num_execs; i++)
+        if (same_want(&s->execs[i]->want, w)) return s->execs[i];
+    gr_exec *volatile made = NULL;
+    gr_frame frame;
+    *e = (gr_error){0};
+    if (gr_try(s->arena, &frame)) {
+        gr_exec *x = GR_NEW(s->arena, gr_exec);
+        x->session = s;
+        x->want = *w;
+        x->want.axes = gr_arena_copy(s->arena, w->axes, (size_t)w->num_axes * sizeof *w->axes);
+        if (build_exec(s, x, e) == 0) made = x;
+        gr_end_try(s->arena, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+    }
+    return made;
+}

@@ -1,0 +1,109 @@
+/* session.h - a model at work: what every command of graphrun and a host program use.
+ *
+ *     gr_session_open       model file, its data source, the recipe of its training
+ *     gr_session_compile    a program for one purpose: the passes, unrolled, scheduled
+ *     gr_session_load       weights or a checkpoint, checked against a program's states
+ *     gr_exec_*             feed it, run it, read results
+ *
+ * All programs of a session share one store of states, so that evaluating in the middle
+ * of training sees the weights as they are. A session is used by one thread at a time. */
+#ifndef GR_TRAIN_SESSION_H
+#define GR_TRAIN_SESSION_H
+
+#include "data/source.h"
+#include "io/safetensors.h"
+#include "pass/pass.h"
+#include "program/schedule.h"
+#include "run/run.h"
+#include "train/recipe.h"
+
+typedef struct gr_session_options {
+    gr_model_options model;
+    int threads;          /* 0: as many as pay */
+    uint64_t seed;
+    const char *weights;  /* file to start from: weights or a checkpoint; NULL: initialise */
+    bool partial;         /* load what fits of it */
+    bool facts_only;      /* the data source is asked for facts alone, not for batches */
+    bool quiet;           /* no notes on standard error, errors apart */
+} gr_session_options;
+
+typedef struct gr_session {
+    gr_arena *arena;
+    gr_session_options options;
+    gr_diag *diag;
+    gr_model *model;
+    gr_recipe *recipe;
+    gr_data *data;        /* NULL: the model has no `data` section */
+    const gr_model_input *inputs; int num_inputs;
+    const gr_topology *topology;
+    gr_pool *pool;        /* made with the first program */
+    gr_store *store;
+    gr_tensors loaded;    /* what states are filled from when a program first has them */
+    bool *loaded_used;    /* by tensor of `loaded` */
+    bool resume;          /* `loaded` is a checkpoint whose every state counts */
+    struct gr_exec **execs; int num_execs, cap_execs;
+} gr_session;
+
+/* Mistakes of the model are printed to standard error. NULL with e filled; e->message is ""
+ * where all has been said already. */
+gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_error *e);
+void gr_session_close(gr_session *s); /* NULL is allowed */
+
+typedef struct gr_axis_size { const char *axis; int64_t length; } gr_axis_size;
+
+/* The purpose of a program. */
+typedef struct gr_want {
+    bool update;      /* backward pass and optimiser */
+    bool training;    /* Dropout drops */
+    bool metrics;
+    bool keep_all;    /* all values, to find one that is not finite */
+    bool stepwise;    /* every loop's carries are states: one step a run */
+    const char *const *fetch, *const *grad; /* NULL-ended or NULL */
+    const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
+    const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
+} gr_want;
+
+typedef struct gr_exec {
+    gr_session *session;
+    gr_want want;
+    gr_graph *graph;
+    gr_program *program;
+    gr_schedule *schedule;
+    gr_run *run;
+    int *field;       /* by input of the session: its field of the data source, -1: fed by hand */
+    void *lr;         /* where the learning rate is fed; NULL: not there */
+} gr_exec;
+
+/* The graph alone, after the pass `last` (NULL: all). NULL after diagnostics. */
+gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last);
+/* A program that can run, its states filled. The same again for the same want and lengths. */
+gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e);
+
+/* Fills the Inputs that the data source feeds from a batch. -1 if a shape does not fit. */
+int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
+/* x, or the program of the same purpose whose shapes are those of the batch (a last batch may
+ * be shorter); made when first met. */
+gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
+/* Fills one Input, converting; its shape must be the program's. */
+int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e);
+void gr_exec_set_lr(gr_exec *x, double lr);
+/* Reads a result's element as double. */
+double gr_element(const void *data, gr_dtype dtype, int64_t i);
+
+/* Every state to its first value again that is reset when an epoch begins. */
+int gr_session_reset(gr_session *s, const char *when, gr_error *e);
+/* Memory of a state and its type; NULL: no such state yet. */
+void *gr_session_state(gr_session *s, const char *name, gr_type *t);
+
+/* ---- weights.c ---- */
+/* Reads options.weights (or a checkpoint, with resume) into s->loaded. */
+int gr_session_read_weights(gr_session *s, const char *path, bool resume, gr_error *e);
+/* Lists every tensor that is missing, left over or misshapen, for the states of x. */
+int gr_session_check_weights(gr_session *s, const gr_exec *x, gr_error *e);
+/* Fills a new state from s->loaded: 1, or 0 if it is not there, -1 with e filled. */
+int gr_session_fill_loaded(gr_session *s, const gr_state *state, const gr_type *t, void *data, gr_error *e);
+/* Writes the weights alone, as PyTorch names them. */
+int gr_session_save(gr_session *s, const gr_exec *x, const char *path, gr_error *e);
+/* Writes all states, and the metadata pairs (key, value, ..., NULL). */
+int gr_session_checkpoint(gr_session *s, const gr_exec *x, const char *path, const char *const *pairs, gr_error *e);
+#endif
