@@ -148,6 +148,10 @@ typedef struct gr_gemm {
     void *c; int64_t c_rs, c_cs;
     bool accumulate;
     void *scratch;
+    const void *packed;  /* B packed ahead by gr_math.gemm_pack; `b` is then not read. NULL: not packed */
+    int64_t packed_n;    /* how many columns were packed ... */
+    int64_t packed_col;  /* ... and which of them is column 0 of this product; fastest at a
+                            multiple of gr_math.gemm_panel */
 } gr_gemm;
 
 /* Vector maths of this CPU, chosen at start; thread-safe, no allocation. dst may
@@ -168,6 +172,14 @@ typedef struct gr_math {
     size_t (*gemm_scratch)(gr_dtype dtype, int64_t m, int64_t n, int64_t k); /* bytes */
     /* Philox4x32-10: out[0..n) uniform in [0, 1), element i of stream (key, row). */
     void (*uniform_f32)(const uint64_t key[2], uint64_t row, int64_t first, float *out, int64_t n);
+    /* Packing the B of a product ahead, for an operand that many products share (weights, all
+     * steps of a loop): the same bits, faster. Columns lie in panels of gemm_panel; gemm_pack
+     * packs columns [first, first + cols) of B [k, n], first being a multiple of the panel,
+     * so that several threads may pack parts. `packed` is 64-byte aligned. */
+    int64_t (*gemm_panel)(gr_dtype dtype);
+    size_t (*gemm_packed_bytes)(gr_dtype dtype, int64_t k, int64_t n);
+    void (*gemm_pack)(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
+                      int64_t cols, void *packed);
 } gr_math;
 
 /* Where a random op stands. Element i of outer row r (time step) draws number i

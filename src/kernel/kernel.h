@@ -10,7 +10,7 @@
 
 /* Thread-safe; the first call chooses. Never NULL. */
 const gr_math *gr_math_get(void);
-/* "zen3, avx2" - for reports. */
+/* "haswell 6x16, avx2": the microkernel with its tile in float, and the set of the vector maths. */
 const char *gr_kernel_name(void);
 /* GFLOP/s of the microkernel alone on operands in L1, one core, measured for `seconds`. */
 double gr_gemm_peak(gr_dtype dtype, double seconds);

@@ -1,0 +1,406 @@
+/* gemm.c - matrix products on BLIS's microkernel. The only user of blis.h.
+ *
+ *     k is cut into blocks of equal length, at most KC; for each block
+ *       S  some rows of one operand, packed in panels of `sw` rows:      [panel][l][sw]
+ *       V  one panel of the other operand, `vw` columns wide:            [l][vw]
+ *     and the microkernel makes sw x vw elements of C from a panel of each:
+ *
+ *              V: vw        The vectors of the microkernel run along V. So V is the side along
+ *             +-----+       which C is contiguous: n for a row-major C. BLIS calls V its B where
+ *       S  sw |  C  |       the microkernel prefers rows, and its A where it prefers columns.
+ *             +-----+
+ *
+ * An element is, for each block of k, a chain of fma from zero, added to C; nothing else about
+ * its place matters, so that any partition of m and n gives the same bits. The same chain in
+ * vectors of our own (isa_gemm.c) serves edges and products too small to pack, once a trial
+ * at start has shown that its bits are the microkernel's; else everything goes to BLIS. */
+#include "kernel/gemm.h"
+#include <blis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KC 256          /* of floats and doubles alike: a V panel of 16 KB on AVX2 */
+#define S_BYTES 131072  /* packed S, to stay in L2 */
+#define TINY 1024       /* m n k up to which nothing is packed */
+#define SLACK 1024      /* BLIS's skx kernel reads past the end of its panels */
+
+typedef void (*microkernel)(dim_t m, dim_t n, dim_t k, void *alpha, void *a, void *b, void *beta, void *c,
+                            inc_t rs, inc_t cs, auxinfo_t *data, cntx_t *cntx);
+
+/* What does the products of one dtype. */
+typedef struct engine {
+    microkernel run;
+    cntx_t *cntx;
+    int64_t vw, sw;
+    bool v_is_b;
+    const gr_isa *isa; /* packs; its panel is vw where `own` */
+    bool own;          /* isa's tiles give the microkernel's bits */
+    bool is_float;
+    int64_t size;      /* of an element */
+    int64_t mc;        /* rows of S that are packed at a time, a multiple of sw */
+} engine;
+
+static engine engines[2];
+
+static const engine *engine_of(gr_dtype dtype) { return &engines[dtype == GR_FLOAT64]; }
+
+/* A product with sides named as above; s_ms is S's stride between rows (along m). */
+typedef struct job {
+    const engine *e;
+    int64_t m, n, k;
+    const char *v; int64_t v_ns, v_ks;
+    const char *s; int64_t s_ms, s_ks;
+    char *c; int64_t c_ms, c_ns;
+    const char *packed; /* V, all of it; NULL: not packed */
+    int64_t panels;     /* of `packed` */
+    int64_t skip;       /* columns of the first packed panel that are not in the product */
+    bool accumulate;
+    char *s_room, *v_room, *tile_room;
+    /* the block of k in hand */
+    int64_t k0, kc;
+    bool first;
+} job;
+
+/* ---- blocks of k, rooms ---- */
+
+static int64_t block_length(int64_t k)
+{
+    const int64_t blocks = (k + KC - 1) / KC;
+    const int64_t length = (k + blocks - 1) / blocks;
+    return (length + 3) / 4 * 4;
+}
+
+static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
+{
+    const int64_t rows = round_up(m, e->sw) < e->mc ? round_up(m, e->sw) : e->mc;
+    return round_up(rows * (k < KC ? k : KC) * e->size + SLACK, 64);
+}
+
+static int64_t v_bytes(const engine *e, int64_t k) { return round_up(e->vw * (k < KC ? k : KC) * e->size + SLACK, 64); }
+
+size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k)
+{
+    const engine *e = engine_of(dtype);
+    const int64_t rows = m > n ? m : n; /* the sides may be exchanged */
+    return (size_t)(s_bytes(e, rows, k) + v_bytes(e, k) + e->vw * e->sw * e->size + 64);
+}
+
+static void place_rooms(job *j, void *scratch)
+{
+    const engine *e = j->e;
+    j->s_room = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    j->v_room = j->s_room + s_bytes(e, j->m > j->n ? j->m : j->n, j->k);
+    j->tile_room = j->v_room + v_bytes(e, j->k);
+}
+
+static void pack(const engine *e, void *dst, int64_t width, const char *src, int64_t cs, int64_t ks, int64_t cols,
+                 int64_t k)
+{
+    if (e->is_float) e->isa->pack_f32((float *)dst, width, (const float *)(const void *)src, cs, ks, cols, k);
+    else e->isa->pack_f64((double *)dst, width, (const double *)(const void *)src, cs, ks, cols, k);
+}
+
+/* ---- tiles ---- */
+
+static void run_micro(const engine *e, int64_t k, const char *s, const char *v, char *c, int64_t c_ms, int64_t c_ns,
+                      bool first)
+{
+    static const float one_f32 = 1, zero_f32 = 0;
+    static const double one_f64 = 1, zero_f64 = 0;
+    void *one = e->is_float ? (void *)(uintptr_t)&one_f32 : (void *)(uintptr_t)&one_f64;
+    void *zero = e->is_float ? (void *)(uintptr_t)&zero_f32 : (void *)(uintptr_t)&zero_f64;
+    void *ps = (void *)(uintptr_t)s, *pv = (void *)(uintptr_t)v, *beta = first ? zero : one;
+    auxinfo_t aux;
+    memset(&aux, 0, sizeof aux);
+    bli_auxinfo_set_next_a(e->v_is_b ? ps : pv, &aux);
+    bli_auxinfo_set_next_b(e->v_is_b ? pv : ps, &aux);
+    if (e->v_is_b) e->run(e->sw, e->vw, k, one, ps, pv, beta, c, c_ms, c_ns, &aux, e->cntx);
+    else e->run(e->vw, e->sw, k, one, pv, ps, beta, c, c_ns, c_ms, &aux, e->cntx);
+}
+
+static void run_own(const engine *e, const gr_tile *t)
+{
+    if (e->is_float) e->isa->tile_f32(t);
+    else e->isa->tile_f64(t);
+}
+
+static void merge_tile(const job *j, int64_t rows, int64_t skip, int64_t cols, char *c)
+{
+    const engine *e = j->e;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t q = 0; q < cols; q++) {
+            const int64_t from = i * e->vw + skip + q, to = i * j->c_ms + q * j->c_ns;
+            if (e->is_float) {
+                float x = ((float *)(void *)j->tile_room)[from], *p = (float *)(void *)c + to;
+                *p = j->first ? x : *p + x;
+            } else {
+                double x = ((double *)(void *)j->tile_room)[from], *p = (double *)(void *)c + to;
+                *p = j->first ? x : *p + x;
+            }
+        }
+}
+
+/* Columns [skip, skip + cols) of a V panel with rows of an S panel, into C from c on. */
+static void tile(const job *j, const char *s, int64_t rows, const char *v, int64_t skip, int64_t cols, char *c)
+{
+    const engine *e = j->e;
+    if (rows == e->sw && skip == 0 && cols == e->vw) {
+        run_micro(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
+    } else if (e->own && skip == 0) {
+        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .k = j->kc, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc,
+                              .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms, .c_cs = j->c_ns,
+                              .first = j->first});
+    } else {
+        run_micro(e, j->kc, s, v, j->tile_room, e->vw, 1, true);
+        merge_tile(j, rows, skip, cols, c);
+    }
+}
+
+/* ---- a block of k ---- */
+
+/* The V panel that holds column `col` of the product; packs it if it is not. */
+static const char *v_panel(const job *j, int64_t col, int64_t cols)
+{
+    const engine *e = j->e;
+    if (j->packed)
+        return j->packed + (j->k0 * j->panels * e->vw + (j->skip + col) / e->vw * j->kc * e->vw) * e->size;
+    pack(e, j->v_room, e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * e->size, j->v_ns, j->v_ks, cols, j->kc);
+    return j->v_room;
+}
+
+static void block_by_panels(const job *j)
+{
+    const engine *e = j->e;
+    for (int64_t i0 = 0; i0 < j->m; i0 += e->mc) {
+        const int64_t rows = j->m - i0 < e->mc ? j->m - i0 : e->mc;
+        for (int64_t i = 0; i < rows; i += e->sw)
+            pack(e, j->s_room + i * j->kc * e->size, e->sw, j->s + ((i0 + i) * j->s_ms + j->k0 * j->s_ks) * e->size,
+                 j->s_ms, j->s_ks, rows - i < e->sw ? rows - i : e->sw, j->kc);
+        for (int64_t col = 0, cols; col < j->n; col += cols) {
+            const int64_t skip = (j->skip + col) % e->vw;
+            cols = e->vw - skip < j->n - col ? e->vw - skip : j->n - col;
+            const char *v = v_panel(j, col, cols);
+            for (int64_t i = 0; i < rows; i += e->sw)
+                tile(j, j->s_room + i * j->kc * e->size, rows - i < e->sw ? rows - i : e->sw, v, skip, cols,
+                     j->c + ((i0 + i) * j->c_ms + col * j->c_ns) * e->size);
+        }
+    }
+}
+
+/* So few rows that packing S, or V where its columns lie side by side, does not pay. */
+static void block_of_few_rows(const job *j)
+{
+    const engine *e = j->e;
+    const int64_t whole = j->packed ? j->n : j->n / e->vw * e->vw;
+    gr_tile t = {.rows = j->m, .cols = whole, .k = j->kc, .s = j->s + j->k0 * j->s_ks * e->size, .s_rs = j->s_ms,
+                 .s_ks = j->s_ks, .c = j->c, .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
+    t.v = j->packed ? v_panel(j, 0, 0) : j->v + j->k0 * j->v_ks * e->size;
+    t.v_ks = j->packed ? e->vw : j->v_ks;
+    t.v_ps = j->packed ? e->vw * j->kc : e->vw;
+    run_own(e, &t);
+    if (whole == j->n) return;
+    t.cols = j->n - whole;
+    t.v = v_panel(j, whole, t.cols);
+    t.v_ks = e->vw;
+    t.c = j->c + whole * j->c_ns * e->size;
+    run_own(e, &t);
+}
+
+static void block_tiny(const job *j)
+{
+    const engine *e = j->e;
+    const gr_tile t = {.rows = j->m, .cols = j->n, .k = j->kc, .v = j->v + j->k0 * j->v_ks * e->size,
+                       .v_ks = j->v_ks, .v_ps = j->v_ns, .s = j->s + j->k0 * j->s_ks * e->size, .s_rs = j->s_ms,
+                       .s_ks = j->s_ks, .c = j->c, .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
+    if (e->is_float) e->isa->tiny_f32(&t);
+    else e->isa->tiny_f64(&t);
+}
+
+/* ---- a product ---- */
+
+static void clear(const job *j)
+{
+    for (int64_t i = 0; i < j->m; i++)
+        for (int64_t q = 0; q < j->n; q++)
+            memset(j->c + (i * j->c_ms + q * j->c_ns) * j->e->size, 0, (size_t)j->e->size);
+}
+
+/* Whether V should be the side of m: C is contiguous along it, or n fills no vector. */
+static bool sides_exchanged(const engine *e, const gr_gemm *g)
+{
+    if (g->packed) return false;
+    if (g->n <= e->vw / 2 && g->m > g->n) return true;
+    return g->c_rs == 1 && g->c_cs != 1 && g->m > e->vw / 2;
+}
+
+static job make_job(const gr_gemm *g)
+{
+    const engine *e = engine_of(g->dtype);
+    job j = {.e = e, .m = g->m, .n = g->n, .k = g->k, .v = g->b, .v_ns = g->b_cs, .v_ks = g->b_rs, .s = g->a,
+             .s_ms = g->a_rs, .s_ks = g->a_cs, .c = g->c, .c_ms = g->c_rs, .c_ns = g->c_cs,
+             .accumulate = g->accumulate};
+    if (g->packed) {
+        j.panels = (g->packed_n + e->vw - 1) / e->vw;
+        j.skip = g->packed_col % e->vw;
+        j.packed = g->packed;
+    } else if (sides_exchanged(e, g)) {
+        j = (job){.e = e, .m = g->n, .n = g->m, .k = g->k, .v = g->a, .v_ns = g->a_rs, .v_ks = g->a_cs, .s = g->b,
+                  .s_ms = g->b_cs, .s_ks = g->b_rs, .c = g->c, .c_ms = g->c_cs, .c_ns = g->c_rs,
+                  .accumulate = g->accumulate};
+    }
+    place_rooms(&j, g->scratch);
+    return j;
+}
+
+void gr_gemm_run(const gr_gemm *g)
+{
+    if (g->m <= 0 || g->n <= 0) return;
+    job j = make_job(g);
+    if (j.k <= 0) {
+        if (!j.accumulate) clear(&j);
+        return;
+    }
+    const engine *e = j.e;
+    const int64_t length = block_length(j.k);
+    for (j.k0 = 0; j.k0 < j.k; j.k0 += length) {
+        j.kc = j.k - j.k0 < length ? j.k - j.k0 : length;
+        j.first = j.k0 == 0 && !j.accumulate;
+        if (g->packed)
+            j.packed = (const char *)g->packed + g->packed_col / e->vw * j.kc * e->vw * e->size;
+        if (e->own && !j.packed && j.m * j.n * j.kc <= TINY) block_tiny(&j);
+        else if (e->own && j.m <= e->sw && j.m <= e->isa->max_rows && j.skip == 0 && (j.packed || j.v_ns == 1))
+            block_of_few_rows(&j);
+        else block_by_panels(&j);
+    }
+}
+
+/* ---- packing ahead ---- */
+
+int64_t gr_gemm_panel(gr_dtype dtype) { return engine_of(dtype)->vw; }
+
+size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n)
+{
+    const engine *e = engine_of(dtype);
+    return (size_t)(round_up(n, e->vw) * k * e->size + SLACK);
+}
+
+/* Layout: block of k by block, panel by panel, [l][vw]. */
+void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
+                  int64_t cols, void *packed)
+{
+    const engine *e = engine_of(dtype);
+    const int64_t panels = (n + e->vw - 1) / e->vw, length = block_length(k > 0 ? k : 1);
+    for (int64_t k0 = 0; k0 < k; k0 += length) {
+        const int64_t kc = k - k0 < length ? k - k0 : length;
+        for (int64_t col = first; col < first + cols; col += e->vw)
+            pack(e, (char *)packed + (k0 * panels * e->vw + col / e->vw * kc * e->vw) * e->size, e->vw,
+                 (const char *)b + (k0 * rs + col * cs) * e->size, cs, rs, n - col < e->vw ? n - col : e->vw, kc);
+    }
+}
+
+/* ---- at start ---- */
+
+/* The context for this CPU. BLIS 0.9 takes a CPU name that it does not know for a haswell; one
+ * with AVX-512 gets the skx kernels, unless the user has chosen. */
+static cntx_t *find_context(const char **name)
+{
+    cntx_t *cntx = bli_gks_query_cntx();
+    arch_t id = bli_arch_query_id();
+    *name = bli_arch_string(id);
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && id != BLIS_ARCH_SKX && !getenv("BLIS_ARCH_TYPE") && bli_gks_lookup_id(BLIS_ARCH_SKX)) {
+        *name = bli_arch_string(BLIS_ARCH_SKX);
+        return bli_gks_lookup_nat_cntx(BLIS_ARCH_SKX);
+    }
+#endif
+    return cntx;
+}
+
+/* Both ways on the same panels: not a bit may differ, stored or added. */
+static bool own_agrees(const engine *e)
+{
+    enum { K = 37 };
+    char s[16 * K * 8 + SLACK] __attribute__((aligned(64))), v[64 * K * 8 + SLACK] __attribute__((aligned(64)));
+    char c[2][64 * 16 * 8] __attribute__((aligned(64)));
+    uint32_t x = 12345;
+    for (int64_t i = 0; i < (e->sw + e->vw) * K + 2 * e->sw * e->vw; i++) {
+        x = x * 1664525u + 1013904223u;
+        const double r = (double)(x >> 8) * 0x1p-23 - 1;
+        const int64_t ns = e->sw * K, nv = ns + e->vw * K, nc = e->sw * e->vw;
+        char *p = i < ns ? s + i * e->size : i < nv ? v + (i - ns) * e->size : c[(i - nv) / nc] + (i - nv) % nc * e->size;
+        if (e->is_float) *(float *)(void *)p = (float)r;
+        else *(double *)(void *)p = r * 1.000000123;
+    }
+    const size_t bytes = (size_t)(e->sw * e->vw * e->size);
+    memcpy(c[1], c[0], bytes);
+    for (int first = 1; first >= 0; first--) {
+        run_micro(e, K, s, v, c[0], e->vw, 1, first);
+        for (int64_t i = 0; i < e->sw; i += e->isa->max_rows)
+            run_own(e, &(gr_tile){.rows = e->sw - i < e->isa->max_rows ? e->sw - i : e->isa->max_rows, .cols = e->vw,
+                                  .k = K, .v = v, .v_ks = e->vw, .v_ps = e->vw * K, .s = s + i * e->size, .s_rs = 1,
+                                  .s_ks = e->sw, .c = c[1] + i * e->vw * e->size, .c_rs = e->vw, .c_cs = 1,
+                                  .first = first});
+        if (memcmp(c[0], c[1], bytes) != 0) return false;
+    }
+    return true;
+}
+
+static void init_engine(engine *e, cntx_t *cntx, num_t dt)
+{
+    memset(e, 0, sizeof *e);
+    e->is_float = dt == BLIS_FLOAT;
+    e->size = e->is_float ? 4 : 8;
+    e->cntx = cntx;
+    e->run = (microkernel)bli_cntx_get_l3_nat_ukr_dt(dt, BLIS_GEMM_UKR, cntx);
+    e->v_is_b = bli_cntx_l3_nat_ukr_prefers_rows_dt(dt, BLIS_GEMM_UKR, cntx);
+    const int64_t mr = bli_cntx_get_blksz_def_dt(dt, BLIS_MR, cntx), nr = bli_cntx_get_blksz_def_dt(dt, BLIS_NR, cntx);
+    e->vw = e->v_is_b ? nr : mr;
+    e->sw = e->v_is_b ? mr : nr;
+    e->mc = S_BYTES / (KC * e->size) / e->sw * e->sw;
+    if (e->mc < e->sw) e->mc = e->sw;
+    e->isa = gr_isa_at(0);
+    for (int i = 0; gr_isa_at(i) && !e->own; i++) {
+        const gr_isa *isa = gr_isa_at(i);
+        if ((e->is_float ? isa->panel_f32 : isa->panel_f64) != e->vw || e->sw > 16 || e->vw > 64) continue;
+        e->isa = isa;
+        e->own = own_agrees(e);
+    }
+}
+
+void gr_gemm_init(char *name, size_t size)
+{
+    const char *arch;
+    cntx_t *cntx = find_context(&arch);
+    init_engine(&engines[0], cntx, BLIS_FLOAT);
+    init_engine(&engines[1], cntx, BLIS_DOUBLE);
+    const engine *e = &engines[0];
+    snprintf(name, size, "%s %dx%d%s", arch, (int)e->sw, (int)e->vw, e->own ? "" : " alone");
+}
+
+double gr_gemm_measure(gr_dtype dtype, double seconds)
+{
+    const engine *e = engine_of(dtype);
+    char *room = NULL;
+    const size_t bytes = (size_t)((e->sw + e->vw) * KC * e->size + 2 * SLACK + e->sw * e->vw * e->size);
+    if (posix_memalign((void **)&room, 64, bytes) != 0) return 0;
+    memset(room, 0, bytes);
+    char *v = room, *s = v + e->vw * KC * e->size + SLACK, *c = s + e->sw * KC * e->size + SLACK;
+    struct timespec t0, t1;
+    double passed = 0, flops = 0;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    do {
+        for (int i = 0; i < 100; i++) run_micro(e, KC, s, v, c, e->vw, 1, true);
+        flops += 100 * 2.0 * (double)(e->sw * e->vw * KC);
+        clock_gettime(CLOCK_MONOTONIC, &t1);
+        passed = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) * 1e-9;
+    } while (passed < seconds);
+    free(room);
+    return flops / passed * 1e-9;
+}

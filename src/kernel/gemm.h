@@ -1,0 +1,16 @@
+/* gemm.h - what math.c puts into the table: see gr_math for each. */
+#ifndef GR_KERNEL_GEMM_H
+#define GR_KERNEL_GEMM_H
+
+#include "kernel/isa.h"
+
+/* Finds the microkernels; writes the name of the one for floats. Called once, first. */
+void gr_gemm_init(char *name, size_t size);
+void gr_gemm_run(const gr_gemm *g);
+size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k);
+int64_t gr_gemm_panel(gr_dtype dtype);
+size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n);
+void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
+                  int64_t cols, void *packed);
+double gr_gemm_measure(gr_dtype dtype, double seconds);
+#endif

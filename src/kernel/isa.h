@@ -1,0 +1,60 @@
+/* isa.h - what is compiled once per instruction set, as a table each.
+ *
+ * isa.c, isa_reduce.c and isa_gemm.c are built into one static library a set (meson.build), with
+ * -DGR_ISA=<set>; math.c picks a table at start. */
+#ifndef GR_KERNEL_ISA_H
+#define GR_KERNEL_ISA_H
+
+#include <graphrun/op.h>
+
+/* dst[i] = op(x[i], y[i], z[i]); operands that the arity leaves out are not read. dst may
+ * be an operand, but not overlap one otherwise. */
+typedef void (*gr_tape_f32)(int64_t n, float *dst, const float *x, const float *y, const float *z);
+typedef void (*gr_tape_f64)(int64_t n, double *dst, const double *x, const double *y, const double *z);
+
+/* Products of a few rows, for edges, vectors and small matrices: C[i, j] = the sum over l of
+ * s[i, l] v[l, j], one fma after another from zero, and then + C unless `first`. j counts along
+ * the vectors, which lie side by side: v_ks elements from one l to the next. */
+typedef struct gr_tile {
+    int64_t rows, cols, k;
+    const void *v; int64_t v_ks;
+    int64_t v_ps; /* from one panel of `panel` columns to the next */
+    const void *s; int64_t s_rs, s_ks;
+    void *c; int64_t c_rs, c_cs;
+    bool first;
+} gr_tile;
+
+typedef struct gr_isa {
+    const char *name;
+    bool fma;
+    int panel_f32, panel_f64; /* two vectors: how many columns a panel has */
+    int max_rows;             /* of a gr_tile */
+    gr_tape_f32 tape_f32[GR_TAPE_NUM_OPS];
+    gr_tape_f64 tape_f64[GR_TAPE_NUM_OPS];
+    float (*sum_f32)(const float *src, int64_t n);
+    double (*sum_f64)(const double *src, int64_t n);
+    float (*max_f32)(const float *src, int64_t n);
+    double (*max_f64)(const double *src, int64_t n);
+    float (*dot_f32)(const float *a, const float *b, int64_t n);
+    double (*dot_f64)(const double *a, const double *b, int64_t n);
+    void (*tile_f32)(const gr_tile *t);
+    void (*tile_f64)(const gr_tile *t);
+    /* The same for any strides of v (v_ps: from one column to the next), element by element. */
+    void (*tiny_f32)(const gr_tile *t);
+    void (*tiny_f64)(const gr_tile *t);
+    /* A panel: dst[l * width + j] = src[j * cs + l * ks] for j < cols, l < k; zero for the
+     * columns up to width. */
+    void (*pack_f32)(float *dst, int64_t width, const float *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
+    void (*pack_f64)(double *dst, int64_t width, const double *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
+} gr_isa;
+
+extern const gr_isa gr_isa_generic;
+#if defined(__x86_64__)
+extern const gr_isa gr_isa_avx2, gr_isa_avx512;
+#endif
+
+/* The set chosen for this CPU; thread-safe. */
+const gr_isa *gr_isa_get(void);
+/* The i-th set that this CPU can run, best first; NULL after the last. */
+const gr_isa *gr_isa_at(int i);
+#endif

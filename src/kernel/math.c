@@ -1,0 +1,109 @@
+/* math.c - chooses the instruction set, and makes the table that ops are handed. */
+#include "kernel/gemm.h"
+#include "kernel/kernel.h"
+#include <pthread.h>
+#include <stdio.h>
+
+const gr_isa *gr_isa_at(int i)
+{
+    const gr_isa *usable[4] = {0};
+    int n = 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        usable[n++] = &gr_isa_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable[n++] = &gr_isa_avx2;
+#endif
+    usable[n++] = &gr_isa_generic;
+    return i < n ? usable[i] : NULL;
+}
+
+static const gr_isa *chosen;
+static gr_math table;
+static char kernel_name[64];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). */
+static void philox(uint32_t c[4], uint64_t key)
+{
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++) {
+        uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
+        uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ k0, (uint32_t)b, (uint32_t)(a >> 32) ^ c[3] ^ k1,
+                            (uint32_t)a};
+        for (int i = 0; i < 4; i++) c[i] = next[i];
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
+/* Four elements a counter. Philox has a key of 64 bits and a counter of 128: key[1] takes the
+ * counter's upper half, where the high words of the index and the row, hardly ever other than
+ * zero, are mixed in. */
+static void uniform_f32(const uint64_t key[2], uint64_t row, int64_t first, float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n;) {
+        const uint64_t block = (uint64_t)(first + i) / 4;
+        uint32_t c[4] = {(uint32_t)block, (uint32_t)row, (uint32_t)key[1] ^ (uint32_t)(block >> 32),
+                         (uint32_t)(key[1] >> 32) ^ (uint32_t)(row >> 32)};
+        philox(c, key[0]);
+        for (int64_t q = (first + i) % 4; q < 4 && i < n; q++, i++) out[i] = (float)(c[q] >> 8) * 0x1p-24f;
+    }
+}
+
+static void exp_f32(float *dst, const float *src, int64_t n) { chosen->tape_f32[GR_TAPE_EXP](n, dst, src, src, src); }
+static void exp_f64(double *dst, const double *src, int64_t n) { chosen->tape_f64[GR_TAPE_EXP](n, dst, src, src, src); }
+static void log_f32(float *dst, const float *src, int64_t n) { chosen->tape_f32[GR_TAPE_LOG](n, dst, src, src, src); }
+static void log_f64(double *dst, const double *src, int64_t n) { chosen->tape_f64[GR_TAPE_LOG](n, dst, src, src, src); }
+
+static void choose(void)
+{
+    chosen = gr_isa_at(0);
+    char product[32];
+    gr_gemm_init(product, sizeof product);
+    snprintf(kernel_name, sizeof kernel_name, "%s, %s", product, chosen->name);
+    table = (gr_math){
+        .size = sizeof table,
+        .exp_f32 = exp_f32,
+        .exp_f64 = exp_f64,
+        .log_f32 = log_f32,
+        .log_f64 = log_f64,
+        .sum_f32 = chosen->sum_f32,
+        .sum_f64 = chosen->sum_f64,
+        .max_f32 = chosen->max_f32,
+        .max_f64 = chosen->max_f64,
+        .dot_f32 = chosen->dot_f32,
+        .dot_f64 = chosen->dot_f64,
+        .gemm = gr_gemm_run,
+        .gemm_scratch = gr_gemm_scratch,
+        .uniform_f32 = uniform_f32,
+        .gemm_panel = gr_gemm_panel,
+        .gemm_packed_bytes = gr_gemm_packed_bytes,
+        .gemm_pack = gr_gemm_pack,
+    };
+}
+
+const gr_math *gr_math_get(void)
+{
+    pthread_once(&once, choose);
+    return &table;
+}
+
+const gr_isa *gr_isa_get(void)
+{
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+const char *gr_kernel_name(void)
+{
+    pthread_once(&once, choose);
+    return kernel_name;
+}
+
+double gr_gemm_peak(gr_dtype dtype, double seconds)
+{
+    pthread_once(&once, choose);
+    return gr_gemm_measure(dtype, seconds);
+}
