@@ -106,6 +106,7 @@ enum {
     GR_EFFECT = 1 << 9,      /* kept though nothing reads it */
     GR_ZERO_GRAD = 1 << 10,  /* its derivative is zero or undefined: gradients stop here */
     GR_METRIC = 1 << 11,     /* `data` is a gr_metric (metric.h); for the section `metrics` */
+    GR_OVER_CELL = 1 << 12,  /* applies a cell over time; `data` is a gr_over */
 };
 
 /* Ops that the passes themselves must emit; at most one op has each role. */
@@ -219,6 +220,15 @@ typedef struct gr_layout {
     int64_t offset;
     int64_t stride[GR_MAX_RANK];
 } gr_layout;
+
+/* What a GR_OVER_CELL op runs over time. A node of one takes the attributes of its cell
+ * besides its own, and has a port <carry>_0 and an output <carry>_n for each carry (the
+ * cell's outputs named like an input of it), and a port for each further input of the
+ * cell but the first: an op like that is made for the node where its descriptor does not
+ * say so already. */
+typedef struct gr_over {
+    const char *cell; /* NULL: the attribute `cell` names it */
+} gr_over;
 
 struct gr_op {
     uint32_t size; /* sizeof(gr_op) */

@@ -226,6 +226,8 @@ gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
     g->training = r->training;
     expansion x = {.to = g, .arena = g->arena, .request = r, .emitter = gr_emitter_create(g, GR_FORWARD)};
     gr_expand_nodes(&x, raw);
+    for (int i = 0; i < raw->num_names; i++)
+        gr_graph_set_name(g, raw->names[i].name, gr_expanded(&x, raw->names[i].value, (gr_loc){0}));
     if (gr_diag_count(g->diag) > errors) return NULL;
     if (r->prepare && r->prepare(r->prepare_data, g) != 0) return NULL;
     add_results(g, r);

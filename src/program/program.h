@@ -30,7 +30,10 @@ typedef struct gr_buffer {
     int64_t slots;     /* how many steps of it are kept; 1 outside loops */
     size_t bytes;      /* in all, a multiple of 64 */
     size_t offset;     /* in the arena, once planned */
+    int loop;          /* the innermost loop that all accesses stand in, -1: none; every
+                          iteration of it writes the buffer before it reads it */
     int first, last;   /* template positions of first write and last access */
+    const gr_node *fill; /* GR_BUFFER_CONSTANT: the constant that fills it */
 } gr_buffer;
 
 /* address = base(buffer) + element size * (offset + sum over l of stride[l] * index(l)),
@@ -44,28 +47,48 @@ typedef struct gr_operand {
     int32_t ring[GR_MAX_LOOPS], ring_shift[GR_MAX_LOOPS];
 } gr_operand;
 
+typedef enum gr_template_kind {
+    GR_TASK_KERNEL,  /* the op's kernel */
+    GR_TASK_TAPE,    /* pointwise: in and out have one iteration space, axes joined where
+                        they can be; a unit is GR_TAPE_TILE elements of it */
+    GR_TASK_COPY,    /* moves in[0] to out[0]; a unit is GR_COPY_UNIT elements */
+    GR_TASK_PRODUCT, /* a contraction with an epilogue; a unit is a tile of the product */
+} gr_template_kind;
+#define GR_COPY_UNIT 4096
+
 /* A task template: one node, to be run at every step of the loops around it. */
 typedef struct gr_template {
-    const gr_node *node;
+    gr_template_kind kind;
+    const gr_node *node; /* a copy: the node that it serves, NULL: a state's or a result's */
+    const struct gr_tape *tape;
+    gr_kernel_fn run;
     int loop;          /* the innermost loop it stands in, -1: none */
     int num_in, num_out;
     gr_operand *in, *out;
     int64_t units;     /* how many independent pieces; a function of shapes alone */
     double cost;       /* predicted nanoseconds of all units, one step */
     size_t scratch;
+    /* GR_TASK_PRODUCT: its scratch is [block's own][the blocks of a tile][the tape's]; the
+       space of the tape is [rows, columns] */
+    int64_t tile_rows, tile_cols;
+    size_t block_scratch, tile_scratch;
 } gr_template;
 
 typedef struct gr_loop_info {
     const gr_node *scan;
     int parent;        /* -1: outermost */
+    int depth;         /* 0: outermost; the index into stride[], ring[] of operands */
     int64_t count;
     bool reverse;
     int first, last;   /* templates [first, last) stand in it (also through inner loops) */
 } gr_loop_info;
 
-/* Template `reader` must wait for `writer`, `distance` iterations of their innermost common
- * loop earlier (0: the same). */
-typedef struct gr_dependency { int writer, reader, distance; } gr_dependency;
+/* Iteration i of `loop` (-1: none) of template `after` must wait until all of template
+ * `before` in iteration i - distance of that loop is done (inner loops run to their end).
+ * All waits point backwards in the order of one thread, so no schedule can lock up. */
+typedef struct gr_dependency { int before, after, loop; int64_t distance; } gr_dependency;
+
+typedef struct gr_program_result { const char *name; gr_operand at; } gr_program_result;
 
 typedef struct gr_schedule gr_schedule; /* schedule.h */
 
@@ -77,14 +100,22 @@ typedef struct gr_program {
     gr_template *templates; int num_templates; /* in an order that one thread may run */
     gr_loop_info *loops; int num_loops;
     gr_dependency *deps; int num_deps;
+    gr_program_result *results; int num_results;
+    int commit;              /* index of the commit predicate's hidden result, -1: none */
     size_t arena_bytes, scratch_bytes;
     size_t state_bytes, feed_bytes, constant_bytes, result_bytes;
 } gr_program;
 
 /* From a graph that all passes have run on. NULL with e filled. */
 gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e);
-/* The buffer of a state, an Input, a result by name; -1 if there is none. */
+/* The buffer of a state or an Input by name; the result's index; -1 if there is none. */
 int gr_program_state(const gr_program *p, const char *name);
 int gr_program_feed(const gr_program *p, const char *name);
-int gr_program_result(const gr_program *p, const char *name);
+int gr_program_find_result(const gr_program *p, const char *name);
+/* The template as a call for op->units and the like: in and out hold num_in and num_out
+ * tensors, one at least; data is not NULL where the operand is present, but points
+ * nowhere. A product with an epilogue is shown as the product alone. */
+void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_tensor *out);
+/* One line a template, buffer and dependency. */
+void gr_program_print(const gr_program *p, FILE *to);
 #endif

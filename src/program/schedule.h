@@ -49,7 +49,8 @@ typedef struct gr_topology {
 /* synthetic: hwloc's description, or NULL for this machine. topology.c is the only user
  * of hwloc.h. */
 gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e);
-/* Binds the calling thread to the core; a failure is harmless. */
+/* Binds the calling thread to the core, -1: to all that the process may use; a failure is
+ * harmless. Threads inherit the binding of the one that makes them. */
 void gr_topology_bind(int core);
 
 /* threads 0: as many as pay. The results of a run do not depend on it. */

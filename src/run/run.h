@@ -17,8 +17,8 @@ int gr_pool_threads(const gr_pool *p);
 typedef struct gr_store gr_store;
 gr_store *gr_store_create(void);
 void gr_store_destroy(gr_store *s);
-/* Memory for a state of that type; the same again for the same name. NULL: no memory, or
- * another type. *is_new tells that it has not been filled yet. */
+/* Memory for a state of that type, zeros at first; the same again for the same name. NULL: no memory, or
+ * another type. *is_new (may be NULL) tells whoever asks first that it has not been filled yet. */
 void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e);
 int gr_store_count(const gr_store *s);
 const char *gr_store_name(const gr_store *s, int i);

@@ -1,0 +1,109 @@
+/* over.c - an op that runs a cell over time, made for a node: see gr_over in op.h. */
+#include "model/body.h"
+
+#include <string.h>
+
+static const gr_op *find_cell(gr_body *b, gr_item *it, const gr_op *over)
+{
+    const gr_over *data = over->data;
+    if (data->cell) return gr_registry_find(b->m->registry, data->cell);
+    gr_doc *d = gr_doc_get(it->doc, "cell");
+    if (!d) {
+        gr_diag_error(b->m->diag, it->doc->key_at, "%s needs 'cell', the name of an op or a block", over->name);
+        return NULL;
+    }
+    if (!b->raw && !b->e && d->kind == GR_DOC_SCALAR && strchr(d->text, '$')) return NULL;
+    const char *name = gr_eval_text(b->m, b->scope, d);
+    const gr_op *cell = name ? gr_registry_find(b->m->registry, name) : NULL;
+    if (name && !cell)
+        gr_diag_error(b->m->diag, d->at, "there is no op or block called '%s'%s", name,
+                      gr_suggest(b->m->arena, name, gr_registry_names(b->m->registry)));
+    bool carries = false;
+    for (int i = 0; cell && cell->outputs && cell->outputs[i].name; i++)
+        carries |= gr_op_input(cell, cell->outputs[i].name) >= 0;
+    if (!cell || carries) return cell;
+    gr_diag_error(b->m->diag, d->at, "'%s' is no cell: none of its outputs has the name of an input", name);
+    return NULL;
+}
+
+/* How many layers have ports of their own, because widths differ; 0: none. */
+static int unequal_layers(gr_body *b, gr_item *it)
+{
+    gr_doc *d = gr_doc_get(it->doc, "hidden_sizes");
+    if (!d || d->kind != GR_DOC_LIST) return 0;
+    bool unequal = false;
+    int64_t first = 0;
+    for (int i = 0; i < d->count; i++) {
+        gr_var v = gr_eval(b->m, b->scope, d->item[i]);
+        if (v.kind != GR_VAR_INT) return 0;
+        if (i == 0) first = v.i;
+        unequal |= v.i != first;
+    }
+    return unequal ? d->count : 0;
+}
+
+static gr_attr_spec *join_attrs(gr_arena *a, const gr_op *over, const gr_op *cell)
+{
+    int n = gr_op_num_attrs(over), m = gr_op_num_attrs(cell), made = n;
+    gr_attr_spec *specs = GR_NEW_ARRAY(a, gr_attr_spec, n + m + 1);
+    if (n) memcpy(specs, over->attrs, sizeof *specs * (size_t)n);
+    for (int i = 0; i < m; i++) {
+        if (gr_op_attr(over, cell->attrs[i].name) >= 0) continue;
+        specs[made] = cell->attrs[i];
+        /* hidden_sizes may stand in its place; the op says so if neither is given. */
+        if (strcmp(specs[made].name, "hidden_size") == 0) {
+            specs[made].kind = GR_ATTR_INT;
+            specs[made].fallback = "~";
+            specs[made].choices = NULL;
+        }
+        made++;
+    }
+    return specs;
+}
+
+typedef struct port_list {
+    gr_port *port;
+    int count, cap;
+} port_list;
+
+static void push(gr_arena *a, port_list *l, gr_port p) { *GR_PUSH(a, l->port, l->count, l->cap) = p; }
+
+/* "h_0", or "h_0_l0", "h_0_l1", ... */
+static void push_states(gr_arena *a, port_list *l, const char *carry, const char *end, int layers, uint32_t flags)
+{
+    for (int i = 0; i < (layers ? layers : 1); i++) {
+        const char *name = layers ? gr_arena_printf(a, "%s_%s_l%d", carry, end, i) : gr_arena_printf(a, "%s_%s", carry, end);
+        push(a, l, (gr_port){name, flags, "[layers * directions, batch, size]"});
+    }
+}
+
+const gr_op *gr_over_op(gr_body *b, gr_item *it, const gr_op *over)
+{
+    gr_arena *a = b->m->arena;
+    const gr_op *cell = find_cell(b, it, over);
+    int layers = unequal_layers(b, it);
+    if (!cell) return NULL;
+    if (((const gr_over *)over->data)->cell && !layers) return over;
+    port_list in = {0}, out = {0};
+    push(a, &in, over->inputs[0]);
+    push(a, &out, over->outputs[0]);
+    for (int i = 0; cell->outputs[i].name; i++) {
+        if (gr_op_input(cell, cell->outputs[i].name) < 0) continue;
+        push_states(a, &in, cell->outputs[i].name, "0", layers, GR_PORT_OPTIONAL);
+        push_states(a, &out, cell->outputs[i].name, "n", layers, 0);
+    }
+    bool first = true;
+    for (int i = 0; cell->inputs[i].name; i++) {
+        if (gr_op_output(cell, cell->inputs[i].name) >= 0) continue;
+        if (!first) push(a, &in, cell->inputs[i]);
+        first = false;
+    }
+    push(a, &in, (gr_port){0});
+    push(a, &out, (gr_port){0});
+    gr_op *op = GR_NEW(a, gr_op);
+    *op = *over;
+    op->attrs = join_attrs(a, over, cell);
+    op->inputs = in.port;
+    op->outputs = out.port;
+    return op;
+}

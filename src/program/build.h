@@ -1,0 +1,59 @@
+/* build.h - what the stages of src/program share while a program is made.
+ *
+ * The templates, in their order, with every loop run through, are what one thread
+ * executes: the sequential program. It is right by itself; all dependencies are found
+ * afterwards from the addresses that its templates touch (conflict.c), so that whatever
+ * unroll, inplace and plan do to memory, every schedule that respects them gives the
+ * sequential program's result. */
+#ifndef GR_PROGRAM_BUILD_H
+#define GR_PROGRAM_BUILD_H
+
+#include "program/program.h"
+
+/* A carry kept in a ring of two slots: step i reads slot i % 2 and writes the other. */
+typedef struct gr_ring { int buffer, loop; } gr_ring;
+/* A state whose next value is moved into it by the copy at template `copy`. */
+typedef struct gr_commit { int state, copy; } gr_commit;
+
+typedef struct gr_build {
+    gr_program *p;
+    gr_arena *a;
+    gr_error *e;
+    int cap_buffers, cap_templates, cap_loops, cap_deps, cap_results;
+    gr_ring *rings; int num_rings, cap_rings;
+    gr_commit *commits; int num_commits, cap_commits;
+} gr_build;
+
+/* unroll.c: templates, loops and buffers of the whole graph. 0 or -1 with e filled. */
+int gr_unroll(gr_build *b);
+/* compute.c: the template of a node that computes. in[i]: where its inputs are (NULL:
+ * absent); out[i]: where its outputs shall be. */
+int gr_add_compute(gr_build *b, const gr_node *n, int loop, const gr_operand *const *in, const gr_operand *out);
+void gr_add_copy(gr_build *b, const gr_node *n, int loop, const gr_operand *from, const gr_operand *to);
+/* inplace.c: lets outputs take the memory of inputs that end there. */
+void gr_share_in_place(gr_build *b);
+/* plan.c: first and last, offsets; arena_bytes and the like. */
+void gr_plan_lifetimes(gr_program *p);
+void gr_plan_memory(gr_build *b);
+/* conflict.c: fills deps from the planned addresses. */
+void gr_find_dependencies(gr_build *b);
+
+/* cost.c: predicted nanoseconds of one step of a template on one core. */
+double gr_template_cost(const gr_template *t, gr_dtype real);
+
+/* operand.c */
+int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_type *slot, int64_t slots, int loop);
+/* The whole of a buffer's first slot as `t`, dense. */
+gr_operand gr_operand_dense(int buffer, const gr_type *t);
+bool gr_tensor_dense(const gr_tensor *t); /* row-major, no gaps; axes of 1 do not matter */
+bool gr_operand_same(const gr_operand *a, const gr_operand *b); /* the same elements at every step */
+/* The elements from the first to behind the last that `o` touches in loops [from,
+ * GR_MAX_LOOPS) run through and loops before it at index 0, in bytes from the buffer's
+ * start. count[l]: the loops' lengths. false: none. */
+bool gr_operand_bounds(const gr_operand *o, int from, const int64_t *count, int64_t *low, int64_t *high);
+int gr_loop_depth(const gr_program *p, int loop); /* -1: depth -1 */
+/* Is `inner` the loop `outer` or within it? Everything is within -1. */
+bool gr_loop_within(const gr_program *p, int inner, int outer);
+/* The loop around both a and b, -1: none. */
+int gr_loop_common(const gr_program *p, int a, int b);
+#endif

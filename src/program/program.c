@@ -1,0 +1,99 @@
+/* program.c - the stages in a row, and the program printed. */
+#include "program/build.h"
+#include <string.h>
+
+static int build(gr_build *b)
+{
+    if (gr_unroll(b) < 0) return -1;
+    gr_share_in_place(b);
+    gr_plan_memory(b);
+    gr_find_dependencies(b);
+    return 0;
+}
+
+gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e)
+{
+    gr_program *volatile made = NULL;
+    gr_frame frame;
+    if (gr_try(a, &frame)) {
+        gr_program *p = GR_NEW(a, gr_program);
+        p->arena = a;
+        p->graph = g;
+        p->real = g->real;
+        gr_build b = {.p = p, .a = a, .e = e};
+        if (build(&b) == 0) made = p;
+        gr_end_try(a, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory while planning the program");
+    }
+    return made;
+}
+
+static int find_buffer(const gr_program *p, gr_buffer_kind kind, const char *name)
+{
+    for (int i = 0; i < p->num_buffers; i++)
+        if (p->buffers[i].kind == kind && strcmp(p->buffers[i].name, name) == 0) return i;
+    return -1;
+}
+
+int gr_program_state(const gr_program *p, const char *name) { return find_buffer(p, GR_BUFFER_STATE, name); }
+int gr_program_feed(const gr_program *p, const char *name) { return find_buffer(p, GR_BUFFER_FEED, name); }
+
+int gr_program_find_result(const gr_program *p, const char *name)
+{
+    for (int i = 0; i < p->num_results; i++)
+        if (i != p->commit && strcmp(p->results[i].name, name) == 0) return i;
+    return -1;
+}
+
+static void print_operand(const gr_operand *o, FILE *to)
+{
+    if (o->buffer < 0) {
+        fprintf(to, " -");
+        return;
+    }
+    fprintf(to, " b%d+%lld", o->buffer, (long long)o->offset);
+    for (int l = 0; l < GR_MAX_LOOPS; l++) {
+        if (!o->stride[l]) continue;
+        fprintf(to, "%+lld*i%d", (long long)o->stride[l], l);
+        if (o->ring[l]) fprintf(to, "(+%d%%%d)", o->ring_shift[l], o->ring[l]);
+    }
+    fprintf(to, "[");
+    for (int i = 0; i < o->tensor.rank; i++)
+        fprintf(to, "%s%lld:%lld", i ? " " : "", (long long)o->tensor.dim[i], (long long)o->tensor.stride[i]);
+    fprintf(to, "]");
+}
+
+static void print_template(const gr_program *p, int i, FILE *to)
+{
+    static const char *kind[] = {"kernel", "tape", "copy", "product"};
+    const gr_template *t = &p->templates[i];
+    fprintf(to, "%3d %*s%s %s:", i, 2 * (gr_loop_depth(p, t->loop) + 1), "", kind[t->kind], t->node ? t->node->name : "-");
+    for (int k = 0; k < t->num_in; k++) print_operand(&t->in[k], to);
+    fprintf(to, " ->");
+    for (int k = 0; k < t->num_out; k++) print_operand(&t->out[k], to);
+    fprintf(to, "  units %lld, %.0f ns\n", (long long)t->units, t->cost);
+}
+
+void gr_program_print(const gr_program *p, FILE *to)
+{
+    static const char *kind[] = {"arena", "state", "feed", "constant", "result"};
+    for (int i = 0; i < p->num_buffers; i++) {
+        const gr_buffer *b = &p->buffers[i];
+        if (b->bytes == 0 || (b->kind == GR_BUFFER_ARENA && b->first < 0)) continue;
+        fprintf(to, "b%d %s %s: %lld slots, %zu bytes at %zu, %d..%d\n", i, kind[b->kind], b->name,
+                (long long)b->slots, b->bytes, b->offset, b->first, b->last);
+    }
+    for (int i = 0; i < p->num_loops; i++)
+        fprintf(to, "loop %d in %d: %d..%d, %lld times%s\n", i, p->loops[i].parent, p->loops[i].first,
+                p->loops[i].last, (long long)p->loops[i].count, p->loops[i].reverse ? ", reverse" : "");
+    for (int i = 0; i < p->num_templates; i++) print_template(p, i, to);
+    for (int i = 0; i < p->num_deps; i++) {
+        const gr_dependency *d = &p->deps[i];
+        fprintf(to, "%d after %d", d->after, d->before);
+        if (d->loop >= 0) fprintf(to, ", loop %d, %lld before", d->loop, (long long)d->distance);
+        fprintf(to, "\n");
+    }
+    fprintf(to, "arena %zu bytes, states %zu, feeds %zu, constants %zu, results %zu\n", p->arena_bytes,
+            p->state_bytes, p->feed_bytes, p->constant_bytes, p->result_bytes);
+}

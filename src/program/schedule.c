@@ -1,0 +1,306 @@
+/* schedule.c - who computes what, and what each worker waits for.
+ *
+ * Each worker's list is a part of the sequential order, so every wait points backwards in
+ * that order and no schedule can lock up. An item is a template outside all loops or a
+ * whole outermost loop. It is given to the worker that ends it first, or split: each of
+ * its templates then gives every worker a range of its units, always the same share, so
+ * that a worker finds its part of weights and states in its own cache at every step. */
+#include "program/build.h"
+#include "program/schedule.h"
+#include <string.h>
+
+#define SPLIT (-1)
+
+typedef struct maker {
+    gr_arena *a;
+    const gr_program *p;
+    const gr_topology *topo;
+    int n;              /* workers */
+    int *owner;         /* of each template: a worker or SPLIT */
+    int *dep_at;        /* template t waits for deps [dep_at[t], dep_at[t + 1]) */
+    double *finish;     /* of each template's item, nanoseconds */
+    double *busy;       /* until when each worker is */
+    int64_t *in_loop;   /* [loop * n + w]: w's tasks in one iteration */
+    int64_t *done;      /* [template * n + w]: w's tasks when it is done, all indices 0 */
+} maker;
+
+/* ---- placing -------------------------------------------------------------- */
+
+static double iterations(const gr_program *p, int loop)
+{
+    double n = 1;
+    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
+    return n;
+}
+
+static bool pays(const maker *m, const gr_template *t)
+{
+    return t->units > 1 && t->cost / m->n + m->topo->wait_ns < t->cost;
+}
+
+static double item_cost(const maker *m, int first, int last, bool split)
+{
+    double ns = 0;
+    for (int t = first; t < last; t++) {
+        const gr_template *x = &m->p->templates[t];
+        double each = split && pays(m, x) ? x->cost / m->n : x->cost;
+        ns += (each + (split ? m->topo->wait_ns : 0)) * iterations(m->p, x->loop);
+    }
+    return ns;
+}
+
+/* When what the item reads is there. */
+static double item_ready(const maker *m, int first, int last)
+{
+    double ready = 0;
+    for (int i = m->dep_at[first]; i < m->dep_at[last]; i++) {
+        const gr_dependency *d = &m->p->deps[i];
+        if (d->before < first && m->finish[d->before] > ready) ready = m->finish[d->before];
+    }
+    return ready;
+}
+
+static void place_item(maker *m, int first, int last)
+{
+    double ready = item_ready(m, first, last), whole = item_cost(m, first, last, false);
+    double all = ready, best = 0;
+    int owner = 0;
+    for (int w = 0; w < m->n; w++) {
+        double end = (m->busy[w] > ready ? m->busy[w] : ready) + whole;
+        if (w == 0 || end < best) best = end, owner = w;
+        if (m->busy[w] > all) all = m->busy[w];
+    }
+    double together = all + item_cost(m, first, last, true);
+    bool split = m->n > 1 && together < best;
+    for (int t = first; t < last; t++) {
+        m->owner[t] = split ? (pays(m, &m->p->templates[t]) ? SPLIT : 0) : owner;
+        m->finish[t] = split ? together : best;
+    }
+    for (int w = 0; w < m->n; w++)
+        if (split || w == owner) m->busy[w] = split ? together : best;
+}
+
+static int outermost(const gr_program *p, int loop)
+{
+    while (loop >= 0 && p->loops[loop].parent >= 0) loop = p->loops[loop].parent;
+    return loop;
+}
+
+static void place_all(maker *m)
+{
+    const gr_program *p = m->p;
+    m->dep_at = GR_NEW_ARRAY(m->a, int, p->num_templates + 2);
+    for (int t = 0, d = 0; t <= p->num_templates; t++) {
+        while (d < p->num_deps && p->deps[d].after < t) d++;
+        m->dep_at[t] = d;
+    }
+    for (int t = 0; t < p->num_templates;) {
+        int loop = outermost(p, p->templates[t].loop);
+        int last = loop >= 0 ? p->loops[loop].last : t + 1;
+        place_item(m, t, last);
+        t = last;
+    }
+}
+
+/* ---- counting ------------------------------------------------------------- */
+
+static void share(const maker *m, int t, int w, int64_t *begin, int64_t *end)
+{
+    int64_t units = m->p->templates[t].units;
+    *begin = m->owner[t] == SPLIT ? units * w / m->n : 0;
+    *end = m->owner[t] == SPLIT ? units * (w + 1) / m->n : (m->owner[t] == w ? units : 0);
+}
+
+static bool has_task(const maker *m, int t, int w)
+{
+    int64_t begin, end;
+    share(m, t, w, &begin, &end);
+    return begin < end;
+}
+
+static void count_tasks(maker *m, int w)
+{
+    const gr_program *p = m->p;
+    for (int t = 0; t < p->num_templates; t++)
+        if (p->templates[t].loop >= 0 && has_task(m, t, w)) m->in_loop[p->templates[t].loop * m->n + w]++;
+    for (int l = p->num_loops - 1; l >= 0; l--) /* inner loops come after outer ones */
+        if (p->loops[l].parent >= 0)
+            m->in_loop[p->loops[l].parent * m->n + w] += p->loops[l].count * m->in_loop[l * m->n + w];
+    int64_t at = 0;
+    int t = 0;
+    int64_t begun[GR_MAX_LOOPS] = {0};
+    int open = -1;
+    for (; t < p->num_templates; t++) {
+        int loop = p->templates[t].loop;
+        while (!gr_loop_within(p, loop, open)) { /* leave loops that t is not in */
+            at = begun[p->loops[open].depth] + p->loops[open].count * m->in_loop[open * m->n + w];
+            open = p->loops[open].parent;
+        }
+        for (int l = loop; l != open; l = p->loops[l].parent) begun[p->loops[l].depth] = at;
+        open = loop;
+        if (has_task(m, t, w)) at++;
+        m->done[t * m->n + w] = at;
+    }
+}
+
+/* ---- waits ---------------------------------------------------------------- */
+
+typedef struct facts { gr_wait *list; int count, cap; } facts; /* what holds where we are */
+
+typedef struct writer {
+    maker *m;
+    gr_worker_list *list;
+    int w, cap_ins, cap_waits;
+    facts facts;
+    int64_t length[GR_MAX_LOOPS]; /* of open loops */
+    int begin[GR_MAX_LOOPS];      /* their LOOP_BEGIN */
+    int open;
+} writer;
+
+/* Does `known` hold `wanted` at all indices of the open loops? */
+static bool implies(const writer *x, const gr_wait *known, const gr_wait *wanted)
+{
+    if (known->worker != wanted->worker) return false;
+    int64_t least = known->base - wanted->base;
+    for (int l = 0; l < GR_MAX_LOOPS; l++) {
+        int64_t slope = known->step[l] - wanted->step[l];
+        if (slope < 0) least += slope * (x->length[l] > 0 ? x->length[l] - 1 : 0);
+    }
+    return least >= 0;
+}
+
+static void add_wait(writer *x, gr_wait wait)
+{
+    gr_wait nothing = {.worker = wait.worker};
+    if (implies(x, &nothing, &wait)) return;
+    for (int i = 0; i < x->facts.count; i++)
+        if (implies(x, &x->facts.list[i], &wait)) return;
+    *GR_PUSH(x->m->a, x->list->waits, x->list->num_waits, x->cap_waits) = wait;
+    *GR_PUSH(x->m->a, x->facts.list, x->facts.count, x->facts.cap) = wait;
+}
+
+/* Worker w's counter when d->before is done as d asks. */
+static gr_wait wait_for(const maker *m, const gr_dependency *d, int w)
+{
+    const gr_program *p = m->p;
+    gr_wait wait = {.worker = w, .base = m->done[d->before * m->n + w]};
+    int l = p->templates[d->before].loop;
+    for (; l != d->loop; l = p->loops[l].parent) wait.base += (p->loops[l].count - 1) * m->in_loop[l * m->n + w];
+    if (l >= 0) wait.base -= d->distance * m->in_loop[l * m->n + w];
+    for (; l >= 0; l = p->loops[l].parent) wait.step[p->loops[l].depth] = m->in_loop[l * m->n + w];
+    return wait;
+}
+
+/* Nearest first: what it holds makes most others needless. */
+static void add_waits(writer *x, int t)
+{
+    const gr_program *p = x->m->p;
+    for (int i = x->m->dep_at[t + 1] - 1; i >= x->m->dep_at[t]; i--) {
+        const gr_dependency *d = &p->deps[i];
+        for (int w = 0; w < x->m->n; w++)
+            if (w != x->w && has_task(x->m, d->before, w)) add_wait(x, wait_for(x->m, d, w));
+    }
+}
+
+/* ---- lists ---------------------------------------------------------------- */
+
+static gr_instruction *add_instruction(writer *x, gr_instruction_kind kind)
+{
+    gr_instruction *i = GR_PUSH(x->m->a, x->list->ins, x->list->num_ins, x->cap_ins);
+    *i = (gr_instruction){.kind = kind, .loop = -1, .jump = -1, .template_index = -1, .first_wait = x->list->num_waits};
+    return i;
+}
+
+static void enter(writer *x, int loop)
+{
+    if (loop == x->open) return;
+    const gr_loop_info *l = &x->m->p->loops[loop];
+    enter(x, l->parent);
+    x->begin[l->depth] = x->list->num_ins;
+    add_instruction(x, GR_LOOP_BEGIN)->loop = loop;
+    x->length[l->depth] = l->count;
+    x->open = loop;
+}
+
+static void leave(writer *x)
+{
+    const gr_loop_info *l = &x->m->p->loops[x->open];
+    gr_instruction *i = add_instruction(x, GR_LOOP_END);
+    i->loop = x->open;
+    i->jump = x->begin[l->depth] + 1;
+    x->list->ins[x->begin[l->depth]].jump = x->list->num_ins;
+    int n = 0;
+    for (int k = 0; k < x->facts.count; k++)
+        if (x->facts.list[k].step[l->depth] == 0) x->facts.list[n++] = x->facts.list[k];
+    x->facts.count = n;
+    x->length[l->depth] = 0;
+    x->open = l->parent;
+}
+
+static void write_list(maker *m, gr_worker_list *list, int w)
+{
+    const gr_program *p = m->p;
+    writer x = {.m = m, .list = list, .w = w, .open = -1};
+    for (int t = 0; t < p->num_templates; t++) {
+        if (!has_task(m, t, w) || iterations(p, p->templates[t].loop) == 0) continue;
+        while (!gr_loop_within(p, p->templates[t].loop, x.open)) leave(&x);
+        enter(&x, p->templates[t].loop);
+        int first = list->num_waits;
+        if (m->n > 1) add_waits(&x, t);
+        gr_instruction *i = add_instruction(&x, GR_RUN);
+        i->template_index = t;
+        i->first_wait = first;
+        i->num_waits = list->num_waits - first;
+        share(m, t, w, &i->begin, &i->end);
+        double part = (double)(i->end - i->begin) / (double)p->templates[t].units;
+        list->load += p->templates[t].cost * part * iterations(p, p->templates[t].loop);
+    }
+    while (x.open >= 0) leave(&x);
+    for (int t = 0; t < p->num_templates; t++)
+        if (has_task(m, t, w)) list->tasks += (int64_t)iterations(p, p->templates[t].loop);
+    list->core = w < m->topo->cores && m->topo->core ? m->topo->core[w] : -1;
+}
+
+static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *topo, int n)
+{
+    maker m = {.a = a, .p = p, .topo = topo, .n = n};
+    m.owner = GR_NEW_ARRAY(a, int, p->num_templates + 1);
+    m.finish = GR_NEW_ARRAY(a, double, p->num_templates + 1);
+    m.busy = GR_NEW_ARRAY(a, double, n);
+    m.in_loop = GR_NEW_ARRAY(a, int64_t, (p->num_loops + 1) * n);
+    m.done = GR_NEW_ARRAY(a, int64_t, (p->num_templates + 1) * n);
+    place_all(&m);
+    gr_schedule *s = GR_NEW(a, gr_schedule);
+    s->threads = n;
+    s->worker = GR_NEW_ARRAY(a, gr_worker_list, n);
+    for (int w = 0; w < n; w++) count_tasks(&m, w);
+    for (int w = 0; w < n; w++) {
+        write_list(&m, &s->worker[w], w);
+        if (m.busy[w] > s->predicted) s->predicted = m.busy[w];
+    }
+    return s;
+}
+
+/* More threads must gain a tenth each time, or the machine has better use for them. */
+static gr_schedule *make_best(gr_arena *a, const gr_program *p, const gr_topology *topo)
+{
+    gr_schedule *best = make(a, p, topo, 1);
+    for (int n = 2; n <= topo->cores; n++) {
+        gr_schedule *s = make(a, p, topo, n);
+        if (s->predicted < 0.9 * best->predicted) best = s;
+    }
+    return best;
+}
+
+gr_schedule *gr_schedule_create(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, gr_error *e)
+{
+    gr_schedule *volatile made = NULL;
+    gr_frame frame;
+    if (gr_try(a, &frame)) {
+        made = threads > 0 ? make(a, p, t, threads) : make_best(a, p, t);
+        gr_end_try(a, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory while scheduling");
+    }
+    return made;
+}

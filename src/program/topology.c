@@ -1,0 +1,100 @@
+/* topology.c - the machine, from hwloc; the only user of hwloc.h.
+ *
+ * The description of this machine is read once a process and kept: reading it takes
+ * milliseconds, and it holds the cpuset from before any thread was bound. */
+#include "program/schedule.h"
+#include <hwloc.h>
+#include <pthread.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static hwloc_topology_t machine;
+static hwloc_cpuset_t usable; /* what the process was given */
+
+static void load_machine(void)
+{
+    if (hwloc_topology_init(&machine) < 0) {
+        machine = NULL;
+        return;
+    }
+    usable = hwloc_bitmap_alloc();
+    if (!usable || hwloc_topology_load(machine) < 0) {
+        hwloc_topology_destroy(machine);
+        machine = NULL;
+        return;
+    }
+    if (hwloc_get_cpubind(machine, usable, HWLOC_CPUBIND_THREAD) < 0)
+        hwloc_bitmap_copy(usable, hwloc_topology_get_allowed_cpuset(machine));
+}
+
+static hwloc_obj_type_t core_type(hwloc_topology_t t)
+{
+    return hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+}
+
+static size_t cache_bytes(hwloc_topology_t t, hwloc_obj_type_t type, hwloc_obj_t core)
+{
+    hwloc_obj_t cache = core ? hwloc_get_ancestor_obj_by_type(t, type, core) : NULL;
+    return cache ? (size_t)cache->attr->cache.size : 0;
+}
+
+static void describe(gr_arena *a, hwloc_topology_t t, hwloc_const_cpuset_t within, gr_topology *out)
+{
+    hwloc_obj_type_t type = core_type(t);
+    int n = hwloc_get_nbobjs_by_type(t, type);
+    int *core = GR_NEW_ARRAY(a, int, n + 1);
+    hwloc_obj_t first = NULL;
+    for (int i = 0; i < n; i++) {
+        hwloc_obj_t o = hwloc_get_obj_by_type(t, type, (unsigned)i);
+        if (within && !hwloc_bitmap_intersects(o->cpuset, within)) continue;
+        if (!first) first = o;
+        core[out->cores++] = i;
+    }
+    out->core = core;
+    if (out->cores == 0) out->cores = 1;
+    out->l1_bytes = cache_bytes(t, HWLOC_OBJ_L1CACHE, first);
+    out->l2_bytes = cache_bytes(t, HWLOC_OBJ_L2CACHE, first);
+    out->l3_bytes = cache_bytes(t, HWLOC_OBJ_L3CACHE, first);
+    /* Of a common core; they decide who computes what, never a bit. */
+    out->gflops = 40;
+    out->bytes_per_ns = 8;
+    out->wait_ns = 300;
+}
+
+static int describe_synthetic(gr_arena *a, const char *text, gr_topology *out, gr_error *e)
+{
+    hwloc_topology_t t;
+    if (hwloc_topology_init(&t) < 0) return gr_set_error(e, GR_ENOMEM, "hwloc has no memory");
+    int r = 0;
+    if (hwloc_topology_set_synthetic(t, text) < 0 || hwloc_topology_load(t) < 0)
+        r = gr_set_error(e, GR_EINVAL, "'%s' is no topology; write for example \"pack:2 l3:1 l2:8 core:1 pu:2\"", text);
+    else
+        describe(a, t, NULL, out);
+    hwloc_topology_destroy(t);
+    return r;
+}
+
+gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e)
+{
+    gr_topology *out = GR_NEW(a, gr_topology);
+    if (synthetic) return describe_synthetic(a, synthetic, out, e) < 0 ? NULL : out;
+    pthread_once(&once, load_machine);
+    if (!machine) {
+        gr_set_error(e, GR_EIO, "hwloc cannot read this machine's topology");
+        return NULL;
+    }
+    describe(a, machine, usable, out);
+    return out;
+}
+
+void gr_topology_bind(int core)
+{
+    pthread_once(&once, load_machine);
+    if (!machine) return;
+    hwloc_obj_t o = core >= 0 ? hwloc_get_obj_by_type(machine, core_type(machine), (unsigned)core) : NULL;
+    if (!o && core >= 0) return;
+    hwloc_cpuset_t set = hwloc_bitmap_dup(usable);
+    if (!set) return;
+    if (o) hwloc_bitmap_and(set, set, o->cpuset);
+    if (!hwloc_bitmap_iszero(set)) hwloc_set_cpubind(machine, set, HWLOC_CPUBIND_THREAD);
+    hwloc_bitmap_free(set);
+}

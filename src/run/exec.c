@@ -1,0 +1,267 @@
+/* exec.c - runs a worker's list.
+ *
+ * Everything that is the same at every step is worked out beforehand; what is left for a
+ * task is to move the pointers that move, to wait, to call. */
+#include "run/exec.h"
+#include <string.h>
+
+/* ---- preparing ------------------------------------------------------------ */
+
+static void prepare_operand(gr_arena *a, gr_task *task, const gr_operand *o, gr_tensor *tensor, char *const *where, int *cap)
+{
+    *tensor = o->tensor;
+    if (o->buffer < 0) return;
+    int64_t size = (int64_t)gr_dtype_size(o->tensor.dtype);
+    gr_move m = {.to = &tensor->data, .base = where[o->buffer] + o->offset * size};
+    tensor->data = m.base;
+    for (int l = 0; l < GR_MAX_LOOPS; l++)
+        if (o->stride[l]) m.term[m.num_terms++] = (gr_move_term){o->stride[l] * size, l, o->ring[l], o->ring_shift[l]};
+    if (m.num_terms) *GR_PUSH(a, task->moves, task->num_moves, *cap) = m;
+}
+
+/* Tape inputs of a product's tile: its slices, in scratch, then the operands' tiles. */
+static void prepare_product(gr_arena *a, gr_task *task, char *scratch)
+{
+    const gr_template *t = task->t;
+    int slices = t->node->epilogue->num_slices, others = t->num_in - t->node->product_inputs;
+    task->blocks = GR_NEW_ARRAY(a, gr_tensor, slices + others + t->num_out);
+    char *tile = scratch + t->block_scratch;
+    int64_t size = (int64_t)gr_dtype_size(task->tape.real);
+    for (int i = 0; i < slices; i++) {
+        task->blocks[i] = (gr_tensor){.dtype = task->tape.real, .rank = 2};
+        task->blocks[i].data = tile + i * t->tile_rows * t->tile_cols * size;
+    }
+    for (int i = 0; i < others; i++) task->blocks[slices + i] = task->in[t->node->product_inputs + i];
+    for (int i = 0; i < t->num_out; i++) task->blocks[slices + others + i] = task->out[i];
+    task->tape.in = task->blocks;
+    task->tape.out = task->blocks + slices + others;
+    task->tape.scratch = tile + t->tile_scratch;
+}
+
+static int64_t outer_rows(const gr_node *n)
+{
+    int64_t rows = 1;
+    for (int i = 0; i < n->outer_axes; i++) rows *= n->out[0]->type.dim[i];
+    return rows;
+}
+
+static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *const *where)
+{
+    const gr_template *t = task->t;
+    int cap = 0;
+    task->in = GR_NEW_ARRAY(a, gr_tensor, t->num_in + 1);
+    task->out = GR_NEW_ARRAY(a, gr_tensor, t->num_out + 1);
+    gr_template_call(t, &task->call, task->in, task->out);
+    if (t->kind == GR_TASK_PRODUCT) /* the product itself has no memory */
+        task->call.out = gr_arena_copy(a, task->out, sizeof *task->out);
+    for (int i = 0; i < t->num_in; i++) prepare_operand(a, task, &t->in[i], &task->in[i], where, &cap);
+    for (int i = 0; i < t->num_out; i++) prepare_operand(a, task, &t->out[i], &task->out[i], where, &cap);
+    task->run = t->run;
+    task->call.scratch = w->scratch;
+    task->call.begin = task->begin;
+    task->call.end = task->end;
+    task->tape = (gr_tape_run){.tape = t->tape, .real = w->program->real, .in = task->in, .out = task->out, .scratch = w->scratch};
+    if (t->num_out) {
+        task->tape.rank = task->out[0].rank;
+        task->tape.dim = task->out[0].dim;
+    }
+    if (t->kind == GR_TASK_PRODUCT) prepare_product(a, task, w->scratch);
+    task->random = t->kind == GR_TASK_KERNEL && (t->node->op->traits & GR_RANDOM);
+    if (task->random) task->random_rows = outer_rows(t->node);
+}
+
+void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where)
+{
+    w->task = GR_NEW_ARRAY(a, gr_task, w->list->num_ins + 1);
+    for (int i = 0; i < w->list->num_ins; i++) {
+        const gr_instruction *ins = &w->list->ins[i];
+        if (ins->kind != GR_RUN) continue;
+        w->task[i].t = &w->program->templates[ins->template_index];
+        w->task[i].begin = ins->begin;
+        w->task[i].end = ins->end;
+        prepare_task(a, w, &w->task[i], where);
+    }
+}
+
+/* ---- copies --------------------------------------------------------------- */
+
+static void copy_run(char *to, const char *from, int64_t n, int64_t to_step, int64_t from_step, size_t size)
+{
+    if (to_step == (int64_t)size && from_step == (int64_t)size) {
+        memcpy(to, from, (size_t)n * size);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, size);
+}
+
+/* Elements [begin, end) in row-major order; both have the same dims. */
+static void copy_elements(const gr_tensor *from, const gr_tensor *to, int64_t begin, int64_t end)
+{
+    size_t size = gr_dtype_size(to->dtype);
+    int last = to->rank - 1;
+    for (int64_t at = begin; at < end;) {
+        int64_t rest = at, from_offset = 0, to_offset = 0, column = 0;
+        for (int i = last; i >= 0; i--) {
+            int64_t index = rest % to->dim[i];
+            rest /= to->dim[i];
+            if (i == last) column = index;
+            from_offset += index * from->stride[i];
+            to_offset += index * to->stride[i];
+        }
+        int64_t n = to->dim[last] - column;
+        if (n > end - at) n = end - at;
+        copy_run((char *)to->data + to_offset * (int64_t)size, (const char *)from->data + from_offset * (int64_t)size, n,
+                 to->stride[last] * (int64_t)size, from->stride[last] * (int64_t)size, size);
+        at += n;
+    }
+}
+
+static int64_t numel(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    return n;
+}
+
+static int64_t clip(int64_t units, int64_t each, const gr_tensor *t)
+{
+    int64_t end = units * each, n = numel(t);
+    return end < n ? end : n;
+}
+
+/* ---- products with an epilogue -------------------------------------------- */
+
+static void *element(const gr_tensor *t, int64_t row, int64_t col)
+{
+    return (char *)t->data + (row * t->stride[0] + col * t->stride[1]) * (int64_t)gr_dtype_size(t->dtype);
+}
+
+static void run_tile(gr_task *task, int64_t row, int64_t rows, int64_t col, int64_t cols)
+{
+    const gr_template *t = task->t;
+    const gr_epilogue *e = t->node->epilogue;
+    int others = t->num_in - t->node->product_inputs;
+    for (int i = 0; i < e->num_slices; i++) {
+        t->node->op->block(&task->call, row, rows, e->column[i] + col, cols, task->blocks[i].data, cols);
+        task->blocks[i].stride[0] = cols;
+        task->blocks[i].stride[1] = 1;
+    }
+    for (int i = 0; i < others; i++)
+        task->blocks[e->num_slices + i].data = element(&task->in[t->node->product_inputs + i], row, col);
+    for (int i = 0; i < t->num_out; i++)
+        task->blocks[e->num_slices + others + i].data = element(&task->out[i], row, col);
+    int64_t dim[2] = {rows, cols};
+    for (int i = 0; i < e->num_slices + others + t->num_out; i++) memcpy(task->blocks[i].dim, dim, sizeof dim);
+    task->tape.dim = dim;
+    gr_tape_exec(&task->tape, 0, rows * cols);
+}
+
+static void run_product(gr_task *task)
+{
+    const gr_template *t = task->t;
+    int64_t rows = t->out[0].tensor.dim[0], cols = t->out[0].tensor.dim[1];
+    int64_t across = (cols + t->tile_cols - 1) / t->tile_cols;
+    for (int64_t u = task->begin; u < task->end; u++) {
+        int64_t row = u / across * t->tile_rows, col = u % across * t->tile_cols;
+        run_tile(task, row, rows - row < t->tile_rows ? rows - row : t->tile_rows,
+                 col, cols - col < t->tile_cols ? cols - col : t->tile_cols);
+    }
+}
+
+/* ---- tasks ---------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static void set_random(gr_worker_run *w, gr_task *task, const int64_t *index)
+{
+    const gr_program *p = w->program;
+    const gr_loop_info *around[GR_MAX_LOOPS];
+    int depth = 0;
+    for (int l = task->t->loop; l >= 0; l = p->loops[l].parent) around[depth++] = &p->loops[l];
+    int64_t row = 0;
+    while (depth-- > 0) {
+        const gr_loop_info *l = around[depth];
+        row = row * l->count + (l->reverse ? l->count - 1 - index[l->depth] : index[l->depth]);
+    }
+    gr_random *r = &task->call.random;
+    r->key[0] = mix(w->seed + 0x9e3779b97f4a7c15u) ^ mix(task->t->node->path);
+    r->key[1] = mix((uint64_t)w->step + 0x9e3779b97f4a7c15u);
+    r->row = (uint64_t)(row * task->random_rows);
+    r->rows = task->random_rows;
+}
+
+static void move_all(gr_task *task, const int64_t *index)
+{
+    for (int i = 0; i < task->num_moves; i++) {
+        gr_move *m = &task->moves[i];
+        char *at = m->base;
+        for (int k = 0; k < m->num_terms; k++) {
+            const gr_move_term *t = &m->term[k];
+            int64_t n = index[t->depth];
+            at += t->stride * (t->ring ? (n + t->shift) % t->ring : n);
+        }
+        *m->to = at;
+    }
+}
+
+static void run_task(gr_worker_run *w, gr_task *task, const int64_t *index)
+{
+    move_all(task, index);
+    switch (task->t->kind) {
+    case GR_TASK_KERNEL:
+        if (task->random) set_random(w, task, index);
+        task->run(&task->call);
+        break;
+    case GR_TASK_TAPE:
+        gr_tape_exec(&task->tape, task->begin * GR_TAPE_TILE, clip(task->end, GR_TAPE_TILE, task->out));
+        break;
+    case GR_TASK_COPY:
+        copy_elements(task->in, task->out, task->begin * GR_COPY_UNIT, clip(task->end, GR_COPY_UNIT, task->out));
+        break;
+    case GR_TASK_PRODUCT:
+        run_product(task);
+        break;
+    }
+}
+
+/* ---- lists ---------------------------------------------------------------- */
+
+static void wait_all(gr_worker_run *w, const gr_instruction *ins, const int64_t *index)
+{
+    for (int i = 0; i < ins->num_waits; i++) {
+        const gr_wait *x = &w->list->waits[ins->first_wait + i];
+        int64_t count = w->base[x->worker] + x->base;
+        for (int l = 0; l < GR_MAX_LOOPS; l++) count += x->step[l] * index[l];
+        if (w->seen[x->worker] >= count) continue;
+        w->seen[x->worker] = gr_signal_wait(w->progress[x->worker], count, w->spins);
+    }
+}
+
+void gr_run_list(gr_worker_run *w)
+{
+    int64_t index[GR_MAX_LOOPS] = {0}, done = w->threads > 1 ? w->base[w->index] : 0;
+    const gr_loop_info *loop;
+    for (int i = 0; i < w->list->num_ins; i++) {
+        const gr_instruction *ins = &w->list->ins[i];
+        switch (ins->kind) {
+        case GR_RUN:
+            if (ins->num_waits) wait_all(w, ins, index);
+            run_task(w, &w->task[i], index);
+            if (w->threads > 1) gr_signal_raise(w->progress[w->index], ++done);
+            break;
+        case GR_LOOP_BEGIN:
+            index[w->program->loops[ins->loop].depth] = 0;
+            break;
+        case GR_LOOP_END:
+            loop = &w->program->loops[ins->loop];
+            if (++index[loop->depth] < loop->count) i = ins->jump - 1;
+            else index[loop->depth] = 0;
+            break;
+        }
+    }
+}

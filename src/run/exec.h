@@ -1,0 +1,49 @@
+/* exec.h - a worker's list with all addresses worked out, and its execution. */
+#ifndef GR_RUN_EXEC_H
+#define GR_RUN_EXEC_H
+
+#include "kernel/tape.h"
+#include "run/pool.h"
+
+/* A pointer that changes in loops: base + sum of stride * index (modulo ring). In bytes. */
+typedef struct gr_move_term { int64_t stride; int32_t depth, ring, shift; } gr_move_term;
+typedef struct gr_move {
+    void **to;
+    char *base;
+    int num_terms;
+    gr_move_term term[GR_MAX_LOOPS];
+} gr_move;
+
+typedef struct gr_task {
+    const gr_template *t;
+    int64_t begin, end;
+    gr_kernel_fn run;      /* GR_TASK_KERNEL */
+    gr_call call;          /* its tensors are this task's own */
+    gr_tape_run tape;
+    gr_tensor *in, *out;   /* all of the template's operands */
+    gr_tensor *blocks;     /* products: the tape's inputs and outputs of one tile */
+    gr_move *moves;
+    int num_moves;
+    bool random;
+    int64_t random_rows;
+} gr_task;
+
+typedef struct gr_worker_run {
+    const gr_program *program;
+    const gr_worker_list *list;
+    gr_task *task;         /* by instruction; only RUNs are filled */
+    char *scratch;
+    int index, threads, spins;
+    int64_t *base;         /* progress of all workers when the run began */
+    int64_t *seen;         /* the highest count seen of each worker */
+    gr_signal **progress;
+    uint64_t seed;
+    int64_t step;
+} gr_worker_run;
+
+/* Works out all that is the same in every run. where[b]: the memory of buffer b. All lives
+ * in `a`. */
+void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where);
+/* Runs the list once. With threads > 1 waits and counts, else neither. */
+void gr_run_list(gr_worker_run *w);
+#endif

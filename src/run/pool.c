@@ -1,0 +1,142 @@
+/* pool.c - pinned threads that sleep when there is nothing to do. */
+#include "run/pool.h"
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define relax() _mm_pause()
+#else
+#define relax() atomic_signal_fence(memory_order_seq_cst)
+#endif
+
+/* About 20 to 60 microseconds, a few hand-overs; with more threads than cores waiting
+ * steals the core from who is waited for. */
+#define SPINS 1500
+#define SPINS_CROWDED 20
+
+typedef struct worker {
+    gr_signal start, done, progress;
+    gr_pool *pool;
+    pthread_t thread;
+    int index, core;
+} worker;
+
+struct gr_pool {
+    int threads, spins;
+    worker *worker;
+    int64_t generation;      /* of the job; written before `start` is raised to it */
+    void (*fn)(void *, int); /* NULL: end */
+    void *data;
+};
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t value)
+{
+    return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+void gr_signal_raise(gr_signal *s, int64_t count)
+{
+    atomic_store(&s->count, count);
+    if (atomic_load(&s->sleepers) == 0) return;
+    atomic_store(&s->sleepers, 0);
+    futex(&s->sleepers, FUTEX_WAKE, INT_MAX);
+}
+
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
+{
+    int64_t now;
+    for (int i = 0; i < spins; i++) {
+        now = atomic_load_explicit(&s->count, memory_order_acquire);
+        if (now >= count) return now;
+        relax();
+    }
+    for (;;) {
+        atomic_store(&s->sleepers, 1);
+        now = atomic_load(&s->count);
+        if (now >= count) return now;
+        futex(&s->sleepers, FUTEX_WAIT, 1); /* at once if the word is no longer 1 */
+    }
+}
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    gr_pool *p = w->pool;
+    gr_topology_bind(w->core);
+    for (int64_t next = 1;; next++) {
+        gr_signal_wait(&w->start, next, p->spins);
+        if (!p->fn) return NULL;
+        p->fn(p->data, w->index);
+        gr_signal_raise(&w->done, next);
+    }
+}
+
+void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *, int), void *data)
+{
+    p->fn = fn;
+    p->data = data;
+    for (int w = 1; w < threads; w++) {
+        gr_signal *start = &p->worker[w].start;
+        gr_signal_raise(start, atomic_load_explicit(&start->count, memory_order_relaxed) + 1);
+    }
+    fn(data, 0);
+    for (int w = 1; w < threads; w++) {
+        worker *x = &p->worker[w];
+        gr_signal_wait(&x->done, atomic_load_explicit(&x->start.count, memory_order_relaxed), p->spins);
+    }
+}
+
+gr_signal *gr_pool_progress(gr_pool *p, int w) { return &p->worker[w].progress; }
+int gr_pool_spins(const gr_pool *p) { return p->spins; }
+int gr_pool_threads(const gr_pool *p) { return p->threads; }
+
+static void end_workers(gr_pool *p, int threads)
+{
+    p->fn = NULL;
+    for (int w = 1; w < threads; w++) {
+        gr_signal *start = &p->worker[w].start;
+        gr_signal_raise(start, atomic_load_explicit(&start->count, memory_order_relaxed) + 1);
+        pthread_join(p->worker[w].thread, NULL);
+    }
+}
+
+gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
+{
+    if (threads < 1) threads = 1;
+    gr_pool *p = gr_malloc(sizeof *p);
+    worker *w = p ? gr_malloc_aligned(sizeof *w * (size_t)threads, 128) : NULL;
+    if (!w) {
+        gr_free(p);
+        gr_set_error(e, GR_ENOMEM, "out of memory for %d threads", threads);
+        return NULL;
+    }
+    memset(w, 0, sizeof *w * (size_t)threads);
+    *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS};
+    for (int i = 0; i < threads; i++) {
+        w[i].pool = p;
+        w[i].index = i;
+        w[i].core = threads <= t->cores && t->core ? t->core[i] : -1;
+        if (i == 0 || pthread_create(&w[i].thread, NULL, work, &w[i]) == 0) continue;
+        end_workers(p, i);
+        gr_free(w);
+        gr_free(p);
+        gr_set_error(e, GR_ENOMEM, "the system gives no more than %d threads", i);
+        return NULL;
+    }
+    if (threads > 1) gr_topology_bind(w[0].core);
+    return p;
+}
+
+void gr_pool_destroy(gr_pool *p)
+{
+    if (!p) return;
+    end_workers(p, p->threads);
+    if (p->threads > 1) gr_topology_bind(-1);
+    gr_free(p->worker);
+    gr_free(p);
+}

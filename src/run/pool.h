@@ -1,0 +1,28 @@
+/* pool.h - threads that run one function together, and the counters they wait for.
+ *
+ * A signal is a counter that one thread raises and others wait for. Waiting spins for a
+ * bounded time and then sleeps on a futex. The two sides meet as Dekker's do: who raises
+ * stores the counter, then reads `sleepers`; who goes to sleep stores `sleepers`, then
+ * reads the counter; both sequentially consistent, so one of them sees the other. */
+#ifndef GR_RUN_POOL_H
+#define GR_RUN_POOL_H
+
+#include "run/run.h"
+#include <stdatomic.h>
+
+typedef struct gr_signal {
+    _Alignas(128) _Atomic int64_t count; /* a cache line pair of its own: one writer */
+    _Atomic uint32_t sleepers;           /* the futex word */
+} gr_signal;
+
+void gr_signal_raise(gr_signal *s, int64_t count);
+/* Until the counter is `count` at least; gives the counter. */
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins);
+
+/* Calls fn(data, w) on workers 0 .. threads - 1, the caller being worker 0, and returns
+ * when all have. One call at a time. */
+void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *data, int worker), void *data);
+/* Worker w's progress: tasks done since the pool was made. Only w raises it. */
+gr_signal *gr_pool_progress(gr_pool *p, int w);
+int gr_pool_spins(const gr_pool *p);
+#endif

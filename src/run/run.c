@@ -1,0 +1,206 @@
+/* run.c - a program with its memory, ready to step. */
+#include "graph/graph.h"
+#include "program/program.h"
+#include "run/exec.h"
+#include <string.h>
+
+/* Kernels may read (never write) a little past the end of what they are given. */
+#define PADDING 4096
+
+struct gr_run {
+    gr_arena *arena;
+    const gr_program *program;
+    gr_pool *pool;
+    char *memory;    /* arena, feeds, constants, results, each worker's scratch */
+    char **where;    /* of each buffer */
+    gr_worker_run *worker;
+    int threads;     /* that have anything to do */
+    int64_t *base;
+};
+
+/* ---- constants ------------------------------------------------------------ */
+
+static double constant_at(const gr_node *n, int64_t i)
+{
+    int index = gr_op_attr(n->op, "value");
+    if (index < 0) return 0;
+    const gr_attr *v = &n->attr[index];
+    switch (n->op->attrs[index].kind) {
+    case GR_ATTR_BOOL:
+    case GR_ATTR_INT: return (double)v->i;
+    case GR_ATTR_TENSOR:
+    case GR_ATTR_FLOATS: return v->n > 1 ? v->floats[i] : (v->n == 1 ? v->floats[0] : 0);
+    case GR_ATTR_INTS: return (double)(v->n > 1 ? v->ints[i] : v->ints[0]);
+    default: return v->f;
+    }
+}
+
+static void fill_constant(const gr_buffer *b, void *to)
+{
+    int64_t n = gr_numel(&b->type);
+    for (int64_t i = 0; i < n; i++) {
+        double v = constant_at(b->fill, i);
+        switch (b->type.dtype) {
+        case GR_FLOAT32: ((float *)to)[i] = (float)v; break;
+        case GR_FLOAT64: ((double *)to)[i] = v; break;
+        case GR_INT32: ((int32_t *)to)[i] = (int32_t)v; break;
+        default: ((uint8_t *)to)[i] = v != 0; break;
+        }
+    }
+}
+
+/* ---- creation ------------------------------------------------------------- */
+
+static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
+
+static int bind_states(gr_run *r, gr_store *store, gr_error *e)
+{
+    const gr_program *p = r->program;
+    for (int i = 0; i < p->num_buffers; i++) {
+        if (p->buffers[i].kind != GR_BUFFER_STATE) continue;
+        r->where[i] = gr_store_get(store, p->buffers[i].name, &p->buffers[i].type, NULL, e);
+        if (!r->where[i]) return -1;
+    }
+    return 0;
+}
+
+/* One piece: [arena][feeds][constants][results][scratch of each worker][padding]. Its pages
+ * are first touched by who first writes them. */
+static int bind_memory(gr_run *r, int threads, gr_error *e)
+{
+    const gr_program *p = r->program;
+    size_t start[] = {[GR_BUFFER_ARENA] = 0, [GR_BUFFER_FEED] = p->arena_bytes,
+                      [GR_BUFFER_CONSTANT] = p->arena_bytes + p->feed_bytes,
+                      [GR_BUFFER_RESULT] = p->arena_bytes + p->feed_bytes + p->constant_bytes};
+    size_t scratch = aligned(p->scratch_bytes) + PADDING;
+    size_t end = start[GR_BUFFER_RESULT] + p->result_bytes + PADDING;
+    r->memory = gr_malloc_aligned(end + scratch * (size_t)threads, 4096);
+    if (!r->memory) {
+        gr_set_error(e, GR_ENOMEM, "out of memory: the program needs %zu MiB", (end + scratch * (size_t)threads) >> 20);
+        return -1;
+    }
+#ifdef GR_CHECKS
+    memset(r->memory, 0xff, end + scratch * (size_t)threads); /* NaN, so that reading too early shows */
+#endif
+    memset(r->memory + start[GR_BUFFER_FEED], 0, p->feed_bytes);
+    for (int i = 0; i < p->num_buffers; i++) {
+        const gr_buffer *b = &p->buffers[i];
+        if (b->kind == GR_BUFFER_STATE) continue;
+        r->where[i] = r->memory + start[b->kind] + b->offset;
+        if (b->kind == GR_BUFFER_CONSTANT) fill_constant(b, r->where[i]);
+    }
+    for (int w = 0; w < threads; w++) r->worker[w].scratch = r->memory + end + scratch * (size_t)w;
+    return 0;
+}
+
+static int active_workers(const gr_schedule *s)
+{
+    int n = 1;
+    for (int w = 1; w < s->threads; w++)
+        if (s->worker[w].tasks > 0) n = w + 1;
+    return n;
+}
+
+static void prepare_worker(gr_run *r, const gr_schedule *s, int w, uint64_t seed)
+{
+    gr_worker_run *x = &r->worker[w];
+    x->program = r->program;
+    x->list = &s->worker[w];
+    x->index = w;
+    x->threads = r->threads;
+    x->spins = gr_pool_spins(r->pool);
+    x->base = r->base;
+    x->seen = GR_NEW_ARRAY(r->arena, int64_t, r->threads + 16); /* with a gap to the next worker's */
+    x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, r->threads);
+    for (int i = 0; i < r->threads; i++) x->progress[i] = gr_pool_progress(r->pool, i);
+    x->seed = seed;
+    gr_prepare_worker(r->arena, x, r->where);
+}
+
+static int create(gr_run *r, const gr_schedule *s, gr_store *store, uint64_t seed, gr_error *e)
+{
+    r->threads = active_workers(s);
+    if (r->threads > gr_pool_threads(r->pool))
+        return gr_set_error(e, GR_EINVAL, "the schedule is for %d threads, the pool has %d", r->threads, gr_pool_threads(r->pool));
+    r->where = GR_NEW_ARRAY(r->arena, char *, r->program->num_buffers + 1);
+    r->worker = GR_NEW_ARRAY(r->arena, gr_worker_run, r->threads);
+    r->base = GR_NEW_ARRAY(r->arena, int64_t, r->threads);
+    if (bind_memory(r, r->threads, e) < 0 || bind_states(r, store, e) < 0) return -1;
+    for (int w = 0; w < r->threads; w++) prepare_worker(r, s, w, seed);
+    return 0;
+}
+
+gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e)
+{
+    gr_arena *a = gr_arena_create();
+    gr_run *volatile r = NULL;
+    volatile int status = GR_ENOMEM;
+    gr_frame frame;
+    if (a && gr_try(a, &frame)) {
+        r = GR_NEW(a, gr_run);
+        *r = (gr_run){.arena = a, .program = p, .pool = pool};
+        status = create(r, s, store, seed, e);
+        gr_end_try(a, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory for a run");
+    }
+    if (status == 0) return r;
+    if (r) gr_run_destroy(r);
+    else gr_arena_destroy(a);
+    return NULL;
+}
+
+void gr_run_destroy(gr_run *r)
+{
+    if (!r) return;
+    gr_free(r->memory);
+    gr_arena_destroy(r->arena);
+}
+
+/* ---- use ------------------------------------------------------------------ */
+
+void *gr_run_feed(gr_run *r, const char *name, gr_type *t)
+{
+    int b = gr_program_feed(r->program, name);
+    if (b < 0) return NULL;
+    if (t) *t = r->program->buffers[b].type;
+    return r->where[b];
+}
+
+static const char *result_at(const gr_run *r, int i)
+{
+    const gr_operand *o = &r->program->results[i].at;
+    return r->where[o->buffer] + o->offset * (int64_t)gr_dtype_size(o->tensor.dtype);
+}
+
+const void *gr_run_result(const gr_run *r, const char *name, gr_type *t)
+{
+    int i = gr_program_find_result(r->program, name);
+    if (i < 0) return NULL;
+    const gr_operand *o = &r->program->results[i].at;
+    if (t) {
+        *t = (gr_type){.dtype = o->tensor.dtype, .rank = o->tensor.rank};
+        memcpy(t->dim, o->tensor.dim, sizeof t->dim);
+    }
+    return result_at(r, i);
+}
+
+static void run_worker(void *data, int w)
+{
+    gr_run *r = data;
+    gr_run_list(&r->worker[w]);
+}
+
+int gr_run_step(gr_run *r, int64_t step)
+{
+    for (int w = 0; w < r->threads; w++) r->worker[w].step = step;
+    if (r->threads == 1) {
+        gr_run_list(&r->worker[0]);
+    } else {
+        for (int w = 0; w < r->threads; w++)
+            r->base[w] = atomic_load_explicit(&gr_pool_progress(r->pool, w)->count, memory_order_relaxed);
+        gr_pool_run(r->pool, r->threads, run_worker, r);
+    }
+    if (r->program->commit >= 0 && !*result_at(r, r->program->commit)) return GR_ESTATE;
+    return 0;
+}
