@@ -124,7 +124,6 @@ typedef enum gr_role {
     GR_ROLE_RESHAPE,   /* attribute shape */
     GR_ROLE_SLICE,     /* attributes dim, start, stop, step */
     GR_ROLE_SELECT,    /* attributes dim, index */
-    GR_ROLE_TRANSPOSE,/* attributes dim0, dim1: a view with two axes swapped */
     GR_ROLE_CONCAT,    /* variadic, attribute dim */
     GR_ROLE_REDUCE_SUM,/* attributes dim, keepdim */
     GR_ROLE_EXPAND,    /* attribute shape: broadcast */

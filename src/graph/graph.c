@@ -318,14 +318,13 @@ gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name)
 {
     gr_scan *s = scan->scan;
     int c = s->carries++;
-    const gr_type unknown = {.dtype = GR_UNKNOWN}, *t = init ? &init->type : &unknown;
-    gr_type history = with_leading(t, s->steps + 1, NULL);
+    gr_type history = with_leading(&init->type, s->steps + 1, NULL);
     gr_node_add_input(scan, c, init);
-    insert_output(scan, c, value_make(scan, gr_arena_printf(scan->graph->arena, "%s_n", name), t));
+    insert_output(scan, c, value_make(scan, gr_arena_printf(scan->graph->arena, "%s_n", name), &init->type));
     insert_output(scan, 2 * c + 1,
                   value_make(scan, gr_arena_printf(scan->graph->arena, "%s_history", name), &history));
     gr_graph_add_result(s->body, c, name, NULL);
-    return gr_graph_add_arg(s->body, c, name, t);
+    return gr_graph_add_arg(s->body, c, name, &init->type);
 }
 
 void gr_scan_set_next(gr_node *scan, int carry, gr_value *inner) { scan->scan->body->results[carry] = inner; }

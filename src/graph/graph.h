@@ -46,11 +46,6 @@ typedef struct gr_scan {
     bool reverse;
     int64_t steps; /* 0 until known */
     int carries, sequences, invariants, stacked;
-    /* Raw graph alone, beyond this layout (built with the same functions, steps 0): */
-    const char *over;          /* the axis that the sequences run over; NULL: their first */
-    const int64_t *carry_size; /* by carry: its width where it starts from zeros, [batch, size];
-                                  its init, the node's input, is then NULL */
-    const gr_loc *carry_at;    /* by carry: where it is written; NULL: nowhere */
 } gr_scan;
 
 /* How the tape of a product's epilogue sees the product. The product is the matrix

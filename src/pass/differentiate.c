@@ -4,7 +4,6 @@
  * node's outputs have all their terms when it is reached, and op->gradient turns
  * them into terms of its inputs. The emitted nodes are ordinary nodes of phase
  * BACKWARD, called after the node they come from. Loops: scan_gradient.c. */
-#include "pass/expand.h"
 #include "pass/gradient.h"
 #include <string.h>
 

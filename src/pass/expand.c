@@ -1,19 +1,27 @@
 /* expand.c - the raw graph of a model file becomes a graph of primitive ops with types.
  *
  * The raw nodes are walked in order and applied again to a new graph: a primitive is
- * inferred, a composite expands, a loop is built anew around its body. gr_value.mark of
- * a raw value is the typed value that it became; a raw output that its op does not give
- * may still be the name of a parameter or of an inner node. What failed is an unknown
- * value, which silences all that reads it. */
-#include "pass/expand.h"
-#include "pass/gradient.h"
+ * inferred, a composite (a block, a Scan) expands. gr_value.mark of a raw value is the
+ * typed value that it became; a raw output that its op does not give may still be the
+ * name of a parameter or of an inner node. What failed is an unknown value, which
+ * silences all that reads it. */
+#include "pass/lift.h"
+#include "pass/pass.h"
 #include <string.h>
 
 enum { MAX_OUTPUTS = 256 };
 
+typedef struct expansion {
+    gr_graph *to;        /* the typed graph */
+    gr_arena *arena;
+    const gr_request *request;
+    gr_emitter *emitter;
+    gr_value *unknown;   /* stands for what could not be made */
+} expansion;
+
 /* ---- values ---- */
 
-gr_value *gr_unknown_of(expansion *x)
+static gr_value *unknown_value(expansion *x)
 {
     if (!x->unknown) {
         gr_graph *g = gr_graph_body(x->to); /* a graph that nobody keeps */
@@ -23,15 +31,7 @@ gr_value *gr_unknown_of(expansion *x)
     return x->unknown;
 }
 
-bool gr_is_unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
-
-/* v as the graph in hand may read it: an inner value of a finished loop is stacked. */
-static gr_value *within_reach(expansion *x, gr_value *v)
-{
-    for (const gr_graph *g = gr_emitter_graph(x->emitter); g; g = g->parent)
-        if (v->node->graph == g) return v;
-    return gr_is_unknown(v) ? v : gr_lift(v);
-}
+static bool is_unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
 
 static const char *output_list(expansion *x, const gr_node *raw)
 {
@@ -46,22 +46,22 @@ static const char *output_list(expansion *x, const gr_node *raw)
 static gr_value *find_inner(expansion *x, const gr_value *raw, gr_loc reader)
 {
     const gr_node *n = raw->node;
-    if (!raw->port) return gr_unknown_of(x);
+    if (!raw->port) return unknown_value(x);
     gr_state *s = gr_graph_find_state(x->to, gr_arena_printf(x->arena, "%s.%s", n->params ? n->params : n->name, raw->port));
     if (s) return s->value;
     gr_value *v = gr_graph_find_name(x->to, gr_arena_printf(x->arena, "%s.%s", n->name, raw->port));
-    if (v) return within_reach(x, v);
+    if (v) return is_unknown(v) ? v : gr_lift(v);
     gr_diag_error(x->to->diag, reader.line ? reader : n->at,
                   "'%s' (%s) has no output, parameter or inner node called '%s'; its outputs are: %s", n->name, n->op->name,
                   raw->port, output_list(x, n));
-    return gr_unknown_of(x);
+    return unknown_value(x);
 }
 
-gr_value *gr_expanded(expansion *x, gr_value *raw, gr_loc reader)
+static gr_value *expanded(expansion *x, gr_value *raw, gr_loc reader)
 {
     if (!raw) return NULL;
     if (!raw->mark) raw->mark = find_inner(x, raw, reader);
-    return within_reach(x, raw->mark);
+    return raw->mark;
 }
 
 static gr_loc input_place(const gr_node *n, int i)
@@ -71,10 +71,10 @@ static gr_loc input_place(const gr_node *n, int i)
     return n->port_at && gr_op_num_inputs(n->op) && n->port_at[p].line ? n->port_at[p] : n->at;
 }
 
-gr_value **gr_expanded_inputs(expansion *x, const gr_node *n)
+static gr_value **expanded_inputs(expansion *x, const gr_node *n)
 {
     gr_value **in = GR_NEW_ARRAY(x->arena, gr_value *, n->num_in + 1);
-    for (int i = 0; i < n->num_in; i++) in[i] = gr_expanded(x, n->in[i], input_place(n, i));
+    for (int i = 0; i < n->num_in; i++) in[i] = expanded(x, n->in[i], input_place(n, i));
     return in;
 }
 
@@ -104,7 +104,7 @@ static const gr_tie *expanded_ties(expansion *x, const gr_node *n)
 {
     if (!n->num_ties) return NULL;
     gr_tie *ties = gr_arena_copy(x->arena, n->ties, sizeof *ties * (size_t)n->num_ties);
-    for (int i = 0; i < n->num_ties; i++) ties[i].value = gr_expanded(x, ties[i].value, ties[i].at);
+    for (int i = 0; i < n->num_ties; i++) ties[i].value = expanded(x, ties[i].value, ties[i].at);
     return ties;
 }
 
@@ -112,14 +112,14 @@ static void give_outputs(expansion *x, gr_node *n, int count, gr_value **out, co
 {
     for (int o = 0; o < n->num_out; o++) {
         gr_value *raw = n->out[o];
-        if (count < 0) raw->mark = gr_unknown_of(x);
+        if (count < 0) raw->mark = unknown_value(x);
         for (int i = 0; i < count && raw->port; i++)
             if (names[i] && strcmp(names[i], raw->port) == 0) raw->mark = out[i];
         if (!raw->mark && !raw->port && count > 0) raw->mark = out[o < count ? o : 0];
     }
 }
 
-static void expand_op(expansion *x, gr_node *n)
+static void expand_node(expansion *x, gr_node *n)
 {
     gr_attr *attr = n->attr ? gr_arena_copy(x->arena, n->attr, sizeof *attr * (size_t)gr_op_num_attrs(n->op)) : NULL;
     gr_value *out[MAX_OUTPUTS];
@@ -127,7 +127,7 @@ static void expand_op(expansion *x, gr_node *n)
     int count = -1;
     if (n->op->role != GR_ROLE_INPUT || resolve_axes(x, n, attr) == 0) {
         gr_apply apply = {.op = n->op, .name = n->name, .at = n->at, .num_in = n->num_in,
-                          .in = gr_expanded_inputs(x, n), .port = n->port, .attr = attr, .attr_at = n->attr_at,
+                          .in = expanded_inputs(x, n), .port = n->port, .attr = attr, .attr_at = n->attr_at,
                           .port_at = n->port_at, .params = n->params, .ties = expanded_ties(x, n),
                           .num_ties = n->num_ties};
         count = gr_apply_op(x->emitter, &apply, out, names, MAX_OUTPUTS);
@@ -135,13 +135,12 @@ static void expand_op(expansion *x, gr_node *n)
     give_outputs(x, n, count, out, names);
 }
 
-void gr_expand_nodes(expansion *x, const gr_graph *raw)
+/* Names that the raw graph gave besides those of its nodes ("enc", the last of its copies). */
+static void expand_names(expansion *x, const gr_graph *raw)
 {
-    for (int i = 0; i < raw->num_nodes; i++) {
-        gr_node *n = raw->nodes[i];
-        if (n->op->role == GR_ROLE_ARG) continue;
-        if (n->scan) gr_expand_scan(x, n);
-        else expand_op(x, n);
+    for (int i = 0; i < raw->num_names; i++) {
+        gr_value *v = raw->names[i].value;
+        if (v && v->mark && !is_unknown(v->mark)) gr_graph_set_name(x->to, raw->names[i].name, v->mark);
     }
 }
 
@@ -164,14 +163,6 @@ static const char *const *name_table(gr_graph *g)
     return t;
 }
 
-gr_value *gr_find_value(gr_graph *g, const char *name)
-{
-    gr_value *v = gr_graph_find_name(g, name);
-    if (v) return v;
-    gr_state *s = gr_graph_find_state(g, name);
-    return s ? s->value : NULL;
-}
-
 static gr_value *require(gr_graph *g, const char *name)
 {
     gr_value *v = gr_find_value(g, name);
@@ -192,7 +183,7 @@ static bool has_result(const gr_graph *g, const char *name)
 static void add_result(gr_graph *g, const char *name)
 {
     gr_value *v = require(g, name);
-    if (v && !gr_is_unknown(v) && !has_result(g, name)) gr_graph_add_result(g, g->num_results, name, gr_lift(v));
+    if (v && !is_unknown(v) && !has_result(g, name)) gr_graph_add_result(g, g->num_results, name, gr_lift(v));
 }
 
 /* Without any request: what no node reads. */
@@ -225,9 +216,10 @@ gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
     g->typed = true;
     g->training = r->training;
     expansion x = {.to = g, .arena = g->arena, .request = r, .emitter = gr_emitter_create(g, GR_FORWARD)};
-    gr_expand_nodes(&x, raw);
+    for (int i = 0; i < raw->num_nodes; i++) expand_node(&x, raw->nodes[i]);
+    expand_names(&x, raw);
     for (int i = 0; i < raw->num_names; i++)
-        gr_graph_set_name(g, raw->names[i].name, gr_expanded(&x, raw->names[i].value, (gr_loc){0}));
+        gr_graph_set_name(g, raw->names[i].name, expanded(&x, raw->names[i].value, (gr_loc){0}));
     if (gr_diag_count(g->diag) > errors) return NULL;
     if (r->prepare && r->prepare(r->prepare_data, g) != 0) return NULL;
     add_results(g, r);

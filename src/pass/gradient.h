@@ -8,6 +8,7 @@
 #ifndef GR_PASS_GRADIENT_H
 #define GR_PASS_GRADIENT_H
 
+#include "pass/lift.h"
 #include "pass/pass.h"
 
 /* gr_value.mark of a forward value while the pass is at work. */
@@ -51,14 +52,4 @@ int ad_walk(ad_level *l);
 int ad_scan_gradient(ad_level *outer, gr_node *scan);
 /* The forward value v as l->backward sees it, at the step in hand. */
 gr_value *ad_import(ad_level *l, gr_value *v);
-
-/* lift.c: a value of a loop's body as a value of the root, stacked by step, the
- * innermost loop last. */
-gr_value *gr_lift(gr_value *v);
-/* The type that gr_lift(v) has. */
-gr_type gr_lift_type(const gr_value *v);
-/* The output of `scan` that is `inner` of its body stacked; made unless it exists. */
-gr_value *gr_stack_once(gr_node *scan, gr_value *inner);
-/* Makes every float value of all graphs a result under its node's name. */
-void gr_lift_all(gr_graph *root);
 #endif

@@ -1,5 +1,13 @@
-/* lift.c - values of a loop's body as values outside of it. */
-#include "pass/gradient.h"
+/* lift.c - values by name; values of a loop's body as values outside of it. */
+#include "pass/lift.h"
+
+gr_value *gr_find_value(gr_graph *g, const char *name)
+{
+    gr_value *v = gr_graph_find_name(g, name);
+    if (v) return v;
+    gr_state *s = gr_graph_find_state(g, name);
+    return s ? s->value : NULL;
+}
 
 gr_value *gr_stack_once(gr_node *scan, gr_value *inner)
 {
