@@ -24,6 +24,7 @@ typedef struct gr_binding {
     gr_scope *in;
     gr_doc *origin;    /* the entry of `vars:` that declares it; its `used` is set when the
                           var is read; may be NULL */
+    bool mentioned;    /* gr_mention has been here */
 } gr_binding;
 
 struct gr_scope {
@@ -56,6 +57,7 @@ struct gr_model {
     gr_scope *scope;   /* the file's vars, facts of the data source */
     gr_axis *axes; int num_axes, cap_axes;
     gr_model_input *inputs; int num_inputs, cap_inputs; /* filled by gr_model_graph */
+    int depth;         /* of vars being evaluated that refer to each other */
     void *build;       /* build.c's own */
 };
 
@@ -88,6 +90,25 @@ gr_var gr_var_parse(gr_model *m, const char *text);
 /* `when: EXPR` may leave out the ${ }: an expression as a whole, given as a scalar. */
 int gr_eval_condition(gr_model *m, gr_scope *s, gr_doc *d, bool *out);
 
+/* ---- inside src/model/expr*.c and eval.c ---- */
+/* The expression text[0..n) as it stands in a scalar at `d`: 0 and its value, or -1. text is
+ * inside d->text. dead: checked and mentioned, not evaluated. *stop: where it ended, NULL:
+ * it must be all of the text. */
+int gr_expr(gr_model *m, gr_scope *s, const gr_doc *d, const char *text, size_t n, bool dead, const char **stop,
+            gr_var *out);
+/* The value of a var, evaluated if it was not. -1: it failed, or refers to itself (said). */
+int gr_binding_value(gr_model *m, gr_binding *b, gr_loc at, gr_var *out);
+void gr_binding_mention(gr_model *m, gr_binding *b);
+/* No var of that name: says so, with what is near. */
+void gr_unknown_name(gr_model *m, gr_scope *s, gr_loc at, const char *name);
+/* The place of a part of a scalar's text. */
+gr_loc gr_loc_inside(const gr_doc *d, const char *part, int length);
+/* Functions and operators on values, expr_ops.c: 0, or -1 with *why in the arena. */
+int gr_apply_binary(gr_arena *a, const char *op, const gr_var *x, const gr_var *y, gr_var *out, const char **why);
+int gr_apply_function(gr_arena *a, const char *name, int n, const gr_var *arg, gr_var *out, const char **why);
+bool gr_is_function(const char *name);
+extern const char *const gr_function_names[]; /* NULL-ended */
+
 /* ---- attributes ---- */
 /* Attributes from a map's entries, besides "op" and those in `skip` (NULL-ended or NULL).
  * (*at)[i] is where attribute i was written (the map's place if it was not). Unknown keys,
@@ -108,6 +129,8 @@ int64_t gr_axis_length(gr_model *m, gr_scope *s, const char *name, gr_loc at);
 const char *gr_suggest(gr_arena *a, const char *name, const char *const *names);
 /* The keys of a map, NULL-ended. */
 const char *const *gr_doc_keys(gr_arena *a, const gr_doc *map);
+/* An entry of a map without marking it; NULL if absent. */
+gr_doc *gr_doc_peek(const gr_doc *map, const char *key);
 /* Marks d and all below it as used. */
 void gr_doc_use_all(gr_doc *d);
 #endif

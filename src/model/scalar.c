@@ -5,15 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-gr_doc *gr_doc_get(gr_doc *map, const char *key)
+gr_doc *gr_doc_peek(const gr_doc *map, const char *key)
 {
     if (!map || map->kind != GR_DOC_MAP) return NULL;
-    for (int i = 0; i < map->count; i++) {
-        if (strcmp(map->item[i]->key, key) != 0) continue;
-        map->item[i]->used = true;
-        return map->item[i];
-    }
+    for (int i = 0; i < map->count; i++)
+        if (strcmp(map->item[i]->key, key) == 0) return map->item[i];
     return NULL;
+}
+
+gr_doc *gr_doc_get(gr_doc *map, const char *key)
+{
+    gr_doc *d = gr_doc_peek(map, key);
+    if (d) d->used = true;
+    return d;
 }
 
 const char *const *gr_doc_keys(gr_arena *a, const gr_doc *map)

@@ -1,5 +1,6 @@
 /* metrics.c - metrics as results of the graph, and adding them up over batches. */
 #include "train/metrics.h"
+#include "pass/gradient.h"
 
 #include <graphrun/metric.h>
 #include <math.h>
@@ -16,7 +17,7 @@ static gr_value *metric_input(gr_graph *root, const char *name)
     gr_value *v = gr_graph_find_name(root, name);
     const char *dot = strrchr(name, '.');
     if (!v && dot) v = gr_graph_find_name(root, gr_arena_strndup(root->arena, name, (size_t)(dot - name)));
-    return v;
+    return v ? gr_lift(v) : NULL;
 }
 
 static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, int number)
@@ -29,9 +30,8 @@ static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, i
         port[p + 1] = p + 1;
         if (!x->in[p]) continue;
         in[p] = metric_input(root, x->in[p]);
-        if (in[p] && in[p]->node->graph == root) continue;
-        gr_diag_error(root->diag, x->in_at[p], in[p] ? "metrics read values outside loops; '%s' stands in one"
-                                                     : "no value is called '%s'", x->in[p]);
+        if (in[p]) continue;
+        gr_diag_error(root->diag, x->in_at[p], "no value is called '%s'", x->in[p]);
         return -1;
     }
     gr_apply apply = {.op = x->call.op, .at = x->call.at, .num_in = ports, .in = in, .port = port, .attr = x->call.attr};
@@ -78,6 +78,13 @@ static double total(const void *data, const gr_type *t)
     return sum;
 }
 
+bool gr_vocab_is_words(const char *const *vocab, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (vocab[i][0] != '<' && strlen(vocab[i]) > 4) return true; /* longer than any character in UTF-8 */
+    return false;
+}
+
 /* Numbers of the first sequence of a batch, shown through the vocabulary. */
 static void show_text(char *to, const int32_t *ids, const gr_type *t, const char *const *vocab, int words)
 {
@@ -87,8 +94,7 @@ static void show_text(char *to, const int32_t *ids, const gr_type *t, const char
         length /= t->dim[i] ? t->dim[i] : 1;
         if (i == t->rank - 1) stride = t->dim[i];
     }
-    bool spaced = !vocab;
-    for (int i = 0; i < words && !spaced; i++) spaced = strlen(vocab[i]) > 4; /* longer than a character */
+    bool spaced = gr_vocab_is_words(vocab, words);
     size_t used = 0;
     for (int64_t i = 0; i < length && used + 1 < GR_METRIC_TEXT; i++) {
         int32_t id = ids[i * stride];

@@ -31,5 +31,7 @@ void gr_meter_add(gr_meter *m, const gr_exec *x);
 double gr_meter_loss(const gr_meter *m);
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);
 /* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */
+/* Whether a vocabulary is of words, to be written with spaces; <unk> and the like do not count. */
+bool gr_vocab_is_words(const char *const *vocab, int n);
 void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size);
 #endif

@@ -159,6 +159,20 @@ static gr_node *raw_node(gr_graph *raw, const char *name)
     return NULL;
 }
 
+/* The node that holds the loss exists; else it is said here, once, and there is no training. */
+static void check_minimize(gr_model *m, gr_graph *raw, gr_recipe *r)
+{
+    if (!raw || !r->minimize || raw_node(raw, r->minimize)) return;
+    const char *node = gr_arena_strndup(gr_model_arena(m), r->minimize, strcspn(r->minimize, "."));
+    if (raw_node(raw, node)) return;
+    const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, raw->num_nodes + 1);
+    for (int i = 0; i < raw->num_nodes; i++) names[i] = raw->nodes[i]->name;
+    const char *near = gr_nearest(r->minimize, names);
+    gr_diag_error(gr_model_diag(m), r->minimize_at, "no node is called '%s'%s%s%s", r->minimize,
+                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    r->minimize = NULL;
+}
+
 /* A bare metric reads what the ports of those names of the minimized node read. */
 static bool ports_of_loss(gr_model *m, gr_graph *raw, const gr_recipe *r, gr_metric_spec *x)
 {
@@ -238,11 +252,35 @@ static void read_metrics(gr_model *m, gr_graph *raw, gr_recipe *r)
     for (int i = 0; i < d->count; i++) read_metric(m, raw, d->item[i], r);
 }
 
+/* ---- generate ---- */
+
+static void read_generate(gr_model *m, gr_recipe *r)
+{
+    gr_doc *d = gr_model_section(m, "generate"), *x;
+    gr_generate_spec *g = &r->generate;
+    g->length = 100;
+    if (!d) return;
+    if (d->kind != GR_DOC_MAP) {
+        gr_diag_error(gr_model_diag(m), d->at, "expected a map, as in {feed: tokens, from: logits, prompt: the, length: 100}");
+        return;
+    }
+    if ((x = gr_doc_get(d, "feed"))) g->feed = gr_model_text(m, x);
+    else gr_diag_error(gr_model_diag(m), d->key_at, "missing key 'feed': the Input that gets what was chosen");
+    if ((x = gr_doc_get(d, "from"))) g->from = gr_model_text(m, x);
+    else gr_diag_error(gr_model_diag(m), d->key_at, "missing key 'from': the logits to choose from");
+    if ((x = gr_doc_get(d, "prompt"))) g->prompt = gr_model_text(m, x);
+    if ((x = gr_doc_get(d, "temperature"))) gr_model_float(m, x, &g->temperature);
+    read_count(m, d, "length", &g->length);
+    read_count(m, d, "top_k", &g->top_k);
+}
+
 gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
 {
     gr_recipe *r = GR_NEW(gr_model_arena(m), gr_recipe);
     r->epochs = r->steps = -1;
     read_train(m, r);
+    check_minimize(m, raw, r);
     read_metrics(m, raw, r);
+    read_generate(m, r);
     return r;
 }

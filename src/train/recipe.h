@@ -17,6 +17,15 @@ typedef struct gr_metric_spec {
     gr_loc *in_at;
 } gr_metric_spec;
 
+typedef struct gr_generate_spec { /* the section `generate` */
+    const char *feed;       /* Input that gets what was chosen; NULL: no such section */
+    const char *from;       /* value it is chosen from: logits */
+    const char *prompt;
+    int64_t length;
+    double temperature;     /* 0: always the likeliest */
+    int64_t top_k;          /* 0: of all */
+} gr_generate_spec;
+
 typedef struct gr_recipe {
     const char *minimize;   /* NULL: the file has no `train` section */
     gr_loc minimize_at;
@@ -26,6 +35,7 @@ typedef struct gr_recipe {
     int64_t epochs, steps;  /* -1: not given */
     const char **carry; gr_loc *carry_at; int num_carries;
     gr_metric_spec *metrics; int num_metrics;
+    gr_generate_spec generate;
 } gr_recipe;
 
 /* Mistakes go to the model's diag. raw: the model's raw graph, in which the ports of the node

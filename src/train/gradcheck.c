@@ -1,0 +1,202 @@
+/* gradcheck.c - (f(x + h) - f(x - h)) / 2h against what differentiation gives. */
+#include "train/gradcheck.h"
+#include "base/map.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STEP 1e-5       /* h; f is smooth to about h^2, and double has 1e-16 / h to spare */
+#define TOLERANCE 1e-6  /* relative, to the larger of both and to the gradient's own scale */
+#define ALL_ELEMENTS 200
+
+typedef struct checker {
+    gr_session *session;
+    const char *of;
+    gr_exec *grads, *value;  /* a program with all gradients, one with the value alone */
+    FILE *out;
+} checker;
+
+typedef struct target {
+    const char *name;
+    double *data;         /* what `value` reads; moved to and fro */
+    const double *grad;
+    int64_t n;
+    double scale;         /* largest absolute gradient */
+    double worst;
+} target;
+
+static double evaluate(checker *c)
+{
+    gr_type t;
+    gr_run_step(c->value->run, 0);
+    const void *data = gr_run_result(c->value->run, c->of, &t);
+    double sum = 0;
+    for (int64_t i = 0, n = gr_numel(&t); i < n; i++) sum += gr_element(data, t.dtype, i);
+    return sum;
+}
+
+/* ---- targets ---- */
+
+/* Parameters, and Inputs of floats; NULL-ended. */
+static const char **target_names(gr_session *s, const gr_graph *g)
+{
+    const char **names = GR_NEW_ARRAY(s->arena, const char *, g->num_states + s->num_inputs + 1);
+    int n = 0;
+    for (int i = 0; i < g->num_states; i++)
+        if (g->states[i].trainable) names[n++] = g->states[i].name;
+    for (int i = 0; i < s->num_inputs; i++)
+        if (gr_is_float(s->inputs[i].dtype)) names[n++] = s->inputs[i].name;
+    return names;
+}
+
+static double *memory_of(checker *c, const char *name, int64_t *n)
+{
+    gr_type t;
+    void *data = gr_session_state(c->session, name, &t);
+    if (!data) data = gr_run_feed(c->value->run, name, &t);
+    *n = data ? gr_numel(&t) : 0;
+    return data;
+}
+
+static void judge(target *t, double found, double grad)
+{
+    double size = fmax(fabs(found), fabs(grad)), floor = fmax(1e-3 * t->scale, 1e-7);
+    double error = fabs(found - grad) / fmax(size, floor);
+    if (!(error <= t->worst)) t->worst = error;
+}
+
+static void check_element(checker *c, target *t, int64_t i)
+{
+    double x = t->data[i], h = STEP * fmax(1, fabs(x));
+    t->data[i] = x + h;
+    double up = evaluate(c);
+    t->data[i] = x - h;
+    double down = evaluate(c);
+    t->data[i] = x;
+    judge(t, (up - down) / (2 * h), t->grad[i]);
+}
+
+/* Along a random direction of length 1. */
+static void check_direction(checker *c, target *t, const uint64_t key[2])
+{
+    gr_arena *a = c->session->arena;
+    double *x = gr_arena_copy(a, t->data, (size_t)t->n * sizeof *x), *d = GR_NEW_ARRAY(a, double, t->n);
+    float *u = GR_NEW_ARRAY(a, float, t->n);
+    gr_math_get()->uniform_f32(key, 1, 0, u, t->n);
+    double length = 0, slope = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        d[i] = (double)u[i] - 0.5;
+        length += d[i] * d[i];
+    }
+    for (int64_t i = 0; i < t->n; i++) {
+        d[i] /= sqrt(length);
+        slope += d[i] * t->grad[i];
+    }
+    double h = STEP;
+    for (int64_t i = 0; i < t->n; i++) t->data[i] = x[i] + h * d[i];
+    double up = evaluate(c);
+    for (int64_t i = 0; i < t->n; i++) t->data[i] = x[i] - h * d[i];
+    double down = evaluate(c);
+    memcpy(t->data, x, (size_t)t->n * sizeof *x);
+    judge(t, (up - down) / (2 * h), slope);
+}
+
+static void check_target(checker *c, target *t)
+{
+    const uint64_t key[2] = {c->session->options.seed, gr_hash(t->name)};
+    if (t->n <= ALL_ELEMENTS) {
+        for (int64_t i = 0; i < t->n; i++) check_element(c, t, i);
+        return;
+    }
+    float u[ALL_ELEMENTS];
+    gr_math_get()->uniform_f32(key, 0, 0, u, ALL_ELEMENTS);
+    for (int k = 0; k < ALL_ELEMENTS; k++) check_element(c, t, (int64_t)((double)u[k] * (double)t->n));
+    check_direction(c, t, key);
+}
+
+static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
+{
+    gr_type type;
+    target t = {.name = name};
+    t.grad = gr_run_result(c->grads->run, gr_arena_printf(c->session->arena, "grad:%s", name), &type);
+    t.data = memory_of(c, name, &t.n);
+    if (!t.grad || !t.data) return; /* the value does not depend on it */
+    for (int64_t i = 0; i < t.n; i++) t.scale = fmax(t.scale, fabs(t.grad[i]));
+    check_target(c, &t);
+    bool wrong = !(t.worst <= TOLERANCE);
+    r->checked++;
+    r->wrong += wrong;
+    r->worst = fmax(r->worst, t.worst);
+    if (c->out)
+        fprintf(c->out, "%-40s %8lld elements  worst relative error %.1e  %s\n", name, (long long)t.n, t.worst,
+                wrong ? "WRONG" : "ok");
+}
+
+/* ---- values to stand at ---- */
+
+/* Inputs that no source feeds get numbers in (-1, 1), or zeros where integers. */
+static void feed_by_hand(gr_exec *x, const gr_model_input *in)
+{
+    gr_type t;
+    void *data = gr_run_feed(x->run, in->name, &t);
+    if (!data || t.dtype != GR_FLOAT64) return;
+    const uint64_t key[2] = {x->session->options.seed, gr_hash(in->name)};
+    for (int64_t i = 0, n = gr_numel(&t); i < n; i++) {
+        float u;
+        gr_math_get()->uniform_f32(key, 0, i, &u, 1);
+        ((double *)data)[i] = 2 * (double)u - 1;
+    }
+}
+
+static int feed_all(checker *c, gr_error *e)
+{
+    gr_session *s = c->session;
+    gr_exec *const both[] = {c->grads, c->value};
+    const gr_tensor *field = NULL;
+    if (s->data && (gr_data_begin(s->data, "train", 0, 0, e) || gr_data_next(s->data, &field, e) < 0)) return e->status;
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < s->num_inputs; i++)
+            if (both[k]->field[i] < 0) feed_by_hand(both[k], &s->inputs[i]);
+        if (field && gr_exec_feed_batch(both[k], field, e)) return e->status;
+    }
+    return 0;
+}
+
+static int check_all(checker *c, gr_gradcheck_result *r, gr_error *e)
+{
+    gr_session *s = c->session;
+    const gr_want graph = {0};
+    gr_graph *g = gr_session_graph(s, &graph, "expand");
+    if (!g) {
+        gr_diag_print(s->diag, stderr);
+        return gr_set_error(e, GR_EINVAL, "%s", "");
+    }
+    const char **names = target_names(s, g), *fetch[] = {c->of, NULL};
+    const gr_want grads = {.grad = names, .of = c->of}, value = {.fetch = fetch};
+    if (!(c->grads = gr_session_compile(s, &grads, e)) || !(c->value = gr_session_compile(s, &value, e))) return e->status;
+    if (gr_session_check_weights(s, c->grads, e) || feed_all(c, e)) return e->status;
+    gr_run_step(c->grads->run, 0);
+    for (int i = 0; names[i]; i++) check_name(c, names[i], r);
+    return 0;
+}
+
+static int check_guarded(checker *c, gr_gradcheck_result *r, gr_error *e)
+{
+    gr_frame frame;
+    if (gr_try(c->session->arena, &frame)) {
+        int status = check_all(c, r, e);
+        gr_end_try(c->session->arena, &frame);
+        return status;
+    }
+    return gr_set_error(e, GR_ENOMEM, "out of memory");
+}
+
+int gr_gradcheck(gr_session *s, const char *of, FILE *out, gr_gradcheck_result *result, gr_error *e)
+{
+    checker c = {.session = s, .of = of ? of : s->recipe->minimize, .out = out};
+    *e = (gr_error){0};
+    *result = (gr_gradcheck_result){0};
+    if (c.of) return check_guarded(&c, result, e);
+    return gr_set_error(e, GR_EINVAL, "what is to be differentiated? the model has no `train: {minimize: ...}`; use --of");
+}

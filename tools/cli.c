@@ -1,0 +1,200 @@
+/* cli.c - the command line: option tables, help, sessions. */
+#include "cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_OPTIONS 40
+
+/* ---- tables ---- */
+
+static int common_options(cli_common *c, cli_option *to)
+{
+    const cli_option list[] = {
+        {"set", 0, CLI_LIST, &c->sets, "KEY=VALUE", "a var or a dotted key of the model, as in train.optimizer.lr=0.1"},
+        {"threads", 0, CLI_INT, &c->threads, "N", "workers; as many as pay where not given; results do not depend on it"},
+        {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"},
+        {"dtype", 0, CLI_TEXT, &c->dtype, "TYPE", "float32 or float64"},
+        {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"},
+        {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no progress"},
+    };
+    memcpy(to, list, sizeof list);
+    return (int)(sizeof list / sizeof *list);
+}
+
+static int count_own(const cli_option *own)
+{
+    int n = 0;
+    while (own && own[n].name) n++;
+    return n;
+}
+
+static void print_options(const cli_option *o, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o[i].letter ? "-" : " ", o[i].letter ? o[i].letter : ' ',
+                 o[i].letter ? ", " : "  ", o[i].name, o[i].value ? " " : "", o[i].value ? o[i].value : "");
+        printf("  %-32s %s\n", left, o[i].doc);
+    }
+}
+
+static void print_help(const cli_command *self, const cli_option *all, int own, int total)
+{
+    printf("usage: graphrun %s %s\n%s\n", self->name, self->usage, self->summary);
+    if (own) printf("\noptions:\n");
+    print_options(all, own);
+    printf("\neverywhere:\n");
+    print_options(all + own, total - own);
+    printf("      --help                       this page\n      --version\n");
+}
+
+/* ---- values ---- */
+
+static int set_option(const cli_command *self, const cli_option *o, const char *text)
+{
+    char *end = NULL;
+    switch (o->kind) {
+    case CLI_FLAG: *(bool *)o->to = true; return -1;
+    case CLI_TEXT: *(const char **)o->to = text; return -1;
+    case CLI_INT:
+        *(int64_t *)o->to = strtoll(text, &end, 10);
+        if (!*text || *end || *(int64_t *)o->to < 0)
+            return cli_misuse(self, "--%s wants a whole number from 0 up, not '%s'", o->name, text);
+        return -1;
+    case CLI_FLOAT:
+        *(double *)o->to = strtod(text, &end);
+        if (!*text || *end) return cli_misuse(self, "--%s wants a number, not '%s'", o->name, text);
+        return -1;
+    case CLI_LIST: {
+        cli_list *l = o->to;
+        const char **grown = realloc(l->item, ((size_t)l->count + 2) * sizeof *grown);
+        if (!grown) return EXIT_MODEL;
+        l->item = grown;
+        l->item[l->count++] = text;
+        l->item[l->count] = NULL;
+        return -1;
+    }
+    }
+    return -1;
+}
+
+static const char *unknown_option(const cli_option *all, int total, const char *text)
+{
+    const char *names[MAX_OPTIONS + 1] = {NULL};
+    for (int i = 0; i < total; i++) names[i] = all[i].name;
+    return gr_nearest(text + strspn(text, "-"), names);
+}
+
+static int check_common(const cli_command *self, const cli_common *c)
+{
+    if (c->dtype && strcmp(c->dtype, "float32") != 0 && strcmp(c->dtype, "float64") != 0)
+        return cli_misuse(self, "--dtype is float32 or float64, not '%s'", c->dtype);
+    for (int i = 0; i < c->sets.count; i++)
+        if (!strchr(c->sets.item[i], '=')) return cli_misuse(self, "--set wants KEY=VALUE, not '%s'", c->sets.item[i]);
+    if (c->threads > 4096) return cli_misuse(self, "--threads %lld are more than any machine has", (long long)c->threads);
+    return -1;
+}
+
+int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common, int *count)
+{
+    cli_option all[MAX_OPTIONS];
+    struct option table[MAX_OPTIONS + 3] = {{0}};
+    char letters[2 * MAX_OPTIONS + 2] = "";
+    int mine = count_own(own), total;
+    memcpy(all, own, (size_t)mine * sizeof *own);
+    total = mine + common_options(common, all + mine);
+    for (int i = 0; i < total; i++) {
+        table[i] = (struct option){all[i].name, all[i].value ? required_argument : no_argument, NULL, 256 + i};
+        if (all[i].letter) strncat(letters, (char[]){all[i].letter, all[i].value ? ':' : 0, 0}, 2);
+    }
+    table[total] = (struct option){"help", no_argument, NULL, 'h'};
+    table[total + 1] = (struct option){"version", no_argument, NULL, 'V'};
+    opterr = 0;
+    optind = 0;
+    for (int c; (c = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
+        if (c == 'h') return print_help(self, all, mine, total), EXIT_DONE;
+        if (c == 'V') return printf("graphrun %s\n", GR_VERSION), EXIT_DONE;
+        int i = c - 256;
+        for (int k = 0; c < 256 && k < total; k++)
+            if (all[k].letter == c) i = k;
+        if (c == '?' || i < 0) {
+            const char *text = argv[optind - 1], *near = unknown_option(all, total, text);
+            return cli_misuse(self, "option '%s' is not known here or lacks its value%s%s", text,
+                              near ? "; did you mean --" : "", near ? near : "");
+        }
+        int done = set_option(self, &all[i], optarg);
+        if (done >= 0) return done;
+    }
+    *count = argc - optind;
+    memmove(argv + 1, argv + optind, (size_t)*count * sizeof *argv);
+    return check_common(self, common);
+}
+
+int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common)
+{
+    int count, done = cli_parse(self, argc, argv, own, common, &count);
+    if (done >= 0) return done;
+    if (count == 1) return -1;
+    return count ? cli_misuse(self, "one model at a time; '%s' is left over", argv[2]) : cli_misuse(self, "which model?");
+}
+
+/* ---- messages ---- */
+
+int cli_fail(const gr_error *e)
+{
+    if (e->message[0]) fprintf(stderr, "graphrun: error: %s\n", e->message);
+    return EXIT_MODEL;
+}
+
+int cli_misuse(const cli_command *self, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("graphrun: ", stderr);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\nusage: graphrun %s %s\n", self->name, self->usage);
+    return EXIT_USAGE;
+}
+
+/* ---- sessions ---- */
+
+gr_session_options cli_session_options(const cli_common *c)
+{
+    return (gr_session_options){
+        .model = {.sets = c->sets.item, .plugins = c->plugins.item,
+                  .real = c->dtype && strcmp(c->dtype, "float64") == 0 ? GR_FLOAT64 : GR_FLOAT32},
+        .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet};
+}
+
+gr_session *cli_open(const char *model, const gr_session_options *o)
+{
+    gr_error e;
+    gr_session *s = gr_session_open(model, o, &e);
+    if (!s) cli_fail(&e);
+    return s;
+}
+
+void cli_split(const char *text, char **name, const char **file)
+{
+    const char *at = strchr(text, '=');
+    *name = at ? strndup(text, (size_t)(at - text)) : strdup(text);
+    *file = at ? at + 1 : NULL;
+}
+
+static volatile sig_atomic_t interrupted;
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+const volatile sig_atomic_t *cli_catch_interrupt(void)
+{
+    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    return &interrupted;
+}

@@ -1,0 +1,73 @@
+/* cli.h - what the subcommands of graphrun share: options as tables, sessions, exit codes.
+ *
+ * Exit codes: 0 done; 1 the model, the data or the machine; 2 the command line. Results go
+ * to standard output, progress and diagnostics to standard error. */
+#ifndef GR_TOOLS_CLI_H
+#define GR_TOOLS_CLI_H
+
+#include "train/loop.h"
+#include "train/session.h"
+
+enum { EXIT_DONE = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
+
+typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_INT, CLI_FLOAT, CLI_LIST } cli_kind;
+
+typedef struct cli_list { /* NULL-ended; owned by the process */
+    const char **item;
+    int count;
+} cli_list;
+
+typedef struct cli_option {
+    const char *name;
+    char letter;           /* 0: none */
+    cli_kind kind;
+    void *to;              /* bool, const char *, int64_t, double, cli_list */
+    const char *value;     /* "FILE"; NULL for a flag */
+    const char *doc;
+} cli_option;
+
+typedef struct cli_common {
+    cli_list sets, plugins;
+    int64_t threads, seed;
+    const char *dtype;
+    bool quiet;
+} cli_common;
+
+typedef struct cli_command {
+    const char *name;
+    const char *usage;     /* "MODEL [--epochs N]" */
+    const char *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+} cli_command;
+
+extern const cli_command cli_commands[]; /* ends with name NULL */
+const cli_command *cli_find(const char *name);
+
+/* Reads the options of a command and those that all have; positional arguments are moved to
+ * argv[1 ...], *count of them. -1: go on; else the exit code. */
+int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common, int *count);
+/* The same for a command that takes one model. */
+int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common);
+/* Says "graphrun: error: ..." unless the message is empty; gives EXIT_MODEL. */
+int cli_fail(const gr_error *e);
+GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /* EXIT_USAGE */
+
+/* Options of a session from the common ones. */
+gr_session_options cli_session_options(const cli_common *c);
+/* NULL after saying why. */
+gr_session *cli_open(const char *model, const gr_session_options *o);
+/* "NAME=FILE" cut at the first '='; file NULL where there is none. */
+void cli_split(const char *text, char **name, const char **file);
+/* Ctrl-C sets it instead of ending the process; a second one ends it. */
+const volatile sig_atomic_t *cli_catch_interrupt(void);
+
+int cmd_default(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_gradcheck(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_dot(int argc, char **argv);
+int cmd_ops(int argc, char **argv);
+#endif

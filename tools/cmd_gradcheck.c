@@ -1,0 +1,25 @@
+/* cmd_gradcheck.c - graphrun gradcheck. */
+#include "cli.h"
+#include "train/gradcheck.h"
+
+int cmd_gradcheck(int argc, char **argv)
+{
+    const cli_command *self = cli_find("gradcheck");
+    cli_common common = {0};
+    const char *of = NULL, *weights = NULL;
+    const cli_option own[] = {{"of", 0, CLI_TEXT, &of, "VALUE", "differentiate this; what the model minimizes where not given"},
+                              {"weights", 0, CLI_TEXT, &weights, "FILE", "at these weights"}, {0}};
+    int done = cli_parse_model(self, argc, argv, own, &common);
+    if (done >= 0) return done;
+    gr_session_options o = cli_session_options(&common);
+    o.model.real = GR_FLOAT64;
+    o.weights = weights;
+    gr_session *s = cli_open(argv[1], &o);
+    if (!s) return EXIT_MODEL;
+    gr_gradcheck_result r;
+    gr_error e = {0};
+    int code = gr_gradcheck(s, of, common.quiet ? NULL : stdout, &r, &e) ? cli_fail(&e) : r.wrong ? EXIT_MODEL : EXIT_DONE;
+    if (e.status == GR_OK) printf("%d checked, %d wrong, worst relative error %.1e\n", r.checked, r.wrong, r.worst);
+    gr_session_close(s);
+    return code;
+}

@@ -1,0 +1,87 @@
+/* cmd_ops.c - graphrun ops: the reference, printed from the descriptors. */
+#include "cli.h"
+#include "graph/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void print_ports(const char *title, const gr_port *p)
+{
+    if (!p || !p->name) return;
+    printf("\n%s:\n", title);
+    for (; p->name; p++)
+        printf("  %-20s %s%s%s\n", p->name, p->doc ? p->doc : "", p->flags & GR_PORT_OPTIONAL ? " (optional)" : "",
+               p->flags & GR_PORT_VARIADIC ? " (one or more)" : "");
+}
+
+static void print_attr(const gr_attr_spec *a)
+{
+    static const char *const kind[] = {"", "true/false", "integer", "number", "text", "choice", "dtype", "integers",
+                                       "numbers", "shape", "numbers, nested", "initialiser"};
+    printf("  %-20s %s", a->name, a->kind == GR_ATTR_CHOICE ? a->choices : kind[a->kind]);
+    if (!a->fallback) printf(", must be given");
+    else if (strcmp(a->fallback, "~") != 0) printf(", default %s", a->fallback);
+    if (a->min != 0 || a->max != 0) printf(", from %g to %g", a->min, a->max);
+    printf("\n  %-20s %s\n", "", a->doc ? a->doc : "");
+}
+
+static void print_op(const gr_op *op)
+{
+    printf("%s - %s\n", op->name, op->summary);
+    if (op->formula) printf("\n  %s\n", op->formula);
+    print_ports("inputs", op->inputs);
+    print_ports("outputs", op->outputs);
+    if (op->attrs && op->attrs->name) printf("\nattributes:\n");
+    for (const gr_attr_spec *a = op->attrs; a && a->name; a++) print_attr(a);
+    if (op->reference) printf("\nsee %s\n", op->reference);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const gr_op *const *)a)->name, (*(const gr_op *const *)b)->name);
+}
+
+static int list_ops(const gr_registry *r)
+{
+    int n = gr_registry_count(r);
+    const gr_op **all = calloc((size_t)n + 1, sizeof *all);
+    if (!all) return EXIT_MODEL;
+    for (int i = 0; i < n; i++) all[i] = gr_registry_at(r, i);
+    qsort(all, (size_t)n, sizeof *all, by_name);
+    for (int i = 0; i < n; i++) printf("%-22s %s\n", all[i]->name, all[i]->summary ? all[i]->summary : "");
+    free(all);
+    return EXIT_DONE;
+}
+
+static int show_op(const gr_registry *r, const char *name)
+{
+    const gr_op *op = gr_registry_find(r, name);
+    if (op) return print_op(op), EXIT_DONE;
+    const char *near = gr_nearest(name, gr_registry_names(r));
+    fprintf(stderr, "graphrun: error: there is no op called '%s'%s%s%s\n", name, near ? "; did you mean '" : "; `graphrun "
+            "ops` lists them", near ? near : "", near ? "'?" : "");
+    return EXIT_MODEL;
+}
+
+int cmd_ops(int argc, char **argv)
+{
+    const cli_command *self = cli_find("ops");
+    cli_common common = {0};
+    const cli_option own[] = {{0}};
+    int count, done = cli_parse(self, argc, argv, own, &common, &count);
+    if (done >= 0) return done;
+    if (count > 1) return cli_misuse(self, "one op at a time");
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    int code = EXIT_MODEL;
+    if (a && gr_try(a, &frame)) {
+        gr_registry *r = gr_registry_create(a);
+        gr_error e = {0};
+        int failed = 0;
+        for (int i = 0; i < common.plugins.count && !failed; i++) failed = gr_registry_load(r, common.plugins.item[i], &e);
+        code = failed ? cli_fail(&e) : count ? show_op(r, argv[1]) : list_ops(r);
+        gr_end_try(a, &frame);
+    }
+    gr_arena_destroy(a);
+    return code;
+}

@@ -1,0 +1,117 @@
+/* cmd_train.c - graphrun train, graphrun eval, and graphrun MODEL. */
+#include "cli.h"
+#include "train/generate.h"
+#include "train/progress.h"
+#include "print.h"
+
+#include <math.h>
+
+typedef struct train_args {
+    cli_common common;
+    gr_train_options train;
+    const char *weights, *partial;
+} train_args;
+
+static int run_training(const train_args *a, const char *model, bool then_generate)
+{
+    gr_session_options o = cli_session_options(&a->common);
+    o.weights = a->partial ? a->partial : a->weights;
+    o.partial = a->partial != NULL;
+    gr_session *s = cli_open(model, &o);
+    if (!s) return EXIT_MODEL;
+    gr_train_options t = a->train;
+    t.quiet = a->common.quiet;
+    t.out = stdout;
+    t.stop = cli_catch_interrupt();
+    gr_error e = {0};
+    gr_train_result r;
+    int code = gr_train(s, &t, &r, &e) ? cli_fail(&e) : EXIT_DONE;
+    if (code == EXIT_DONE && !a->common.quiet && r.seconds > 0)
+        fprintf(stderr, "%lld steps in %.2f s, %.0f %s a second\n", (long long)r.steps, r.seconds,
+                (r.tokens ? (double)r.tokens : (double)r.steps) / r.seconds, r.tokens ? "tokens" : "steps");
+    if (code == EXIT_DONE && then_generate && !r.stopped && s->recipe->generate.feed) {
+        gr_generate_options g = gr_generate_defaults(s);
+        g.out = stdout;
+        if (gr_generate(s, &g, &e)) code = cli_fail(&e);
+    }
+    gr_session_close(s);
+    return code;
+}
+
+static int parse_training(const cli_command *self, int argc, char **argv, train_args *a)
+{
+    a->train.epochs = a->train.steps = -1;
+    const cli_option own[] = {
+        {"epochs", 0, CLI_INT, &a->train.epochs, "N", "times through the data"},
+        {"steps", 0, CLI_INT, &a->train.steps, "N", "training steps in all, also with --resume"},
+        {"weights", 0, CLI_TEXT, &a->weights, "FILE", "start from these (safetensors)"},
+        {"weights-partial", 0, CLI_TEXT, &a->partial, "FILE", "start from those of them that fit"},
+        {"save", 0, CLI_TEXT, &a->train.save, "FILE", "write the weights at the end"},
+        {"checkpoint", 0, CLI_TEXT, &a->train.checkpoint, "FILE", "write all that --resume needs"},
+        {"every", 0, CLI_INT, &a->train.every, "N", "steps between checkpoints"},
+        {"resume", 0, CLI_TEXT, &a->train.resume, "FILE", "go on from a checkpoint, bit for bit"},
+        {"log", 0, CLI_TEXT, &a->train.log, "FILE", "write the run as JSON lines"},
+        {0},
+    };
+    int done = cli_parse_model(self, argc, argv, own, &a->common);
+    if (done >= 0) return done;
+    if (a->train.epochs >= 0 && a->train.steps >= 0) return cli_misuse(self, "--epochs or --steps, not both");
+    if (a->weights && a->partial) return cli_misuse(self, "--weights or --weights-partial, not both");
+    if (a->train.every && !a->train.checkpoint) return cli_misuse(self, "--every needs --checkpoint FILE");
+    return -1;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    train_args a = {0};
+    int done = parse_training(cli_find("train"), argc, argv, &a);
+    return done >= 0 ? done : run_training(&a, argv[1], false);
+}
+
+/* Whether the file has a `train` section, read without its data. */
+static bool asks_for_training(const char *model, const cli_common *c, int *code)
+{
+    gr_session_options o = cli_session_options(c);
+    o.facts_only = true;
+    gr_session *s = cli_open(model, &o);
+    *code = s ? EXIT_DONE : EXIT_MODEL;
+    bool train = s && s->recipe->minimize;
+    gr_session_close(s);
+    return train;
+}
+
+int cmd_default(int argc, char **argv)
+{
+    static const cli_command self = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", NULL};
+    train_args a = {0};
+    int code, done = parse_training(&self, argc, argv, &a);
+    if (done >= 0) return done;
+    if (asks_for_training(argv[1], &a.common, &code)) return run_training(&a, argv[1], true);
+    return code ? code : print_all_outputs(argv[1], &a.common, a.weights);
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    const cli_command *self = cli_find("eval");
+    cli_common common = {0};
+    const char *weights = NULL, *split = NULL;
+    const cli_option own[] = {{"weights", 0, CLI_TEXT, &weights, "FILE", "the trained weights"},
+                              {"split", 0, CLI_TEXT, &split, "NAME", "of the data; valid where there is one"}, {0}};
+    int done = cli_parse_model(self, argc, argv, own, &common);
+    if (done >= 0) return done;
+    if (!weights) return cli_misuse(self, "--weights FILE is needed");
+    gr_session_options o = cli_session_options(&common);
+    o.weights = weights;
+    gr_session *s = cli_open(argv[1], &o);
+    if (!s) return EXIT_MODEL;
+    if (!split) split = s->data && gr_data_has_split(s->data, "valid") ? "valid" : "train";
+    gr_error e = {0};
+    const gr_want want = {.metrics = true};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    gr_meter *meter = gr_meter_create(s);
+    int code = !x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, &e) ? cli_fail(&e) : EXIT_DONE;
+    char text[1024] = "";
+    if (code == EXIT_DONE) gr_meter_print(meter, s->recipe, text, sizeof text), printf("%s  %s\n", split, text);
+    gr_session_close(s);
+    return code;
+}

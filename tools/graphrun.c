@@ -1,0 +1,65 @@
+/* graphrun.c - the command. */
+#include "cli.h"
+
+#include <string.h>
+#include <unistd.h>
+
+const cli_command cli_commands[] = {
+    {"check", "MODEL...", "Reports every mistake in model files; silent when there are none.", cmd_check},
+    {"train", "MODEL [--epochs N | --steps N] [--weights FILE] [--save FILE] [--checkpoint FILE] [--resume FILE]",
+     "Trains a model.", cmd_train},
+    {"eval", "MODEL --weights FILE [--split NAME]", "Measures a model on a split of its data.", cmd_eval},
+    {"run", "MODEL [--input NAME=FILE.npy]... [--fetch VALUE[=FILE.npy]]... [--grad NAME[=FILE.npy]]...",
+     "Runs a model once, and writes values and gradients.", cmd_run},
+    {"generate", "MODEL --weights FILE [--prompt TEXT] [--length N]", "Continues a text.", cmd_generate},
+    {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck},
+    {"dot", "MODEL [--after PASS] [-o FILE]", "Draws the graph.", cmd_dot},
+    {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},
+    {NULL, NULL, NULL, NULL},
+};
+
+const cli_command *cli_find(const char *name)
+{
+    for (const cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: graphrun MODEL          what the file asks for: train it, or run it once\n");
+    for (const cli_command *c = cli_commands; c->name; c++)
+        fprintf(to, "       graphrun %-10s    %s\n", c->name, c->summary);
+    fprintf(to, "graphrun COMMAND --help says more.\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[16] = {NULL};
+    for (int i = 0; cli_commands[i].name; i++) names[i] = cli_commands[i].name;
+    const char *near = gr_nearest(name, names);
+    fprintf(stderr, "graphrun: '%s' is neither a command nor a file%s%s%s\n", name, near ? "; did you mean '" : "",
+            near ? near : "", near ? "'?" : "");
+    print_usage(stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("graphrun %s\n", GR_VERSION);
+        return EXIT_DONE;
+    }
+    const cli_command *c = cli_find(argv[1]);
+    if (c) return c->run(argc - 1, argv + 1);
+    if (argv[1][0] == '-' || access(argv[1], F_OK) == 0 || strchr(argv[1], '.')) return cmd_default(argc, argv);
+    return unknown_command(argv[1]);
+}
