@@ -37,6 +37,7 @@ typedef struct engine {
     bool v_is_b;
     const gr_isa *isa; /* packs; its panel is vw where `own` */
     bool own;          /* isa's tiles give the microkernel's bits */
+    bool reads_c;      /* beta = 0 does not keep NaN in C out: sandybridge's */
     bool is_float;
     int64_t size;      /* of an element */
     int64_t mc;        /* rows of S that are packed at a time, a multiple of sw */
@@ -55,7 +56,7 @@ typedef struct job {
     char *c; int64_t c_ms, c_ns;
     const char *packed; /* V, all of it; NULL: not packed */
     int64_t panels;     /* of `packed` */
-    int64_t skip;       /* columns of the first packed panel that are not in the product */
+    int64_t first_panel, skip; /* column 0 is column `skip` of that panel */
     bool accumulate;
     char *s_room, *v_room, *tile_room;
     /* the block of k in hand */
@@ -106,6 +107,12 @@ static void pack(const engine *e, void *dst, int64_t width, const char *src, int
 
 /* ---- tiles ---- */
 
+static void clear(const engine *e, char *c, int64_t rows, int64_t cols, int64_t rs, int64_t cs)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) memset(c + (i * rs + j * cs) * e->size, 0, (size_t)e->size);
+}
+
 static void run_micro(const engine *e, int64_t k, const char *s, const char *v, char *c, int64_t c_ms, int64_t c_ns,
                       bool first)
 {
@@ -114,6 +121,7 @@ static void run_micro(const engine *e, int64_t k, const char *s, const char *v, 
     void *one = e->is_float ? (void *)(uintptr_t)&one_f32 : (void *)(uintptr_t)&one_f64;
     void *zero = e->is_float ? (void *)(uintptr_t)&zero_f32 : (void *)(uintptr_t)&zero_f64;
     void *ps = (void *)(uintptr_t)s, *pv = (void *)(uintptr_t)v, *beta = first ? zero : one;
+    if (first && e->reads_c) clear(e, c, e->sw, e->vw, c_ms, c_ns);
     auxinfo_t aux;
     memset(&aux, 0, sizeof aux);
     bli_auxinfo_set_next_a(e->v_is_b ? ps : pv, &aux);
@@ -150,7 +158,7 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
     const engine *e = j->e;
     if (rows == e->sw && skip == 0 && cols == e->vw) {
         run_micro(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
-    } else if (e->own && skip == 0) {
+    } else if (e->own && skip == 0 && rows <= e->isa->max_rows) {
         run_own(e, &(gr_tile){.rows = rows, .cols = cols, .k = j->kc, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc,
                               .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms, .c_cs = j->c_ns,
                               .first = j->first});
@@ -167,7 +175,7 @@ static const char *v_panel(const job *j, int64_t col, int64_t cols)
 {
     const engine *e = j->e;
     if (j->packed)
-        return j->packed + (j->k0 * j->panels * e->vw + (j->skip + col) / e->vw * j->kc * e->vw) * e->size;
+        return j->packed + (j->k0 * j->panels + (j->first_panel + (j->skip + col) / e->vw) * j->kc) * e->vw * e->size;
     pack(e, j->v_room, e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * e->size, j->v_ns, j->v_ks, cols, j->kc);
     return j->v_room;
 }
@@ -191,23 +199,25 @@ static void block_by_panels(const job *j)
     }
 }
 
-/* So few rows that packing S, or V where its columns lie side by side, does not pay. */
-static void block_of_few_rows(const job *j)
+/* Columns [col, col + cols) of the block of k in hand, S read where it lies: chunks of rows as
+ * even as can be, since one of few rows leaves the multipliers waiting. */
+static void direct_columns(const job *j, int64_t col, int64_t cols)
 {
     const engine *e = j->e;
-    const int64_t whole = j->packed ? j->n : j->n / e->vw * e->vw;
-    gr_tile t = {.rows = j->m, .cols = whole, .k = j->kc, .s = j->s + j->k0 * j->s_ks * e->size, .s_rs = j->s_ms,
-                 .s_ks = j->s_ks, .c = j->c, .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
-    t.v = j->packed ? v_panel(j, 0, 0) : j->v + j->k0 * j->v_ks * e->size;
-    t.v_ks = j->packed ? e->vw : j->v_ks;
-    t.v_ps = j->packed ? e->vw * j->kc : e->vw;
-    run_own(e, &t);
-    if (whole == j->n) return;
-    t.cols = j->n - whole;
-    t.v = v_panel(j, whole, t.cols);
-    t.v_ks = e->vw;
-    t.c = j->c + whole * j->c_ns * e->size;
-    run_own(e, &t);
+    gr_tile t = {.cols = cols, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks, .c_rs = j->c_ms, .c_cs = j->c_ns,
+                 .first = j->first};
+    const bool in_place = !j->packed && j->v_ns == 1 && j->m <= e->isa->max_rows && cols % e->vw == 0;
+    t.v = in_place ? j->v + (col + j->k0 * j->v_ks) * e->size : v_panel(j, col, cols);
+    t.v_ks = in_place ? j->v_ks : e->vw;
+    t.v_ps = in_place ? e->vw : e->vw * j->kc;
+    const int64_t chunks = (j->m + e->isa->max_rows - 1) / e->isa->max_rows;
+    for (int64_t i = 0; i < chunks; i++) {
+        const int64_t row = j->m * i / chunks;
+        t.rows = j->m * (i + 1) / chunks - row;
+        t.s = j->s + (row * j->s_ms + j->k0 * j->s_ks) * e->size;
+        t.c = j->c + (row * j->c_ms + col * j->c_ns) * e->size;
+        run_own(e, &t);
+    }
 }
 
 static void block_tiny(const job *j)
@@ -221,13 +231,6 @@ static void block_tiny(const job *j)
 }
 
 /* ---- a product ---- */
-
-static void clear(const job *j)
-{
-    for (int64_t i = 0; i < j->m; i++)
-        for (int64_t q = 0; q < j->n; q++)
-            memset(j->c + (i * j->c_ms + q * j->c_ns) * j->e->size, 0, (size_t)j->e->size);
-}
 
 /* Whether V should be the side of m: C is contiguous along it, or n fills no vector. */
 static bool sides_exchanged(const engine *e, const gr_gemm *g)
@@ -245,6 +248,7 @@ static job make_job(const gr_gemm *g)
              .accumulate = g->accumulate};
     if (g->packed) {
         j.panels = (g->packed_n + e->vw - 1) / e->vw;
+        j.first_panel = g->packed_col / e->vw;
         j.skip = g->packed_col % e->vw;
         j.packed = g->packed;
     } else if (sides_exchanged(e, g)) {
@@ -256,25 +260,57 @@ static job make_job(const gr_gemm *g)
     return j;
 }
 
+/* Whether packing S would cost more than it saves: V is there, or S meets few columns. */
+static bool reads_s_directly(const job *j)
+{
+    if (!j->e->own || j->skip != 0) return false;
+    if (j->m <= j->e->isa->max_rows) return true;
+    const int64_t panels = j->n / j->e->vw;
+    return j->s_ks == 1 ? j->packed || panels <= 4 : j->packed && panels <= 2;
+}
+
+/* One block of k after the other. */
+static void next_block(job *j, int64_t k0, int64_t length)
+{
+    j->k0 = k0;
+    j->kc = j->k - k0 < length ? j->k - k0 : length;
+    j->first = k0 == 0 && !j->accumulate;
+}
+
+/* C's columns, a panel at a time, stay in L1 from one block of k to the next. One or two rows
+ * take several panels at once, if those need not be packed first. */
+static void run_direct(job *j, int64_t length)
+{
+    const engine *e = j->e;
+    const int64_t panels = j->m <= 2 && (j->packed || j->v_ns == 1) ? 4 : 1;
+    for (int64_t col = 0, cols; col < j->n; col += cols) {
+        cols = panels * e->vw;
+        if (cols > j->n - col) cols = j->packed || j->n - col < e->vw ? j->n - col : (j->n - col) / e->vw * e->vw;
+        for (int64_t k0 = 0; k0 < j->k; k0 += length) {
+            next_block(j, k0, length);
+            direct_columns(j, col, cols);
+        }
+    }
+}
+
 void gr_gemm_run(const gr_gemm *g)
 {
     if (g->m <= 0 || g->n <= 0) return;
     job j = make_job(g);
+    const int64_t length = j.k > 0 ? block_length(j.k) : 0;
     if (j.k <= 0) {
-        if (!j.accumulate) clear(&j);
-        return;
-    }
-    const engine *e = j.e;
-    const int64_t length = block_length(j.k);
-    for (j.k0 = 0; j.k0 < j.k; j.k0 += length) {
-        j.kc = j.k - j.k0 < length ? j.k - j.k0 : length;
-        j.first = j.k0 == 0 && !j.accumulate;
-        if (g->packed)
-            j.packed = (const char *)g->packed + g->packed_col / e->vw * j.kc * e->vw * e->size;
-        if (e->own && !j.packed && j.m * j.n * j.kc <= TINY) block_tiny(&j);
-        else if (e->own && j.m <= e->sw && j.m <= e->isa->max_rows && j.skip == 0 && (j.packed || j.v_ns == 1))
-            block_of_few_rows(&j);
-        else block_by_panels(&j);
+        if (!j.accumulate) clear(j.e, j.c, j.m, j.n, j.c_ms, j.c_ns);
+    } else if (j.e->own && !j.packed && j.m * j.n * j.k <= TINY) {
+        next_block(&j, 0, length);
+        if (j.kc == j.k) block_tiny(&j);
+        else run_direct(&j, length);
+    } else if (reads_s_directly(&j)) {
+        run_direct(&j, length);
+    } else {
+        for (int64_t k0 = 0; k0 < j.k; k0 += length) {
+            next_block(&j, k0, length);
+            block_by_panels(&j);
+        }
     }
 }
 
@@ -352,6 +388,17 @@ static bool own_agrees(const engine *e)
     return true;
 }
 
+/* A product of zeros over a C of NaN. */
+static bool keeps_nan(const engine *e)
+{
+    char zero[64 * 8 + SLACK] __attribute__((aligned(64))) = {0}, c[64 * 16 * 8] __attribute__((aligned(64)));
+    memset(c, 0xff, sizeof c);
+    run_micro(e, 1, zero, zero, c, e->vw, 1, true);
+    for (int64_t i = 0; i < e->sw * e->vw * e->size; i++)
+        if (c[i] != 0) return true;
+    return false;
+}
+
 static void init_engine(engine *e, cntx_t *cntx, num_t dt)
 {
     memset(e, 0, sizeof *e);
@@ -363,12 +410,14 @@ static void init_engine(engine *e, cntx_t *cntx, num_t dt)
     const int64_t mr = bli_cntx_get_blksz_def_dt(dt, BLIS_MR, cntx), nr = bli_cntx_get_blksz_def_dt(dt, BLIS_NR, cntx);
     e->vw = e->v_is_b ? nr : mr;
     e->sw = e->v_is_b ? mr : nr;
+    if (e->sw > 16 || e->vw > 64) abort(); /* no microkernel of BLIS is so large */
+    e->reads_c = keeps_nan(e);
     e->mc = S_BYTES / (KC * e->size) / e->sw * e->sw;
     if (e->mc < e->sw) e->mc = e->sw;
     e->isa = gr_isa_at(0);
     for (int i = 0; gr_isa_at(i) && !e->own; i++) {
         const gr_isa *isa = gr_isa_at(i);
-        if ((e->is_float ? isa->panel_f32 : isa->panel_f64) != e->vw || e->sw > 16 || e->vw > 64) continue;
+        if ((e->is_float ? isa->panel_f32 : isa->panel_f64) != e->vw) continue;
         e->isa = isa;
         e->own = own_agrees(e);
     }
