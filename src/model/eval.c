@@ -34,6 +34,11 @@ int gr_binding_value(gr_model *m, gr_binding *b, gr_loc at, gr_var *out)
         b->state = r < 0 ? GR_BINDING_BAD : GR_BINDING_READY;
         if (r < 0) return -1;
     }
+    if (b->value.kind == GR_VAR_NONE && b->in == m->scope && b->doc && b->doc->kind == GR_DOC_NULL) {
+        gr_diag_error(m->diag, b->origin ? b->origin->at : at, "'%s' must be given: --set %s=...", b->name, b->name);
+        b->state = GR_BINDING_BAD;
+        return -1;
+    }
     *out = b->value;
     return 0;
 }

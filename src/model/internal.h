@@ -42,7 +42,8 @@ struct gr_scope {
 typedef struct gr_axis {
     const char *name;
     int64_t length;    /* -1: not known */
-    gr_loc at;         /* what gave it */
+    int64_t fed;       /* what is fed in place of the usual length; -1: that */
+    gr_loc at;         /* what gave the length */
 } gr_axis;
 
 struct gr_model {
@@ -55,7 +56,7 @@ struct gr_model {
     gr_doc *blocks;    /* the section `blocks:`, NULL if there is none */
     gr_doc *graph;     /* the section `graph:`, NULL if there is none */
     gr_scope *scope;   /* the file's vars, facts of the data source */
-    gr_axis *axes; int num_axes, cap_axes;
+    gr_axis **axes; int num_axes, cap_axes;
     gr_model_input *inputs; int num_inputs, cap_inputs; /* filled by gr_model_graph */
     int depth;         /* of vars being evaluated that refer to each other */
     void *build;       /* build.c's own */
@@ -121,9 +122,14 @@ gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec
 int gr_eval_attr(gr_model *m, gr_scope *s, gr_doc *d, const gr_attr_spec *spec, gr_attr *out);
 
 /* ---- axes ---- */
+/* The axis of that name, made if it is new; `name` in it is the one pointer for that name. */
+gr_axis *gr_axis_find(gr_model *m, const char *name);
 /* The length of an axis named in a shape: of the var of that name (which counts as used)
  * in s, else what gr_model_set_axis gave; -1 if neither is known. */
 int64_t gr_axis_length(gr_model *m, gr_scope *s, const char *name, gr_loc at);
+
+/* set.c: one KEY=VALUE, put in the place of what the file has. */
+void gr_model_apply_set(gr_model *m, const char *set);
 
 /* "; did you mean 'x'?" or, if none is near, "; there are: a, b, c" (names NULL-ended). */
 const char *gr_suggest(gr_arena *a, const char *name, const char *const *names);
