@@ -102,12 +102,15 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
     cli_option all[MAX_OPTIONS];
     struct option table[MAX_OPTIONS + 3] = {{0}};
     char letters[2 * MAX_OPTIONS + 2] = "";
-    int mine = count_own(own), total;
+    int mine = count_own(own), total, used = 0;
     memcpy(all, own, (size_t)mine * sizeof *own);
     total = mine + common_options(common, all + mine);
     for (int i = 0; i < total; i++) {
         table[i] = (struct option){all[i].name, all[i].value ? required_argument : no_argument, NULL, 256 + i};
-        if (all[i].letter) strncat(letters, (char[]){all[i].letter, all[i].value ? ':' : 0, 0}, 2);
+        if (all[i].letter) {
+            letters[used++] = all[i].letter;
+            if (all[i].value) letters[used++] = ':';
+        }
     }
     table[total] = (struct option){"help", no_argument, NULL, 'h'};
     table[total + 1] = (struct option){"version", no_argument, NULL, 'V'};
