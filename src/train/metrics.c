@@ -1,6 +1,6 @@
 /* metrics.c - metrics as results of the graph, and adding them up over batches. */
 #include "train/metrics.h"
-#include "pass/gradient.h"
+#include "pass/lift.h"
 
 #include <graphrun/metric.h>
 #include <math.h>
