@@ -7,28 +7,6 @@
 #include "pass/gradient.h"
 #include <string.h>
 
-/* ---- adjoints ---- */
-
-gr_value *ad_adjoint(ad_level *l, gr_value *v)
-{
-    ad_mark *m = ad_mark_of(v);
-    if (m->num_terms == 0) return NULL;
-    if (m->num_terms > 1) {
-        m->terms[0] = gr_emit_role(l->emitter, GR_ROLE_ADD, m->num_terms, m->terms, NULL);
-        m->num_terms = 1;
-    }
-    return m->terms[0];
-}
-
-void ad_add_term(ad_level *l, gr_value *v, gr_value *term)
-{
-    ad_mark *m = ad_mark_of(v);
-    if (!term || !m->wanted || term->type.dtype == GR_UNKNOWN) return;
-    if (term->node->graph != l->backward) term = gr_graph_capture(l->backward, term);
-    if (!gr_type_equal(&term->type, &v->type)) term = gr_emit_sum_to(l->emitter, term, &v->type);
-    *GR_PUSH(l->backward->arena, m->terms, m->num_terms, m->cap_terms) = term;
-}
-
 /* ---- one node ---- */
 
 typedef struct node_call {
@@ -160,7 +138,7 @@ static int named_backward(node_call *c)
 static bool takes_part(const gr_node *n)
 {
     bool has_adjoint = false, wanted = false;
-    for (int o = 0; o < n->num_out; o++) has_adjoint |= ad_mark_of(n->out[o])->num_terms > 0;
+    for (int o = 0; o < n->num_out; o++) has_adjoint |= ad_has_adjoint(n->out[o]);
     for (int o = 0; o < n->num_out; o++) wanted |= ad_mark_of(n->out[o])->wanted;
     if (!has_adjoint || !wanted) return false;
     if (n->scan) return true; /* what is asked for may be inside */
@@ -169,12 +147,24 @@ static bool takes_part(const gr_node *n)
     return false;
 }
 
+/* A slice gives its source a part. */
+static bool slice_gradient(ad_level *l, gr_node *n)
+{
+    if (n->op->role != GR_ROLE_SLICE || gr_node_attr(n, "step")->i != 1) return false;
+    gr_value *v = n->in[0], *out = n->out[0];
+    int64_t dim = gr_node_attr(n, "dim")->i, start = gr_node_attr(n, "start")->i;
+    if (dim >= 0) dim -= v->type.rank;
+    ad_add_part(l, v, (ad_part){ad_adjoint(l, out), (int)dim, start, start + out->type.dim[out->type.rank + dim]});
+    return true;
+}
+
 static int node_gradient(ad_level *l, gr_node *n)
 {
     if (!takes_part(n)) return 0;
     const char *name = gr_arena_printf(l->backward->arena, "%s'", n->name);
     gr_emitter_at(l->emitter, name, n->at);
     if (n->scan) return ad_scan_gradient(l, n);
+    if (slice_gradient(l, n)) return 0;
     node_call c = {l, n};
     if (n->op->gradient) {
         gr_node primed = *n; /* names what is emitted */
@@ -223,10 +213,9 @@ static int differentiate(gr_graph *g, gr_value *of, int n, gr_value *const *wrt,
     if (ad_mark_of(of)->wanted) ad_add_term(&root, of, ones_like(root.emitter, &of->type));
     if (ad_walk(&root) != 0) return -1;
     for (int i = 0; i < n; i++) {
-        ad_mark *m = ad_mark_of(wrt[i]);
-        if (m->num_terms == 0) continue;
         ad_level at = root; /* the sum belongs to the graph where the terms are */
-        at.backward = m->terms[0]->node->graph;
+        at.backward = ad_adjoint_graph(wrt[i]);
+        if (!at.backward) continue;
         gr_emitter_set_graph(at.emitter, at.backward);
         out[i] = gr_lift(ad_adjoint(&at, wrt[i]));
         gr_emitter_set_graph(at.emitter, g);

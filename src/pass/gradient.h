@@ -11,12 +11,20 @@
 #include "pass/lift.h"
 #include "pass/pass.h"
 
+/* A term of an adjoint that lies in [start, stop) of axis `dim` (negative). */
+typedef struct ad_part {
+    gr_value *grad;
+    int dim;
+    int64_t start, stop;
+} ad_part;
+
 /* gr_value.mark of a forward value while the pass is at work. */
 typedef struct ad_mark {
     bool wanted; /* depends on a value whose gradient is asked for */
     bool useful; /* the objective depends on it */
     signed char invariant; /* of a body: 1 the same at every step, -1 not, 0 not asked yet */
     gr_value **terms; int num_terms, cap_terms; /* of its adjoint, in the backward graph */
+    ad_part *parts; int num_parts, cap_parts;
     gr_value *import; /* the value as the backward graph sees it */
 } ad_mark;
 
@@ -27,6 +35,9 @@ typedef struct ad_level {
     gr_node *scan;                /* whose body `forward` is; NULL at the root */
     gr_node *loop;                /* whose body `backward` is */
     gr_emitter *emitter;          /* into `backward` */
+    gr_value *summed_from, *summed; /* the last term that was summed down, and to what */
+    struct ad_sum { gr_value *term, *carry; } *sums; /* accumulators of the loop */
+    int num_sums, cap_sums;
 } ad_level;
 
 /* reach.c */
@@ -40,11 +51,17 @@ bool ad_differentiable(const gr_node *n, int i);
 void ad_reach_wanted(gr_graph *g);
 void ad_reach_useful(gr_graph *g);
 
-/* differentiate.c */
+/* adjoint.c */
+bool ad_has_adjoint(gr_value *v);
 /* The adjoint of a forward value of the level, NULL where it is zero. */
 gr_value *ad_adjoint(ad_level *l, gr_value *v);
+/* The graph that it is in; NULL where it is zero. */
+gr_graph *ad_adjoint_graph(gr_value *v);
 /* Adds a term; one with v's broadcast shape is summed down to v's own. */
 void ad_add_term(ad_level *l, gr_value *v, gr_value *term);
+void ad_add_part(ad_level *l, gr_value *v, ad_part part);
+
+/* differentiate.c */
 /* Emits the gradients of all nodes of l->forward. 0 or -1. */
 int ad_walk(ad_level *l);
 

@@ -176,32 +176,43 @@ static void close_sequence(ad_level *l, int i)
     ad_add_term(l->outer, l->scan->in[i], gr_scan_stacked(l->loop, j));
 }
 
-/* acc starts at zeros, next = acc + terms; its last value is a term outside. */
-static void accumulate(ad_level *l, int i, int n, gr_value **terms)
+/* acc starts at zeros, next = acc + terms; gives its last value. Two invariants that get
+ * the same term (biases) share one. */
+static gr_value *accumulate(ad_level *l, int n, gr_value **terms)
 {
-    gr_value *arg = l->scan->scan->body->args[i];
     gr_value **sum = GR_NEW_ARRAY(l->backward->arena, gr_value *, n + 1);
-    gr_value *zeros = gr_emit_zeros(l->outer->emitter, &arg->type);
-    sum[0] = gr_scan_carry(l->loop, zeros, primed(l->backward, arg->node->name));
-    for (int k = 0; k < n; k++) sum[k + 1] = terms[k];
     int number;
+    for (int k = 0; k < l->num_sums && n == 1; k++)
+        if (l->sums[k].term == terms[0]) {
+            gr_arg_kind(l->sums[k].carry, &number);
+            return gr_scan_last(l->loop, number);
+        }
+    gr_value *zeros = gr_emit_zeros(l->outer->emitter, &terms[0]->type);
+    sum[0] = gr_scan_carry(l->loop, zeros, gr_arena_printf(l->backward->arena, "%s.sum", terms[0]->node->name));
+    for (int k = 0; k < n; k++) sum[k + 1] = terms[k];
     gr_arg_kind(sum[0], &number);
     gr_scan_set_next(l->loop, number, gr_emit_role(l->emitter, GR_ROLE_ADD, n + 1, sum, NULL));
-    gr_arg_kind(sum[0], &number);
-    ad_add_term(l->outer, l->scan->in[i], gr_scan_last(l->loop, number));
+    if (n == 1) *GR_PUSH(l->backward->arena, l->sums, l->num_sums, l->cap_sums) = (struct ad_sum){terms[0], sum[0]};
+    return gr_scan_last(l->loop, number);
 }
 
+/* The parts of an invariant stay parts outside. */
 static void close_invariant(ad_level *l, int i)
 {
     const ad_mark *m = ad_mark_of(l->scan->scan->body->args[i]);
-    gr_value **others = GR_NEW_ARRAY(l->backward->arena, gr_value *, m->num_terms + 1);
+    gr_value **others = GR_NEW_ARRAY(l->backward->arena, gr_value *, m->num_terms + 1), *in = l->scan->in[i];
     int rest = 0;
+    for (int k = 0; k < m->num_parts; k++) {
+        ad_part part = m->parts[k];
+        part.grad = accumulate(l, 1, &part.grad);
+        ad_add_part(l->outer, in, part);
+    }
     for (int k = 0; k < m->num_terms; k++) {
         gr_value *term = m->terms[k];
-        if (term->node->op->accumulate) accumulate(l, i, 1, &term);
+        if (term->node->op->accumulate) ad_add_term(l->outer, in, accumulate(l, 1, &term));
         else others[rest++] = term;
     }
-    if (rest > 0) accumulate(l, i, rest, others);
+    if (rest > 0) ad_add_term(l->outer, in, accumulate(l, rest, others));
 }
 
 static void close_args(ad_level *l)
