@@ -109,7 +109,7 @@ static inline vf vf_exp_tail(vf r)
     return vf_fma(q, r, vf_set(0.5f));
 }
 
-/* 1.0 ulp. Scaling in two steps lets 2^n overflow and underflow as it should. */
+/* 0.9 ulp. Scaling in two steps lets 2^n overflow and underflow as it should. */
 static inline vf vf_exp(vf x)
 {
     vi n;
@@ -170,7 +170,8 @@ static inline vf vf_log1p(vf x)
     return vf_select(x == 0.0f, x, y);
 }
 
-/* x P(x^2) / Q(x^2), within 2.0e-7 of tanh relatively; from 9.02 on it is 1. */
+/* x P(x^2) / Q(x^2), within 3.4e-7 of tanh relatively (the fit itself: 2.1e-8); from 9.02 on it
+ * is 1. */
 static inline vf vf_tanh(vf x)
 {
     vf c = vf_at_least(vf_at_most(x, 9.02f), -9.02f);
