@@ -1,5 +1,5 @@
 /* model.c - a model file's sections, and its vars. */
-#include "model/internal.h"
+#include "model/body.h"
 
 #include <string.h>
 
@@ -152,6 +152,7 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
     m->real = o && o->real ? o->real : GR_FLOAT32;
     m->registry = gr_registry_create(a);
     m->scope = gr_scope_create(a, NULL);
+    gr_model_builtin_blocks(m);
     for (int i = 0; o && o->sets && o->sets[i]; i++) gr_model_apply_set(m, o->sets[i]);
     read_vars(m);
     check_format(m);
@@ -161,6 +162,7 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
     load_plugins(m, o);
     m->blocks = map_section(m, "blocks", "a map of blocks: {Cell: {in: ..., graph: ..., out: ...}}");
     m->graph = map_section(m, "graph", "a map of nodes: {name: {op: ..., in: ...}}");
+    gr_model_blocks(m);
     return m;
 }
 
@@ -186,13 +188,18 @@ static bool has_mistake(const gr_model *m, const gr_doc *d)
     return false;
 }
 
-static void report_unused(gr_model *m, const gr_doc *d)
+/* Entries to report, found before any is: one must not hide the next. */
+typedef struct unused_list {
+    const gr_doc **item;
+    int count, cap;
+} unused_list;
+
+static void find_unused(gr_model *m, const gr_doc *d, unused_list *list)
 {
     for (int i = 0; i < d->count; i++) {
         const gr_doc *item = d->item[i];
-        if (item->used) report_unused(m, item);
-        else if (item->key && !has_mistake(m, d))
-            gr_diag_error(m->diag, item->key_at, "'%s' means nothing here; nothing reads it", item->key);
+        if (item->used) find_unused(m, item, list);
+        else if (item->key && !has_mistake(m, d)) *GR_PUSH(m->arena, list->item, list->count, list->cap) = item;
     }
 }
 
@@ -201,6 +208,14 @@ static void report_vars(gr_model *m, const gr_doc *vars)
     for (int i = 0; vars && i < vars->count; i++)
         if (!vars->item[i]->used)
             gr_diag_error(m->diag, vars->item[i]->key_at, "the var '%s' is never used", vars->item[i]->key);
+}
+
+static void check_block(gr_model *m, const gr_doc *block, unused_list *list)
+{
+    if (!block->used) return;
+    for (int i = 0; i < block->count; i++)
+        if (strcmp(block->item[i]->key, "vars") != 0) find_unused(m, block->item[i], list);
+    if (!has_mistake(m, block)) report_vars(m, gr_doc_peek(block, "vars"));
 }
 
 /* A bare name in any `shape` names an axis, and so uses the var of that name. */
@@ -217,17 +232,14 @@ static void mention_axes(gr_model *m, const gr_doc *d)
 void gr_model_check_unused(gr_model *m)
 {
     gr_doc *vars = gr_doc_peek(m->root, "vars");
+    unused_list list = {0};
     for (int i = 0; i < m->root->count; i++) {
         const gr_doc *section = m->root->item[i];
-        if (section->used && section != vars && section != m->blocks) report_unused(m, section);
+        if (section->used && section != vars && section != m->blocks) find_unused(m, section, &list);
     }
-    for (int i = 0; m->blocks && i < m->blocks->count; i++) {
-        const gr_doc *block = m->blocks->item[i];
-        if (!block->used) continue;
-        for (int k = 0; k < block->count; k++)
-            if (strcmp(block->item[k]->key, "vars") != 0) report_unused(m, block->item[k]);
-        if (!has_mistake(m, block)) report_vars(m, gr_doc_peek(block, "vars"));
-    }
+    for (int i = 0; m->blocks && i < m->blocks->count; i++) check_block(m, m->blocks->item[i], &list);
+    for (int i = 0; i < list.count; i++)
+        gr_diag_error(m->diag, list.item[i]->key_at, "'%s' means nothing here; nothing reads it", list.item[i]->key);
     /* A var counts as used wherever it is mentioned, in a section that this command does not
      * read and in a node that another mistake kept from being read, too. */
     for (int i = 0; i < m->root->count; i++)
