@@ -1,5 +1,6 @@
 /* lift.c - values by name; values of a loop's body as values outside of it. */
 #include "pass/lift.h"
+#include "base/map.h"
 
 gr_value *gr_find_value(gr_graph *g, const char *name)
 {
@@ -41,12 +42,21 @@ gr_type gr_lift_type(const gr_value *v)
     return t;
 }
 
-static void lift_values(gr_graph *root, gr_graph *g)
+/* A result under a name that no other has: nodes of two bodies may be called alike. */
+static void add_result(gr_graph *root, gr_map *taken, const char *name, gr_value *v)
+{
+    const char *own = name;
+    for (int k = 2; gr_map_get(taken, own); k++) own = gr_arena_printf(root->arena, "%s#%d", name, k);
+    gr_map_set(taken, own, v);
+    gr_graph_add_result(root, root->num_results, own, v);
+}
+
+static void lift_values(gr_graph *root, gr_graph *g, gr_map *taken)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         if (n->scan) {
-            lift_values(root, n->scan->body);
+            lift_values(root, n->scan->body, taken);
             continue;
         }
         for (int o = 0; o < n->num_out; o++) {
@@ -54,9 +64,14 @@ static void lift_values(gr_graph *root, gr_graph *g)
             if (!gr_is_float(v->type.dtype) || n->op->role == GR_ROLE_ARG || v->type.rank >= GR_MAX_RANK) continue;
             const char *name = n->num_out > 1 && v->port ? gr_arena_printf(root->arena, "%s.%s", n->name, v->port)
                                                          : n->name;
-            gr_graph_add_result(root, root->num_results, name, gr_lift(v));
+            add_result(root, taken, name, gr_lift(v));
         }
     }
 }
 
-void gr_lift_all(gr_graph *root) { lift_values(root, root); }
+void gr_lift_all(gr_graph *root)
+{
+    gr_map *taken = gr_map_create(root->arena);
+    for (int i = 0; i < root->num_results; i++) gr_map_set(taken, root->result_names[i], root->results[i]);
+    lift_values(root, root, taken);
+}
