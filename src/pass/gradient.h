@@ -22,7 +22,6 @@ typedef struct ad_part {
 typedef struct ad_mark {
     bool wanted; /* depends on a value whose gradient is asked for */
     bool useful; /* the objective depends on it */
-    signed char invariant; /* of a body: 1 the same at every step, -1 not, 0 not asked yet */
     gr_value **terms; int num_terms, cap_terms; /* of its adjoint, in the backward graph */
     ad_part *parts; int num_parts, cap_parts;
     gr_value *import; /* the value as the backward graph sees it */
@@ -39,6 +38,12 @@ typedef struct ad_level {
     struct ad_sum { gr_value *term, *carry; } *sums; /* accumulators of the loop */
     int num_sums, cap_sums;
 } ad_level;
+
+/* invariant.c */
+/* Moves what is the same at every step out of all loops. 0 or -1. */
+int ad_move_invariants(gr_graph *g);
+/* Whether v's node has no inputs and may be made again anywhere. */
+bool ad_is_constant(const gr_value *v);
 
 /* reach.c */
 ad_mark *ad_mark_of(gr_value *v);

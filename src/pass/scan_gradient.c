@@ -70,24 +70,6 @@ static gr_value *import_again(ad_level *l, gr_value *v)
     return ad_mark_of(v)->import;
 }
 
-/* Whether v is the same at every step and can be made from invariants alone. */
-static bool is_invariant(gr_value *v)
-{
-    ad_mark *m = ad_mark_of(v);
-    if (m->invariant) return m->invariant > 0;
-    const gr_node *n = v->node;
-    bool yes;
-    if (n->op->role == GR_ROLE_ARG) {
-        int number;
-        yes = gr_arg_kind(v, &number) == GR_ARG_INVARIANT;
-    } else {
-        yes = !n->scan && !(n->op->traits & (GR_RANDOM | GR_EFFECT));
-        for (int i = 0; i < n->num_in && yes; i++) yes = !n->in[i] || is_invariant(n->in[i]);
-    }
-    m->invariant = yes ? 1 : -1;
-    return yes;
-}
-
 /* A view is made again from its source, unless that would keep much more than the view. */
 static bool is_cheap_view(gr_value *v)
 {
@@ -109,7 +91,7 @@ gr_value *ad_import(ad_level *l, gr_value *v)
     ad_mark *m = ad_mark_of(v);
     if (m->import) return m->import;
     if (v->node->op->role == GR_ROLE_ARG) return m->import = import_arg(l, v);
-    if (is_invariant(v)) return import_again(l, v);
+    if (ad_is_constant(v)) return import_again(l, v);
     int carry = carry_made_by(l->scan->scan, v);
     if (carry >= 0) return m->import = import_carry(l, carry, true, value_name(v));
     if (is_cheap_view(v)) return import_again(l, v);
