@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SPLIT (-1)
+#define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
 
 typedef struct maker {
     gr_arena *a;
@@ -63,6 +64,7 @@ static double item_ready(const maker *m, int first, int last)
 static void place_item(maker *m, int first, int last)
 {
     double ready = item_ready(m, first, last), whole = item_cost(m, first, last, false);
+    if (m->n > 1 && ready > 0) ready += m->topo->wait_ns;
     double all = ready, best = 0;
     int owner = 0;
     for (int w = 0; w < m->n; w++) {
@@ -276,7 +278,9 @@ static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *to
     for (int w = 0; w < n; w++) count_tasks(&m, w);
     for (int w = 0; w < n; w++) {
         write_list(&m, &s->worker[w], w);
-        if (m.busy[w] > s->predicted) s->predicted = m.busy[w];
+        for (int i = 0; i < s->worker[w].num_waits; i++) s->worker[s->worker[w].waits[i].worker].awaited = true;
+        double end = m.busy[w] + (n > 1 ? START_NS : 0);
+        if (end > s->predicted) s->predicted = end;
     }
     return s;
 }

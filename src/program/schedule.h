@@ -26,6 +26,7 @@ typedef struct gr_worker_list {
     gr_instruction *ins; int num_ins;
     gr_wait *waits; int num_waits;
     int64_t tasks;          /* finished in one run of the program */
+    bool awaited;           /* another worker waits for one of its tasks */
     int core;               /* hwloc logical index of its core; -1: not bound */
     double load;            /* predicted nanoseconds */
 } gr_worker_list;

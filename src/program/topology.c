@@ -5,6 +5,7 @@
 #include "program/schedule.h"
 #include <hwloc.h>
 #include <pthread.h>
+#include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hwloc_topology_t machine;
@@ -60,17 +61,22 @@ static void describe(gr_arena *a, hwloc_topology_t t, hwloc_const_cpuset_t withi
     out->wait_ns = 300;
 }
 
-static int describe_synthetic(gr_arena *a, const char *text, gr_topology *out, gr_error *e)
+static bool try_synthetic(gr_arena *a, const char *text, gr_topology *out)
 {
     hwloc_topology_t t;
-    if (hwloc_topology_init(&t) < 0) return gr_set_error(e, GR_ENOMEM, "hwloc has no memory");
-    int r = 0;
-    if (hwloc_topology_set_synthetic(t, text) < 0 || hwloc_topology_load(t) < 0)
-        r = gr_set_error(e, GR_EINVAL, "'%s' is no topology; write for example \"pack:2 l3:1 l2:8 core:1 pu:2\"", text);
-    else
-        describe(a, t, NULL, out);
+    if (hwloc_topology_init(&t) < 0) return false;
+    bool good = hwloc_topology_set_synthetic(t, text) == 0 && hwloc_topology_load(t) == 0;
+    if (good) describe(a, t, NULL, out);
     hwloc_topology_destroy(t);
-    return r;
+    return good;
+}
+
+/* hwloc wants every description to end with its pu; here they may be left out. */
+static int describe_synthetic(gr_arena *a, const char *text, gr_topology *out, gr_error *e)
+{
+    const char *full = strstr(text, "pu:") ? text : gr_arena_printf(a, "%s pu:1", text);
+    if (try_synthetic(a, full, out)) return 0;
+    return gr_set_error(e, GR_EINVAL, "'%s' is no topology; write for example \"pack:2 l3:1 l2:8 core:1 pu:2\"", text);
 }
 
 gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e)

@@ -245,6 +245,7 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins, const int64_t 
 void gr_run_list(gr_worker_run *w)
 {
     int64_t index[GR_MAX_LOOPS] = {0}, done = w->threads > 1 ? w->base[w->index] : 0;
+    bool counts = w->threads > 1 && w->list->awaited;
     const gr_loop_info *loop;
     for (int i = 0; i < w->list->num_ins; i++) {
         const gr_instruction *ins = &w->list->ins[i];
@@ -252,7 +253,7 @@ void gr_run_list(gr_worker_run *w)
         case GR_RUN:
             if (ins->num_waits) wait_all(w, ins, index);
             run_task(w, &w->task[i], index);
-            if (w->threads > 1) gr_signal_raise(w->progress[w->index], ++done);
+            if (counts) gr_signal_raise(w->progress[w->index], ++done);
             break;
         case GR_LOOP_BEGIN:
             index[w->program->loops[ins->loop].depth] = 0;

@@ -44,6 +44,6 @@ typedef struct gr_worker_run {
 /* Works out all that is the same in every run. where[b]: the memory of buffer b. All lives
  * in `a`. */
 void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where);
-/* Runs the list once. With threads > 1 waits and counts, else neither. */
+/* Runs the list once. With several workers it waits, and counts if another waits for it. */
 void gr_run_list(gr_worker_run *w);
 #endif
