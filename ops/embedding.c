@@ -1,0 +1,198 @@
+/* embedding.c - rows of a table, by number.
+ *
+ * Take(table, index) is table[index]. Its gradient adds each row of the gradient to the row
+ * of the table it came from. A unit there is a strip of columns of the whole table, and adds
+ * in the order of the indices, so that no two units write one element and the order of a sum
+ * never changes. */
+#ifdef REAL
+
+static void NAME(take_run)(const gr_call *call)
+{
+    const gr_tensor *table = &call->in[0];
+    int64_t rows = table->dim[0], width = row_width(table);
+    const int32_t *index = call->in[1].data;
+    for (int64_t u = call->begin; u < call->end; u++) {
+        REAL *to = (REAL *)call->out[0].data + u * width;
+        int32_t i = index[u];
+        if (i >= 0 && i < rows) memcpy(to, (const REAL *)table->data + i * width, sizeof *to * (size_t)width);
+        else for (int64_t j = 0; j < width; j++) to[j] = (REAL)NAN;
+    }
+}
+
+static void NAME(take_back_run)(const gr_call *call)
+{
+    const gr_tensor *out = &call->out[0];
+    int64_t rows = out->dim[0], width = row_width(out), n = count(&call->in[0]), skip = call->attr[1].present ? call->attr[1].i : -1;
+    const int32_t *index = call->in[0].data;
+    const REAL *grad = call->in[1].data;
+    int32_t *met = call->scratch;
+    bool by_frequency = call->attr[2].i != 0;
+    if (by_frequency) count_indices(index, n, rows, met);
+    for (int64_t u = call->begin; u < call->end; u++) {
+        int64_t col = u * STRIP, m = width - col < STRIP ? width - col : STRIP;
+        for (int64_t r = 0; r < rows; r++) memset((REAL *)out->data + r * width + col, 0, sizeof(REAL) * (size_t)m);
+        for (int64_t i = 0; i < n; i++) {
+            if (index[i] < 0 || index[i] >= rows || index[i] == skip) continue;
+            const REAL *g = grad + i * width + col;
+            REAL *to = (REAL *)out->data + index[i] * width + col, share = by_frequency ? (REAL)met[index[i]] : 1;
+            if (by_frequency) for (int64_t j = 0; j < m; j++) to[j] += g[j] / share;
+            else for (int64_t j = 0; j < m; j++) to[j] += g[j];
+        }
+    }
+}
+
+#else
+#include "util.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { STRIP = 64 };
+
+static int64_t count(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    return n;
+}
+
+static int64_t row_width(const gr_tensor *table)
+{
+    int64_t n = 1;
+    for (int i = 1; i < table->rank; i++) n *= table->dim[i];
+    return n;
+}
+
+static void count_indices(const int32_t *index, int64_t n, int64_t rows, int32_t *met)
+{
+    memset(met, 0, sizeof *met * (size_t)rows);
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] >= 0 && index[i] < rows) met[index[i]]++;
+}
+
+#define GR_KERNELS "embedding.c"
+#include <graphrun/each_real.h>
+
+#define REALS(fn) (const gr_kernel[]){{GR_FLOAT32, fn##_f32}, {GR_FLOAT64, fn##_f64}, {0, NULL}}
+
+/* ---- Take ---- */
+
+static int take_infer(gr_ctx *c)
+{
+    const gr_type *table = gr_in_type(c, 0), *index = gr_in_type(c, 1);
+    gr_type t = *index;
+    if (op_need_float(c, 0) < 0 || op_need_int(c, 1) < 0) return -1;
+    if (index->dtype != GR_INT32) return gr_fail(c, GR_AT_INPUT, "index", "index must be int32; Cast converts");
+    if (table->rank < 1 || table->rank - 1 + index->rank > GR_MAX_RANK)
+        return gr_fail(c, GR_AT_NODE, NULL, "cannot take %s from %s", op_type_text(c, index), op_type_text(c, table));
+    t.dtype = table->dtype;
+    for (int i = 1; i < table->rank; i++) {
+        t.axis[t.rank] = table->axis[i];
+        t.dim[t.rank++] = table->dim[i];
+    }
+    return gr_set_output(c, 0, &t);
+}
+
+static int take_gradient(gr_ctx *c)
+{
+    const gr_type *table = gr_in_type(c, 0);
+    const gr_attr *padding = gr_get(c, "padding_idx");
+    gr_val in[2] = {gr_in(c, 1), gr_grad(c, 0)};
+    const char *skip = padding->present ? op_text(c, "padding_idx=%" PRId64 ", ", padding->i) : "";
+    return gr_set_grad(c, 0, 0, gr_emit(c, "TakeGradient", NULL, 2, in, "%sshape=%s, scale_grad_by_freq=%s", skip,
+                                        op_ints(c, table->rank, table->dim), gr_bool(c, "scale_grad_by_freq") ? "true" : "false"));
+}
+
+static int64_t take_units(const gr_call *call) { return count(&call->in[1]); }
+
+static const gr_attr_spec take_attrs[] = {
+    {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "An index whose row gets no gradient."},
+    {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
+    OP_END};
+static const gr_port take_in[] = {{"table", GR_PORT_WHOLE, "[rows, ...]"}, {"index", GR_PORT_INT, "[...]: rows of the table"}, OP_END};
+static const gr_port take_out[] = {{"output", 0, "[index..., ...]; NaN where an index is no row"}, OP_END};
+
+extern const gr_op gr_op_take;
+const gr_op gr_op_take = {GR_OP_HEADER, .name = "Take", .summary = "Rows of a table, by number.", .formula = "table[index]",
+    .attrs = take_attrs, .inputs = take_in, .outputs = take_out, .traits = GR_ROWWISE, .infer = take_infer,
+    .gradient = take_gradient, .units = take_units, .kernels = REALS(take_run)};
+
+/* ---- TakeGradient ---- */
+
+static int take_back_infer(gr_ctx *c)
+{
+    const gr_attr *shape = gr_get(c, "shape");
+    gr_type t = {.dtype = gr_in_type(c, 1)->dtype, .rank = (int)shape->n};
+    memcpy(t.dim, shape->ints, sizeof *shape->ints * (size_t)shape->n);
+    return gr_set_output(c, 0, &t);
+}
+
+static int64_t take_back_units(const gr_call *call) { return (row_width(&call->out[0]) + STRIP - 1) / STRIP; }
+
+static size_t take_back_scratch(const gr_call *call)
+{
+    return call->attr[2].i ? sizeof(int32_t) * (size_t)call->out[0].dim[0] : 0;
+}
+
+static double take_back_flops(const gr_call *call) { return (double)count(&call->in[1]) + (double)count(&call->out[0]); }
+
+/* The kernel adds over all axes of the index, an axis of steps among them. */
+static int take_back_accumulate(gr_ctx *c)
+{
+    const gr_attr *padding = gr_get(c, "padding_idx"), *shape = gr_get(c, "shape");
+    gr_val in[2] = {gr_in(c, 0), gr_in(c, 1)};
+    if (!gr_is_stacked(c, 0, 0) || !gr_is_stacked(c, 1, 0) || gr_bool(c, "scale_grad_by_freq")) return 1;
+    const char *skip = padding->present ? op_text(c, "padding_idx=%" PRId64 ", ", padding->i) : "";
+    return gr_set_result(c, 0, gr_emit(c, "TakeGradient", NULL, 2, in, "%sshape=%s", skip, op_ints(c, shape->n, shape->ints)));
+}
+
+static const gr_attr_spec take_back_attrs[] = {
+    {"shape", GR_ATTR_INTS, NULL, 0, 0, NULL, "Of the table."},
+    {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "An index whose row gets no gradient."},
+    {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
+    OP_END};
+static const gr_port take_back_in[] = {{"index", GR_PORT_INT, "[...]"}, {"grad_output", 0, "[index..., ...]"}, OP_END};
+static const gr_port take_back_out[] = {{"grad_table", 0, "[rows, ...]"}, OP_END};
+
+extern const gr_op gr_op_take_gradient;
+const gr_op gr_op_take_gradient = {GR_OP_HEADER, .name = "TakeGradient", .summary = "The gradient of Take toward its table.",
+    .attrs = take_back_attrs, .inputs = take_back_in, .outputs = take_back_out, .infer = take_back_infer,
+    .accumulate = take_back_accumulate, .units = take_back_units, .scratch = take_back_scratch, .flops = take_back_flops,
+    .kernels = REALS(take_back_run)};
+
+/* ---- Embedding ---- */
+
+static int embedding_expand(gr_ctx *c)
+{
+    int64_t rows = gr_int(c, "num_embeddings");
+    gr_type t = {.dtype = gr_real(c), .rank = 2, .dim = {rows, gr_int(c, "embedding_dim")}};
+    const gr_attr *padding = gr_get(c, "padding_idx");
+    const char *skip = "", *init = "Normal mean=0 std=1";
+    if (op_need_int(c, 0) < 0) return -1;
+    if (padding->present) {
+        int64_t row = padding->i < 0 ? padding->i + rows : padding->i;
+        if (row < 0 || row >= rows)
+            return gr_fail(c, GR_AT_ATTR, "padding_idx", "padding_idx=%" PRId64 " is not one of %" PRId64 " rows", padding->i, rows);
+        skip = op_text(c, "padding_idx=%" PRId64 ", ", row);
+        init = op_text(c, "Normal mean=0 std=1 zero_row=%" PRId64, row);
+    }
+    gr_val in[2] = {gr_parameter(c, "weight", &t, "%s", init), gr_in(c, 0)};
+    return gr_set_result(c, 0, gr_emit(c, "Take", "", 2, in, "%sscale_grad_by_freq=%s", skip,
+                                       gr_bool(c, "scale_grad_by_freq") ? "true" : "false"));
+}
+
+static const gr_attr_spec embedding_attrs[] = {
+    {"num_embeddings", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Rows of the table."},
+    {"embedding_dim", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Length of a row."},
+    {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "A row that starts at 0 and gets no gradient."},
+    {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
+    OP_END};
+static const gr_port embedding_in[] = {{"input", GR_PORT_INT, "[...]: rows of the table"}, OP_END};
+static const gr_port embedding_out[] = {{"output", 0, "[..., embedding_dim]"}, OP_END};
+
+extern const gr_op gr_op_embedding;
+const gr_op gr_op_embedding = {GR_OP_HEADER, .name = "Embedding", .summary = "A learned vector for each number.",
+    .formula = "weight[input]", .reference = "torch.nn.Embedding", .attrs = embedding_attrs, .inputs = embedding_in,
+    .outputs = embedding_out, .expand = embedding_expand};
+#endif

@@ -1,0 +1,72 @@
+/* loss.c - losses that are formulas of the input (a) and the target (b), then reduced. */
+#include "expression.h"
+#include "util.h"
+
+#include <math.h>
+#include <string.h>
+
+static const gr_port pair[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"}, OP_END};
+static const gr_port weighted[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"},
+                                   {"weight", GR_PORT_OPTIONAL, "[...]: how much each element counts"}, OP_END};
+static const gr_port output[] = {{"output", 0, "[], or [...] without reduction"}, OP_END};
+
+static int same_shape(gr_ctx *c)
+{
+    const gr_type *a = gr_in_type(c, 0), *b = gr_in_type(c, 1);
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++) same = a->dim[i] == b->dim[i];
+    if (same) return 0;
+    return gr_fail(c, GR_AT_INPUT, "target", "input is %s and target is %s; they must have one shape", op_type_text(c, a), op_type_text(c, b));
+}
+
+static int formula_expand(gr_ctx *c)
+{
+    if (same_shape(c) < 0) return -1;
+    gr_val loss = op_expression(c, gr_self(c)->data);
+    if (gr_self(c)->inputs[2].name && gr_count(c, 2)) loss = gr_emit2(c, "Mul", loss, gr_in(c, 2));
+    return gr_set_result(c, 0, op_reduce_loss(c, loss));
+}
+
+/* target (ln target - input), 0 where target is 0. */
+static int kl_div_expand(gr_ctx *c)
+{
+    if (same_shape(c) < 0) return -1;
+    gr_val loss = op_expression(c, gr_bool(c, "log_target") ? "exp(b) * (b - a)"
+                                                            : "where(b == 0, 0, b * log(where(b == 0, 1, b))) - b * a");
+    if (strcmp(gr_string(c, "reduction"), "batchmean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
+    const gr_type *t = gr_in_type(c, 0);
+    double n = t->rank ? (double)t->dim[0] : 1;
+    return gr_set_result(c, 0, gr_emit2(c, "Mul", gr_emit1(c, "Sum", loss), op_number(c, 1 / n)));
+}
+
+#define REDUCTION {"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum", "What becomes of the elements' losses."}
+static const gr_attr_spec plain[] = {REDUCTION, OP_END};
+static const gr_attr_spec smooth[] = {REDUCTION, {"beta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, OP_END};
+static const gr_attr_spec huber[] = {REDUCTION, {"delta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, OP_END};
+static const gr_attr_spec kl[] = {{"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum|batchmean", "batchmean divides by the first axis."},
+                                  {"log_target", GR_ATTR_BOOL, "false", 0, 0, NULL, "The target is a logarithm too."}, OP_END};
+
+#define LOSS(NAME, symbol, ports, list, text, math, formula_text)                                                    \
+    extern const gr_op gr_op_##symbol;                                                                         \
+    const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
+                                .reference = "torch.nn." #NAME, .attrs = list, .inputs = ports,              \
+                                .outputs = output, .expand = formula_expand, .data = formula_text};
+
+LOSS(MSELoss, mse_loss, pair, plain, "The mean squared error.", "(input - target)^2", "d = a - b; d * d")
+LOSS(L1Loss, l1_loss, pair, plain, "The mean absolute error.", "|input - target|", "abs(a - b)")
+LOSS(SmoothL1Loss, smooth_l1_loss, pair, smooth, "A square near 0, a line far from it.", "d < beta ? d^2 / (2 beta) : d - beta / 2, d = |input - target|",
+     "d = abs(a - b); where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta)")
+LOSS(HuberLoss, huber_loss, pair, huber, "A square near 0, a line far from it.", "d < delta ? d^2 / 2 : delta * (d - delta / 2), d = |input - target|",
+     "d = abs(a - b); where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))")
+LOSS(BCELoss, bce_loss, weighted, plain, "Cross entropy of a probability and a target from 0 to 1.",
+     "-target ln input - (1 - target) ln(1 - input), logarithms at least -100",
+     "s = where(a <= 0, 1, a); t = where(a >= 1, 0, a); "
+     "-(b * where(a <= 0, -100, log(s)) + (1 - b) * where(a >= 1, -100, log1p(-t)))")
+LOSS(BCEWithLogitsLoss, bce_with_logits_loss, weighted, plain, "BCELoss of a sigmoid, exact where it is near 0 or 1.",
+     "-target ln sigmoid(input) - (1 - target) ln(1 - sigmoid(input))",
+     "s = where(a < -40, 0, a); (1 - b) * a + where(a < -40, -a, log1p(exp(-s)))")
+
+extern const gr_op gr_op_kl_div_loss;
+const gr_op gr_op_kl_div_loss = {GR_OP_HEADER, .name = "KLDivLoss", .summary = "How far log probabilities are from a distribution.",
+    .formula = "target * (ln target - input)", .reference = "torch.nn.KLDivLoss", .attrs = kl, .inputs = pair, .outputs = output,
+    .expand = kl_div_expand};

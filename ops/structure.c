@@ -1,0 +1,19 @@
+/* structure.c - ops that the passes use to hold a graph together. */
+#include "util.h"
+
+static const gr_port values_in[] = {{"input", GR_PORT_VARIADIC | GR_PORT_OPTIONAL, "[...]: any"}, OP_END};
+static const gr_port values_out[] = {{"output", GR_PORT_VARIADIC, "[...]: any"}, OP_END};
+
+static int given_infer(gr_ctx *c)
+{
+    (void)c; /* whoever makes the node sets its types */
+    return 0;
+}
+
+extern const gr_op gr_op_arg, gr_op_scan, gr_op_fused;
+const gr_op gr_op_arg = {GR_OP_HEADER, .name = "Arg", .summary = "What the body of a Scan gets from outside.",
+    .outputs = values_out, .role = GR_ROLE_ARG, .infer = given_infer};
+const gr_op gr_op_scan = {GR_OP_HEADER, .name = "Scan", .summary = "Repeats a graph for each step of a sequence.",
+    .inputs = values_in, .outputs = values_out, .role = GR_ROLE_SCAN, .infer = given_infer};
+const gr_op gr_op_fused = {GR_OP_HEADER, .name = "Fused", .summary = "Pointwise ops joined into one pass over memory.",
+    .inputs = values_in, .outputs = values_out, .role = GR_ROLE_FUSED, .infer = given_infer};
