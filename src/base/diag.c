@@ -49,7 +49,8 @@ static bool known(const gr_diag *d, gr_loc at, const char *text)
 
 static void add(gr_diag *d, gr_loc at, bool note, const char *text)
 {
-    *GR_PUSH(d->arena, d->entries, d->count, d->cap) = (entry){at, text, note, d->count};
+    entry e = {at, text, note, d->count}; /* its place, read before the list grows */
+    *GR_PUSH(d->arena, d->entries, d->count, d->cap) = e;
     d->errors += !note;
 }
 
