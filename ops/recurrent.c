@@ -29,11 +29,17 @@ typedef struct rnn {
     bool unequal;                   /* hidden_sizes differ */
 } rnn;
 
-static const gr_attr *rnn_attr(const rnn *r, const char *name)
+static const gr_attr_spec *rnn_spec(const rnn *r, const char *name)
 {
     for (const gr_attr_spec *s = r->op->attrs; s && s->name; s++)
-        if (strcmp(s->name, name) == 0) return gr_get(r->c, name);
+        if (strcmp(s->name, name) == 0) return s;
     return NULL;
+}
+
+/* The attribute of this node, NULL if its op has none of that name. */
+static const gr_attr *rnn_attr(const rnn *r, const char *name)
+{
+    return rnn_spec(r, name) ? gr_get(r->c, name) : NULL;
 }
 
 static int rnn_port(const gr_port *ports, const char *name)
@@ -124,7 +130,7 @@ static const char *rnn_cell_attrs(const rnn *r, int64_t layer)
     size_t room = 0;
     for (const gr_attr_spec *s = r->cell->attrs; s && s->name; s++) {
         const gr_attr *a = rnn_attr(r, s->name);
-        room += strlen(s->name) + 32 + (a && a->present ? rnn_value_text(NULL, 0, s->kind, a) : 0);
+        room += strlen(s->name) + 32 + (a && a->present ? rnn_value_text(NULL, 0, rnn_spec(r, s->name)->kind, a) : 0);
     }
     char *text = gr_alloc(r->c, room + 1);
     size_t n = 0;
@@ -134,7 +140,7 @@ static const char *rnn_cell_attrs(const rnn *r, int64_t layer)
         const gr_attr *a = own ? &width : rnn_attr(r, s->name);
         if (!a || !a->present) continue;
         n += (size_t)snprintf(text + n, room - n, "%s%s=", n ? ", " : "", s->name);
-        n += rnn_value_text(text + n, room - n, own ? GR_ATTR_INT : s->kind, a);
+        n += rnn_value_text(text + n, room - n, own ? GR_ATTR_INT : rnn_spec(r, s->name)->kind, a);
     }
     return text;
 }

@@ -15,6 +15,7 @@ struct gr_diag {
     gr_arena *arena;
     entry *entries;
     int count, cap, errors;
+    bool muted; /* the last error was known; so are its notes */
 };
 
 int gr_set_error(gr_error *e, gr_status status, const char *fmt, ...)
@@ -49,7 +50,7 @@ static bool known(const gr_diag *d, gr_loc at, const char *text)
 
 static void add(gr_diag *d, gr_loc at, bool note, const char *text)
 {
-    entry e = {at, text, note, d->count}; /* its place, read before the list grows */
+    entry e = {at, text, note, d->count};
     *GR_PUSH(d->arena, d->entries, d->count, d->cap) = e;
     d->errors += !note;
 }
@@ -57,7 +58,8 @@ static void add(gr_diag *d, gr_loc at, bool note, const char *text)
 void gr_diag_verror(gr_diag *d, gr_loc at, const char *fmt, va_list args)
 {
     const char *text = gr_arena_vprintf(d->arena, fmt, args);
-    if (!known(d, at, text)) add(d, at, false, text);
+    d->muted = known(d, at, text);
+    if (!d->muted) add(d, at, false, text);
 }
 
 void gr_diag_error(gr_diag *d, gr_loc at, const char *fmt, ...)
@@ -72,7 +74,7 @@ void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    add(d, at, true, gr_arena_vprintf(d->arena, fmt, args));
+    if (!d->muted) add(d, at, true, gr_arena_vprintf(d->arena, fmt, args));
     va_end(args);
 }
 

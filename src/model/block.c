@@ -179,8 +179,9 @@ static int carry_size(const block *b, gr_scope *s, const char *name, int64_t *si
     gr_doc *d = entry ? gr_doc_get(entry, "size") : NULL;
     if (d) return gr_eval_int(b->m, s, d, 1, size);
     gr_binding *hidden = gr_scope_find(s, "hidden_size");
-    if (hidden && hidden->state == GR_BINDING_READY && hidden->value.kind == GR_VAR_INT) {
-        *size = hidden->value.i;
+    gr_var v;
+    if (hidden && gr_binding_value(b->m, hidden, b->graph->key_at, &v) == 0 && v.kind == GR_VAR_INT) {
+        *size = v.i;
         return 0;
     }
     gr_diag_error(b->m->diag, b->graph->key_at, "how wide is the carry '%s' of '%s'? Give the block 'carry: {%s: {size: ...}}' "

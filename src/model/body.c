@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MAX_CHAIN = 10000 }; /* ordering recurses along it */
+
 gr_item *gr_body_find(const gr_body *b, const char *name)
 {
     for (int i = 0; i < b->num_items; i++)
@@ -49,6 +51,10 @@ int gr_body_use(gr_body *b, gr_doc *doc, gr_use *u)
         gr_diag_error(b->m->diag, doc->at, "expected the name of a node here");
         return -1;
     }
+    if (!b->raw && !b->e && strchr(doc->text, '$')) {
+        gr_mention(b->m, b->scope, doc);
+        return 0;
+    }
     u->text = strchr(doc->text, '$') ? gr_eval_text(b->m, b->scope, doc) : doc->text;
     if (!u->text) return -1;
     const char *dot = strchr(u->text, '.');
@@ -81,6 +87,11 @@ static void visit(gr_body *b, int item)
     if (it->state == GR_ITEM_DONE) return;
     if (it->state == GR_ITEM_BUSY) {
         report_cycle(b, item);
+        return;
+    }
+    if (b->num_busy >= MAX_CHAIN) {
+        gr_diag_error(b->m->diag, it->doc->key_at, "a chain of more than %d nodes leads here", MAX_CHAIN);
+        it->bad = true;
         return;
     }
     it->state = GR_ITEM_BUSY;

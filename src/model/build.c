@@ -42,7 +42,8 @@ static void add_input(gr_model *m, const gr_node *n)
 gr_graph *gr_model_graph(gr_model *m)
 {
     if (!m->graph) {
-        gr_diag_error(m->diag, m->root->at, "the file has no 'graph', a map of nodes: {name: {op: ..., in: ...}}");
+        if (!gr_doc_peek(m->root, "graph"))
+            gr_diag_error(m->diag, m->root->at, "the file has no 'graph', a map of nodes: {name: {op: ..., in: ...}}");
         return NULL;
     }
     gr_graph *g = gr_graph_create(m->arena, m->registry, m->diag, m->real);

@@ -391,7 +391,7 @@ static int wire_port(gr_body *b, gr_item *it, int p, wiring *w)
         }
         for (int k = 0; k < n && got > 0; k++) *GR_PUSH(b->m->arena, w->in, w->num_in, w->cap_in) = v[k];
     }
-    if (r < 0 || w->num_in > first || (port->flags & GR_PORT_OPTIONAL)) return r;
+    if (r < 0 || it->bad || w->num_in > first || (port->flags & GR_PORT_OPTIONAL)) return r;
     if (absent)
         gr_diag_error(b->m->diag, absent->doc->at, "'%s' is absent here, but %s needs the input '%s'", absent->text,
                       it->op->name, port->name);

@@ -30,7 +30,7 @@ static const gr_op *find_cell(gr_body *b, gr_item *it, const gr_op *over)
 static int unequal_layers(gr_body *b, gr_item *it)
 {
     gr_doc *d = gr_doc_get(it->doc, "hidden_sizes");
-    if (!d || d->kind != GR_DOC_LIST) return 0;
+    if (!d || d->kind != GR_DOC_LIST || (!b->raw && !b->e)) return 0;
     bool unequal = false;
     int64_t first = 0;
     for (int i = 0; i < d->count; i++) {

@@ -187,8 +187,10 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
     *s = (scan){.m = b->m, .scope = b->scope, .outer = b, .name = it->name};
     check_keys(b, it, it->doc, scan_keys, base->name);
     gr_doc *over = gr_doc_get(it->doc, "over"), *reverse = gr_doc_get(it->doc, "reverse");
-    if (over && !(s->over = gr_eval_text(b->m, b->scope, over))) it->bad = true;
-    if (reverse && gr_eval_bool(b->m, b->scope, reverse, &s->reverse) < 0) it->bad = true;
+    if (b->raw || b->e) {
+        if (over && !(s->over = gr_eval_text(b->m, b->scope, over))) it->bad = true;
+        if (reverse && gr_eval_bool(b->m, b->scope, reverse, &s->reverse) < 0) it->bad = true;
+    }
     s->sequences = add_ports(b, it, &p, map_of(b, it, "in", "a map of sequences: {x: node}", true));
     s->wholes = add_ports(b, it, &p, map_of(b, it, "with", "a map of values: {memory: node}", false));
     read_carries(b, it, s, &p);
