@@ -1,0 +1,300 @@
+/* data.c - opening a source, its fields and splits, epochs of batches. */
+#include "base/utf8.h"
+#include "data/desc.h"
+
+#include <string.h>
+
+const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_char_text, NULL};
+
+/* ---- for sources ---- */
+
+static int attr_index(const gr_data *d, const char *name)
+{
+    for (int i = 0; d->desc->attrs[i].name; i++)
+        if (!strcmp(d->desc->attrs[i].name, name)) return i;
+    return -1;
+}
+
+const gr_attr *gr_data_attr(const gr_data *d, const char *name) { return &d->attr[attr_index(d, name)]; }
+gr_loc gr_data_attr_at(const gr_data *d, const char *name) { return d->attr_at[attr_index(d, name)]; }
+
+void gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, const int64_t *dim)
+{
+    if (!d->fields) d->fields = GR_NEW_ARRAY(d->arena, gr_field, GR_MAX_FIELDS);
+    gr_field *f = &d->fields[d->num_fields++];
+    f->name = gr_arena_strdup(d->arena, name);
+    f->type.dtype = dtype;
+    f->type.rank = rank;
+    for (int i = 0; i < rank; i++) f->type.dim[i] = dim[i];
+}
+
+static gr_doc *entry(const gr_doc *map, const char *key)
+{
+    for (int i = 0; map && map->kind == GR_DOC_MAP && i < map->count; i++)
+        if (!strcmp(map->item[i]->key, key)) return map->item[i];
+    return NULL;
+}
+
+/* The shape of the Input that is fed from a field, as a list of `rank`; NULL if there is none. */
+static gr_doc *input_shape(gr_data *d, const char *field, int rank)
+{
+    gr_doc *graph = gr_model_section(d->model, "graph");
+    for (int i = 0; graph && graph->kind == GR_DOC_MAP && i < graph->count; i++) {
+        const gr_doc *from = entry(graph->item[i], "from");
+        gr_doc *shape = entry(graph->item[i], "shape");
+        if (!from || from->kind != GR_DOC_SCALAR || strncmp(from->text, "data.", 5) || strcmp(from->text + 5, field))
+            continue;
+        if (shape && shape->kind == GR_DOC_LIST && shape->count == rank) return shape;
+    }
+    return NULL;
+}
+
+static bool is_axis_name(const gr_doc *d)
+{
+    char c = d->kind == GR_DOC_SCALAR ? d->text[0] : 0;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static int64_t length_of_var(gr_data *d, const char *name)
+{
+    gr_var v = gr_model_var(d->model, name);
+    return v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
+}
+
+/* Which of names an entry of a shape is; -1: none. */
+static int axis_number(const gr_doc *item, int n, const char *const *names)
+{
+    for (int i = 0; i < n; i++)
+        if (is_axis_name(item) && !strcmp(item->text, names[i])) return i;
+    return -1;
+}
+
+gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order)
+{
+    gr_doc *shape = input_shape(d, field, n);
+    unsigned seen = 0;
+    for (int k = 0; k < n; k++) {
+        order[k] = k;
+        length[k] = shape ? -1 : length_of_var(d, names[k]);
+    }
+    for (int k = 0; shape && k < n; k++) {
+        int i = axis_number(shape->item[k], n, names);
+        if (i >= 0) seen |= 1u << i;
+    }
+    bool by_name = seen == (1u << n) - 1;
+    for (int k = 0; shape && k < n; k++) {
+        gr_doc *item = shape->item[k];
+        if (by_name) order[k] = axis_number(item, n, names);
+        if (is_axis_name(item)) {
+            length[order[k]] = length_of_var(d, item->text);
+            continue;
+        }
+        gr_var v = gr_model_eval(d->model, item);
+        length[order[k]] = v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
+    }
+    return shape ? shape->at : d->section->key_at;
+}
+
+/* ---- splits ---- */
+
+bool gr_split_is_train(const gr_split *s) { return !strcmp(s->name, "train"); }
+
+static void add_split(gr_data *d, const char *name, int64_t begin, int64_t end)
+{
+    d->splits[d->num_splits++] = (gr_split){.name = name, .begin = begin, .end = end};
+}
+
+int gr_data_read_splits(gr_data *d, int64_t total)
+{
+    gr_doc *map = gr_doc_get(d->section, "split");
+    int64_t begin = 0;
+    double sum = 0;
+    d->splits = GR_NEW_ARRAY(d->arena, gr_split, map && map->kind == GR_DOC_MAP ? map->count + 1 : 1);
+    if (!map) {
+        add_split(d, "train", 0, total);
+        return 0;
+    }
+    if (map->kind != GR_DOC_MAP || !map->count) {
+        gr_diag_error(d->diag, map->at, "'split' takes parts of 1 by name: {train: 0.9, valid: 0.1}");
+        return -1;
+    }
+    for (int i = 0; i < map->count; i++) {
+        double part;
+        map->item[i]->used = true;
+        if (gr_model_float(d->model, map->item[i], &part) < 0) return -1;
+        sum += part;
+        if (!(part > 0) || sum > 1 + 1e-9) {
+            gr_diag_error(d->diag, map->item[i]->at, "a split is more than 0 and all together at most 1, not %g",
+                          part > 0 ? sum : part);
+            return -1;
+        }
+        int64_t end = sum > 1 - 1e-9 ? total : (int64_t)(sum * (double)total);
+        add_split(d, map->item[i]->key, begin, end);
+        begin = end;
+    }
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static const gr_source_desc *find_desc(gr_data *d)
+{
+    gr_doc *op = gr_doc_get(d->section, "op");
+    const char *name = op ? gr_model_text(d->model, op) : NULL, *names[16];
+    int n = 0;
+    for (; gr_sources[n]; n++) {
+        names[n] = gr_sources[n]->name;
+        if (name && !strcmp(name, names[n])) return gr_sources[n];
+    }
+    names[n] = NULL;
+    const char *near = name ? gr_nearest(name, names) : NULL, *list = "";
+    for (int i = 0; i < n; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
+    if (!op) gr_diag_error(d->diag, d->section->key_at, "'data' needs 'op', a source: %s", list);
+    else if (near) gr_diag_error(d->diag, op->at, "no data source is called '%s'; did you mean '%s'?", name, near);
+    else if (name) gr_diag_error(d->diag, op->at, "no data source is called '%s'; there are: %s", name, list);
+    return NULL;
+}
+
+/* Memory for full batches. */
+static void make_slots(gr_data *d)
+{
+    for (int s = 0; s < GR_PREFETCH_SLOTS; s++) {
+        for (int i = 0; i < d->num_fields; i++) {
+            const gr_type *t = &d->fields[i].type;
+            gr_tensor *to = &d->slot[s][i];
+            *to = (gr_tensor){.dtype = t->dtype, .rank = t->rank};
+            size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
+            uintptr_t at = (uintptr_t)gr_arena_alloc(d->arena, bytes + 64);
+            to->data = (void *)((at + 63) & ~(uintptr_t)63);
+            int64_t stride = 1;
+            for (int k = t->rank - 1; k >= 0; k--) {
+                to->dim[k] = t->dim[k];
+                to->stride[k] = stride;
+                stride *= t->dim[k];
+            }
+        }
+    }
+}
+
+static int open_source(gr_data *d, gr_error *e)
+{
+    int before = gr_diag_count(d->diag);
+    d->desc = find_desc(d);
+    if (!d->desc) return -1;
+    d->attr = gr_model_attrs(d->model, d->section, d->desc->attrs, d->desc->name, d->desc->keys, &d->attr_at);
+    if (!d->attr || d->desc->open(d, e) < 0) return -1;
+    if (gr_diag_count(d->diag) > before) return -1;
+    if (!d->options.facts_only) make_slots(d);
+    if (d->vocab) d->metadata = gr_vocab_to_json(d->arena, d->vocab, d->desc->name);
+    return 0;
+}
+
+gr_data *gr_data_open(gr_model *m, gr_doc *section, const gr_data_options *o, gr_error *e)
+{
+    gr_arena *a = gr_model_arena(m);
+    gr_data *d = GR_NEW(a, gr_data);
+    d->arena = a;
+    d->model = m;
+    d->diag = gr_model_diag(m);
+    d->section = section;
+    d->options = *o;
+    if (e) *e = (gr_error){0};
+    if (section->kind != GR_DOC_MAP) {
+        gr_diag_error(d->diag, section->at, "'data' takes a map: {op: CharText, path: FILE}");
+        return NULL;
+    }
+    return open_source(d, e) < 0 ? NULL : d;
+}
+
+void gr_data_close(gr_data *d)
+{
+    if (d) gr_prefetch_destroy(d->prefetch);
+}
+
+/* ---- what there is ---- */
+
+int gr_data_fields(const gr_data *d, const gr_field **list)
+{
+    *list = d->fields;
+    return d->num_fields;
+}
+
+const char *const *gr_data_vocab(const gr_data *d, int *count)
+{
+    if (!d->vocab) return NULL;
+    *count = d->vocab->count;
+    return d->vocab->item;
+}
+
+int gr_data_encode(const gr_data *d, gr_arena *a, const char *text, int32_t **ids, gr_error *e)
+{
+    if (!d->vocab) return gr_set_error(e, GR_EINVAL, "the data source has no vocabulary");
+    size_t n = strlen(text);
+    char *copy = gr_arena_strdup(a, text);
+    if (gr_utf8_check(text, n) < n) return gr_set_error(e, GR_EINVAL, "the text is not UTF-8");
+    if (d->desc->prepare) copy = gr_arena_strndup(a, d->desc->prepare((gr_data *)d, copy, &n), n);
+    return gr_vocab_encode(d->vocab, a, copy, ids, e);
+}
+
+const char *gr_data_metadata(gr_data *d) { return d->metadata; }
+
+static const gr_split *find_split(const gr_data *d, const char *name)
+{
+    for (int i = 0; i < d->num_splits; i++)
+        if (!strcmp(d->splits[i].name, name)) return &d->splits[i];
+    return NULL;
+}
+
+bool gr_data_has_split(const gr_data *d, const char *split) { return find_split(d, split) != NULL; }
+
+int64_t gr_data_batches(const gr_data *d, const char *split)
+{
+    const gr_split *s = find_split(d, split);
+    return s ? s->batches : 0;
+}
+
+/* ---- batches ---- */
+
+static void fill_slot(void *data, int64_t batch, int slot)
+{
+    gr_data *d = data;
+    d->desc->fill(d, d->split, batch, d->slot[slot]);
+}
+
+static int unknown_split(const gr_data *d, const char *split, gr_error *e)
+{
+    const char *list = "";
+    for (int i = 0; i < d->num_splits; i++)
+        list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", d->splits[i].name);
+    return gr_set_error(e, GR_EINVAL, "the data have no split '%s'; there are: %s", split, list);
+}
+
+int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, gr_error *e)
+{
+    const gr_split *s = find_split(d, split);
+    if (!s) return unknown_split(d, split, e);
+    if (first < 0 || first > s->batches)
+        return gr_set_error(e, GR_EINVAL, "an epoch of '%s' has %lld batches; there is no batch %lld", split,
+                            (long long)s->batches, (long long)first);
+    if (!d->desc->direct && !d->prefetch && !(d->prefetch = gr_prefetch_create(fill_slot, d, e))) return GR_ENOMEM;
+    if (d->prefetch) gr_prefetch_stop(d->prefetch);
+    d->split = s;
+    d->next = first;
+    d->end = s->batches;
+    if (d->desc->begin) d->desc->begin(d, s, epoch);
+    if (d->prefetch) gr_prefetch_start(d->prefetch, first, s->batches);
+    return 0;
+}
+
+int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e)
+{
+    if (!d->split) return gr_set_error(e, GR_EINVAL, "no epoch has begun");
+    int slot = 0;
+    if (d->prefetch) slot = gr_prefetch_next(d->prefetch);
+    else if (d->next >= d->end) slot = -1;
+    else fill_slot(d, d->next, slot);
+    if (slot < 0) return 0;
+    d->next++;
+    *field = d->slot[slot];
+    return 1;
+}

@@ -1,0 +1,96 @@
+/* desc.h - what a data source is, inside src/data.
+ *
+ * A source is one `const gr_source_desc` in the table of data.c. `open` reads files and says
+ * what there is; an epoch's order is made by `begin`; `fill` makes one batch and is a function
+ * of that order and the batch's number alone, so that a thread ahead of the caller may run it
+ * (one call at a time, never during `begin`). All memory is the model's arena's; `begin` and
+ * `fill` allocate none. */
+#ifndef GR_DATA_DESC_H
+#define GR_DATA_DESC_H
+
+#include "data/prefetch.h"
+#include "data/source.h"
+
+enum { GR_MAX_FIELDS = 32 };
+
+typedef struct gr_split {
+    const char *name;
+    int64_t begin, end; /* of what the source counts: characters, examples */
+    int64_t batches;    /* set by open */
+} gr_split;
+
+typedef struct gr_vocab {
+    const char **item;
+    int count;
+    int unknown; /* the number of <unk>, -1: there is none */
+    struct gr_map *index; /* item -> its number + 1, as a pointer */
+} gr_vocab;
+
+typedef struct gr_source_desc {
+    const char *name, *summary;
+    const gr_attr_spec *attrs;  /* ends with name NULL */
+    const char *const *keys;    /* what `open` reads besides; NULL-ended */
+    bool direct;                /* batches cost nothing: no thread */
+    int (*open)(gr_data *d, gr_error *e); /* 0; -1 with e filled or a diagnostic */
+    void (*begin)(gr_data *d, const gr_split *s, int64_t epoch); /* NULL: any order is the same */
+    void (*fill)(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field);
+    char *(*prepare)(gr_data *d, char *text, size_t *n); /* what is done to text before it is
+                                           numbered, also to a prompt; NULL: nothing */
+} gr_source_desc;
+
+extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text;
+extern const gr_source_desc *const gr_sources[]; /* NULL-ended */
+
+struct gr_data {
+    const gr_source_desc *desc;
+    gr_model *model;
+    gr_arena *arena;
+    gr_diag *diag;
+    gr_doc *section;
+    gr_attr *attr;
+    gr_loc *attr_at;
+    gr_data_options options;
+    void *state;         /* the source's own */
+    gr_field *fields; int num_fields;
+    gr_split *splits; int num_splits;
+    gr_vocab *vocab;     /* NULL: none */
+    const char *metadata;
+    /* the epoch in hand */
+    const gr_split *split;
+    int64_t next, end;
+    gr_prefetch *prefetch;
+    gr_tensor slot[GR_PREFETCH_SLOTS][GR_MAX_FIELDS];
+};
+
+/* ---- for sources ---- */
+const gr_attr *gr_data_attr(const gr_data *d, const char *name);
+gr_loc gr_data_attr_at(const gr_data *d, const char *name);
+void gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, const int64_t *dim);
+/* The lengths that the model's Inputs give the axes of a field, by name ("time", "batch") or,
+ * where they are called otherwise, by position. order[k]: which of names is axis k in the
+ * Input. A length that is not known is -1. Gives the place to complain at. */
+gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order);
+/* `split: {train: 0.9, valid: 0.1}` of `total` units; without it, all is train. 0 or -1. */
+int gr_data_read_splits(gr_data *d, int64_t total);
+
+bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
+
+/* order.c: numbers that depend on seed, epoch and position alone. */
+int64_t gr_order_number(const gr_data *d, int64_t epoch, int64_t bound); /* in [0, bound) */
+void gr_order_shuffle(const gr_data *d, int64_t epoch, int64_t *item, int64_t n);
+
+/* vocab.c */
+gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);
+int gr_vocab_find(const gr_vocab *v, const char *item); /* -1: not there */
+/* Numbers of the longest items that text is made of. Their count, or -1 with e filled. */
+int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
+/* From metadata's JSON; NULL if it holds none. */
+gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json);
+const char *gr_vocab_to_json(gr_arena *a, const gr_vocab *v, const char *source);
+/* $data.vocab */
+void gr_data_tell_vocab(gr_data *d, int64_t count);
+
+/* text.c: a whole file, plain or gzipped, checked to be UTF-8; a diagnostic at `at` if not.
+ * Line ends become \n. NULL after a diagnostic. */
+char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length);
+#endif

@@ -1,0 +1,399 @@
+/* test_data.c - sources: fields, partitions as d2l's, vocabularies, order by seed, bad files. */
+#include "data/source.h"
+#include "tests.h"
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+typedef struct bench {
+    gr_arena *arena;
+    gr_diag *diag;
+    gr_model *model;
+    gr_data *data;
+    gr_error error;
+} bench;
+
+static const char *temp_file(const char *name)
+{
+    static char path[4][64];
+    static int next;
+    char *p = path[next++ % 4];
+    snprintf(p, sizeof path[0], "/tmp/graphrun-%ld-%s", (long)getpid(), name);
+    return p;
+}
+
+static const char *write_file(const char *name, const void *bytes, size_t n)
+{
+    const char *path = temp_file(name);
+    FILE *f = fopen(path, "wb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+    return path;
+}
+
+static bench open_with(const char *yaml, gr_data_options o)
+{
+    bench b = {.arena = gr_arena_create()};
+    const char *path = write_file("model.yaml", yaml, strlen(yaml));
+    b.diag = gr_diag_create(b.arena);
+    b.model = gr_model_read(b.arena, path, NULL, b.diag, &b.error);
+    unlink(path);
+    if (b.model) b.data = gr_data_open(b.model, gr_model_section(b.model, "data"), &o, &b.error);
+    return b;
+}
+
+static bench open_data(const char *yaml) { return open_with(yaml, (gr_data_options){.seed = 1}); }
+
+static void done(bench *b)
+{
+    gr_data_close(b->data);
+    gr_arena_destroy(b->arena);
+}
+
+static void complains(const char *yaml, const char *words)
+{
+    bench b = open_data(yaml);
+    gr_loc at;
+    const char *message = gr_diag_message(b.diag, 0, &at);
+    bool fine = !b.data && message && strstr(message, words) && b.error.status == GR_OK;
+    if (!fine) fprintf(stderr, "\n%s-> %s (expected %s)\n", yaml, message ? message : "no message", words);
+    CU_ASSERT_TRUE(fine);
+    CU_ASSERT_EQUAL(gr_diag_count(b.diag), 1);
+    done(&b);
+}
+
+#define HEAD "graphrun: 1\nvars: {time: 5, batch: 2}\n"
+#define INPUTS "graph:\n  tokens: {op: Input, shape: [time, batch], from: data.tokens}\n" \
+               "  targets: {op: Input, shape: [time, batch], from: data.targets}\n"
+
+static void inline_values(void)
+{
+    bench b = open_data(HEAD "data: {op: Inline, vocab: [e, h, l, o], values: {x: [[1, 0, 2, 2, 3]], y: [0.5, 1]}}\n");
+    const gr_field *fields;
+    const gr_tensor *t;
+    int n = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    CU_ASSERT_EQUAL_FATAL(gr_data_fields(b.data, &fields), 2);
+    CU_ASSERT_STRING_EQUAL(fields[0].name, "x");
+    CU_ASSERT_TRUE(fields[0].type.rank == 2 && fields[0].type.dim[1] == 5 && fields[0].type.dtype == GR_INT32);
+    CU_ASSERT_EQUAL(gr_model_var(b.model, "data.vocab").i, 4);
+    CU_ASSERT_STRING_EQUAL(gr_data_vocab(b.data, &n)[3], "o");
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 1);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        CU_ASSERT_EQUAL(gr_data_begin(b.data, "train", epoch, 0, &b.error), 0);
+        CU_ASSERT_EQUAL(gr_data_next(b.data, &t, &b.error), 1);
+        CU_ASSERT_EQUAL(((int32_t *)t[0].data)[4], 3);
+        CU_ASSERT_EQUAL(((double *)t[1].data)[0], 0.5);
+        CU_ASSERT_EQUAL(gr_data_next(b.data, &t, &b.error), 0);
+    }
+    int32_t *ids;
+    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, "hello", &ids, &b.error), 5);
+    CU_ASSERT_TRUE(ids[0] == 1 && ids[4] == 3);
+    CU_ASSERT_TRUE(gr_data_encode(b.data, b.arena, "help", &ids, &b.error) < 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(b.error.message, "'p' is not in the vocabulary"));
+    done(&b);
+}
+
+/* A text of 0..n-1 as letters in a row, so that a token tells its place. */
+static const char *letters_file(int n)
+{
+    char text[256];
+    for (int i = 0; i < n; i++) text[i] = (char)('0' + i);
+    return write_file("letters.txt", text, (size_t)n);
+}
+
+static int place(const gr_data *d, int32_t id)
+{
+    int n;
+    return gr_data_vocab(d, &n)[id][0] - '0';
+}
+
+static bench open_letters(int n, const char *more, uint64_t seed)
+{
+    char yaml[1024];
+    const char *path = letters_file(n);
+    snprintf(yaml, sizeof yaml, HEAD "data: {op: CharText, path: %s, order: character%s}\n" INPUTS, path, more);
+    bench b = open_with(yaml, (gr_data_options){.seed = seed});
+    unlink(path);
+    if (!b.data) gr_diag_print(b.diag, stderr);
+    return b;
+}
+
+/* Targets are one on from tokens; gives the place of row 0 and 1's first token. */
+static void check_batch(bench *b, const gr_tensor *t, int first[2])
+{
+    const int32_t *tokens = t[0].data, *targets = t[1].data;
+    CU_ASSERT_TRUE(t[0].dim[0] == 5 && t[0].dim[1] == 2);
+    for (int r = 0; r < 2; r++) {
+        first[r] = place(b->data, tokens[r]);
+        for (int k = 0; k < 5; k++) {
+            CU_ASSERT_EQUAL(place(b->data, tokens[k * 2 + r]), first[r] + k);
+            CU_ASSERT_EQUAL(place(b->data, targets[k * 2 + r]), first[r] + k + 1);
+        }
+    }
+}
+
+static void sequential(void)
+{
+    bench b = open_letters(60, ", partition: sequential", 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    const gr_tensor *t;
+    /* (60 - 5 - 1) / 2 = 27 characters a row, 5 batches of 5 */
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 5);
+    int offsets = 0;
+    for (int epoch = 0; epoch < 30; epoch++) {
+        gr_data_begin(b.data, "train", epoch, 0, &b.error);
+        int first[2], offset = 0, row = 0, batch = 0;
+        for (; gr_data_next(b.data, &t, &b.error) == 1; batch++) {
+            check_batch(&b, t, first);
+            if (batch == 0) offset = first[0], row = first[1] - first[0];
+            CU_ASSERT_EQUAL(first[0], offset + 5 * batch);
+            CU_ASSERT_EQUAL(first[1], offset + row + 5 * batch);
+        }
+        CU_ASSERT_EQUAL(batch, 5);
+        CU_ASSERT_TRUE(offset >= 0 && offset <= 5);
+        CU_ASSERT_EQUAL(row, (60 - offset - 1) / 2);
+        offsets |= 1 << offset;
+    }
+    CU_ASSERT_EQUAL(offsets, 63); /* each of 0..5 in 30 epochs */
+    done(&b);
+}
+
+static void random_pieces(void)
+{
+    bench b = open_letters(60, "", 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    const gr_tensor *t;
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 5); /* (60 - 4 - 1) / 5 / 2 */
+    bool moved = false;
+    for (int epoch = 0; epoch < 10; epoch++) {
+        uint64_t seen = 0;
+        int offset = -1, first[2], last = -1;
+        gr_data_begin(b.data, "train", epoch, 0, &b.error);
+        while (gr_data_next(b.data, &t, &b.error) == 1) {
+            check_batch(&b, t, first);
+            if (offset < 0) offset = first[0] % 5;
+            for (int r = 0; r < 2; r++) {
+                CU_ASSERT_EQUAL(first[r] % 5, offset);
+                CU_ASSERT_FALSE(seen >> first[r] & 1);
+                seen |= (uint64_t)1 << first[r];
+                moved |= first[r] < last;
+                last = first[r];
+            }
+        }
+        CU_ASSERT_EQUAL(__builtin_popcountll(seen), 10);
+    }
+    CU_ASSERT_TRUE(moved);
+    done(&b);
+}
+
+/* The tokens of three epochs, from batch `first` of epoch 1 on. */
+static uint64_t hash_of(uint64_t seed, int64_t first)
+{
+    bench b = open_letters(60, "", seed);
+    uint64_t h = 14695981039346656037u;
+    const gr_tensor *t;
+    if (first) { /* some other epoch before, stopped half-way */
+        gr_data_begin(b.data, "train", 7, 0, &b.error);
+        gr_data_next(b.data, &t, &b.error);
+    }
+    for (int epoch = 1; epoch < 3; epoch++) {
+        gr_data_begin(b.data, "train", epoch, epoch == 1 ? first : 0, &b.error);
+        for (int64_t k = epoch == 1 ? first : 0; gr_data_next(b.data, &t, &b.error) == 1; k++)
+            for (int i = 0; i < 10 && (epoch > 1 || k >= 2); i++) h = (h ^ (uint64_t)((int32_t *)t[0].data)[i]) * 1099511628211u;
+    }
+    done(&b);
+    return h;
+}
+
+static void order_depends_on_the_seed(void)
+{
+    CU_ASSERT_EQUAL(hash_of(1, 0), hash_of(1, 0));
+    CU_ASSERT_NOT_EQUAL(hash_of(1, 0), hash_of(2, 0));
+    CU_ASSERT_EQUAL(hash_of(1, 0), hash_of(1, 2)); /* gone on with from batch 2 */
+}
+
+static void splits_and_layout(void)
+{
+    const char *path = letters_file(60);
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml, HEAD "data: {op: CharText, path: %s, partition: sequential, split: {train: 0.5, valid: 0.5}}\n"
+             "graph:\n  a: {op: Input, shape: [batch, time], from: data.tokens}\n"
+             "  b: {op: Input, shape: [time, batch], from: data.targets}\n", path);
+    bench b = open_data(yaml);
+    unlink(path);
+    const gr_tensor *t;
+    const gr_field *f;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    gr_data_fields(b.data, &f);
+    CU_ASSERT_TRUE(f[0].type.dim[0] == 2 && f[0].type.dim[1] == 5 && f[1].type.dim[0] == 5);
+    CU_ASSERT_TRUE(gr_data_has_split(b.data, "valid") && !gr_data_has_split(b.data, "test"));
+    CU_ASSERT_EQUAL(gr_data_begin(b.data, "valid", 3, 0, &b.error), 0);
+    CU_ASSERT_EQUAL(gr_data_next(b.data, &t, &b.error), 1);
+    CU_ASSERT_EQUAL(place(b.data, ((int32_t *)t[0].data)[0]), 30); /* no offset where nothing is trained */
+    CU_ASSERT_EQUAL(place(b.data, ((int32_t *)t[0].data)[1]), 31);
+    CU_ASSERT_EQUAL(place(b.data, ((int32_t *)t[0].data)[5]), 44);
+    CU_ASSERT_EQUAL(place(b.data, ((int32_t *)t[1].data)[2]), 32);
+    CU_ASSERT_TRUE(gr_data_begin(b.data, "test", 0, 0, &b.error) < 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(b.error.message, "there are: train, valid"));
+    CU_ASSERT_TRUE(gr_data_begin(b.data, "train", 0, 99, &b.error) < 0);
+    done(&b);
+}
+
+static bench open_text(const char *text, size_t n, const char *more)
+{
+    char yaml[1024];
+    const char *path = write_file("text.txt", text, n);
+    snprintf(yaml, sizeof yaml, "graphrun: 1\nvars: {time: 2, batch: 1}\ndata: {op: CharText, path: %s%s}\n" INPUTS, path, more);
+    bench b = open_data(yaml);
+    unlink(path);
+    return b;
+}
+
+static const char *vocab_text(bench *b)
+{
+    int n = 0;
+    const char *const *v = b->data ? gr_data_vocab(b->data, &n) : NULL, *text = "";
+    for (int i = 0; i < n; i++) text = gr_arena_printf(b->arena, "%s%s|", text, v[i]);
+    return text;
+}
+
+static void vocabularies(void)
+{
+    static const char text[] = "\xef\xbb\xbf" "Abba, B\xc3\x84!\r\n";
+    bench b = open_text(text, sizeof text - 1, "");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|A|a|,| |B|\xc3\x84|!|\n|");
+    done(&b);
+    b = open_text(text, sizeof text - 1, ", order: character, unk: false");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "\n| |!|,|A|B|a|b|\xc3\x84|");
+    done(&b);
+    b = open_text(text, sizeof text - 1, ", lower: true, keep: letters");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|a| |");
+    int32_t *ids;
+    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, "A.. x", &ids, &b.error), 3);
+    CU_ASSERT_TRUE(ids[0] == 2 && ids[1] == 3 && ids[2] == 0);
+    const char *metadata = gr_data_metadata(b.data);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
+    bench other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, lower: true}\ngraph: {}\n",
+                            (gr_data_options){.metadata = metadata, .facts_only = true});
+    CU_ASSERT_STRING_EQUAL(vocab_text(&other), "<unk>|b|a| |");
+    done(&other);
+    done(&b);
+    b = open_text(text, sizeof text - 1, ", lower: true");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|a|,| |\xc3\xa4|!|\n|");
+    done(&b);
+}
+
+static void bad_texts(void)
+{
+    static const char broken[] = "one\ntwo \xff three";
+    bench b = open_text(broken, sizeof broken - 1, "");
+    gr_loc at;
+    CU_ASSERT_PTR_NULL(b.data);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "not UTF-8 text: line 2, byte 8 is 0xff"));
+    CU_ASSERT_EQUAL(at.line, 3);
+    done(&b);
+    b = open_text("", 0, "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "is empty"));
+    done(&b);
+    b = open_text("ab", 2, "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "has 2 characters; one batch of 1 rows of 2 takes 3"));
+    done(&b);
+    complains(HEAD "data: {op: CharText, path: /no/such.txt}\n" INPUTS, "cannot read '/no/such.txt': No such file");
+    complains(HEAD "data: {op: CharText}\n" INPUTS, "CharText needs 'path'");
+    complains(HEAD "data: {op: CharTxt}\n", "did you mean 'CharText'?");
+    complains(HEAD "data: {path: x}\n", "'data' needs 'op'");
+    complains(HEAD "data: [1]\n", "'data' takes a map");
+    complains(HEAD "data: {op: CharText, path: x, lowr: true}\n", "did you mean 'lower'?");
+    complains(HEAD "data: {op: Inline}\n", "Inline needs 'values'");
+    complains(HEAD "data: {op: Inline, values: {x: [[1], [1, 2]]}}\n", "a row of 2 here, and rows of 1");
+    complains(HEAD "data: {op: Inline, values: {x: [3000000000]}}\n", "beyond 32 bits");
+    complains(HEAD "data: {op: Inline, vocab: [[a]], values: {x: [3]}}\n", "'vocab' takes a list of texts");
+}
+
+static void known_facts(void)
+{
+    bench b = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, vocab: 28}\ngraph: {}\n",
+                        (gr_data_options){.facts_only = true});
+    CU_ASSERT_PTR_NOT_NULL(b.data);
+    CU_ASSERT_EQUAL(gr_model_var(b.model, "data.vocab").i, 28);
+    done(&b);
+    b = open_text("abcabc", 6, ", vocab: 28");
+    gr_loc at;
+    CU_ASSERT_PTR_NULL(b.data);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "'vocab' is 28 here, but 4 of the text"));
+    done(&b);
+}
+
+static void gzipped(void)
+{
+    const char *path = temp_file("text.gz");
+    char yaml[512];
+    gzFile f = gzopen(path, "wb");
+    gzputs(f, "hello hello");
+    gzclose(f);
+    snprintf(yaml, sizeof yaml, "graphrun: 1\nvars: {time: 2, batch: 1}\ndata: {op: CharText, path: %s}\n" INPUTS, path);
+    bench b = open_data(yaml);
+    unlink(path);
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|l|h|e|o| |");
+    done(&b);
+}
+
+/* The book that d2l uses: 28 kinds of characters, 173,428 of them once prepared. */
+static void time_machine(void)
+{
+    static const char path[] = GR_SOURCE_DIR "/../shared/data/timemachine.txt";
+    char yaml[1024];
+    if (access(path, R_OK)) {
+        fprintf(stderr, "\n  skipped: %s is not there\n", path);
+        return;
+    }
+    snprintf(yaml, sizeof yaml, "graphrun: 1\nvars: {time: 35, batch: 32}\n"
+             "data: {op: CharText, path: %s, lower: true, keep: letters, max_chars: 10000, partition: sequential}\n" INPUTS, path);
+    bench b = open_data(yaml);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    int n = 0;
+    const char *const *v = gr_data_vocab(b.data, &n);
+    CU_ASSERT_EQUAL(n, 28);
+    CU_ASSERT_STRING_EQUAL(v[1], " ");
+    CU_ASSERT_STRING_EQUAL(v[2], "e");
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), (10000 - 35 - 1) / 32 / 35);
+    done(&b);
+}
+
+/* After an epoch's first batch nothing is allocated. */
+static void nothing_is_allocated(void)
+{
+    bench b = open_letters(60, "", 1);
+    const gr_tensor *t;
+    gr_data_begin(b.data, "train", 0, 0, &b.error);
+    gr_data_next(b.data, &t, &b.error);
+    long before = gr_count_allocations();
+    size_t bytes = gr_arena_bytes(b.arena);
+    for (int epoch = 0; epoch < 5; epoch++) {
+        gr_data_begin(b.data, "train", epoch, 0, &b.error);
+        while (gr_data_next(b.data, &t, &b.error) == 1) {}
+    }
+    CU_ASSERT_EQUAL(gr_count_allocations(), before);
+    CU_ASSERT_EQUAL(gr_arena_bytes(b.arena), bytes);
+    done(&b);
+}
+
+void test_data(void)
+{
+    CU_pSuite s = CU_add_suite("data", NULL, NULL);
+    CU_add_test(s, "Inline", inline_values);
+    CU_add_test(s, "sequential partition", sequential);
+    CU_add_test(s, "random partition", random_pieces);
+    CU_add_test(s, "the order is the seed's and the epoch's", order_depends_on_the_seed);
+    CU_add_test(s, "splits, and the layout that Inputs ask for", splits_and_layout);
+    CU_add_test(s, "vocabularies", vocabularies);
+    CU_add_test(s, "texts that cannot be read", bad_texts);
+    CU_add_test(s, "facts without a file", known_facts);
+    CU_add_test(s, "gzipped text", gzipped);
+    CU_add_test(s, "The Time Machine", time_machine);
+    CU_add_test(s, "nothing is allocated after the first batch", nothing_is_allocated);
+}
