@@ -68,16 +68,26 @@ static void fold_rows(product *p)
     }
 }
 
+/* Length of batch axis i of `lead`; the shorter operand and length 1 repeat. */
+static int64_t batch_dim(const gr_tensor *a, const gr_tensor *b, int i, int lead)
+{
+    int from_a = i - (lead - (a->rank - 2)), from_b = i - (lead - (b->rank - 2));
+    int64_t n = a->rank > 2 && from_a >= 0 ? a->dim[from_a] : 1;
+    return n == 1 && b->rank > 2 && from_b >= 0 ? b->dim[from_b] : n;
+}
+
+/* From the operands alone: a product with an epilogue has no output of its own. */
 static product product_of(const gr_call *call)
 {
-    const gr_tensor *a = &call->in[0], *b = &call->in[1], *o = &call->out[0];
+    const gr_tensor *a = &call->in[0], *b = &call->in[1];
     bool ta = call->attr[0].i && a->rank > 1, tb = call->attr[1].i && b->rank > 1;
-    product p = {.batch = 1, .a = a->data, .b = b->data, .dtype = o->dtype, .size = gr_dtype_size(o->dtype)};
+    product p = {.batch = 1, .a = a->data, .b = b->data, .dtype = a->dtype, .size = gr_dtype_size(a->dtype)};
     p.m = a->rank == 1 ? 1 : a->dim[a->rank - (ta ? 1 : 2)];
     p.k = a->dim[a->rank - (ta ? 2 : 1)];
     p.n = b->rank == 1 ? 1 : b->dim[b->rank - (tb ? 2 : 1)];
-    p.lead = o->rank - (a->rank > 1) - (b->rank > 1);
-    for (int i = 0; i < p.lead; i++) p.batch *= p.dim[i] = o->dim[i];
+    p.lead = (a->rank > b->rank ? a->rank : b->rank) - 2;
+    if (p.lead < 0) p.lead = 0;
+    for (int i = 0; i < p.lead; i++) p.batch *= p.dim[i] = batch_dim(a, b, i, p.lead);
     place_operand(a, ta, false, &p, &p.a_rs, &p.a_cs, p.a_step);
     place_operand(b, tb, true, &p, &p.b_rs, &p.b_cs, p.b_step);
     if (b->rank == 1 && a->rank > 1) swap_operands(&p);

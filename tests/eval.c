@@ -1,0 +1,530 @@
+/* eval.c - a plain interpreter of graphs, for tests. */
+#include "eval.h"
+#include "base/map.h"
+#include "graph/emit.h"
+#include "graph/tape.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct gr_eval {
+    gr_arena *arena;
+    gr_graph *graph;
+    gr_map *memory; /* name -> gr_tensor of an Input or state */
+    uint64_t seed;
+    int64_t step, row; /* training step; time step, over all loops around */
+    bool failed;
+};
+
+/* ---- tensors ---- */
+
+int64_t eval_numel(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    return n;
+}
+
+double eval_at(const gr_tensor *t, int64_t i)
+{
+    switch (t->dtype) {
+    case GR_FLOAT32: return (double)((const float *)t->data)[i];
+    case GR_FLOAT64: return ((const double *)t->data)[i];
+    case GR_INT32: return (double)((const int32_t *)t->data)[i];
+    default: return (double)((const uint8_t *)t->data)[i];
+    }
+}
+
+static void set_at(const gr_tensor *t, int64_t i, double x)
+{
+    switch (t->dtype) {
+    case GR_FLOAT32: ((float *)t->data)[i] = (float)x; break;
+    case GR_FLOAT64: ((double *)t->data)[i] = x; break;
+    case GR_INT32: ((int32_t *)t->data)[i] = isfinite(x) ? (int32_t)x : 0; break;
+    default: ((uint8_t *)t->data)[i] = x != 0;
+    }
+}
+
+static void dense_strides(gr_tensor *t)
+{
+    int64_t step = 1;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        t->stride[i] = step;
+        step *= t->dim[i];
+    }
+}
+
+/* Dense memory of type t, every byte `fill`; 64 bytes beyond it, for kernels that read in
+ * whole vectors. */
+static gr_tensor *tensor_make(gr_eval *e, const gr_type *t, int fill)
+{
+    gr_tensor *r = GR_NEW(e->arena, gr_tensor);
+    r->dtype = t->dtype;
+    r->rank = t->rank;
+    memcpy(r->dim, t->dim, sizeof r->dim);
+    dense_strides(r);
+    size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
+    char *p = gr_arena_alloc(e->arena, bytes + 128);
+    r->data = p + (64 - (uintptr_t)p % 64) % 64;
+    memset(r->data, fill, bytes);
+    return r;
+}
+
+static int64_t offset_of(const gr_tensor *t, int64_t flat)
+{
+    int64_t at = 0;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        at += flat % t->dim[i] * t->stride[i];
+        flat /= t->dim[i];
+    }
+    return at;
+}
+
+static gr_tensor *held(const gr_value *v) { return v ? v->mark : NULL; }
+
+/* t seen with the dims of `space`: stride 0 where it repeats. */
+static gr_tensor broadcast(const gr_tensor *t, const gr_tensor *space)
+{
+    gr_tensor r = *space;
+    int extra = space->rank - t->rank;
+    r.data = t->data;
+    r.dtype = t->dtype;
+    for (int i = 0; i < space->rank; i++)
+        r.stride[i] = i < extra || t->dim[i - extra] == 1 ? 0 : t->stride[i - extra];
+    return r;
+}
+
+/* ---- pointwise ---- */
+
+static double instruction(int op, double x, double y, double z)
+{
+    switch ((gr_tape_op)op) {
+    case GR_TAPE_COPY: return x;
+    case GR_TAPE_ADD: return x + y;
+    case GR_TAPE_SUB: return x - y;
+    case GR_TAPE_MUL: return x * y;
+    case GR_TAPE_DIV: return x / y;
+    case GR_TAPE_FMA: return fma(x, y, z);
+    case GR_TAPE_POW: return pow(x, y);
+    case GR_TAPE_MAXIMUM: return isnan(x) || x > y ? x : y;
+    case GR_TAPE_MINIMUM: return isnan(x) || x < y ? x : y;
+    case GR_TAPE_NEG: return -x;
+    case GR_TAPE_ABS: return fabs(x);
+    case GR_TAPE_SIGN: return x > 0 ? 1 : x < 0 ? -1 : x;
+    case GR_TAPE_EXP: return exp(x);
+    case GR_TAPE_LOG: return log(x);
+    case GR_TAPE_LOG1P: return log1p(x);
+    case GR_TAPE_EXPM1: return expm1(x);
+    case GR_TAPE_SQRT: return sqrt(x);
+    case GR_TAPE_RSQRT: return 1 / sqrt(x);
+    case GR_TAPE_RECIPROCAL: return 1 / x;
+    case GR_TAPE_SIN: return sin(x);
+    case GR_TAPE_COS: return cos(x);
+    case GR_TAPE_ERF: return erf(x);
+    case GR_TAPE_TANH: return tanh(x);
+    case GR_TAPE_SIGMOID: return 1 / (1 + exp(-x));
+    case GR_TAPE_FLOOR: return floor(x);
+    case GR_TAPE_CEIL: return ceil(x);
+    case GR_TAPE_ROUND: return rint(x);
+    case GR_TAPE_EQUAL: return x == y;
+    case GR_TAPE_NOT_EQUAL: return x != y;
+    case GR_TAPE_LESS: return x < y;
+    case GR_TAPE_LESS_EQUAL: return x <= y;
+    case GR_TAPE_LOGICAL_AND: return x != 0 && y != 0;
+    case GR_TAPE_LOGICAL_OR: return x != 0 || y != 0;
+    case GR_TAPE_LOGICAL_NOT: return x == 0;
+    case GR_TAPE_WHERE: return x != 0 ? y : z;
+    default: return (double)NAN;
+    }
+}
+
+static double rounded(const gr_eval *e, double x) { return e->graph->real == GR_FLOAT32 ? (double)(float)x : x; }
+
+static void run_pointwise(gr_eval *e, gr_node *n)
+{
+    const gr_tensor *out = held(n->out[0]);
+    gr_tape_op op = n->op->tape;
+    bool chain = n->op->inputs[0].flags & GR_PORT_VARIADIC;
+    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_in);
+    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), out);
+    for (int64_t k = 0; k < eval_numel(out); k++) {
+        double x[3] = {0};
+        for (int i = 0; i < n->num_in; i++) {
+            double v = eval_at(&in[i], offset_of(&in[i], k));
+            if (!chain) x[i] = v;
+            else x[0] = i ? rounded(e, instruction((int)op, x[0], v, 0)) : v;
+        }
+        set_at(out, k, chain ? x[0] : rounded(e, instruction((int)op, x[0], x[1], x[2])));
+    }
+}
+
+/* in: one tensor an input of the tape, dims of the space. */
+static void run_tape(gr_eval *e, const gr_tape *t, const gr_tensor *in, gr_node *n)
+{
+    double reg[GR_TAPE_MAX_REGS] = {0};
+    for (int64_t k = 0; k < eval_numel(held(n->out[0])); k++) {
+        for (int i = 0; i < t->num_const; i++) reg[t->const_reg[i]] = rounded(e, t->value[i]);
+        for (int i = 0; i < t->num_in; i++) reg[t->in_reg[i]] = eval_at(&in[i], offset_of(&in[i], k));
+        for (int i = 0; i < t->num_ins; i++) {
+            const gr_tape_ins *s = &t->ins[i];
+            reg[s->dst] = rounded(e, instruction(s->op, reg[s->x], reg[s->y], reg[s->z]));
+        }
+        for (int i = 0; i < t->num_out; i++) set_at(held(n->out[i]), k, reg[t->out_reg[i]]);
+    }
+}
+
+static void run_fused(gr_eval *e, gr_node *n)
+{
+    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_in + 1);
+    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), held(n->out[0]));
+    run_tape(e, n->tape, in, n);
+}
+
+/* ---- kernels ---- */
+
+static uint64_t mix(uint64_t x) /* as the run does, so that masks agree */
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static gr_call call_of(gr_eval *e, const gr_node *n, int num_in)
+{
+    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, num_in + 1);
+    gr_tensor *out = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_out + 1);
+    for (int i = 0; i < num_in; i++)
+        if (n->in[i]) in[i] = *held(n->in[i]);
+    for (int i = 0; i < n->num_out; i++) out[i] = *held(n->out[i]);
+    gr_call c = {.size = sizeof c, .attr = n->attr, .in = in, .port = n->port, .out = out, .num_in = num_in,
+                 .num_out = n->num_out, .math = gr_math_get()};
+    int64_t rows = 1;
+    for (int i = 0; i < n->outer_axes; i++) rows *= n->out[0]->type.dim[i];
+    c.random = (gr_random){{mix(e->seed + 0x9e3779b97f4a7c15u) ^ mix(n->path), mix((uint64_t)e->step + 0x9e3779b97f4a7c15u)},
+                           (uint64_t)(e->row * rows), rows};
+    return c;
+}
+
+static void give_scratch(gr_eval *e, const gr_op *op, gr_call *c)
+{
+    size_t bytes = op->scratch ? op->scratch(c) : 0;
+    char *p = gr_arena_alloc(e->arena, bytes + 64);
+    memset(p, 0xff, bytes + 64);
+    c->scratch = p + (64 - (uintptr_t)p % 64) % 64;
+}
+
+static gr_dtype kernel_dtype(const gr_call *c)
+{
+    for (int i = 0; i < c->num_out; i++)
+        if (gr_is_float(c->out[i].dtype)) return c->out[i].dtype;
+    for (int i = 0; i < c->num_in; i++)
+        if (gr_is_float(c->in[i].dtype)) return c->in[i].dtype;
+    return c->num_out ? c->out[0].dtype : GR_UNKNOWN;
+}
+
+/* In two calls, the last units first: no unit may depend on another. */
+static int run_kernel(gr_eval *e, gr_node *n)
+{
+    gr_call c = call_of(e, n, n->num_in);
+    const gr_kernel *k = n->op->kernels;
+    while (k && k->run && k->dtype != kernel_dtype(&c)) k++;
+    if (!k || !k->run) return -1;
+    int64_t units = n->op->units ? n->op->units(&c) : 1, half = units / 2;
+    give_scratch(e, n->op, &c);
+    c.begin = half, c.end = units;
+    k->run(&c);
+    c.begin = 0, c.end = half;
+    if (half) k->run(&c);
+    return 0;
+}
+
+/* The product as a whole, in blocks of an odd size, then the tape over its slices. */
+static void run_epilogue(gr_eval *e, gr_node *n)
+{
+    const gr_epilogue *p = n->epilogue;
+    gr_tensor product = *tensor_make(e, &p->product, 0xff), out = product;
+    gr_call c = call_of(e, n, n->product_inputs);
+    c.out = &out;
+    c.num_out = 1;
+    give_scratch(e, n->op, &c);
+    int64_t cols = p->product.rank ? p->product.dim[p->product.rank - 1] : 1, rows = cols ? gr_numel(&p->product) / cols : 0;
+    int64_t size = (int64_t)gr_dtype_size(product.dtype);
+    for (int64_t row = 0; row < rows; row += 7)
+        for (int64_t col = 0; col < cols; col += 13)
+            n->op->block(&c, row, rows - row < 7 ? rows - row : 7, col, cols - col < 13 ? cols - col : 13,
+                         (char *)product.data + (row * cols + col) * size, cols);
+    int others = n->num_in - n->product_inputs;
+    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, p->num_slices + others + 1);
+    for (int i = 0; i < p->num_slices; i++) {
+        in[i] = product;
+        in[i].dim[product.rank - 1] = p->width;
+        in[i].data = (char *)product.data + p->column[i] * size;
+    }
+    for (int i = 0; i < others; i++) in[p->num_slices + i] = broadcast(held(n->in[n->product_inputs + i]), held(n->out[0]));
+    run_tape(e, n->tape, in, n);
+}
+
+static int run_view(gr_eval *e, gr_node *n)
+{
+    const gr_tensor *in = held(n->in[0]);
+    gr_layout from = {0}, *to = GR_NEW_ARRAY(e->arena, gr_layout, n->num_out);
+    memcpy(from.stride, in->stride, sizeof from.stride);
+    if (gr_view_node(n, &from, to) != 0) return -1;
+    for (int o = 0; o < n->num_out; o++) {
+        const gr_tensor *out = held(n->out[o]);
+        gr_tensor seen = *out;
+        memcpy(seen.stride, to[o].stride, sizeof seen.stride);
+        seen.data = in->data;
+        for (int64_t k = 0; k < eval_numel(out); k++) {
+            int64_t at = to[o].offset + offset_of(&seen, k);
+            if (at < 0 || at >= eval_numel(in)) return -1;
+            set_at(out, k, eval_at(in, at));
+        }
+    }
+    return 0;
+}
+
+/* ---- leaves ---- */
+
+static gr_tensor *memory_of(gr_eval *e, const char *name, const gr_type *t)
+{
+    gr_tensor *m = gr_map_get(e->memory, name);
+    if (!m) gr_map_set(e->memory, name, m = tensor_make(e, t, 0));
+    return m;
+}
+
+static const char *state_name(const gr_eval *e, const gr_value *v)
+{
+    for (int i = 0; i < e->graph->num_states; i++)
+        if (e->graph->states[i].value == v) return e->graph->states[i].name;
+    return v->node->name;
+}
+
+static void run_constant(gr_node *n)
+{
+    const gr_attr *value = gr_node_attr(n, "value");
+    const gr_tensor *out = held(n->out[0]);
+    for (int64_t i = 0; i < eval_numel(out); i++)
+        set_at(out, i, n->op->role == GR_ROLE_FILL ? value->f : value->floats[i]);
+}
+
+/* ---- loops ---- */
+
+static int run_graph(gr_eval *e, gr_graph *g);
+
+static size_t bytes_of(const gr_tensor *t) { return (size_t)eval_numel(t) * gr_dtype_size(t->dtype); }
+
+static gr_tensor *step_of(gr_eval *e, const gr_tensor *sequence, int64_t t)
+{
+    gr_tensor *r = GR_NEW(e->arena, gr_tensor);
+    *r = (gr_tensor){.dtype = sequence->dtype, .rank = sequence->rank - 1};
+    for (int i = 0; i < r->rank; i++) r->dim[i] = sequence->dim[i + 1];
+    dense_strides(r);
+    r->data = (char *)sequence->data + (size_t)t * bytes_of(r);
+    return r;
+}
+
+static void put_step(gr_eval *e, const gr_value *sequence, int64_t t, const gr_tensor *v)
+{
+    memcpy(step_of(e, held(sequence), t)->data, v->data, bytes_of(v));
+}
+
+static void give_args(gr_eval *e, gr_node *n, int64_t t)
+{
+    gr_scan *s = n->scan;
+    for (int i = 0; i < s->body->num_args; i++) {
+        gr_value *arg = s->body->args[i];
+        if (i < s->carries) continue;
+        gr_tensor *outer = held(n->in[i]);
+        arg->mark = i < s->carries + s->sequences ? step_of(e, outer, t) : outer;
+    }
+}
+
+static int run_scan(gr_eval *e, gr_node *n)
+{
+    gr_scan *s = n->scan;
+    int c = s->carries;
+    int64_t row = e->row;
+    gr_tensor **carry = GR_NEW_ARRAY(e->arena, gr_tensor *, c + 1);
+    for (int i = 0; i < c; i++) {
+        carry[i] = held(n->in[i]);
+        put_step(e, n->out[c + i], s->reverse ? s->steps : 0, carry[i]);
+    }
+    for (int64_t k = 0; k < s->steps; k++) {
+        int64_t t = s->reverse ? s->steps - 1 - k : k;
+        e->row = row * s->steps + t;
+        give_args(e, n, t);
+        for (int i = 0; i < c; i++) s->body->args[i]->mark = carry[i];
+        if (run_graph(e, s->body) < 0) return -1;
+        for (int i = 0; i < c; i++) {
+            carry[i] = held(s->body->results[i]);
+            put_step(e, n->out[c + i], s->reverse ? t : t + 1, carry[i]);
+        }
+        for (int j = 0; j < s->stacked; j++) put_step(e, n->out[2 * c + j], t, held(s->body->results[c + j]));
+    }
+    for (int i = 0; i < c; i++) memcpy(held(n->out[i])->data, carry[i]->data, bytes_of(carry[i]));
+    e->row = row;
+    return 0;
+}
+
+/* ---- the graph ---- */
+
+static int run_node(gr_eval *e, gr_node *n)
+{
+    gr_role role = n->op->role;
+    if (role == GR_ROLE_ARG) return 0;
+    if (role == GR_ROLE_INPUT || role == GR_ROLE_STATE) {
+        n->out[0]->mark = memory_of(e, role == GR_ROLE_STATE ? state_name(e, n->out[0]) : n->name, &n->out[0]->type);
+        return 0;
+    }
+    for (int i = 0; i < n->num_out; i++) n->out[i]->mark = tensor_make(e, &n->out[i]->type, 0xff);
+    if (n->scan) return run_scan(e, n);
+    if (role == GR_ROLE_CONSTANT || role == GR_ROLE_FILL) run_constant(n);
+    else if (n->epilogue) run_epilogue(e, n);
+    else if (n->tape) run_fused(e, n);
+    else if (n->op->tape) run_pointwise(e, n);
+    else if (n->op->view) return run_view(e, n);
+    else return run_kernel(e, n);
+    return 0;
+}
+
+static int run_graph(gr_eval *e, gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        gr_node *n = g->nodes[i];
+        for (int k = 0; k < n->num_in; k++)
+            if (n->in[k] && !n->in[k]->mark) {
+                fprintf(stderr, "eval: %s reads %s before it is made\n", n->name, n->in[k]->node->name);
+                return -1;
+            }
+        if (run_node(e, n) == 0) continue;
+        fprintf(stderr, "eval: cannot run %s (%s)\n", n->name, n->op->name);
+        return -1;
+    }
+    return 0;
+}
+
+static void forget(gr_graph *g)
+{
+    for (int i = 0; i < g->num_args; i++) g->args[i]->mark = NULL;
+    for (int i = 0; i < g->num_nodes; i++) {
+        gr_node *n = g->nodes[i];
+        for (int k = 0; k < n->num_out; k++) n->out[k]->mark = NULL;
+        if (n->scan) forget(n->scan->body);
+    }
+}
+
+gr_eval *eval_create(gr_arena *a, gr_graph *g)
+{
+    gr_eval *e = GR_NEW(a, gr_eval);
+    e->arena = a;
+    e->graph = g;
+    e->memory = gr_map_create(a);
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i]->op->role == GR_ROLE_INPUT) memory_of(e, g->nodes[i]->name, &g->nodes[i]->out[0]->type);
+    for (int i = 0; i < g->num_states; i++) memory_of(e, g->states[i].name, &g->states[i].value->type);
+    return e;
+}
+
+void eval_seed(gr_eval *e, uint64_t seed, int64_t step)
+{
+    e->seed = seed;
+    e->step = step;
+}
+
+int eval_run(gr_eval *e)
+{
+    forget(e->graph);
+    e->row = 0;
+    return run_graph(e, e->graph);
+}
+
+/* ---- filling and reading ---- */
+
+void *eval_memory(gr_eval *e, const char *name, gr_type *t)
+{
+    gr_tensor *m = gr_map_get(e->memory, name);
+    if (m && t) {
+        *t = (gr_type){.dtype = m->dtype, .rank = m->rank};
+        memcpy(t->dim, m->dim, sizeof t->dim);
+    }
+    return m ? m->data : NULL;
+}
+
+bool eval_set(gr_eval *e, const char *name, const double *values)
+{
+    gr_tensor *m = gr_map_get(e->memory, name);
+    for (int64_t i = 0; m && i < eval_numel(m); i++) set_at(m, i, values[i]);
+    return m != NULL;
+}
+
+static void fill_one(gr_eval *e, const char *name)
+{
+    const gr_tensor *m = gr_map_get(e->memory, name);
+    uint64_t from = 0;
+    for (const char *s = name; *s; s++) from = mix(from * 31 + (uint64_t)*s + 1);
+    for (int64_t i = 0; i < eval_numel(m); i++) {
+        double x = (double)(int64_t)(mix(from + (uint64_t)i) >> 11) / 4503599627370496.0 - 1;
+        set_at(m, i, gr_is_float(m->dtype) ? (double)(float)x : m->dtype == GR_BOOL ? (double)(i % 2) : (double)(i % 3));
+    }
+}
+
+void eval_fill(gr_eval *e)
+{
+    for (int i = 0; i < e->graph->num_nodes; i++)
+        if (e->graph->nodes[i]->op->role == GR_ROLE_INPUT) fill_one(e, e->graph->nodes[i]->name);
+    for (int i = 0; i < e->graph->num_states; i++) fill_one(e, e->graph->states[i].name);
+}
+
+const gr_tensor *eval_value(gr_eval *e, const gr_value *v)
+{
+    (void)e;
+    return held(v);
+}
+
+const gr_tensor *eval_result(gr_eval *e, const char *name)
+{
+    for (int i = 0; i < e->graph->num_results; i++)
+        if (e->graph->result_names[i] && strcmp(e->graph->result_names[i], name) == 0) return held(e->graph->results[i]);
+    return NULL;
+}
+
+const gr_tensor *eval_next(gr_eval *e, const char *name)
+{
+    const gr_state *s = gr_graph_find_state(e->graph, name);
+    return s ? held(s->next ? s->next : s->value) : NULL;
+}
+
+/* ---- comparing ---- */
+
+static double distance(const gr_tensor *x, const gr_tensor *y)
+{
+    double worst = 0;
+    if (x->rank != y->rank || memcmp(x->dim, y->dim, sizeof *x->dim * (size_t)x->rank) != 0) return (double)INFINITY;
+    for (int64_t i = 0; i < eval_numel(x); i++) {
+        double a = eval_at(x, i), b = eval_at(y, i);
+        double d = a == b || (isnan(a) && isnan(b)) ? 0 : fabs(a - b) / (1 + fabs(a));
+        worst = isnan(d) ? (double)INFINITY : d > worst ? d : worst;
+    }
+    return worst;
+}
+
+double eval_compare(gr_arena *a, gr_graph *x, gr_graph *y)
+{
+    gr_eval *ex = eval_create(a, x), *ey = eval_create(a, y);
+    double worst = -1;
+    eval_fill(ex);
+    eval_fill(ey);
+    if (eval_run(ex) < 0 || eval_run(ey) < 0) return -1;
+    for (int i = 0; i < x->num_results; i++) {
+        const gr_tensor *other = x->result_names[i] ? eval_result(ey, x->result_names[i]) : NULL;
+        if (other) worst = fmax(worst, distance(held(x->results[i]), other));
+    }
+    for (int i = 0; i < x->num_states; i++) {
+        const gr_tensor *other = eval_next(ey, x->states[i].name);
+        if (other) worst = fmax(worst, distance(eval_next(ex, x->states[i].name), other));
+    }
+    return worst;
+}
