@@ -1,0 +1,208 @@
+/* file.c - whole files. */
+#include "io/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* ---- reading all ---- */
+
+static int no_memory(const char *path, gr_error *e)
+{
+    return gr_set_error(e, GR_ENOMEM, "%s: not enough memory to read it", path);
+}
+
+/* Twice as large, but no larger than a byte more than `most`, which shows that it is too much. */
+static char *grow(char *text, size_t length, size_t *room, size_t most)
+{
+    *room = *room > most / 2 ? most + 1 : *room * 2;
+    char *more = gr_malloc(*room);
+    if (more) memcpy(more, text, length);
+    gr_free(text);
+    return more;
+}
+
+/* zlib's reader, which takes plain files too. 0 or a status; *text is the caller's to free. */
+static int unpack(gzFile file, const char *path, size_t most, char **text, size_t *length, gr_error *e)
+{
+    size_t room = most < 65536 ? most + 1 : 65536;
+    *length = 0;
+    *text = gr_malloc(room);
+    while (*text) {
+        const size_t want = room - *length < (1u << 30) ? room - *length : 1u << 30;
+        const int got = gzread(file, *text + *length, (unsigned)want);
+        if (got < 0) {
+            int code;
+            const char *why = gzerror(file, &code);
+            return gr_set_error(e, GR_EIO, "%s: %s", path, code == Z_ERRNO ? strerror(errno) : why);
+        }
+        if (got == 0) return GR_OK;
+        *length += (size_t)got;
+        if (*length > most)
+            return gr_set_error(e, GR_EINVAL, "%s: holds more than %zu bytes, which is more than is read at once", path,
+                                most);
+        if (*length == room) *text = grow(*text, *length, &room, most);
+    }
+    return no_memory(path, e);
+}
+
+static int copy_to_arena(gr_arena *a, const char *path, const char *bytes, size_t length, char **text, gr_error *e)
+{
+    gr_frame frame;
+    if (gr_try(a, &frame)) {
+        *text = gr_arena_alloc(a, length + 1);
+        memcpy(*text, bytes, length);
+        gr_end_try(a, &frame);
+        return GR_OK;
+    }
+    return no_memory(path, e);
+}
+
+int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e)
+{
+    struct stat st;
+    char *bytes = NULL;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
+    errno = 0;
+    gzFile file = gzopen(path, "rbe");
+    if (!file) return gr_set_error(e, errno ? GR_EIO : GR_ENOMEM, "%s: %s", path, strerror(errno ? errno : ENOMEM));
+    gzbuffer(file, 1 << 17);
+    int status = unpack(file, path, most < SIZE_MAX / 2 ? most : SIZE_MAX / 2, &bytes, length, e);
+    if (gzclose_r(file) == Z_BUF_ERROR && status == GR_OK)
+        status = gr_set_error(e, GR_EINVAL, "%s: ends in the middle of its gzipped contents", path);
+    if (status == GR_OK) status = copy_to_arena(a, path, bytes, *length, text, e);
+    gr_free(bytes);
+    return status;
+}
+
+/* ---- reading pieces ---- */
+
+int gr_reader_open(gr_reader *r, const char *path, gr_error *e)
+{
+    struct stat st;
+    r->path = path;
+    r->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0 || fstat(r->fd, &st) != 0) {
+        const int error = errno;
+        gr_reader_close(r);
+        return gr_set_error(e, GR_EIO, "%s: %s", path, strerror(error));
+    }
+    r->size = st.st_size;
+    if (S_ISREG(st.st_mode)) return GR_OK;
+    gr_reader_close(r);
+    return gr_set_error(e, GR_EIO, "%s: is %s, not a file", path, S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
+}
+
+int gr_reader_get(gr_reader *r, void *to, int64_t n, int64_t offset, gr_error *e)
+{
+    for (int64_t done = 0; done < n;) {
+        const ssize_t got = pread(r->fd, (char *)to + done, (size_t)(n - done), offset + done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return gr_set_error(e, GR_EIO, "%s: %s", r->path, strerror(errno));
+        if (got == 0) return gr_set_error(e, GR_EIO, "%s: became shorter while it was read", r->path);
+        done += got;
+    }
+    return GR_OK;
+}
+
+void gr_reader_close(gr_reader *r)
+{
+    if (r->fd >= 0) close(r->fd);
+    r->fd = -1;
+}
+
+/* ---- writing ---- */
+
+static char *copy_text(const char *s)
+{
+    char *t = gr_malloc(strlen(s) + 1);
+    return t ? strcpy(t, s) : NULL;
+}
+
+/* A new file in the same folder; its descriptor, or -1 with errno. */
+static int create_beside(gr_writer *w)
+{
+    const size_t room = strlen(w->path) + 48;
+    w->temporary = gr_malloc(room);
+    if (!w->temporary) {
+        errno = ENOMEM;
+        return -1;
+    }
+    for (int i = 0; i < 100; i++) {
+        snprintf(w->temporary, room, "%s.%ld-%d.part", w->path, (long)getpid(), i);
+        const int fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) return fd;
+    }
+    return -1;
+}
+
+static void release(gr_writer *w)
+{
+    gr_free(w->path);
+    gr_free(w->temporary);
+    memset(w, 0, sizeof *w);
+}
+
+int gr_writer_open(gr_writer *w, const char *path, gr_error *e)
+{
+    struct stat st;
+    int fd = -1;
+    char target[PATH_MAX];
+    memset(w, 0, sizeof *w);
+    const bool exists = stat(path, &st) == 0;
+    w->path = copy_text(exists && realpath(path, target) ? target : path);
+    errno = ENOMEM;
+    if (w->path && exists && !S_ISREG(st.st_mode)) fd = open(w->path, O_WRONLY | O_CLOEXEC);
+    else if (w->path) fd = create_beside(w);
+    if (fd >= 0 && w->temporary && exists) (void)!fchmod(fd, st.st_mode & 07777);
+    w->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (w->file) return GR_OK;
+    const int error = errno;
+    if (fd >= 0) {
+        close(fd);
+        if (w->temporary) unlink(w->temporary);
+    }
+    release(w);
+    return gr_set_error(e, error == ENOMEM ? GR_ENOMEM : GR_EIO, "%s: cannot be written: %s", path, strerror(error));
+}
+
+void gr_writer_put(gr_writer *w, const void *data, size_t bytes)
+{
+    errno = 0;
+    if (!w->error && bytes > 0 && fwrite(data, 1, bytes, w->file) != bytes) w->error = errno ? errno : EIO;
+}
+
+/* The rename lasts once the folder is on the disk. Some file systems cannot sync folders. */
+static int sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash) strcpy(folder, ".");
+    else snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    const int error = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+int gr_writer_finish(gr_writer *w, bool keep, gr_error *e)
+{
+    const bool beside = w->temporary != NULL;
+    if (fflush(w->file) != 0 && !w->error) w->error = errno;
+    if (keep && beside && !w->error && fsync(fileno((FILE *)w->file)) != 0) w->error = errno;
+    if (fclose(w->file) != 0 && !w->error) w->error = errno;
+    if (keep && beside && !w->error && rename(w->temporary, w->path) != 0) w->error = errno;
+    if (beside && (!keep || w->error)) unlink(w->temporary);
+    if (keep && beside && !w->error) w->error = sync_folder(w->path);
+    const int error = keep ? w->error : 0;
+    const int status = error ? gr_set_error(e, GR_EIO, "%s: cannot be written: %s", w->path, strerror(error)) : GR_OK;
+    release(w);
+    return status;
+}
