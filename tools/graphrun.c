@@ -14,6 +14,7 @@ const cli_command cli_commands[] = {
     {"generate", "MODEL --weights FILE [--prompt TEXT] [--length N]", "Continues a text.", cmd_generate},
     {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck},
     {"dot", "MODEL [--after PASS] [-o FILE]", "Draws the graph.", cmd_dot},
+    {"bench", "MODEL [--seconds S] [--json]", "Measures how fast a model's training step is.", cmd_bench},
     {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},
     {NULL, NULL, NULL, NULL},
 };
@@ -35,7 +36,7 @@ static void print_usage(FILE *to)
 
 static int unknown_command(const char *name)
 {
-    const char *names[16] = {NULL};
+    const char *names[32] = {NULL};
     for (int i = 0; cli_commands[i].name; i++) names[i] = cli_commands[i].name;
     const char *near = gr_nearest(name, names);
     fprintf(stderr, "graphrun: '%s' is neither a command nor a file%s%s%s\n", name, near ? "; did you mean '" : "",

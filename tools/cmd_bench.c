@@ -1,0 +1,167 @@
+/* cmd_bench.c - graphrun bench: how fast a model's training step is on this machine.
+ *
+ * One batch is taken from the data source and the same step is run on it again and again;
+ * the median counts. The share of the peak compares the arithmetic of the model's products
+ * with what BLIS's microkernel reaches in the same run on operands that lie in L1. */
+#include "cli.h"
+#include "kernel/kernel.h"
+#include "train/progress.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+typedef struct bench {
+    gr_session *session;
+    gr_exec *exec;
+    double pass_ms, compile_ms;
+    double median, best; /* seconds a step */
+    int64_t steps, tokens;
+    double flops, peak;  /* of a step's products; flop/s of one core's microkernel */
+    int threads;
+} bench;
+
+/* Numbers of the first integer field: tokens of a step; 0 where there is none. */
+static int64_t bench_tokens(const gr_exec *x)
+{
+    for (int i = 0; i < x->session->num_inputs; i++) {
+        gr_type t;
+        if (gr_run_feed(x->run, x->session->inputs[i].name, &t) && t.dtype == GR_INT32) return gr_numel(&t);
+    }
+    return 0;
+}
+
+static double template_flops(const gr_template *t)
+{
+    gr_tensor in[64], out[64];
+    gr_call call;
+    if (!t->node || !(t->node->op->traits & GR_CONTRACTION) || !t->node->op->flops || t->num_in > 64 || t->num_out > 64) return 0;
+    gr_template_call(t, &call, in, out);
+    return t->node->op->flops(&call);
+}
+
+static double program_flops(const gr_program *p)
+{
+    double total = 0;
+    for (int i = 0; i < p->num_templates; i++) {
+        double flops = template_flops(&p->templates[i]);
+        for (int l = p->templates[i].loop; l >= 0; l = p->loops[l].parent) flops *= (double)p->loops[l].count;
+        total += flops;
+    }
+    return total;
+}
+
+static int bench_compile(bench *b, gr_error *e)
+{
+    gr_want want = {.update = true, .training = true};
+    double start = gr_seconds();
+    if (!gr_session_graph(b->session, &want, NULL)) return gr_set_error(e, GR_EINVAL, "%s", "");
+    b->pass_ms = (gr_seconds() - start) * 1e3;
+    start = gr_seconds();
+    b->exec = gr_session_compile(b->session, &want, e);
+    b->compile_ms = (gr_seconds() - start) * 1e3;
+    return b->exec ? 0 : e->status;
+}
+
+static int bench_feed(bench *b, gr_error *e)
+{
+    const gr_tensor *field = NULL;
+    if (!b->session->data) return 0;
+    if (gr_data_begin(b->session->data, "train", 0, 0, e) || gr_data_next(b->session->data, &field, e) < 0) return -1;
+    b->exec = gr_exec_for_batch(b->exec, field, e);
+    return b->exec ? gr_exec_feed_batch(b->exec, field, e) : -1;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Steps for so many seconds, at least 10 and at most as many as `time` holds. */
+static int bench_run(bench *b, double seconds, double *time, int64_t room, gr_error *e)
+{
+    enum { WARM_UP = 3 };
+    double end = 0;
+    gr_exec_set_lr(b->exec, b->session->recipe->lr * 1e-3); /* the same step again must not diverge */
+    for (int64_t i = -WARM_UP; i < room; i++) {
+        double start = gr_seconds();
+        if (gr_run_step(b->exec->run, i + WARM_UP)) return gr_set_error(e, GR_ESTATE, "a value of the step is not finite");
+        double now = gr_seconds();
+        if (i == -1) end = now + seconds;
+        if (i < 0) continue;
+        time[b->steps++] = now - start;
+        if (b->steps >= 10 && now > end) break;
+    }
+    qsort(time, (size_t)b->steps, sizeof *time, compare_doubles);
+    b->median = time[b->steps / 2];
+    b->best = time[0];
+    return 0;
+}
+
+static void print_text(const bench *b)
+{
+    double share = b->flops / b->median / (b->peak * b->threads);
+    printf("%s, %d thread%s, %s\n", gr_model_name(b->session->model), b->threads, b->threads == 1 ? "" : "s", gr_kernel_name());
+    printf("  step      %10.1f us median, %.1f us best of %lld\n", b->median * 1e6, b->best * 1e6, (long long)b->steps);
+    if (b->tokens) printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / b->median, (double)b->tokens / b->best);
+    printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / b->median * 1e-9,
+           100 * share, b->peak * 1e-9);
+    printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);
+}
+
+static void print_json(const bench *b)
+{
+    json_t *o = json_pack("{s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "model", gr_model_name(b->session->model), "threads",
+                          b->threads, "median_us", b->median * 1e6, "best_us", b->best * 1e6, "tokens", (json_int_t)b->tokens,
+                          "share_of_peak", b->flops / b->median / (b->peak * b->threads), "peak_gflops", b->peak * 1e-9,
+                          "compile_ms", b->compile_ms, "passes_ms", b->pass_ms);
+    if (o) json_dumpf(o, stdout, JSON_REAL_PRECISION(6) | JSON_COMPACT);
+    putchar('\n');
+    json_decref(o);
+}
+
+static int measure(bench *b, double seconds, gr_error *e)
+{
+    enum { ROOM = 1 << 20 };
+    double *time = malloc(sizeof *time * ROOM);
+    int status = time ? 0 : gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!status) status = bench_compile(b, e);
+    if (!status) status = bench_feed(b, e);
+    if (!status) status = bench_run(b, seconds, time, ROOM, e);
+    free(time);
+    if (status) return status;
+    b->threads = b->exec->schedule->threads;
+    b->tokens = bench_tokens(b->exec);
+    b->flops = program_flops(b->exec->program);
+    b->peak = gr_gemm_peak(b->session->options.model.real, 0.2) * 1e9;
+    return 0;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    const cli_command *self = cli_find("bench");
+    cli_common common = {0};
+    double seconds = 2;
+    bool json = false;
+    const cli_option own[] = {{"seconds", 0, CLI_FLOAT, &seconds, "S", "for how long steps are run"},
+                              {"json", 0, CLI_FLAG, &json, NULL, "one JSON object instead of text"}, {0}};
+    int done = cli_parse_model(self, argc, argv, own, &common);
+    if (done >= 0) return done;
+    gr_session_options o = cli_session_options(&common);
+    bench b = {.session = cli_open(argv[1], &o)};
+    if (!b.session) return EXIT_MODEL;
+    gr_error e = {0};
+    int code = EXIT_DONE;
+    if (!b.session->recipe->minimize) {
+        gr_set_error(&e, GR_EINVAL, "%s has no section `train`: there is no training step to measure", argv[1]);
+        code = cli_fail(&e);
+    } else if (measure(&b, seconds, &e)) {
+        code = cli_fail(&e);
+    } else if (json) {
+        print_json(&b);
+    } else {
+        print_text(&b);
+    }
+    gr_session_close(b.session);
+    return code;
+}
