@@ -100,6 +100,8 @@ void *gr_session_state(gr_session *s, const char *name, gr_type *t);
 int gr_session_read_weights(gr_session *s, const char *path, bool resume, gr_error *e);
 /* Lists every tensor that is missing, left over or misshapen, for the states of x. */
 int gr_session_check_weights(gr_session *s, const gr_exec *x, gr_error *e);
+/* The same list as text, a line each; "" if all fits. */
+const char *gr_session_weight_faults(gr_session *s, const gr_exec *x);
 /* Fills a new state from s->loaded: 1, or 0 if it is not there, -1 with e filled. */
 int gr_session_fill_loaded(gr_session *s, const gr_state *state, const gr_type *t, void *data, gr_error *e);
 /* Writes the weights alone, as PyTorch names them. */

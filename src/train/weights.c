@@ -109,17 +109,23 @@ static const char *faults_of_file(gr_session *s)
     return text;
 }
 
+const char *gr_session_weight_faults(gr_session *s, const gr_exec *x)
+{
+    const char *states = faults_of_states(s, x);
+    return gr_arena_printf(s->arena, "%s%s", states, faults_of_file(s));
+}
+
 int gr_session_check_weights(gr_session *s, const gr_exec *x, gr_error *e)
 {
     if (!s->loaded_used) return 0;
-    const char *states = faults_of_states(s, x), *file = faults_of_file(s);
-    if (!*states && !*file) return 0;
+    const char *faults = gr_session_weight_faults(s, x);
+    if (!*faults) return 0;
     const char *path = s->options.weights ? s->options.weights : "the checkpoint";
     if (s->options.partial && !s->resume) {
-        if (!s->options.quiet) fprintf(stderr, "graphrun: of %s not all was taken:%s%s\n", path, states, file);
+        if (!s->options.quiet) fprintf(stderr, "graphrun: of %s not all was taken:%s\n", path, faults);
         return 0;
     }
-    fprintf(stderr, "graphrun: error: %s does not fit the model:%s%s\n", path, states, file);
+    fprintf(stderr, "graphrun: error: %s does not fit the model:%s\n", path, faults);
     return gr_set_error(e, GR_EINVAL, "%s", "");
 }
 

@@ -1,0 +1,118 @@
+/* train_support.c - small models and files for the tests of training. */
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static void remove_folder(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    if (system(command) != 0) fprintf(stderr, "could not remove %s\n", folder);
+}
+
+const char *temp_path(const char *name)
+{
+    static char path[8][256];
+    static int next;
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "/tmp/graphrun-tests-XXXXXX");
+        if (!mkdtemp(folder)) abort();
+        atexit(remove_folder);
+    }
+    char *to = path[next++ % 8];
+    snprintf(to, sizeof path[0], "%s/%s", folder, name);
+    return to;
+}
+
+const char *temp_file(const char *name, const char *fmt, ...)
+{
+    const char *path = temp_path(name);
+    FILE *f = fopen(path, "w");
+    if (!f) abort();
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(f, fmt, args);
+    va_end(args);
+    fclose(f);
+    return path;
+}
+
+char *read_text(const char *path, size_t *length)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) return NULL;
+    char *text = NULL;
+    size_t n = 0, cap = 0;
+    for (size_t got = 1; got > 0; n += got) {
+        if (cap < n + 4096) text = realloc(text, (cap = 2 * cap + 8192));
+        if (!text) abort();
+        got = fread(text + n, 1, 4095, f);
+    }
+    text[n] = 0;
+    fclose(f);
+    if (length) *length = n;
+    return text;
+}
+
+bool same_files(const char *a, const char *b)
+{
+    size_t n = 0, m = 0;
+    char *x = read_text(a, &n), *y = read_text(b, &m);
+    bool same = x && y && n == m && memcmp(x, y, n) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
+gr_session *open_model(const char *path, int threads)
+{
+    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = threads, .quiet = true};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(path, &o, &e);
+    if (!s) fprintf(stderr, "%s: %s\n", path, e.message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    return s;
+}
+
+int train_model(const char *path, int threads, gr_train_options o, gr_error *e)
+{
+    gr_session *s = open_model(path, threads);
+    FILE *out = fopen("/dev/null", "w");
+    gr_train_result r;
+    o.quiet = true;
+    o.out = out;
+    int status = gr_train(s, &o, &r, e);
+    if (status) fprintf(stderr, "%s: %s\n", path, e->message);
+    fclose(out);
+    gr_session_close(s);
+    return status;
+}
+
+const char *recurrent_model(const char *name, const char *train)
+{
+    return temp_file(name,
+        "graphrun: 1\n"
+        "name: small\n"
+        "data:\n"
+        "  op: Inline\n"
+        "  vocab: [a, b, c, d, e]\n"
+        "  values:\n"
+        "    x: [[1, 0, 2], [2, 3, 1], [0, 0, 4], [4, 1, 1], [3, 2, 0], [1, 4, 2]]\n"
+        "    y: [[2, 3, 1], [0, 0, 4], [4, 1, 1], [3, 2, 0], [1, 4, 2], [0, 2, 3]]\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [time, batch], dtype: int32, from: data.x}\n"
+        "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.y}\n"
+        "  e: {op: Embedding, in: x, num_embeddings: $data.vocab, embedding_dim: 6}\n"
+        "  d: {op: Dropout, in: e, p: 0.2}\n"
+        "  rnn: {op: LSTM, in: d, hidden_size: 7, num_layers: 2}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}}\n"
+        "train: {minimize: loss, %s}\n"
+        "metrics: [perplexity, accuracy]\n", train);
+}

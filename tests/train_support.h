@@ -1,0 +1,21 @@
+/* train_support.h - small models and files for the tests of training. */
+#ifndef GR_TESTS_TRAIN_SUPPORT_H
+#define GR_TESTS_TRAIN_SUPPORT_H
+
+#include "train/loop.h"
+
+/* A path in this run's own temporary folder; static memory, good for eight calls. */
+const char *temp_path(const char *name);
+/* Writes a file there and gives its path. */
+GR_PRINTF(2, 3) const char *temp_file(const char *name, const char *fmt, ...);
+bool same_files(const char *a, const char *b);
+/* The whole file, to be freed; NULL if there is none. */
+char *read_text(const char *path, size_t *length);
+
+/* A session of the model, or a failed assertion. */
+gr_session *open_model(const char *path, int threads);
+/* Trains for so many steps. quiet, results thrown away. */
+int train_model(const char *path, int threads, gr_train_options o, gr_error *e);
+/* A model with every kind of state: Dropout, momentum, a carried h. `train`: its section. */
+const char *recurrent_model(const char *name, const char *train);
+#endif
