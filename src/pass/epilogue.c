@@ -10,23 +10,28 @@
 
 static bool is_fused(const gr_node *n) { return n->tape && n->op->role == GR_ROLE_FUSED; }
 
-/* v, some columns of `product`, is read by the tape alone, as its epilogue can have it. */
-static bool reads_as_columns(const gr_node *tape, gr_value *v, const gr_value *product)
+/* Whether every value of n that the tape reads is columns of `product` as wide as its space. */
+static bool reads_as_columns(const gr_node *tape, const gr_node *n, const gr_value *product)
 {
-    int64_t column;
-    return gr_product_columns(v, &column) == product && gr_same_dims(&v->type, &tape->out[0]->type);
+    for (int i = 0; i < tape->num_in; i++) {
+        int64_t column;
+        gr_value *v = tape->in[i];
+        if (v->node != n) continue;
+        if (gr_product_columns(v, &column) != product || !gr_same_dims(&v->type, &tape->out[0]->type)) return false;
+    }
+    return true;
 }
 
-static bool read_by_tape_alone(const gr_node *tape, gr_value *v, const gr_value *product, const gr_readers *all,
+/* Whether the tape alone reads node n (the product or a view of it), as its epilogue can. */
+static bool read_by_tape_alone(const gr_node *tape, const gr_node *n, const gr_value *product, const gr_readers *all,
                                const bool *pinned)
 {
-    const gr_readers *r = &all[gr_number(v->node)];
-    if (pinned[gr_number(v->node)]) return false;
+    const gr_readers *r = &all[gr_number(n)];
+    if (pinned[gr_number(n)]) return false;
     for (int i = 0; i < r->n; i++) {
-        gr_node *n = r->list[i];
-        if (n == tape ? !reads_as_columns(tape, v, product)
-                      : !(n->op->traits & GR_VIEW) || n->num_out != 1 ||
-                            !read_by_tape_alone(tape, n->out[0], product, all, pinned))
+        const gr_node *reader = r->list[i];
+        if (reader == tape ? !reads_as_columns(tape, n, product)
+                           : !gr_is_view(reader) || !read_by_tape_alone(tape, reader, product, all, pinned))
             return false;
     }
     return true;
@@ -54,7 +59,7 @@ static gr_value *choose_product(const gr_node *tape, const gr_readers *all, cons
         gr_value *p = gr_product_columns(tape->in[i], &column);
         if (!p || p == best || !takes_epilogue(p->node, tape)) continue;
         if (best && weight(p->node) <= weight(best->node)) continue;
-        if (read_by_tape_alone(tape, p, p, all, pinned)) best = p;
+        if (read_by_tape_alone(tape, p->node, p, all, pinned)) best = p;
     }
     return best;
 }

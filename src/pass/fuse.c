@@ -122,7 +122,7 @@ static void emit_fused(fuser *f, int representative)
     }
 }
 
-static void fuse_groups(gr_graph *g)
+static void fuse_groups(gr_graph *g, bool join)
 {
     gr_number_nodes(g);
     fuser f = {.g = g, .dag = gr_graph_dag(g)};
@@ -130,8 +130,10 @@ static void fuse_groups(gr_graph *g)
     f.pinned = gr_pinned_nodes(g);
     f.members = GR_NEW_ARRAY(g->arena, gr_node *, g->num_nodes + 1);
     f.stored = GR_NEW_ARRAY(g->arena, gr_value *, g->num_nodes + 1);
-    join_along_edges(&f);
-    join_across_products(&f);
+    if (join) {
+        join_along_edges(&f);
+        join_across_products(&f);
+    }
     int n = g->num_nodes;
     for (int i = 0; i < n; i++)
         if (gr_partition_find(f.groups, i) == i && gr_is_tapeable(g->nodes[i])) emit_fused(&f, i);
@@ -249,12 +251,18 @@ static void fuse_graph(gr_graph *g)
         if (g->nodes[i]->scan) fuse_graph(g->nodes[i]->scan->body);
     narrow_wide_nodes(g);
     sink_behind_slices(g);
-    fuse_groups(g);
+    fuse_groups(g, true);
     gr_graph_prune(gr_graph_root(g));
     gr_graph_sort(g);
     gr_add_epilogues(g);
     gr_graph_prune(gr_graph_root(g));
     gr_graph_sort(g);
+}
+
+void gr_tape_lone_nodes(gr_graph *g)
+{
+    narrow_wide_nodes(g);
+    fuse_groups(g, false);
 }
 
 gr_graph *gr_pass_fuse(gr_graph *g, const gr_request *r)

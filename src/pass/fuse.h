@@ -7,4 +7,7 @@
 /* Products of g (not of the bodies below it) whose only reader is one tape take it as
  * their epilogue. */
 void gr_add_epilogues(gr_graph *g);
+/* Every pointwise node of g (not of the bodies below it) becomes a tape by itself. The old
+ * nodes are left for pruning, the new ones for sorting. */
+void gr_tape_lone_nodes(gr_graph *g);
 #endif

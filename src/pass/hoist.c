@@ -19,24 +19,12 @@
 
 /* ---- components ---- */
 
-static gr_dag *body_dag(const gr_graph *body)
-{
-    gr_dag *d = gr_dag_create(body->arena, body->num_nodes);
-    for (int i = 0; i < body->num_nodes; i++)
-        for (int k = 0; k < body->nodes[i]->num_in; k++)
-            if (body->nodes[i]->in[k]) gr_dag_edge(d, gr_number(body->nodes[i]->in[k]->node), i);
-    for (int c = 0; c < body->owner->scan->carries; c++)
-        gr_dag_edge(d, gr_number(body->results[c]->node), gr_number(body->args[c]->node));
-    gr_dag_finish(d);
-    return d;
-}
-
 /* Sums are flattened, then split by component, until that changes nothing. */
 static void prepare_sums(gr_graph *body)
 {
     gr_flatten_sums(body);
     gr_number_nodes(body);
-    gr_dag *d = body_dag(body);
+    gr_dag *d = gr_cyclic_dag(body);
     int *comp = GR_NEW_ARRAY(body->arena, int, body->num_nodes + 1);
     gr_dag_components(d, comp);
     if (gr_split_sums(body, comp, body->num_nodes)) gr_graph_sort(body);
@@ -241,7 +229,7 @@ static void hoist_scan(gr_graph *g, gr_node *scan)
     h.emitter = gr_emitter_create(g, scan->phase);
     h.readers = gr_find_readers(body);
     h.pinned = gr_pinned_nodes(body);
-    h.dag = body_dag(body);
+    h.dag = gr_cyclic_dag(body);
     h.groups = gr_partition_create(h.dag);
     h.place = GR_NEW_ARRAY(a, gr_place, h.n + 1);
     h.deferred = GR_NEW_ARRAY(a, bool, h.n + 1);

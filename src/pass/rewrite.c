@@ -10,12 +10,27 @@ void gr_number_nodes(gr_graph *g)
     for (int i = 0; i < g->num_nodes; i++) g->nodes[i]->mark = (void *)(intptr_t)i;
 }
 
-gr_dag *gr_graph_dag(const gr_graph *g)
+static gr_dag *edges_of(const gr_graph *g)
 {
     gr_dag *d = gr_dag_create(g->arena, g->num_nodes);
     for (int i = 0; i < g->num_nodes; i++)
         for (int k = 0; k < g->nodes[i]->num_in; k++)
             if (g->nodes[i]->in[k]) gr_dag_edge(d, gr_number(g->nodes[i]->in[k]->node), i);
+    return d;
+}
+
+gr_dag *gr_graph_dag(const gr_graph *g)
+{
+    gr_dag *d = edges_of(g);
+    gr_dag_finish(d);
+    return d;
+}
+
+gr_dag *gr_cyclic_dag(const gr_graph *g)
+{
+    gr_dag *d = edges_of(g);
+    for (int c = 0; g->owner && c < g->owner->scan->carries; c++)
+        gr_dag_edge(d, gr_number(g->results[c]->node), gr_number(g->args[c]->node));
     gr_dag_finish(d);
     return d;
 }
@@ -97,7 +112,7 @@ bool gr_same_dims(const gr_type *a, const gr_type *b)
     return true;
 }
 
-static gr_layout dense_layout(const gr_type *t)
+gr_layout gr_dense_layout(const gr_type *t)
 {
     gr_layout l = {0};
     int64_t stride = 1;
@@ -108,17 +123,28 @@ static gr_layout dense_layout(const gr_type *t)
     return l;
 }
 
-/* The value whose memory v looks at, and how; v itself if it is no view. */
-static gr_value *layout_in_base(gr_value *v, gr_layout *l)
+bool gr_is_view(const gr_node *n) { return (n->op->traits & GR_VIEW) && !n->tape && n->num_in && n->in[0]; }
+
+int gr_view_layout(const gr_value *v, const gr_layout *in, gr_layout *out)
 {
     const gr_node *n = v->node;
-    if (!(n->op->traits & GR_VIEW) || !n->num_in || !n->in[0]) {
-        *l = dense_layout(&v->type);
+    gr_layout *all = GR_NEW_ARRAY(n->graph->arena, gr_layout, n->num_out + 1);
+    int r = gr_view_node(n, in, all);
+    *out = all[v->index];
+    return r;
+}
+
+/* The value whose memory v looks at, and how; v itself if it is no view. NULL: a view that
+ * its input's layout does not allow. */
+static gr_value *layout_in_base(gr_value *v, gr_layout *l)
+{
+    if (!gr_is_view(v->node)) {
+        *l = gr_dense_layout(&v->type);
         return v;
     }
     gr_layout in;
-    gr_value *base = layout_in_base(n->in[0], &in);
-    return base && gr_view_node(n, &in, l) == 0 ? base : NULL;
+    gr_value *base = layout_in_base(v->node->in[0], &in);
+    return base && gr_view_layout(v, &in, l) == 0 ? base : NULL;
 }
 
 gr_value *gr_product_columns(gr_value *v, int64_t *column)
@@ -128,7 +154,7 @@ gr_value *gr_product_columns(gr_value *v, int64_t *column)
     if (!base || !(base->node->op->traits & GR_CONTRACTION) || base->node->tape) return NULL;
     const gr_type *p = &base->type, *t = &v->type;
     if (p->rank < 1 || t->rank != p->rank) return NULL;
-    gr_layout whole = dense_layout(p);
+    gr_layout whole = gr_dense_layout(p);
     for (int i = 0; i < p->rank; i++) {
         if (i < p->rank - 1 && t->dim[i] != p->dim[i]) return NULL;
         if (t->dim[i] > 1 && l.stride[i] != whole.stride[i]) return NULL;

@@ -10,6 +10,8 @@ void gr_number_nodes(gr_graph *g);
 static inline int gr_number(const gr_node *n) { return (int)(intptr_t)n->mark; }
 /* Edges of g's numbered nodes from maker to reader, without carries. */
 gr_dag *gr_graph_dag(const gr_graph *g);
+/* The same with an edge from each carry's next back to the carry, if g is a loop's body. */
+gr_dag *gr_cyclic_dag(const gr_graph *g);
 /* pinned[number] of nodes of which a result, a state or the commit reads a value. */
 bool *gr_pinned_nodes(const gr_graph *g);
 
@@ -31,5 +33,9 @@ gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_i
  * product: a node's output of whose type the last axis is the columns. Gives the product's
  * value, v itself if it is one; NULL if v is nothing of the kind. */
 gr_value *gr_product_columns(gr_value *v, int64_t *column);
+gr_layout gr_dense_layout(const gr_type *t);
+bool gr_is_view(const gr_node *n);
+/* The layout of v, made by a view whose input has the layout `in`. 0; 1: needs a dense one. */
+int gr_view_layout(const gr_value *v, const gr_layout *in, gr_layout *out);
 bool gr_same_dims(const gr_type *a, const gr_type *b);
 #endif
