@@ -1,0 +1,123 @@
+/* test_fuse.c - pointwise chains as tapes, tapes as epilogues. */
+#include "graphs.h"
+#include "graph/tape.h"
+#include "tests.h"
+
+#include <CUnit/CUnit.h>
+
+static gr_pass_fn const fuse_alone[] = {gr_pass_fuse, gr_pass_layout, NULL};
+static gr_pass_fn const fuse[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, NULL};
+static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
+
+static void lstm(void)
+{
+    test_graph t = test_graph_after(&test_lstm, 7, fuse);
+    const gr_node *scan = test_find(t.g, "Scan", 0), *step = test_find(scan->scan->body, "MatMul", 0);
+    CU_ASSERT_EQUAL(test_count(scan->scan->body, "MatMul", true), 1);
+    CU_ASSERT_EQUAL(test_count(scan->scan->body, "Fused", true), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(step->epilogue);
+    CU_ASSERT_EQUAL(step->product_inputs, 2);
+    CU_ASSERT_EQUAL(step->epilogue->num_slices, 4);
+    CU_ASSERT_EQUAL(step->epilogue->width, 4);
+    for (int i = 0; i < 4; i++) CU_ASSERT_EQUAL(step->epilogue->column[i] % 4, 0);
+    CU_ASSERT_EQUAL(step->epilogue->product.dim[1], 16);
+    CU_ASSERT_EQUAL(step->tape->num_in, 4 + 4 + 1);
+    CU_ASSERT_EQUAL(step->tape->num_out, step->num_out);
+    /* The biases are the epilogue of x W_ih; backward one tape makes all of dgates. */
+    CU_ASSERT_PTR_NOT_NULL(test_find(t.g, "MatMul", 0)->epilogue);
+    CU_ASSERT_EQUAL(test_count(test_find(t.g, "Scan", 1)->scan->body, "Fused", true), 1);
+    test_graph_free(&t);
+}
+
+static void same_values(void)
+{
+    test_same_values(&test_lstm, 7, fuse_alone);
+    test_same_values(&test_lstm, 7, all);
+    test_same_values(&test_lstm_reverse, 7, all);
+    test_same_values(&test_two_cells, 5, all);
+    test_same_values(&test_minimal_gated, 5, all);
+}
+
+/* a -> Sum -> b, a -> b: the chain must not close over the sum. And 60 terms in one Add,
+ * a number known now, an integer in between. */
+static void build_chains(test_graph *t, int64_t steps)
+{
+    (void)steps;
+    gr_val x = test_input(t, "x", "[4, 6]");
+    gr_val a = gr_emit1(t->c, "Exp", x);
+    gr_val sum = gr_emit(t->c, "Sum", NULL, 1, &a, "dim=-1, keepdim=true");
+    gr_val softmax = gr_emit2(t->c, "Div", a, sum);
+    gr_val many[60];
+    for (int i = 0; i < 60; i++) many[i] = i % 2 ? softmax : gr_emit1(t->c, i % 4 ? "Sin" : "Cos", x);
+    test_result(t, "softmax", softmax);
+    test_result(t, "many", gr_emit(t->c, "Add", NULL, 60, many, NULL));
+    gr_val ten = gr_emit(t->c, "Constant", NULL, 0, NULL, "value=10.0");
+    gr_val whole = gr_emit(t->c, "Cast", NULL, 1, (gr_val[]){gr_emit2(t->c, "Mul", x, ten)}, "dtype=int32");
+    test_result(t, "whole", gr_emit(t->c, "Cast", NULL, 1, &whole, "dtype=float64"));
+}
+
+static const test_recipe chains = {build_chains, NULL};
+
+static void chains_and_cycles(void)
+{
+    test_graph t = test_graph_after(&chains, 1, fuse);
+    CU_ASSERT_EQUAL(test_count(t.g, "Sum", true), 1);
+    CU_ASSERT_EQUAL(test_count(t.g, "Fused", true), 3);
+    CU_ASSERT_EQUAL(test_count(t.g, "Constant", true), 0);
+    test_graph_free(&t);
+    test_same_values(&chains, 1, all);
+}
+
+/* More values alive at once than a tape has registers. */
+static void build_wide(test_graph *t, int64_t steps)
+{
+    gr_val x = test_input(t, "x", "[9]"), v[100];
+    v[0] = x;
+    for (int i = 1; i < 100; i++) v[i] = gr_emit1(t->c, "Sin", v[i - 1]);
+    gr_val sum = v[0];
+    for (int i = 1; i < 100; i++) sum = gr_emit2(t->c, "Mul", gr_emit2(t->c, "Add", sum, v[99 - i]), v[i]);
+    (void)steps;
+    test_result(t, "sum", sum);
+}
+
+static const test_recipe wide = {build_wide, NULL};
+
+static void register_limit(void)
+{
+    test_graph t = test_graph_after(&wide, 1, fuse);
+    CU_ASSERT_TRUE(test_count(t.g, "Fused", true) > 1);
+    for (int i = 0; i < t.g->num_nodes; i++)
+        if (t.g->nodes[i]->tape) CU_ASSERT_TRUE(t.g->nodes[i]->tape->num_regs <= GR_TAPE_MAX_REGS);
+    test_graph_free(&t);
+    test_same_values(&wide, 1, all);
+}
+
+/* A product that is asked for itself takes no epilogue. */
+static void build_kept_product(test_graph *t, int64_t steps)
+{
+    (void)steps;
+    gr_val x = test_input(t, "x", "[4, 6]"), w = test_input(t, "w", "[6, 8]");
+    gr_val p = gr_emit2(t->c, "MatMul", x, w);
+    test_result(t, "p", p);
+    test_result(t, "y", gr_emit1(t->c, "Tanh", p));
+}
+
+static const test_recipe kept_product = {build_kept_product, NULL};
+
+static void asked_for_product_stays(void)
+{
+    test_graph t = test_graph_after(&kept_product, 1, fuse);
+    CU_ASSERT_PTR_NULL(test_find(t.g, "MatMul", 0)->epilogue);
+    test_graph_free(&t);
+    test_same_values(&kept_product, 1, all);
+}
+
+void test_fuse(void)
+{
+    CU_pSuite s = CU_add_suite("fuse", NULL, NULL);
+    CU_add_test(s, "an LSTM step is one product with its tail", lstm);
+    CU_add_test(s, "chains, and no cycles", chains_and_cycles);
+    CU_add_test(s, "as many registers as there are", register_limit);
+    CU_add_test(s, "a product asked for stays", asked_for_product_stays);
+    CU_add_test(s, "the same values as without", same_values);
+}
