@@ -4,10 +4,8 @@
 
 gr_value *gr_find_value(gr_graph *g, const char *name)
 {
-    gr_value *v = gr_graph_find_name(g, name);
-    if (v) return v;
-    gr_state *s = gr_graph_find_state(g, name);
-    return s ? s->value : NULL;
+    gr_state *s = gr_graph_find_state(g, name); /* inside a loop its name is an arg's, too */
+    return s ? s->value : gr_graph_find_name(g, name);
 }
 
 gr_value *gr_stack_once(gr_node *scan, gr_value *inner)
