@@ -1,6 +1,6 @@
 /* test_differentiate.c - reverse mode against central differences in double, loops above
  * all: carries, reversed, nested, histories, invariants, values inside. */
-#include "interpret.h"
+#include "eval.h"
 #include "pass/pass.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
@@ -64,16 +64,6 @@ static gr_val affine(model *m, gr_val x, gr_val w, gr_val h, gr_val u)
 
 /* ---- values ---- */
 
-/* Numbers in [-1, 1] that depend on a name and a place in it. */
-static double number(const char *name, int64_t i)
-{
-    uint64_t h = 1469598103934665603u;
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * 1099511628211u;
-    h = (h + (uint64_t)i * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
-    h ^= h >> 31;
-    return (double)(h % 20001) / 10000.0 - 1.0;
-}
-
 /* One element of one input that is not at its usual value. */
 typedef struct nudge {
     const char *name;
@@ -81,20 +71,15 @@ typedef struct nudge {
     double by;
 } nudge;
 
-static void fill(void *data, const char *name, const gr_type *t, void *to)
+static const double *result(const model *m, const char *name, nudge n)
 {
-    const nudge *n = data;
-    double *x = to;
-    for (int64_t i = 0; i < gr_numel(t); i++) x[i] = number(name, i);
-    if (n->name && strcmp(n->name, name) == 0) x[n->at] += n->by;
-}
-
-static double *result(const model *m, const char *name, nudge n)
-{
-    gr_eval *e = gr_eval_run(m->arena, m->graph, fill, &n);
-    const double *v = gr_eval_result(e, name, NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(v);
-    return (double *)(uintptr_t)v;
+    gr_eval *e = eval_create(m->arena, m->graph);
+    eval_fill(e);
+    if (n.name) ((double *)eval_memory(e, n.name, NULL))[n.at] += n.by;
+    CU_ASSERT_EQUAL_FATAL(eval_run(e), 0);
+    const gr_tensor *t = eval_result(e, name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    return t->data;
 }
 
 /* ---- checking ---- */
