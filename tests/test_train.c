@@ -301,7 +301,7 @@ static void weights_must_fit(void)
     const char *other = temp_file("other.yaml",
         "graphrun: 1\nname: other\n"
         "graph:\n"
-        "  logits: {op: Parameter, shape: [4]}\n"
+        "  logits: {op: Parameter, shape: [4], init: {op: Zeros}}\n"
         "  e: {op: Embedding, in: i, num_embeddings: 5, embedding_dim: 3}\n"
         "  i: {op: Constant, value: [1, 2]}\n");
     gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true, .weights = a};

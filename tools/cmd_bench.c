@@ -140,7 +140,7 @@ static int measure(bench *b, double seconds, gr_error *e)
 int cmd_bench(int argc, char **argv)
 {
     const cli_command *self = cli_find("bench");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     double seconds = 2;
     bool json = false;
     const cli_option own[] = {{"seconds", 0, CLI_FLOAT, &seconds, "S", "for how long steps are run"},

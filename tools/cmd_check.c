@@ -20,7 +20,7 @@ static int check_model(const char *path, const cli_common *common)
 int cmd_check(int argc, char **argv)
 {
     const cli_command *self = cli_find("check");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &common, &count), code = EXIT_DONE;
     if (done >= 0) return done;

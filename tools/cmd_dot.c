@@ -90,7 +90,7 @@ static int check_pass(const cli_command *self, const char *name)
 int cmd_dot(int argc, char **argv)
 {
     const cli_command *self = cli_find("dot");
-    dot_args a = {0};
+    dot_args a = {.common = CLI_DEFAULTS};
     const cli_option own[] = {
         {"after", 0, CLI_TEXT, &a.after, "PASS", "the training step after this pass; without it, the model itself"},
         {"output", 'o', CLI_TEXT, &a.file, "FILE", "write .dot, or .svg, .png, .pdf through Graphviz"},

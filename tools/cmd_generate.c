@@ -5,7 +5,7 @@
 int cmd_generate(int argc, char **argv)
 {
     const cli_command *self = cli_find("generate");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     const char *weights = NULL, *prompt = NULL;
     int64_t length = -1, top_k = -1;
     double temperature = -1;

@@ -5,7 +5,7 @@
 int cmd_gradcheck(int argc, char **argv)
 {
     const cli_command *self = cli_find("gradcheck");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     const char *of = NULL, *weights = NULL;
     const cli_option own[] = {{"of", 0, CLI_TEXT, &of, "VALUE", "differentiate this; what the model minimizes where not given"},
                               {"weights", 0, CLI_TEXT, &weights, "FILE", "at these weights"}, {0}};

@@ -66,7 +66,7 @@ static int show_op(const gr_registry *r, const char *name)
 int cmd_ops(int argc, char **argv)
 {
     const cli_command *self = cli_find("ops");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;

@@ -173,7 +173,7 @@ int print_all_outputs(const char *model, const cli_common *common, const char *w
 
 int cmd_run(int argc, char **argv)
 {
-    run_args a = {0};
+    run_args a = {.common = CLI_DEFAULTS};
     const cli_option own[] = {
         {"input", 0, CLI_LIST, &a.inputs, "NAME=FILE.npy", "feed an Input"},
         {"fetch", 0, CLI_LIST, &a.fetch, "VALUE[=FILE.npy]", "write a value: a node, node.port, a parameter, one in a loop"},

@@ -63,7 +63,7 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
 
 int cmd_train(int argc, char **argv)
 {
-    train_args a = {0};
+    train_args a = {.common = CLI_DEFAULTS};
     int done = parse_training(cli_find("train"), argc, argv, &a);
     return done >= 0 ? done : run_training(&a, argv[1], false);
 }
@@ -83,7 +83,7 @@ static bool asks_for_training(const char *model, const cli_common *c, int *code)
 int cmd_default(int argc, char **argv)
 {
     static const cli_command self = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", NULL};
-    train_args a = {0};
+    train_args a = {.common = CLI_DEFAULTS};
     int code, done = parse_training(&self, argc, argv, &a);
     if (done >= 0) return done;
     if (asks_for_training(argv[1], &a.common, &code)) return run_training(&a, argv[1], true);
@@ -93,7 +93,7 @@ int cmd_default(int argc, char **argv)
 int cmd_eval(int argc, char **argv)
 {
     const cli_command *self = cli_find("eval");
-    cli_common common = {0};
+    cli_common common = CLI_DEFAULTS;
     const char *weights = NULL, *split = NULL;
     const cli_option own[] = {{"weights", 0, CLI_TEXT, &weights, "FILE", "the trained weights"},
                               {"split", 0, CLI_TEXT, &split, "NAME", "of the data; valid where there is one"}, {0}};

@@ -224,6 +224,17 @@ static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)
     return true;
 }
 
+/* "BitsPerChar" -> "bits_per_char", "RMSE" -> "rmse" */
+static const char *lower_case(gr_arena *a, const char *name)
+{
+    char *to = gr_arena_alloc(a, 2 * strlen(name) + 1), *out = to;
+    for (const char *s = name; *s; s++) {
+        if (s > name && isupper((unsigned char)*s) && islower((unsigned char)s[-1])) *out++ = '_';
+        *out++ = (char)tolower((unsigned char)*s);
+    }
+    return to;
+}
+
 static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
 {
     static const char *const skip[] = {"in", "as", NULL};
@@ -236,7 +247,7 @@ static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
     x->in_at = GR_NEW_ARRAY(a, gr_loc, num_ports(x->call.op));
     for (int p = 0; p < num_ports(x->call.op); p++) x->in_at[p] = d->at;
     if (as) x->label = gr_model_text(m, as);
-    else x->label = d->kind == GR_DOC_SCALAR ? d->text : x->call.op->name;
+    else x->label = d->kind == GR_DOC_SCALAR ? d->text : lower_case(a, x->call.op->name);
     if (x->label && (in ? ports_given(m, in, x) : ports_of_loss(m, raw, r, x))) r->num_metrics++;
 }
 
