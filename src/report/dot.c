@@ -21,6 +21,7 @@ typedef struct cluster {
     const gr_node *scan;      /* of which it is the body, or NULL */
     int id, level;
     gr_node **nodes; int num_nodes, cap_nodes;
+    gr_node **seen; int num_seen, cap_seen; /* states that this half of the picture reads */
 } cluster;
 
 typedef struct dot {
@@ -148,6 +149,13 @@ static cluster *descend(dot *d, cluster *c, const char *name, gr_phase phase)
 
 static const char *node_key(const dot *d, const gr_node *n) { return gr_arena_printf(d->a, "%p", (const void *)n); }
 
+/* What a body sees whole is read from where it is made. */
+static bool is_invariant(const gr_node *n)
+{
+    int number;
+    return n->op->role == GR_ROLE_ARG && n->graph->owner && gr_arg_kind(n->out[0], &number) == GR_ARG_INVARIANT;
+}
+
 static void place(dot *d, gr_graph *g, cluster *home)
 {
     for (int i = 0; i < g->num_nodes; i++) {
@@ -156,12 +164,39 @@ static void place(dot *d, gr_graph *g, cluster *home)
         cluster *c = descend(d, home, name, n->phase);
         if (n->scan) {
             size_t from = path_length(name);
-            place(d, n->scan->body, child(d, c, name + from + (name[from] == '.'), n->phase, n));
+            name += from + (name[from] == '.');
+            c = child(d, c, gr_arena_strndup(d->a, name, strcspn(name, "'")), n->phase, NULL);
+            place(d, n->scan->body, child(d, c, "", n->phase, n));
             continue;
         }
+        if (is_invariant(n)) continue;
         *GR_PUSH(d->a, c->nodes, c->num_nodes, c->cap_nodes) = n;
         gr_map_set(d->where, node_key(d, n), c);
     }
+}
+
+/* A node called as one of the clusters beside it belongs into that: embedding beside
+ * embedding.weight, rnn'.slice beside the loop of rnn'. */
+static void gather(dot *d, cluster *c)
+{
+    int kept = 0;
+    for (int i = 0; i < c->num_nodes; i++) {
+        gr_node *n = c->nodes[i];
+        const char *name = local_name(n);
+        size_t from = path_length(name);
+        name += from + (name[from] == '.');
+        size_t length = strcspn(name, "'");
+        cluster *k = c->first;
+        while (k && (k->scan || k->phase != n->phase || strncmp(k->name, name, length) != 0 || k->name[length])) k = k->next;
+        if (!k) {
+            c->nodes[kept++] = n;
+            continue;
+        }
+        *GR_PUSH(d->a, k->nodes, k->num_nodes, k->cap_nodes) = n;
+        gr_map_set(d->where, node_key(d, n), k);
+    }
+    c->num_nodes = kept;
+    for (cluster *k = c->first; k; k = k->next) gather(d, k);
 }
 
 /* The outermost cluster around c that is not opened, or NULL. */
@@ -211,7 +246,7 @@ static void put_node(dot *d, const gr_node *n)
     fprintf(d->to, "n%p [", (const void *)n);
     put_attr(d, "label", node_label(d, n));
     fprintf(d->to, ", shape=%s, fillcolor=\"%s\", color=\"%s\", style=\"filled,%s%s\"", shape_of(n), fill[n->phase],
-            line[n->phase], stroke[n->phase], n->op->role == GR_ROLE_NONE ? ",rounded" : "");
+            line[n->phase], stroke[n->phase], strcmp(shape_of(n), "box") == 0 ? ",rounded" : "");
     if (result) {
         fputs(", peripheries=2, ", d->to);
         put_attr(d, "xlabel", strcmp(result, n->name) == 0 ? "result" : result);
@@ -219,18 +254,25 @@ static void put_node(dot *d, const gr_node *n)
     fputs("];\n", d->to);
 }
 
+static void put_seen(dot *d, const gr_node *n, gr_phase phase)
+{
+    fprintf(d->to, "s%d_%p [", (int)phase, (const void *)n);
+    put_attr(d, "label", node_label(d, n));
+    fprintf(d->to, ", shape=cylinder, fillcolor=white, color=\"%s\", style=\"filled,%s\"];\n", line[phase], stroke[phase]);
+}
+
 static int count_nodes(const cluster *c)
 {
     int n = c->num_nodes;
     for (const cluster *k = c->first; k; k = k->next) n += count_nodes(k);
-    return n;
+    return n + c->num_seen;
 }
 
 static void put_closed(dot *d, const cluster *c)
 {
     int n = count_nodes(c);
     fprintf(d->to, "c%d [", c->id);
-    put_attr(d, "label", gr_arena_printf(d->a, "%s%s\n%d node%s", c->name, c->scan ? " (Scan)" : "", n, n == 1 ? "" : "s"));
+    put_attr(d, "label", gr_arena_printf(d->a, "%s\n%d node%s", c->scan ? "loop" : c->name, n, n == 1 ? "" : "s"));
     fprintf(d->to, ", shape=box3d, fillcolor=\"%s\", color=\"%s\", style=\"filled,%s\"];\n", fill[c->phase], line[c->phase],
             stroke[c->phase]);
 }
@@ -240,8 +282,8 @@ static const char *cluster_label(const dot *d, const cluster *c)
     if (!c->scan) return c->name;
     const gr_scan *s = c->scan->scan;
     const char *way = s->reverse ? ", last first" : "";
-    return s->steps ? gr_arena_printf(d->a, "%s: Scan, %lld steps%s", c->name, (long long)s->steps, way)
-                    : gr_arena_printf(d->a, "%s: Scan%s", c->name, way);
+    return s->steps ? gr_arena_printf(d->a, "each of %lld steps%s", (long long)s->steps, way)
+                    : gr_arena_printf(d->a, "each step%s", way);
 }
 
 static void put_cluster(dot *d, cluster *c)
@@ -259,6 +301,7 @@ static void put_cluster(dot *d, cluster *c)
                 c->scan ? "2" : "0.8");
     }
     for (int i = 0; i < c->num_nodes; i++) put_node(d, c->nodes[i]);
+    for (int i = 0; i < c->num_seen; i++) put_seen(d, c->seen[i], c->phase);
     for (cluster *k = c->first; k; k = k->next) put_cluster(d, k);
     if (c->parent) fputs("}\n", d->to);
 }
@@ -270,12 +313,10 @@ static const gr_value *origin(const gr_value *v)
 {
     for (int guard = 0; guard < 10000; guard++) {
         const gr_scan *s = v->node->scan;
-        int number;
         if (s) {
             int i = v->index, c = s->carries;
             v = s->body->results[i < c ? i : i < 2 * c ? i - c : i - c];
-        } else if (v->node->op->role == GR_ROLE_ARG && v->node->graph->owner &&
-                   gr_arg_kind(v, &number) == GR_ARG_INVARIANT) {
+        } else if (is_invariant(v->node)) {
             v = gr_arg_outer(v);
         } else {
             break;
@@ -290,10 +331,18 @@ static const char *box_of(dot *d, const gr_node *n)
     return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "n%p", (const void *)n);
 }
 
-static void put_edge(dot *d, const gr_value *v, const gr_node *to, gr_phase phase, const char *extra)
+/* Where an edge of that phase meets n: at the picture's own half, if n is a state. */
+static const char *end_of(dot *d, gr_node *n, gr_phase phase)
+{
+    if (n->op->role != GR_ROLE_STATE || n->phase == phase) return box_of(d, n);
+    cluster *c = descend(d, &d->top, n->name, phase), *closed = closed_around(d, c);
+    return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "s%d_%p", (int)phase, (void *)n);
+}
+
+static void put_edge(dot *d, const gr_value *v, gr_node *to, gr_phase phase, const char *extra)
 {
     if (!v) return;
-    const char *label = type_label(d, &v->type), *tail = box_of(d, origin(v)->node), *head = box_of(d, to);
+    const char *label = type_label(d, &v->type), *tail = end_of(d, origin(v)->node, phase), *head = end_of(d, to, phase);
     const char *key = gr_arena_printf(d->a, "%s>%s>%s>%s", tail, head, label, extra);
     if (gr_map_get(d->edges, key) || (tail[0] == 'c' && strcmp(tail, head) == 0)) return;
     gr_map_set(d->edges, key, d);
@@ -305,7 +354,7 @@ static void put_edge(dot *d, const gr_value *v, const gr_node *to, gr_phase phas
 static void put_edges(dot *d, const gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
-        const gr_node *n = g->nodes[i];
+        gr_node *n = g->nodes[i];
         for (int k = 0; k < n->num_in && !n->scan; k++) put_edge(d, n->in[k], n, n->phase, "");
         if (!n->scan) continue;
         const gr_scan *s = n->scan;
@@ -317,6 +366,30 @@ static void put_edges(dot *d, const gr_graph *g)
     for (int i = 0; i < g->num_states; i++)
         if (g->states[i].next)
             put_edge(d, g->states[i].next, g->states[i].value->node, GR_UPDATE, ", constraint=false, arrowhead=empty");
+}
+
+/* A state is drawn again in each half that reads or writes it. */
+static void see_state(dot *d, gr_node *n, gr_phase phase)
+{
+    const char *key = gr_arena_printf(d->a, "state %d %p", (int)phase, (void *)n);
+    if (n->op->role != GR_ROLE_STATE || n->phase == phase || gr_map_get(d->edges, key)) return;
+    gr_map_set(d->edges, key, d);
+    cluster *c = descend(d, &d->top, n->name, phase);
+    *GR_PUSH(d->a, c->seen, c->num_seen, c->cap_seen) = n;
+}
+
+static void see_states(dot *d, const gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        for (int k = 0; k < n->num_in; k++) {
+            bool whole = n->scan && k >= n->scan->carries + n->scan->sequences; /* its readers will say */
+            if (n->in[k] && !whole) see_state(d, origin(n->in[k])->node, n->phase);
+        }
+        if (n->scan) see_states(d, n->scan->body);
+    }
+    for (int i = 0; i < g->num_states; i++)
+        if (g->states[i].next) see_state(d, g->states[i].value->node, GR_UPDATE);
 }
 
 static bool has_phase(const gr_graph *g, gr_phase phase)
@@ -331,6 +404,7 @@ void gr_dot_write(gr_graph *g, const gr_dot_options *o, FILE *to)
     dot d = {.a = g->arena, .to = to, .clusters = gr_map_create(g->arena), .edges = gr_map_create(g->arena),
              .where = gr_map_create(g->arena), .depth = o->depth};
     place(&d, g, &d.top);
+    gather(&d, &d.top);
     fputs("digraph graphrun {\nnode [fontname=\"Helvetica\", fontsize=11, height=0.3, margin=\"0.12,0.05\"];\n"
           "edge [fontname=\"Helvetica\", fontsize=9, arrowsize=0.7, fontcolor=\"#444444\"];\n"
           "graph [fontname=\"Helvetica\", fontsize=11, nodesep=0.3, ranksep=0.35, labelloc=t];\n", to);
@@ -341,6 +415,7 @@ void gr_dot_write(gr_graph *g, const gr_dot_options *o, FILE *to)
         put_attr(&d, "label", *title && *legend ? gr_arena_printf(d.a, "%s\n%s", title, legend) : *title ? title : legend);
         fputs(";\n", to);
     }
+    see_states(&d, g);
     put_cluster(&d, &d.top);
     put_edges(&d, g);
     fputs("}\n", to);
