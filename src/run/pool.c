@@ -29,7 +29,6 @@ typedef struct worker {
 struct gr_pool {
     int threads, spins;
     worker *worker;
-    int64_t generation;      /* of the job; written before `start` is raised to it */
     void (*fn)(void *, int); /* NULL: end */
     void *data;
 };
@@ -42,9 +41,16 @@ static long futex(_Atomic uint32_t *word, int op, uint32_t value)
 void gr_signal_raise(gr_signal *s, int64_t count)
 {
     atomic_store(&s->count, count);
-    if (atomic_load(&s->sleepers) == 0) return;
-    atomic_store(&s->sleepers, 0);
-    futex(&s->sleepers, FUTEX_WAKE, INT_MAX);
+    if (count < atomic_load(&s->wanted)) return;
+    atomic_store(&s->wanted, INT64_MAX);
+    atomic_store(&s->epoch, atomic_load(&s->epoch) + 1);
+    futex(&s->epoch, FUTEX_WAKE, INT_MAX);
+}
+
+static void want(gr_signal *s, int64_t count)
+{
+    int64_t wanted = atomic_load(&s->wanted);
+    while (count < wanted && !atomic_compare_exchange_weak(&s->wanted, &wanted, count)) {}
 }
 
 int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
@@ -56,10 +62,11 @@ int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
         relax();
     }
     for (;;) {
-        atomic_store(&s->sleepers, 1);
+        uint32_t epoch = atomic_load(&s->epoch);
+        want(s, count);
         now = atomic_load(&s->count);
-        if (now >= count) return now;
-        futex(&s->sleepers, FUTEX_WAIT, 1); /* at once if the word is no longer 1 */
+        if (now >= count) return now; /* a wish left behind costs one wake-up too many */
+        futex(&s->epoch, FUTEX_WAIT, epoch);
     }
 }
 
@@ -119,6 +126,7 @@ gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
     *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS};
     for (int i = 0; i < threads; i++) {
         w[i].pool = p;
+        w[i].start.wanted = w[i].done.wanted = w[i].progress.wanted = INT64_MAX;
         w[i].index = i;
         w[i].core = threads <= t->cores && t->core ? t->core[i] : -1;
         if (i == 0 || pthread_create(&w[i].thread, NULL, work, &w[i]) == 0) continue;

@@ -1,9 +1,15 @@
 /* pool.h - threads that run one function together, and the counters they wait for.
  *
  * A signal is a counter that one thread raises and others wait for. Waiting spins for a
- * bounded time and then sleeps on a futex. The two sides meet as Dekker's do: who raises
- * stores the counter, then reads `sleepers`; who goes to sleep stores `sleepers`, then
- * reads the counter; both sequentially consistent, so one of them sees the other. */
+ * bounded time and then sleeps on a futex.
+ *
+ *     raises   count = n;  if (n >= wanted) { wanted = never;  epoch++;  wake }
+ *     sleeps   e = epoch;  wanted = min(wanted, n);  if (count < n) sleep while epoch == e
+ *
+ * All of it sequentially consistent. Either the sleeper's look at count sees n, or the
+ * raiser's look at wanted sees the sleeper (Dekker). If the raiser takes back a wish that
+ * came after its look, its epoch++ comes later still than the sleeper's look at epoch, so
+ * the sleeper does not sleep but tries again. */
 #ifndef GR_RUN_POOL_H
 #define GR_RUN_POOL_H
 
@@ -11,8 +17,9 @@
 #include <stdatomic.h>
 
 typedef struct gr_signal {
-    _Alignas(128) _Atomic int64_t count; /* a cache line pair of its own: one writer */
-    _Atomic uint32_t sleepers;           /* the futex word */
+    _Alignas(128) _Atomic int64_t count; /* a cache line pair of its own; one thread raises it */
+    _Atomic int64_t wanted;              /* the least count that a sleeper waits for */
+    _Atomic uint32_t epoch;              /* the futex word */
 } gr_signal;
 
 void gr_signal_raise(gr_signal *s, int64_t count);

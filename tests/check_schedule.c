@@ -1,0 +1,197 @@
+/* check_schedule.c - see check_schedule.h.
+ *
+ * Each task counts on its worker's clock; a wait joins in the clock that the awaited task
+ * had when it ended. A byte remembers for each worker the last task that wrote and read it. */
+#include "check_schedule.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_WORKERS 8
+
+typedef struct byte {
+    int64_t order; /* of the last writer in the sequential program */
+    int64_t write[MAX_WORKERS], read[MAX_WORKERS];
+    int64_t last_read; /* the highest order of a reader */
+} byte;
+
+typedef struct history { int64_t (*clock)[MAX_WORKERS]; int64_t count; } history; /* after each task */
+
+typedef struct walker {
+    const gr_program *p;
+    const gr_schedule *s;
+    byte *memory[2]; /* arena and results; states */
+    int at[MAX_WORKERS];
+    int64_t index[MAX_WORKERS][GR_MAX_LOOPS];
+    int64_t clock[MAX_WORKERS][MAX_WORKERS];
+    history past[MAX_WORKERS];
+    int64_t *units; /* by template: computed in all */
+    const char *wrong;
+} walker;
+
+static char message[256];
+
+/* ---- the sequential order ------------------------------------------------- */
+
+/* Tasks of the sequential program in one iteration of a loop (-1: in all). */
+static int64_t size_of(const gr_program *p, int loop)
+{
+    int64_t n = 0;
+    for (int t = 0; t < p->num_templates; t++) n += p->templates[t].loop == loop;
+    for (int l = 0; l < p->num_loops; l++)
+        if (p->loops[l].parent == loop) n += p->loops[l].count * size_of(p, l);
+    return n;
+}
+
+static int64_t order_of(const gr_program *p, int t, int loop, const int64_t *index)
+{
+    int64_t before = 0;
+    int parent = loop >= 0 ? p->loops[loop].parent : -1;
+    int first = loop >= 0 ? p->loops[loop].first : 0;
+    for (int k = first; k < t; k++) before += p->templates[k].loop == loop;
+    for (int l = 0; l < p->num_loops; l++)
+        if (p->loops[l].parent == loop && p->loops[l].last <= t && p->loops[l].first >= first)
+            before += p->loops[l].count * size_of(p, l);
+    if (loop < 0) return before;
+    return order_of(p, first, parent, index) + index[p->loops[loop].depth] * size_of(p, loop) + before;
+}
+
+/* ---- bytes ---------------------------------------------------------------- */
+
+static void conflict(walker *w, int t, int other_worker, const char *what)
+{
+    if (w->wrong) return;
+    snprintf(message, sizeof message, "template %d: no order with worker %d's %s", t, other_worker, what);
+    w->wrong = message;
+}
+
+static void touch(walker *w, byte *b, int me, int t, int64_t order, bool write)
+{
+    int64_t now = w->clock[me][me] + 1;
+    for (int u = 0; u < w->s->threads; u++) {
+        if (u == me) continue;
+        if (b->order != order && b->write[u] > w->clock[me][u]) conflict(w, t, u, "write");
+        if (write && b->last_read != order && b->read[u] > w->clock[me][u]) conflict(w, t, u, "read");
+    }
+    if (b->order > order || (write && b->last_read > order)) conflict(w, t, me, "later task, done before");
+    if (write) {
+        if (b->order != order) memset(b->write, 0, sizeof b->write), memset(b->read, 0, sizeof b->read);
+        b->order = order;
+        b->write[me] = now;
+    } else {
+        b->read[me] = now;
+        if (order > b->last_read) b->last_read = order;
+    }
+}
+
+static void touch_operand(walker *w, const gr_operand *o, int me, int t, int64_t order, bool write)
+{
+    if (o->buffer < 0) return;
+    const gr_buffer *b = &w->p->buffers[o->buffer];
+    if (b->kind == GR_BUFFER_FEED || b->kind == GR_BUFFER_CONSTANT) return;
+    byte *memory = w->memory[b->kind == GR_BUFFER_STATE] + b->offset;
+    if (b->kind == GR_BUFFER_RESULT) memory += w->p->arena_bytes;
+    int64_t at = o->offset, size = (int64_t)gr_dtype_size(o->tensor.dtype), n = 1, index[GR_MAX_RANK] = {0};
+    for (int l = 0; l < GR_MAX_LOOPS; l++) {
+        int64_t i = w->index[me][l];
+        at += o->stride[l] * (o->ring[l] ? (i + o->ring_shift[l]) % o->ring[l] : i);
+    }
+    for (int i = 0; i < o->tensor.rank; i++) n *= o->tensor.dim[i];
+    for (; n > 0; n--) {
+        int64_t element = at;
+        for (int i = 0; i < o->tensor.rank; i++) element += index[i] * o->tensor.stride[i];
+        for (int64_t k = 0; k < size; k++) touch(w, memory + element * size + k, me, t, order, write);
+        for (int i = o->tensor.rank - 1; i >= 0 && ++index[i] == o->tensor.dim[i]; i--) index[i] = 0;
+    }
+}
+
+/* ---- walking -------------------------------------------------------------- */
+
+static bool ready(walker *w, int me, const gr_instruction *ins)
+{
+    for (int i = 0; i < ins->num_waits; i++) {
+        const gr_wait *x = &w->s->worker[me].waits[ins->first_wait + i];
+        int64_t count = x->base;
+        for (int l = 0; l < GR_MAX_LOOPS; l++) count += x->step[l] * w->index[me][l];
+        if (w->past[x->worker].count < count) return false;
+        if (count <= 0) continue;
+        for (int u = 0; u < w->s->threads; u++) {
+            int64_t known = w->past[x->worker].clock[count - 1][u];
+            if (known > w->clock[me][u]) w->clock[me][u] = known;
+        }
+    }
+    return true;
+}
+
+static void run(walker *w, int me, const gr_instruction *ins)
+{
+    const gr_template *t = &w->p->templates[ins->template_index];
+    int64_t order = 1 + order_of(w->p, ins->template_index, t->loop, w->index[me]);
+    for (int i = 0; i < t->num_in; i++) touch_operand(w, &t->in[i], me, ins->template_index, order, false);
+    for (int i = 0; i < t->num_out; i++) touch_operand(w, &t->out[i], me, ins->template_index, order, true);
+    w->units[ins->template_index] += ins->end - ins->begin;
+    history *past = &w->past[me];
+    past->clock = realloc(past->clock, sizeof *past->clock * (size_t)(past->count + 1));
+    w->clock[me][me]++;
+    memcpy(past->clock[past->count++], w->clock[me], sizeof *past->clock);
+}
+
+/* One instruction of worker `me`; false: it waits or has ended. */
+static bool step(walker *w, int me)
+{
+    const gr_worker_list *list = &w->s->worker[me];
+    if (w->at[me] >= list->num_ins) return false;
+    const gr_instruction *ins = &list->ins[w->at[me]];
+    int depth = ins->loop >= 0 ? w->p->loops[ins->loop].depth : 0;
+    if (ins->kind == GR_RUN) {
+        if (!ready(w, me, ins)) return false;
+        run(w, me, ins);
+    } else if (ins->kind == GR_LOOP_BEGIN) {
+        w->index[me][depth] = 0;
+    } else if (++w->index[me][depth] < w->p->loops[ins->loop].count) {
+        w->at[me] = ins->jump;
+        return true;
+    } else {
+        w->index[me][depth] = 0;
+    }
+    w->at[me]++;
+    return true;
+}
+
+static void walk(walker *w)
+{
+    bool moved = true;
+    while (moved && !w->wrong) {
+        moved = false;
+        for (int me = 0; me < w->s->threads; me++)
+            while (!w->wrong && step(w, me)) moved = true;
+    }
+    for (int me = 0; me < w->s->threads && !w->wrong; me++) {
+        if (w->at[me] < w->s->worker[me].num_ins) w->wrong = "the lists wait for each other for ever";
+        else if (w->past[me].count != w->s->worker[me].tasks) w->wrong = "a list's number of tasks is wrong";
+    }
+    for (int t = 0; t < w->p->num_templates && !w->wrong; t++) {
+        int64_t n = w->p->templates[t].units;
+        for (int l = w->p->templates[t].loop; l >= 0; l = w->p->loops[l].parent) n *= w->p->loops[l].count;
+        if (w->units[t] != n) w->wrong = "not all units are computed once";
+    }
+}
+
+const char *check_schedule(const gr_program *p, const gr_schedule *s)
+{
+    if (s->threads > MAX_WORKERS) return "too many workers for this check";
+    walker *w = calloc(1, sizeof *w);
+    w->p = p;
+    w->s = s;
+    w->memory[0] = calloc(p->arena_bytes + p->result_bytes + 64, sizeof(byte));
+    w->memory[1] = calloc(p->state_bytes + 64, sizeof(byte));
+    w->units = calloc((size_t)p->num_templates + 1, sizeof *w->units);
+    walk(w);
+    const char *wrong = w->wrong;
+    for (int i = 0; i < s->threads; i++) free(w->past[i].clock);
+    free(w->memory[0]);
+    free(w->memory[1]);
+    free(w->units);
+    free(w);
+    return wrong;
+}
