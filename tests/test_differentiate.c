@@ -461,6 +461,45 @@ static void training(void)
     gr_arena_destroy(m.arena);
 }
 
+/* While `loss` trains the parameters, the gradient of another value is asked for. */
+static void two_objectives(void)
+{
+    model m = model_open();
+    gr_type t = {.dtype = GR_FLOAT64, .rank = 2, .dim = {3, 3}};
+    gr_val x = input(&m, "x", "[2, 3]"), y = gr_emit2(m.c, "MatMul", x, gr_parameter(m.c, "w", &t, "Zeros"));
+    loss_of(&m, 1, &y);
+    gr_val half = gr_emit(m.c, "Fill", NULL, 0, NULL, "shape=[], value=0.5, dtype=float64");
+    gr_emit(m.c, "Mul", "other", 2, (gr_val[]){x, half}, NULL);
+    seen s = {0, false};
+    gr_request r = {.minimize = "loss", .train = true, .update = look, .update_data = &s,
+                    .grad = (const char *const[]){"x", NULL}, .of = "other"};
+    m.graph = gr_pass_differentiate(gr_pass_infer(m.graph, &r), &r);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(m.graph);
+    CU_ASSERT_PTR_NULL(gr_graph_check(m.graph));
+    CU_ASSERT_EQUAL(s.n, 1);
+    CU_ASSERT_TRUE(s.all);
+    const double *g = result(&m, "grad:x", (nudge){NULL, 0, 0});
+    for (int i = 0; i < 6; i++) CU_ASSERT_EQUAL(g[i], 0.5);
+    gr_arena_destroy(m.arena);
+}
+
+/* To find what is not finite, every float value is a result under a name of its own. */
+static void keeps_all(void)
+{
+    model m = model_open();
+    build_nested(&m);
+    const char *const names[] = {"w", NULL};
+    gr_request r = {.grad = names, .of = "loss", .keep_all = true};
+    m.graph = gr_pass_differentiate(gr_pass_infer(m.graph, &r), &r);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(m.graph);
+    CU_ASSERT_PTR_NULL(gr_graph_check(m.graph));
+    CU_ASSERT_TRUE(m.graph->num_results > 40);
+    for (int i = 0; i < m.graph->num_results; i++)
+        CU_ASSERT_PTR_EQUAL(find_result(m.graph, m.graph->result_names[i]), m.graph->results[i]);
+    result(&m, "grad:w", (nudge){NULL, 0, 0});
+    gr_arena_destroy(m.arena);
+}
+
 void test_differentiate(void)
 {
     CU_pSuite s = CU_add_suite("differentiate", NULL, NULL);
@@ -478,4 +517,6 @@ void test_differentiate(void)
     CU_add_test(s, "a target that the loss does not depend on", unrelated_target);
     CU_add_test(s, "an objective that is no scalar", not_scalar);
     CU_add_test(s, "parameters and the update", training);
+    CU_add_test(s, "two objectives", two_objectives);
+    CU_add_test(s, "every value kept", keeps_all);
 }

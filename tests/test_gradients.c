@@ -82,6 +82,43 @@ static const struct { const char *name, *graph; } models[] = {
      "    out: {output: two.c, weights: weights}\n"
      "  sq: {op: Square, in: dec.output}\n"
      "  loss: {op: Sum, in: sq}\n"},
+    {"scan in scan",
+     "  x: {op: Input, shape: [2, 3, 2, 3]}\n"
+     "  doc:\n"
+     "    op: Scan\n"
+     "    in: {line: x}\n"
+     "    carry: {s: {init: zeros, size: [2, 3], next: up}}\n"
+     "    step:\n"
+     "      words:\n"
+     "        op: Scan\n"
+     "        in: {w: line}\n"
+     "        with: {s: s}\n"
+     "        carry: {h: {init: s, next: cell.h}}\n"
+     "        step:\n"
+     "          both: {op: Mul, in: [w, s]}\n"
+     "          cell: {op: GRUCell, in: {input: both, h: h}, hidden_size: 3}\n"
+     "        out: {all: cell.h}\n"
+     "      mean: {op: Mean, in: words.all, dim: 0}\n"
+     "      up: {op: Tanh, in: sum}\n"
+     "      sum: {op: Linear, in: [mean, words.h_n], out_features: 3}\n"
+     "    out: {all: words.all}\n"
+     "  sq: {op: Square, in: doc.all}\n"
+     "  a: {op: Sum, in: sq}\n"
+     "  b: {op: Sum, in: doc.s_n}\n"
+     "  loss: {op: Add, in: [a, b]}\n"},
+    {"dropout and projection",
+     "  x: {op: Input, shape: [4, 2, 3]}\n"
+     "  rnn: {op: LSTM, in: x, hidden_size: 4, proj_size: 2, num_layers: 2, dropout: 0.5}\n"
+     "  drop: {op: Dropout, in: rnn.output, p: 0.3}\n"
+     "  sq: {op: Square, in: drop}\n"
+     "  loss: {op: Sum, in: sq}\n"},
+    {"shared and tied",
+     "  t: {op: Input, shape: [4, 2], dtype: int32}\n"
+     "  emb: {op: Embedding, in: t, num_embeddings: 5, embedding_dim: 3}\n"
+     "  deep: {op: Linear, in: emb, out_features: 3, repeat: 3, share: true}\n"
+     "  rnn: {op: GRU, in: deep, hidden_size: 3}\n"
+     "  logits: {op: Linear, in: rnn.output, out_features: 5, weight: emb.weight}\n"
+     "  loss: {op: CrossEntropyLoss, in: {input: logits, target: t}}\n"},
 };
 
 static const char blocks[] =
@@ -139,10 +176,10 @@ static bench bench_open(const char *graph)
     bench b = {.arena = gr_arena_create()};
     b.diag = gr_diag_create(b.arena);
     const char *const fetch[] = {"loss", NULL};
-    gr_graph *plain = read_graph(&b, graph, &(gr_request){.fetch = fetch});
+    gr_graph *plain = read_graph(&b, graph, &(gr_request){.fetch = fetch, .training = true});
     CU_ASSERT_PTR_NOT_NULL_FATAL(plain);
     find_names(&b, plain);
-    b.graph = read_graph(&b, graph, &(gr_request){.fetch = fetch, .grad = b.names, .of = "loss"});
+    b.graph = read_graph(&b, graph, &(gr_request){.fetch = fetch, .grad = b.names, .of = "loss", .training = true});
     CU_ASSERT_PTR_NOT_NULL_FATAL(b.graph);
     b.eval = eval_create(b.arena, b.graph);
     eval_fill(b.eval);
