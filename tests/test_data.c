@@ -1,5 +1,6 @@
 /* test_data.c - sources: fields, partitions as d2l's, vocabularies, order by seed, bad files. */
 #include "data/source.h"
+#include "io/npy.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <stdlib.h>
@@ -302,7 +303,7 @@ static void bad_texts(void)
     b = open_text("ab", 2, "");
     CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "has 2 characters; one batch of 1 rows of 2 takes 3"));
     done(&b);
-    complains(HEAD "data: {op: CharText, path: /no/such.txt}\n" INPUTS, "cannot read '/no/such.txt': No such file");
+    complains(HEAD "data: {op: CharText, path: /no/such.txt}\n" INPUTS, "/no/such.txt: No such file");
     complains(HEAD "data: {op: CharText}\n" INPUTS, "CharText needs 'path'");
     complains(HEAD "data: {op: CharTxt}\n", "did you mean 'CharText'?");
     complains(HEAD "data: {path: x}\n", "'data' needs 'op'");
@@ -339,6 +340,86 @@ static void gzipped(void)
     bench b = open_data(yaml);
     unlink(path);
     CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|l|h|e|o| |");
+    done(&b);
+}
+
+/* x[i] = [i, i + 100], y[k][i] = i + 1000 k: 7 examples, along axis 0 of x. */
+static const char *array_file(const char *name, bool along_one)
+{
+    static int32_t values[14];
+    gr_tensor t = {.data = values, .dtype = GR_INT32, .rank = 2};
+    gr_error e;
+    t.dim[0] = along_one ? 2 : 7;
+    t.dim[1] = along_one ? 7 : 2;
+    t.stride[0] = t.dim[1];
+    t.stride[1] = 1;
+    for (int i = 0; i < 7; i++)
+        for (int k = 0; k < 2; k++) values[along_one ? k * 7 + i : i * 2 + k] = i + 100 * k;
+    const char *path = temp_file(name);
+    CU_ASSERT_EQUAL(gr_npy_write(path, &t, &e), 0);
+    return path;
+}
+
+static bench open_arrays(const char *x, const char *more)
+{
+    char yaml[512];
+    snprintf(yaml, sizeof yaml, "graphrun: 1\ndata: {op: Npy, files: {x: %s}%s}\n", x, more);
+    return open_data(yaml);
+}
+
+static void arrays(void)
+{
+    const gr_tensor *t;
+    for (int along_one = 0; along_one < 2; along_one++) {
+        const char *path = array_file("x.npy", along_one);
+        bench b = open_arrays(path, along_one ? ", batch_size: 3, dim: -1" : ", batch_size: 3");
+        unlink(path);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+        CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 3);
+        for (int epoch = 0; epoch < 2; epoch++) {
+            gr_data_begin(b.data, "train", epoch, 0, &b.error);
+            for (int i = 0; gr_data_next(b.data, &t, &b.error) == 1; i += 3) {
+                int64_t n = i == 6 ? 1 : 3;
+                const int32_t *v = t->data;
+                CU_ASSERT_EQUAL(t->dim[along_one], n);
+                CU_ASSERT_EQUAL(v[0], i);
+                CU_ASSERT_EQUAL(v[along_one ? n : 1], i + 100);
+                CU_ASSERT_EQUAL(v[2 * n - 1], i + (int)n - 1 + 100);
+            }
+        }
+        done(&b);
+    }
+}
+
+static void shuffled_arrays(void)
+{
+    const char *path = array_file("x.npy", false);
+    bench b = open_arrays(path, ", batch_size: 2, shuffle: true, split: {train: 0.8, test: 0.2}");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    const gr_tensor *t;
+    int orders[4] = {0};
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 3); /* 5 of the 7 */
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "test"), 1);
+    for (int epoch = 0; epoch < 4; epoch++) {
+        unsigned seen = 0;
+        gr_data_begin(b.data, "train", epoch, 0, &b.error);
+        while (gr_data_next(b.data, &t, &b.error) == 1)
+            for (int64_t i = 0; i < t->dim[0]; i++) {
+                int32_t v = ((int32_t *)t->data)[2 * i];
+                seen |= 1u << v;
+                orders[epoch] = orders[epoch] * 10 + v;
+            }
+        CU_ASSERT_EQUAL(seen, 31);
+    }
+    CU_ASSERT_TRUE(orders[0] != orders[1] || orders[1] != orders[2] || orders[2] != orders[3]);
+    done(&b);
+    b = open_arrays(path, "");
+    CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 1);
+    done(&b);
+    unlink(path);
+    b = open_arrays("/no/such.npy", "");
+    CU_ASSERT_PTR_NULL(b.data);
+    CU_ASSERT_EQUAL(gr_diag_count(b.diag), 1);
     done(&b);
 }
 
@@ -394,6 +475,8 @@ void test_data(void)
     CU_add_test(s, "texts that cannot be read", bad_texts);
     CU_add_test(s, "facts without a file", known_facts);
     CU_add_test(s, "gzipped text", gzipped);
+    CU_add_test(s, "Npy in order", arrays);
+    CU_add_test(s, "Npy shuffled", shuffled_arrays);
     CU_add_test(s, "The Time Machine", time_machine);
     CU_add_test(s, "nothing is allocated after the first batch", nothing_is_allocated);
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_char_text, NULL};
+const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_npy, &gr_source_char_text, NULL};
 
 /* ---- for sources ---- */
 

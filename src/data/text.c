@@ -1,38 +1,11 @@
 /* text.c - reading text files. */
 #include "base/utf8.h"
 #include "data/desc.h"
+#include "io/file.h"
 
-#include <errno.h>
 #include <string.h>
-#include <zlib.h>
 
-enum { PIECE = 1 << 20 };
-
-static void close_gz(void *p)
-{
-    gzFile *f = p;
-    if (*f) gzclose(*f);
-    *f = NULL;
-}
-
-/* zlib hands plain files through as they are. */
-static char *read_all(gr_data *d, gzFile f, size_t *length)
-{
-    char *text = NULL;
-    size_t n = 0, cap = 0;
-    for (int got = 1; got > 0; n += (size_t)got) {
-        if (n + PIECE > cap) {
-            cap = cap ? 2 * cap : 2 * PIECE;
-            char *bigger = gr_arena_alloc(d->arena, cap);
-            if (n) memcpy(bigger, text, n);
-            text = bigger;
-        }
-        got = gzread(f, text + n, PIECE);
-        if (got < 0) return NULL;
-    }
-    *length = n;
-    return text;
-}
+static const size_t MAX_TEXT = (size_t)1 << 30;
 
 static size_t join_line_ends(char *text, size_t n)
 {
@@ -55,20 +28,12 @@ static void report_bytes(gr_data *d, const char *path, gr_loc at, const char *te
 
 char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length)
 {
-    gzFile *f = GR_NEW(d->arena, gzFile);
-    gr_arena_defer(d->arena, close_gz, f);
-    errno = 0;
-    *f = gzopen(path, "rb");
-    char *text = *f ? read_all(d, *f, length) : NULL;
-    int why = errno, zlib_error = Z_OK;
-    const char *zlib_words = *f ? gzerror(*f, &zlib_error) : "";
-    if (!text) {
-        gr_diag_error(d->diag, at, "cannot read '%s': %s", path,
-                      zlib_error != Z_OK && zlib_error != Z_ERRNO ? zlib_words : strerror(why ? why : ENOMEM));
-        close_gz(f);
+    gr_error e = {0};
+    char *text;
+    if (gr_file_read(d->arena, path, MAX_TEXT, &text, length, &e) < 0) {
+        gr_diag_error(d->diag, at, "%s", e.message);
         return NULL;
     }
-    close_gz(f);
     if (*length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, *length -= 3;
     size_t bad = gr_utf8_check(text, *length);
     if (bad < *length) {
