@@ -1,5 +1,6 @@
 /* graphs.c - graphs that the tests of passes share, and running them before and after. */
 #include "graphs.h"
+#include "eval.h"
 #include "program/program.h"
 #include "program/schedule.h"
 #include "run/run.h"
@@ -275,11 +276,24 @@ static void compare(const char *name, const running *a, const running *b)
         size = fabs(x[i]) > size ? fabs(x[i]) : size;
     }
     CU_ASSERT(size > 0 && worst <= 1e-12 * (1 + size));
-    if (!(worst <= 1e-12 * (1 + size)) || !(size > 0)) printf("    %s: differs by %g of %g\n", name, worst, size);
+    if (!(worst <= 1e-12 * (1 + size)) || !(size > 0)) printf("    %s: differs by %g of %g; %g and %g\n", name, worst, size, x[0], y[0]);
+}
+
+/* The plain interpreter's values of the graph that no pass touched. */
+static void same_by_interpreter(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
+{
+    gr_pass_fn const none[] = {NULL};
+    test_graph before = test_graph_after(m, steps, none), after = test_graph_after(m, steps, passes);
+    double worst = eval_compare(before.arena, before.g, after.g);
+    CU_ASSERT(worst >= 0 && worst <= 1e-12);
+    if (!(worst >= 0 && worst <= 1e-12)) printf("    the interpreter differs by %g\n", worst);
+    test_graph_free(&before);
+    test_graph_free(&after);
 }
 
 void test_same_values(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
 {
+    same_by_interpreter(m, steps, passes);
     gr_pass_fn const plain[] = {gr_pass_layout, NULL};
     test_graph before = test_graph_after(m, steps, plain), after = test_graph_after(m, steps, passes);
     running a = start(&before), b = start(&after);

@@ -8,6 +8,7 @@
 
 static gr_pass_fn const hoist[] = {gr_pass_merge, gr_pass_hoist, NULL};
 static gr_pass_fn const hoist_and_lay_out[] = {gr_pass_merge, gr_pass_hoist, gr_pass_layout, NULL};
+static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
 
 static const gr_graph *body(const test_graph *t, int which)
 {
@@ -92,6 +93,89 @@ static void loops_without_need_vanish(void)
     test_same_values(&running, 6, hoist_and_lay_out);
 }
 
+/* A decoder's step: attention over a memory by h, dropout, a loss that the loop sums up,
+ * rows beyond their length held. Backward the memory's gradient gathers in place. */
+static void build_decoder(test_graph *t, int64_t steps)
+{
+    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
+    gr_val memory = test_input(t, "memory", "[3, 7, 4]"), zero = gr_emit(t->c, "Zeros", NULL, 0, NULL, "shape=[], dtype=float64");
+    gr_val mask = test_input(t, "mask", gr_arena_printf(t->arena, "[%d, 3, 1]", (int)steps));
+    gr_val w = test_state(t, "w", 2, (int64_t[]){4, 4}), u = test_state(t, "u", 2, (int64_t[]){4, 4});
+    t->g->training = true;
+    gr_loop *l = gr_loop_begin(t->c, "decoder", steps == 6);
+    gr_val xt = gr_loop_slice(t->c, l, "xt", x), mt = gr_loop_slice(t->c, l, "mt", mask);
+    gr_val h = gr_loop_carry(t->c, l, "h", h0), loss = gr_loop_carry(t->c, l, "sum", zero);
+    gr_val query = gr_emit(t->c, "Unsqueeze", NULL, 1, &h, "dim=1");
+    gr_val scores = gr_emit(t->c, "MatMul", "scores", 2, (gr_val[]){query, memory}, "transpose_b=true");
+    gr_val weights = gr_emit(t->c, "Softmax", NULL, 1, &scores, "dim=-1");
+    gr_val context = gr_emit2(t->c, "MatMul", weights, memory);
+    context = gr_emit(t->c, "Squeeze", NULL, 1, &context, "dim=1");
+    gr_val dropped = gr_emit(t->c, "Dropout", NULL, 1, &xt, "p=0.5");
+    gr_val sum[2] = {gr_emit2(t->c, "MatMul", context, w), gr_emit2(t->c, "MatMul", dropped, u)};
+    gr_val h1 = gr_emit1(t->c, "Tanh", gr_emit(t->c, "Add", NULL, 2, sum, NULL));
+    gr_val held = gr_emit3(t->c, "Where", gr_emit2(t->c, "Less", mt, gr_emit1(t->c, "Abs", xt)), h1, h);
+    gr_val term = gr_emit2(t->c, "Mul", held, held);
+    gr_loop_next(t->c, l, h, held);
+    gr_loop_next(t->c, l, loss, gr_emit2(t->c, "Add", loss, gr_emit(t->c, "Sum", NULL, 1, &term, NULL)));
+    gr_loop_stack(t->c, l, "weights", weights);
+    gr_val last = gr_loop_end(t->c, l);
+    test_result(t, "h_n", last);
+    test_result(t, "weights", gr_output(t->c, last, 4));
+    test_result(t, "loss", gr_output(t->c, last, 1));
+}
+
+static const char *const decoder_grad[] = {"x", "h0", "memory", "w", "u", NULL};
+static const test_recipe decoder = {build_decoder, decoder_grad};
+
+static void attention(void)
+{
+    test_graph t = test_graph_after(&decoder, 5, hoist);
+    CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 4); /* forward, backward, two that add to memory's gradient */
+    CU_ASSERT_EQUAL(test_count(t.g, "DropoutMask", false), 1);
+    CU_ASSERT_EQUAL(test_find(t.g, "DropoutMask", 0)->outer_axes, 1);
+    CU_ASSERT_EQUAL(test_count(t.g, "Sum", false), 1); /* the loss, over all steps at once */
+    test_graph_free(&t);
+    test_same_values(&decoder, 5, hoist_and_lay_out);
+    test_same_values(&decoder, 5, all);
+    test_same_values(&decoder, 6, all);
+}
+
+/* A loop in a loop; the inner one reads the outer one's carry and step. */
+static void build_nested(test_graph *t, int64_t steps)
+{
+    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 5, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
+    gr_val w = test_state(t, "w", 2, (int64_t[]){4, 4}), u = test_state(t, "u", 2, (int64_t[]){4, 4});
+    gr_loop *outer = gr_loop_begin(t->c, "outer", false);
+    gr_val xs = gr_loop_slice(t->c, outer, "xs", x), h = gr_loop_carry(t->c, outer, "h", h0);
+    gr_loop *inner = gr_loop_begin(t->c, "inner", true);
+    gr_val xt = gr_loop_slice(t->c, inner, "xt", xs), k = gr_loop_carry(t->c, inner, "k", h);
+    gr_val terms[3] = {gr_emit2(t->c, "MatMul", xt, w), gr_emit2(t->c, "MatMul", k, u), h};
+    gr_val k1 = gr_emit1(t->c, "Tanh", gr_emit(t->c, "Add", NULL, 3, terms, NULL));
+    gr_loop_next(t->c, inner, k, k1);
+    gr_loop_stack(t->c, inner, "ks", gr_emit2(t->c, "MatMul", k1, w));
+    gr_val last = gr_loop_end(t->c, inner);
+    gr_val ks = gr_output(t->c, last, 2);
+    gr_loop_next(t->c, outer, h, last);
+    gr_loop_stack(t->c, outer, "all", ks);
+    last = gr_loop_end(t->c, outer);
+    gr_val all_ks = gr_output(t->c, last, 2), square = gr_emit2(t->c, "Mul", all_ks, all_ks);
+    test_result(t, "all", all_ks);
+    test_result(t, "loss", gr_emit(t->c, "Sum", "loss", 1, &square, NULL));
+}
+
+static const char *const nested_grad[] = {"x", "h0", "w", "u", NULL};
+static const test_recipe nested = {build_nested, nested_grad};
+
+static void loop_in_loop(void)
+{
+    test_graph t = test_graph_after(&nested, 3, hoist);
+    CU_ASSERT_EQUAL(test_find(t.g, "MatMul", 0)->out[0]->type.rank, 4); /* out of both loops */
+    for (int i = 0; i < 2; i++) CU_ASSERT_EQUAL(test_count(body(&t, i), "MatMul", true), 1);
+    test_graph_free(&t);
+    test_same_values(&nested, 3, hoist_and_lay_out);
+    test_same_values(&nested, 3, all);
+}
+
 static void same_values(void)
 {
     test_same_values(&test_lstm, 7, hoist_and_lay_out);
@@ -103,7 +187,6 @@ static void same_values(void)
 
 static void size_does_not_depend_on_steps(void)
 {
-    static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
     const int64_t steps[3] = {35, 350, 3500};
     int nodes[3];
     for (int i = 0; i < 3; i++) {
@@ -145,6 +228,8 @@ void test_hoist(void)
     CU_add_test(s, "weight gradients contract over time", weight_gradients_contract_over_time);
     CU_add_test(s, "two cells come apart", two_cells_come_apart);
     CU_add_test(s, "loops that need no carry vanish", loops_without_need_vanish);
+    CU_add_test(s, "attention, dropout, rows held, a loss summed up", attention);
+    CU_add_test(s, "a loop in a loop", loop_in_loop);
     CU_add_test(s, "the same values as without", same_values);
     CU_add_test(s, "the graph does not grow with the steps", size_does_not_depend_on_steps);
 }

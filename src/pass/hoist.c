@@ -111,7 +111,8 @@ static bool costs_no_sequence(gr_hoister *h, int loop, const gr_node *n)
         const gr_value *v = n->in[i];
         int64_t column;
         if (!v || gr_place_of(h, v) == GR_ONCE) continue;
-        if (gr_partition_find(h->groups, gr_number(v->node)) == loop || loop_reads(h, loop, v, n)) continue;
+        for (int k = 0; k < i && v; k++) v = n->in[k] == v ? NULL : v; /* counted already */
+        if (!v || gr_partition_find(h->groups, gr_number(v->node)) == loop || loop_reads(h, loop, v, n)) continue;
         if (gr_product_columns(n->in[i], &column)) return false;
         sequences++;
     }

@@ -31,6 +31,8 @@ typedef struct gr_gather {
     gr_value *arg;
     gr_node *sum;
     gr_value *total; /* outside, once emitted */
+    gr_node **kept;  /* deferred nodes that turned out to need the loop, in order */
+    int num_kept, cap_kept;
 } gr_gather;
 
 typedef struct gr_hoister {

@@ -309,7 +309,10 @@ static void emit_gathering(gr_hoister *h, gr_gather *a, gr_node **members, int n
     a->sum->in[num_rest++] = a->arg;
     a->sum->num_in = num_rest;
     a->sum->port[gr_op_num_inputs(a->sum->op)] = num_rest;
-    emit_loop(h, members, n);
+    gr_node **all = GR_NEW_ARRAY(h->g->arena, gr_node *, n + a->num_kept);
+    for (int i = 0; i < a->num_kept; i++) all[i] = a->kept[i];
+    for (int i = 0; i < n; i++) all[a->num_kept + i] = members[i];
+    emit_loop(h, all, n + a->num_kept);
     gr_is_carry(a->arg, &carry);
     gr_value *last = gr_last_form(h, a->arg, carry);
     h->total[carry] = total ? gr_add_role(h->g, GR_ROLE_ADD, a->sum, 2, (gr_value *[]){last, total}, NULL)->out[0] : last;

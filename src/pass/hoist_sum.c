@@ -194,12 +194,19 @@ static gr_value *summed_by_op(gr_hoister *h, gr_value *v, const gr_node *made_by
     return total && gr_same_dims(&total->type, &v->type) ? total : NULL;
 }
 
-/* The deferred nodes behind a term over the whole sequence after all. */
-static void emit_deferred(gr_hoister *h, gr_node *n, const gr_node *made_by)
+/* The deferred nodes behind a term: over the whole sequence after all where that takes no
+ * more memory than there is, else in the accumulator's loop. */
+static void settle_deferred(gr_hoister *h, gr_gather *a, gr_node *n, const gr_node *made_by, bool whole)
 {
-    if (n != made_by) emit_deferred(h, n->in[0]->node, made_by);
+    if (n != made_by) settle_deferred(h, a, n->in[0]->node, made_by, whole);
     h->deferred[gr_number(n)] = false;
-    gr_emit_whole(h, n);
+    if (whole) {
+        gr_emit_whole(h, n);
+        return;
+    }
+    h->place[gr_number(n)] = GR_IN_LOOP;
+    h->gather[gr_number(n)] = a;
+    *GR_PUSH(h->g->arena, a->kept, a->num_kept, a->cap_kept) = n;
 }
 
 static gr_value *summed(gr_hoister *h, gr_gather *a, gr_value *term)
@@ -208,7 +215,7 @@ static gr_value *summed(gr_hoister *h, gr_gather *a, gr_value *term)
         gr_node *made_by = maker(h, term);
         gr_value *total = summed_by_op(h, term, made_by);
         if (total) return total;
-        emit_deferred(h, term->node, made_by);
+        settle_deferred(h, a, term->node, made_by, is_in_memory(h, term));
     }
     if (h->gather[gr_number(term->node)] == a || !is_in_memory(h, term)) return NULL;
     gr_value *stacked = gr_stacked_form(h, term);

@@ -27,6 +27,14 @@ static void present(gr_tensor *to, const gr_operand *from)
     to->data = from->buffer >= 0 ? &nowhere : NULL;
 }
 
+/* How many time steps hoisting put into the leading axes of a random node. */
+static int64_t outer_rows(const gr_node *n)
+{
+    int64_t rows = 1;
+    for (int i = 0; n->num_out && i < n->outer_axes; i++) rows *= n->out[0]->type.dim[i];
+    return rows;
+}
+
 void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_tensor *out)
 {
     for (int i = 0; i < t->num_in; i++) present(&in[i], &t->in[i]);
@@ -36,6 +44,7 @@ void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_ten
     if (t->node) {
         call->attr = t->node->attr;
         call->port = t->node->port;
+        call->random.rows = outer_rows(t->node);
     }
     if (t->kind != GR_TASK_PRODUCT) return;
     call->num_in = t->node->product_inputs;

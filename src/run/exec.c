@@ -38,13 +38,6 @@ static void prepare_product(gr_arena *a, gr_task *task, char *scratch)
     task->tape.scratch = tile + t->tile_scratch;
 }
 
-static int64_t outer_rows(const gr_node *n)
-{
-    int64_t rows = 1;
-    for (int i = 0; i < n->outer_axes; i++) rows *= n->out[0]->type.dim[i];
-    return rows;
-}
-
 static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *const *where)
 {
     const gr_template *t = task->t;
@@ -67,7 +60,7 @@ static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *con
     }
     if (t->kind == GR_TASK_PRODUCT) prepare_product(a, task, w->scratch);
     task->random = t->kind == GR_TASK_KERNEL && (t->node->op->traits & GR_RANDOM);
-    if (task->random) task->random_rows = outer_rows(t->node);
+    if (task->random) task->random_rows = task->call.random.rows;
 }
 
 void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where)
