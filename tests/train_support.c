@@ -18,14 +18,14 @@ static void remove_folder(void)
 
 const char *temp_path(const char *name)
 {
-    static char path[8][256];
+    static char path[64][256];
     static int next;
     if (!folder[0]) {
         snprintf(folder, sizeof folder, "/tmp/graphrun-tests-XXXXXX");
         if (!mkdtemp(folder)) abort();
         atexit(remove_folder);
     }
-    char *to = path[next++ % 8];
+    char *to = path[next++ % 64];
     snprintf(to, sizeof path[0], "%s/%s", folder, name);
     return to;
 }

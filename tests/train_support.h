@@ -4,7 +4,7 @@
 
 #include "train/loop.h"
 
-/* A path in this run's own temporary folder; static memory, good for eight calls. */
+/* A path in this run's own temporary folder; static memory, good for 64 calls. */
 const char *temp_path(const char *name);
 /* Writes a file there and gives its path. */
 GR_PRINTF(2, 3) const char *temp_file(const char *name, const char *fmt, ...);

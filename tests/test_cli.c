@@ -1,0 +1,204 @@
+/* test_cli.c - the command as a person meets it: exit codes, what goes where, files. */
+#include "io/npy.h"
+#include "io/safetensors.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define HELLO GR_SOURCE_DIR "/graphs/hello.yaml"
+
+static char *out_text, *err_text; /* of the last command */
+
+/* Runs `graphrun <text>` in a shell; gives its exit code. */
+GR_PRINTF(1, 2) static int graphrun(const char *fmt, ...)
+{
+    char arguments[2048], command[4096];
+    const char *out = temp_path("stdout"), *err = temp_path("stderr");
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(arguments, sizeof arguments, fmt, args);
+    va_end(args);
+    snprintf(command, sizeof command, "'%s/tools/graphrun' %s >'%s' 2>'%s'", GR_BUILD_DIR, arguments, out, err);
+    int status = system(command);
+    free(out_text);
+    free(err_text);
+    out_text = read_text(out, NULL);
+    err_text = read_text(err, NULL);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int lines(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += *text == '\n';
+    return n;
+}
+
+static void hello_learns_its_word(void)
+{
+    CU_ASSERT_EQUAL(graphrun("%s", HELLO), 0);
+    CU_ASSERT_EQUAL(lines(out_text), 60);
+    char *last = strstr(out_text, "epoch 60  ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+    CU_ASSERT_PTR_NOT_NULL(strstr(last, "\"ohlol\""));
+    CU_ASSERT_EQUAL(graphrun("%s --quiet --epochs 2", HELLO), 0);
+    CU_ASSERT_EQUAL(lines(out_text), 2);
+    CU_ASSERT_STRING_EQUAL(err_text, "");
+}
+
+static void exit_codes(void)
+{
+    CU_ASSERT_EQUAL(graphrun(" "), 2);
+    CU_ASSERT_EQUAL(graphrun("--help"), 0);
+    CU_ASSERT_EQUAL(graphrun("--version"), 0);
+    CU_ASSERT_EQUAL(graphrun("train --help"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "--resume FILE"));
+    CU_ASSERT_EQUAL(graphrun("tran %s", HELLO), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "did you mean 'train'"));
+    CU_ASSERT_EQUAL(graphrun("train %s --epoch 2", HELLO), 0); /* an unambiguous beginning of an option */
+    CU_ASSERT_EQUAL(graphrun("train %s --epocs 2", HELLO), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "did you mean --epochs"));
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train"), 2);
+    CU_ASSERT_EQUAL(graphrun("check /nowhere/at_all.yaml"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "/nowhere/at_all.yaml"));
+    CU_ASSERT_EQUAL(graphrun("train %s --weights /nowhere/w.safetensors", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("train %s --save /nowhere/w.safetensors", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("dot %s --after hoisting", HELLO), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "hoist"));
+    CU_ASSERT_EQUAL(graphrun("train %s --set nothing=1", HELLO), 1);
+}
+
+static void check_is_silent_when_all_is_well(void)
+{
+    CU_ASSERT_EQUAL(graphrun("check %s", HELLO), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "");
+    CU_ASSERT_STRING_EQUAL(err_text, "");
+    const char *bad = temp_file("bad.yaml", "graphrun: 1\nname: bad\ngraph:\n  a: {op: Tahn, in: b}\n");
+    CU_ASSERT_EQUAL(graphrun("check %s %s", bad, HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "bad.yaml:4:"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
+}
+
+static void names_that_are_not_there_are_listed(void)
+{
+    CU_ASSERT_EQUAL(graphrun("run %s --fetch nothing_such", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "letters"));
+    CU_ASSERT_EQUAL(graphrun("run %s --input z=a.npy", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "it has: x, y"));
+    CU_ASSERT_EQUAL(graphrun("run %s --grad nothing_such", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("ops Tahn"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
+    CU_ASSERT_EQUAL(graphrun("ops Tanh"), 0);
+}
+
+static void run_feeds_and_fetches(void)
+{
+    const char *in = temp_path("x.npy"), *out = temp_path("h.npy"), *grad = temp_path("g.npy");
+    int32_t letters[6] = {0, 1, 2, 3, 2, 1};
+    gr_tensor t = {.data = letters, .dtype = GR_INT32, .rank = 2, .dim = {2, 3}, .stride = {3, 1}};
+    gr_error e;
+    CU_ASSERT_EQUAL_FATAL(gr_npy_write(in, &t, &e), 0);
+    CU_ASSERT_EQUAL(graphrun("run %s --input x=%s --input y=%s --fetch rnn.output=%s --grad rnn.cell.weight_hh=%s", HELLO, in,
+                             in, out, grad), 0);
+    gr_arena *a = gr_arena_create();
+    CU_ASSERT_EQUAL_FATAL(gr_npy_read(a, out, &t, &e), 0);
+    CU_ASSERT_EQUAL(t.rank, 3);
+    CU_ASSERT_TRUE(t.dim[0] == 2 && t.dim[1] == 3 && t.dim[2] == 4);
+    CU_ASSERT_EQUAL_FATAL(gr_npy_read(a, grad, &t, &e), 0);
+    CU_ASSERT_TRUE(t.rank == 2 && t.dim[0] == 4 && t.dim[1] == 4);
+    gr_arena_destroy(a);
+}
+
+static void gradients_are_checked(void)
+{
+    CU_ASSERT_EQUAL(graphrun("gradcheck %s", HELLO), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "4 checked, 0 wrong"));
+}
+
+static const char *text_model(void)
+{
+    FILE *f = fopen(temp_path("text.txt"), "w");
+    for (int i = 0; f && i < 200; i++) fputs("abcde fghij ", f);
+    if (f) fclose(f);
+    return temp_file("text.yaml",
+        "graphrun: 1\nname: text\nvars: {batch: 4, time: 8}\n"
+        "data: {op: CharText, path: text.txt, partition: sequential}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  letters: {op: OneHot, in: tokens, num_classes: $data.vocab}\n"
+        "  rnn: {op: GRU, in: letters, hidden_size: 24}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.02}, clip_grad_norm: 1, epochs: 6, carry: rnn}\n"
+        "metrics: [perplexity]\n"
+        "generate: {feed: tokens, from: logits, prompt: abc, length: 12}\n");
+}
+
+static void weights_generate_text(void)
+{
+    const char *model = text_model(), *weights = temp_path("text.safetensors");
+    CU_ASSERT_EQUAL(graphrun("train %s --save %s", model, weights), 0);
+    remove(temp_path("text.txt")); /* the vocabulary is in the weights */
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s", model, weights), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "abcde fghij abc\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt 'fgh' --length 2", model, weights), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "fghij\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --temperature 0.1 --top-k 2 --length 40", model, weights), 0);
+    CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 1);
+    text_model();
+    CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "perplexity 1."));
+}
+
+static void interrupt_saves(void)
+{
+    const char *model = text_model(), *weights = temp_path("stop.safetensors"), *log = temp_path("stop.jsonl");
+    const char *checkpoint = temp_path("stop.ckpt");
+    char command[2048];
+    snprintf(command, sizeof command, "'%s/tools/graphrun' train %s --epochs 1000000 --save %s --checkpoint %s --log %s "
+             ">/dev/null 2>%s & pid=$!; while [ ! -s %s ]; do sleep 0.01; done; kill -INT $pid; wait $pid", GR_BUILD_DIR,
+             model, weights, checkpoint, log, temp_path("stop.err"), log);
+    int status = system(command);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    gr_arena *a = gr_arena_create();
+    gr_tensors t;
+    gr_error e;
+    CU_ASSERT_EQUAL(gr_safetensors_read(a, weights, &t, &e), 0);
+    CU_ASSERT_EQUAL(gr_safetensors_read(a, checkpoint, &t, &e), 0);
+    gr_arena_destroy(a);
+    char *said = read_text(temp_path("stop.err"), NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "stopped after step"));
+    free(said);
+}
+
+static void graphs_are_drawn(void)
+{
+    CU_ASSERT_EQUAL(graphrun("dot %s", HELLO), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
+    for (const gr_pass *p = gr_passes; p->name; p++) {
+        CU_ASSERT_EQUAL(graphrun("dot %s --after %s", HELLO, p->name), 0);
+        CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
+    }
+}
+
+void test_cli(void)
+{
+    CU_pSuite s = CU_add_suite("cli", NULL, NULL);
+    CU_add_test(s, "hello.yaml learns its word", hello_learns_its_word);
+    CU_add_test(s, "exit codes tell whose fault it is", exit_codes);
+    CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
+    CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
+    CU_add_test(s, "run feeds, fetches and differentiates", run_feeds_and_fetches);
+    CU_add_test(s, "gradcheck passes", gradients_are_checked);
+    CU_add_test(s, "saved weights generate text", weights_generate_text);
+    CU_add_test(s, "Ctrl-C saves", interrupt_saves);
+    CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
+}
