@@ -103,8 +103,8 @@ static int parse_offsets(const reading *r, entry *t, const json_t *v, gr_error *
     if (json_array_size(v) != 2 || t->begin < 0 || t->end < t->begin)
         return gr_set_error(e, GR_EINVAL, "%s: tensor '%s' has no valid data_offsets", r->file.path, t->name);
     if (t->end > r->file.size - r->data)
-        return gr_set_error(e, GR_EINVAL, "%s: is cut off: tensor '%s' would end at byte %lld, the file has %lld",
-                            r->file.path, t->name, (long long)t->end + r->data, (long long)r->file.size);
+        return gr_set_error(e, GR_EINVAL, "%s: is cut off: tensor '%s' would end at byte %lld of the data, which has %lld",
+                            r->file.path, t->name, (long long)t->end, (long long)(r->file.size - r->data));
     if (__builtin_mul_overflow(t->count, (int64_t)gr_stored_size(t->stored), &bytes) || bytes != t->end - t->begin)
         return gr_set_error(e, GR_EINVAL, "%s: tensor '%s' has %lld bytes, which do not fit its shape", r->file.path,
                             t->name, (long long)(t->end - t->begin));

@@ -40,6 +40,7 @@ enum { VL = VEC_BYTES / 4, VLD = VEC_BYTES / 8 };
 
 typedef float vf __attribute__((vector_size(VEC_BYTES)));
 typedef int32_t vi __attribute__((vector_size(VEC_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(VEC_BYTES))); /* wraps round, where vi must not */
 typedef double vd __attribute__((vector_size(VEC_BYTES)));
 
 static inline vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
@@ -82,14 +83,14 @@ static inline vf vf_copysign(vf x, vf sign) { return (vf)(((vi)x & 0x7fffffff) |
 static inline vf vf_at_most(vf x, float bound) { return vf_select(x > bound, vf_set(bound), x); }
 static inline vf vf_at_least(vf x, float bound) { return vf_select(x < bound, vf_set(bound), x); }
 /* 2^n for -126 <= n <= 127. */
-static inline vf vf_pow2(vi n) { return (vf)((n + 127) << 23); }
+static inline vf vf_pow2(vi n) { return (vf)(((vu)n + 127u) << 23); }
 
 /* To the nearest integer, |x| < 2^21: added to 1.5 * 2^23 the fraction has no place. */
 #define VF_MAGIC 12582912.0f
 static inline vf vf_nearest(vf x, vi *n)
 {
     vf t = x + VF_MAGIC;
-    *n = (vi)t - 0x4b400000;
+    *n = (vi)((vu)t - 0x4b400000u);
     return t - VF_MAGIC;
 }
 
@@ -135,7 +136,7 @@ static inline vf vf_log_finite(vf x)
 {
     vi tiny = x < 1.17549435e-38f;
     x = vf_select(tiny, x * 8388608.0f, x);
-    vi bits = (vi)x - 0x3f3504f3;
+    vi bits = (vi)((vu)x - 0x3f3504f3u);
     vi e = (bits >> 23) - (tiny & 23);
     vf f = (vf)((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
     vf k = __builtin_convertvector(e, vf);
@@ -248,7 +249,7 @@ static inline vf vf_sincos(vf x, int32_t quarter)
     c = vf_fma(u * u, c, vf_fma(u, vf_set(-0.5f), vf_set(1.0f)));
     n += quarter;
     vf y = vf_select((n & 1) != 0, c, s);
-    y = (vf)((vi)y ^ ((n & 2) << 30));
+    y = (vf)((vu)y ^ (((vu)n & 2u) << 30));
     for (int i = 0; i < VL; i++)
         if (big[i]) y[i] = quarter ? cosf(x[i]) : sinf(x[i]);
     return y;
