@@ -80,22 +80,38 @@ static void explain(gr_emitter *e, const gr_op_frame *f, gr_loc at)
     }
 }
 
+/* The innermost frame that was written in the file of the outermost: a mistake that
+ * shows inside a built-in block is one of the node that uses the block. */
+static const gr_op_frame *frame_at_fault(const gr_op_frame *f)
+{
+    const gr_op_frame *outermost = f;
+    while (outermost->outer) outermost = outermost->outer;
+    while (f->outer && f->at.source != outermost->at.source) f = f->outer;
+    return f;
+}
+
+static void note_inputs(gr_emitter *e, const gr_op_frame *f)
+{
+    for (int i = 0; i < f->num_in; i++) {
+        const gr_value *v = f->in ? f->in[i] : NULL;
+        if (v && v->node->at.line && !is_unknown(v))
+            gr_diag_note(e->graph->diag, v->node->at, "'%s' is %s", v->node->name, gr_type_text(e->graph->arena, &v->type));
+    }
+}
+
 int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args)
 {
     const gr_op_frame *f = e->frame;
-    gr_arena *a = e->graph->arena;
-    const char *text = gr_arena_vprintf(a, fmt, args);
+    const char *text = gr_arena_vprintf(e->graph->arena, fmt, args);
     if (!f) {
         gr_diag_error(e->graph->diag, e->at, "%s", text);
         return -1;
     }
-    gr_loc place = fault_place(f, at, which);
+    const gr_op_frame *shown = frame_at_fault(f);
+    gr_loc place = shown == f ? fault_place(f, at, which) : shown->at;
     gr_diag_error(e->graph->diag, place, "%s (%s): %s", frame_name(f), f->op->name, text);
-    for (int i = 0; i < f->num_in; i++)
-        if (f->in && f->in[i] && f->in[i]->node->at.line && !is_unknown(f->in[i]))
-            gr_diag_note(e->graph->diag, f->in[i]->node->at, "'%s' is %s", f->in[i]->node->name,
-                         gr_type_text(a, &f->in[i]->type));
-    explain(e, f, place);
+    note_inputs(e, f);
+    explain(e, shown, place);
     return -1;
 }
 

@@ -272,6 +272,17 @@ static void set_input(gr_arena *a, gr_body_input *in, const char *name, gr_val v
     *in = (gr_body_input){.name = name, .count = 1, .value = one};
 }
 
+/* The next of carry i must be like what it starts from. */
+static int check_next(const scan *s, int i, gr_val carry, const gr_value *next)
+{
+    gr_arena *a = s->m->arena;
+    if (!next || next->type.dtype == GR_UNKNOWN || carry->type.dtype == GR_UNKNOWN || gr_type_equal(&carry->type, &next->type)) return 0;
+    gr_diag_error(s->m->diag, s->carry[i].at->key_at, "carry '%s' starts as %s, but its next, '%s', is %s", s->carry[i].name,
+                  gr_type_text(a, &carry->type), next->node->name, gr_type_text(a, &next->type));
+    gr_diag_note(s->m->diag, next->node->at, "'%s' is %s", next->node->name, gr_type_text(a, &next->type));
+    return -1;
+}
+
 /* Emits the body between begin and end; carry[i] is replaced by what the body reads. */
 static int emit_step(gr_ctx *c, const scan *s, gr_loop *l, const gr_val *sequence, gr_val *carry)
 {
@@ -293,7 +304,8 @@ static int emit_step(gr_ctx *c, const scan *s, gr_loop *l, const gr_val *sequenc
     if (gr_body_make(&body)) r = -1;
     for (int i = 0; i < s->num_carries; i++) {
         gr_value *v = gr_body_value(&body, s->carry[i].next, "the carry");
-        if (!v || gr_loop_next(c, l, carry[i], v) < 0) r = -1;
+        if (check_next(s, i, carry[i], v) < 0) v = NULL;
+        if (gr_loop_next(c, l, carry[i], v) < 0) r = -1; /* a missing one silences the loop */
     }
     for (int i = 0; s->out && i < s->out->count; i++) {
         gr_value *v = gr_body_value(&body, s->out->item[i], "an output");

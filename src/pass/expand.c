@@ -200,6 +200,17 @@ static void add_open_ends(gr_graph *g)
         }
 }
 
+/* With the other mistakes, not after them. */
+static void check_loss(gr_graph *g, const char *name)
+{
+    const gr_value *v = gr_find_value(g, name);
+    if (!v || is_unknown(v)) return;
+    bool stacked = v->node->graph->parent;
+    if (gr_numel(&v->type) == 1 && gr_is_float(v->type.dtype) && !stacked) return;
+    gr_diag_error(g->diag, v->node->at, "'%s' is to be minimized, but is %s%s: a loss is one float; reduce it with Mean or Sum",
+                  name, gr_type_text(g->arena, &v->type), stacked ? " at every step of a loop" : "");
+}
+
 static void add_results(gr_graph *g, const gr_request *r)
 {
     for (int i = 0; r->fetch && r->fetch[i]; i++) add_result(g, r->fetch[i]);
@@ -220,6 +231,7 @@ gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
     expand_names(&x, raw);
     for (int i = 0; i < raw->num_names; i++)
         gr_graph_set_name(g, raw->names[i].name, expanded(&x, raw->names[i].value, (gr_loc){0}));
+    if (r->train) check_loss(g, r->minimize);
     if (gr_diag_count(g->diag) > errors) return NULL;
     if (r->prepare && r->prepare(r->prepare_data, g) != 0) return NULL;
     add_results(g, r);
