@@ -51,20 +51,21 @@ static arg_space arg_space_of(const gr_call *call)
 
 static int arg_infer(gr_ctx *c)
 {
-    gr_type t = *gr_in_type(c, 0), out = {.dtype = GR_INT32};
+    const gr_type *t = gr_in_type(c, 0);
+    gr_type out = {.dtype = GR_INT32};
     int64_t dims[GR_MAX_RANK];
     bool all = !gr_get(c, "dim")->present;
     if (op_need_float(c, 0)) return -1;
-    int n = op_dims(c, "dim", t.rank, dims), next = 0;
+    int n = op_dims(c, "dim", t->rank, dims), next = 0;
     if (n < 0) return -1;
     if (!all && n != 1) return gr_fail(c, GR_AT_ATTR, "dim", "one axis, or none for the place among all elements");
-    for (int i = 0; i < t.rank; i++) {
-        bool gone = next < n && dims[next] + t.rank == i;
+    for (int i = 0; i < t->rank; i++) {
+        bool gone = next < n && dims[next] + t->rank == i;
         next += gone;
-        if (gone && t.dim[i] == 0) return gr_fail(c, GR_AT_INPUT, "input", "an axis of length 0 has no largest element");
+        if (gone && t->dim[i] == 0) return gr_fail(c, GR_AT_INPUT, "input", "an axis of length 0 has no largest element");
         if (gone && !gr_bool(c, "keepdim")) continue;
-        out.axis[out.rank] = gone ? NULL : t.axis[i];
-        out.dim[out.rank++] = gone ? 1 : t.dim[i];
+        out.axis[out.rank] = gone ? NULL : t->axis[i];
+        out.dim[out.rank++] = gone ? 1 : t->dim[i];
     }
     return gr_set_output(c, 0, &out);
 }

@@ -82,9 +82,10 @@ static int fill_normal(filler *f, double mean, double std)
 static int fans(filler *f, double *in, double *out)
 {
     const gr_type *t = f->type;
-    if (t->rank < 2)
-        return gr_set_error(f->error, GR_EINVAL, "parameter %s has %d axes; this initialiser needs two or more",
-                            f->name, t->rank);
+    if (t->rank < 2) {
+        gr_set_error(f->error, GR_EINVAL, "parameter %s has %d axes; this initialiser needs two or more", f->name, t->rank);
+        return -1;
+    }
     double field = 1;
     for (int i = 2; i < t->rank; i++) field *= (double)t->dim[i];
     *in = (double)t->dim[1] * field;
