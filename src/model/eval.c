@@ -188,7 +188,7 @@ int gr_eval_to(gr_model *m, gr_scope *s, gr_doc *d, gr_var *out)
     d->used = true;
     *out = (gr_var){0};
     switch (d->kind) {
-    case GR_DOC_NULL: return 0;
+    case GR_DOC_NULL: return *d->text ? 0 : -1; /* a key without a value was reported */
     case GR_DOC_LIST: return eval_list(m, s, d, out);
     case GR_DOC_MAP:
         gr_diag_error(m->diag, d->at, "a value is expected here, not a map");

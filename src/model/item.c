@@ -225,7 +225,8 @@ void gr_item_read(gr_body *b, gr_item *it)
 {
     it->doc->used = true;
     if (it->doc->kind != GR_DOC_MAP) {
-        gr_diag_error(b->m->diag, it->doc->at, "expected a node here: {op: ..., in: ...}");
+        bool empty = it->doc->kind == GR_DOC_NULL && !*it->doc->text; /* reported when it was read */
+        if (!empty) gr_diag_error(b->m->diag, it->doc->at, "expected a node here: {op: ..., in: ...}");
         it->bad = true;
         return;
     }

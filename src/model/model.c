@@ -49,6 +49,18 @@ const char *gr_model_file(gr_model *m, gr_doc *d)
     return *path == '/' || set || !*m->folder ? path : gr_arena_printf(m->arena, "%s/%s", m->folder, path);
 }
 
+void gr_model_check_keys(gr_model *m, gr_doc *map, const char *what, const char *const *keys)
+{
+    for (int i = 0; map->kind == GR_DOC_MAP && i < map->count; i++) {
+        gr_doc *d = map->item[i];
+        int k = 0;
+        while (keys[k] && strcmp(keys[k], d->key) != 0) k++;
+        if (keys[k]) continue;
+        gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest(m->arena, d->key, keys));
+        gr_mention(m, m->scope, d);
+    }
+}
+
 /* ---- sections ---- */
 
 static const char *optional_text(gr_model *m, const char *key)
@@ -69,19 +81,6 @@ static void check_format(gr_model *m)
     else if (version > FORMAT)
         gr_diag_error(m->diag, d->at, "this file is in format %lld; this graphrun reads format %d", (long long)version,
                       FORMAT);
-}
-
-static void check_top_keys(gr_model *m)
-{
-    for (int i = 0; i < m->root->count; i++) {
-        gr_doc *d = m->root->item[i];
-        bool known = false;
-        for (int k = 0; top_keys[k]; k++) known |= !strcmp(top_keys[k], d->key);
-        if (known) continue;
-        gr_diag_error(m->diag, d->key_at, "a model has no section '%s'%s", d->key,
-                      gr_suggest(m->arena, d->key, top_keys));
-        gr_mention(m, m->scope, d);
-    }
 }
 
 /* The section if it is a map; what: for the message. */
@@ -107,9 +106,13 @@ static void read_vars(gr_model *m)
     gr_doc *vars = map_section(m, "vars", "a map of names and values: {hidden: 256}");
     for (int i = 0; vars && i < vars->count; i++) {
         gr_doc *d = vars->item[i];
-        if (is_var_name(d->key)) gr_scope_define(m->arena, m->scope, d->key, d, m->scope, d);
-        else gr_diag_error(m->diag, d->key_at, "'%s' is no name for a var; one is made of letters, digits and _, and is no "
-                                               "word of the expression language", d->key);
+        if (is_var_name(d->key)) {
+            gr_scope_define(m->arena, m->scope, d->key, d, m->scope, d);
+            continue;
+        }
+        gr_mention(m, m->scope, d);
+        gr_diag_error(m->diag, d->key_at, "'%s' is no name for a var; one is made of letters, digits and _, and is no "
+                      "word of the expression language", d->key);
     }
 }
 
@@ -156,7 +159,7 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
     for (int i = 0; o && o->sets && o->sets[i]; i++) gr_model_apply_set(m, o->sets[i]);
     read_vars(m);
     check_format(m);
-    check_top_keys(m);
+    gr_model_check_keys(m, m->root, "a model", top_keys);
     m->name = optional_text(m, "name");
     m->doc_text = optional_text(m, "doc");
     load_plugins(m, o);
@@ -168,23 +171,21 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
 
 /* ---- what nobody used ---- */
 
-/* The lines that d takes. */
-static void line_range(const gr_doc *d, int *first, int *last)
+static bool same_place(gr_loc error, gr_loc d)
 {
-    int line = d->key ? d->key_at.line : d->at.line;
-    if (line < *first) *first = line;
-    if (d->at.line > *last) *last = d->at.line;
-    for (int i = 0; i < d->count; i++) line_range(d->item[i], first, last);
+    return error.source == d.source && error.line == d.line && error.column >= d.column &&
+           error.column < d.column + d.length;
 }
 
-/* Whether a mistake was found inside d: its readers may have stopped there. */
+/* Whether a mistake was found at d or one of its own entries: their reader may have stopped. */
 static bool has_mistake(const gr_model *m, const gr_doc *d)
 {
-    int first = INT32_MAX, last = 0;
     gr_loc at;
-    line_range(d, &first, &last);
-    for (int i = 0; gr_diag_message(m->diag, i, &at); i++)
-        if (at.source == d->at.source && at.line >= first && at.line <= last) return true;
+    for (int k = 0; gr_diag_message(m->diag, k, &at); k++) {
+        if (same_place(at, d->at) || (d->key && same_place(at, d->key_at))) return true;
+        for (int i = 0; i < d->count; i++)
+            if (same_place(at, d->item[i]->at) || (d->item[i]->key && same_place(at, d->item[i]->key_at))) return true;
+    }
     return false;
 }
 
@@ -212,10 +213,16 @@ static void report_vars(gr_model *m, const gr_doc *vars)
 
 static void check_block(gr_model *m, const gr_doc *block, unused_list *list)
 {
+    const gr_doc *vars = gr_doc_peek(block, "vars");
     if (!block->used) return;
     for (int i = 0; i < block->count; i++)
-        if (strcmp(block->item[i]->key, "vars") != 0) find_unused(m, block->item[i], list);
-    if (!has_mistake(m, block)) report_vars(m, gr_doc_peek(block, "vars"));
+        if (block->item[i] != vars) find_unused(m, block->item[i], list);
+    gr_scope *s = gr_scope_create(m->arena, m->scope);
+    for (int i = 0; vars && i < vars->count; i++)
+        gr_scope_define(m->arena, s, vars->item[i]->key, vars->item[i], s, vars->item[i]);
+    for (int i = 0; i < block->count; i++)
+        if (block->item[i] != vars) gr_mention(m, s, block->item[i]);
+    report_vars(m, vars);
 }
 
 /* A bare name in any `shape` names an axis, and so uses the var of that name. */

@@ -121,6 +121,9 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
         for (int i = 0; i < n; i++) add_carry(m, d->item[i], r, i);
 }
 
+static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm",
+                                         "epochs", "steps", "carry", NULL};
+
 static void read_train(gr_model *m, gr_recipe *r)
 {
     gr_doc *train = gr_model_section(m, "train");
@@ -130,6 +133,7 @@ static void read_train(gr_model *m, gr_recipe *r)
         gr_diag_error(diag, train->at, "expected a map, as in {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 10}");
         return;
     }
+    gr_model_check_keys(m, train, "train", train_keys);
     gr_doc *loss = gr_doc_get(train, "minimize"), *opt = gr_doc_get(train, "optimizer");
     if (!loss) gr_diag_error(diag, train->key_at, "missing key 'minimize': the name of the loss");
     else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
@@ -265,6 +269,8 @@ static void read_metrics(gr_model *m, gr_graph *raw, gr_recipe *r)
 
 /* ---- generate ---- */
 
+static const char *const generate_keys[] = {"feed", "from", "prompt", "temperature", "length", "top_k", NULL};
+
 static void read_generate(gr_model *m, gr_recipe *r)
 {
     gr_doc *d = gr_model_section(m, "generate"), *x;
@@ -275,6 +281,7 @@ static void read_generate(gr_model *m, gr_recipe *r)
         gr_diag_error(gr_model_diag(m), d->at, "expected a map, as in {feed: tokens, from: logits, prompt: the, length: 100}");
         return;
     }
+    gr_model_check_keys(m, d, "generate", generate_keys);
     if ((x = gr_doc_get(d, "feed"))) g->feed = gr_model_text(m, x);
     else gr_diag_error(gr_model_diag(m), d->key_at, "missing key 'feed': the Input that gets what was chosen");
     if ((x = gr_doc_get(d, "from"))) g->from = gr_model_text(m, x);
