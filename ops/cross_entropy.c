@@ -129,12 +129,23 @@ static int class_loss_infer(gr_ctx *c)
     return 0;
 }
 
+/* Toward the logits, from the gradient toward log_sum_exp: that times softmax. */
+static gr_val through_log_sum_exp(gr_ctx *c, gr_val g)
+{
+    gr_val lse = gr_out(c, 2);
+    lse = gr_emit(c, "Unsqueeze", NULL, 1, &lse, "dim=-1");
+    g = gr_emit(c, "Unsqueeze", NULL, 1, &g, "dim=-1");
+    return gr_emit2(c, "Mul", g, gr_emit1(c, "Exp", gr_emit2(c, "Sub", gr_in(c, 0), lse)));
+}
+
 static int class_loss_gradient(gr_ctx *c)
 {
     gr_val in[5] = {gr_in(c, 0), gr_in(c, 1), gr_in(c, 2), gr_out(c, 2), gr_grad(c, 0)};
-    if (!in[4]) return 0;
-    return gr_set_grad(c, 0, 0, gr_emit(c, "ClassLossGradient", NULL, 5, in, "ignore_index=%lld, label_smoothing=%.17g",
-                                        (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing")));
+    if (!gr_wants(c, 0, 0)) return 0;
+    if (in[4] && gr_set_grad(c, 0, 0, gr_emit(c, "ClassLossGradient", NULL, 5, in, "ignore_index=%lld, label_smoothing=%.17g",
+                                              (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"))) < 0)
+        return -1;
+    return gr_grad(c, 2) ? gr_set_grad(c, 0, 0, through_log_sum_exp(c, gr_grad(c, 2))) : 0;
 }
 
 static int class_loss_back_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_type(c, 0)); }

@@ -9,7 +9,7 @@ static void NAME(mask_run)(const gr_call *call)
     const gr_tensor *o = &call->out[0];
     float p = (float)call->attr[0].f, u[BLOCK];
     REAL keep = p < 1 ? (REAL)(1 / (1 - call->attr[0].f)) : 0;
-    int64_t all = count(o), rows = call->random.rows > 0 ? call->random.rows : 1, row = all / rows;
+    int64_t all = op_numel(o), rows = call->random.rows > 0 ? call->random.rows : 1, row = all / rows;
     int64_t blocks = (row + BLOCK - 1) / BLOCK;
     for (int64_t unit = call->begin; unit < call->end; unit++) {
         int64_t r = unit / blocks, first = unit % blocks * BLOCK, n = row - first < BLOCK ? row - first : BLOCK;
@@ -24,20 +24,13 @@ static void NAME(mask_run)(const gr_call *call)
 
 enum { BLOCK = 256 };
 
-static int64_t count(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
-
 #define GR_KERNELS "dropout.c"
 #include <graphrun/each_real.h>
 
 static int64_t mask_units(const gr_call *call)
 {
     int64_t rows = call->random.rows > 0 ? call->random.rows : 1;
-    return rows * ((count(&call->out[0]) / rows + BLOCK - 1) / BLOCK);
+    return rows * ((op_numel(&call->out[0]) / rows + BLOCK - 1) / BLOCK);
 }
 
 static int mask_infer(gr_ctx *c) { return op_need_float(c, 0) < 0 ? -1 : gr_set_output(c, 0, gr_in_type(c, 0)); }

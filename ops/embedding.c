@@ -22,7 +22,7 @@ static void NAME(take_run)(const gr_call *call)
 static void NAME(take_back_run)(const gr_call *call)
 {
     const gr_tensor *out = &call->out[0];
-    int64_t rows = out->dim[0], width = row_width(out), n = count(&call->in[0]), skip = call->attr[1].present ? call->attr[1].i : -1;
+    int64_t rows = out->dim[0], width = row_width(out), n = op_numel(&call->in[0]), skip = call->attr[1].present ? call->attr[1].i : -1;
     const int32_t *index = call->in[0].data;
     const REAL *grad = call->in[1].data;
     int32_t *met = call->scratch;
@@ -49,13 +49,6 @@ static void NAME(take_back_run)(const gr_call *call)
 #include <string.h>
 
 enum { STRIP = 64 };
-
-static int64_t count(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
 
 static int64_t row_width(const gr_tensor *table)
 {
@@ -104,7 +97,7 @@ static int take_gradient(gr_ctx *c)
                                         op_ints(c, table->rank, table->dim), gr_bool(c, "scale_grad_by_freq") ? "true" : "false"));
 }
 
-static int64_t take_units(const gr_call *call) { return count(&call->in[1]); }
+static int64_t take_units(const gr_call *call) { return op_numel(&call->in[1]); }
 
 static const gr_attr_spec take_attrs[] = {
     {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "An index whose row gets no gradient."},
@@ -135,7 +128,7 @@ static size_t take_back_scratch(const gr_call *call)
     return call->attr[2].i ? sizeof(int32_t) * (size_t)call->out[0].dim[0] : 0;
 }
 
-static double take_back_flops(const gr_call *call) { return (double)count(&call->in[1]) + (double)count(&call->out[0]); }
+static double take_back_flops(const gr_call *call) { return (double)op_numel(&call->in[1]) + (double)op_numel(&call->out[0]); }
 
 /* The kernel adds over all axes of the index, an axis of steps among them. */
 static int take_back_accumulate(gr_ctx *c)

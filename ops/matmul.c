@@ -245,10 +245,13 @@ static int matmul_gradient(gr_ctx *c)
     bool flip_a = gr_bool(c, "transpose_a") && ta->rank > 1, flip_b = gr_bool(c, "transpose_b") && tb->rank > 1;
     if (tb->rank == 1) b = with_axis(c, b, -1), g = with_axis(c, g, -1);
     if (ta->rank == 1) a = with_axis(c, a, 0), g = with_axis(c, g, -2);
-    if (gr_wants(c, 0, 0) && gr_set_grad(c, 0, 0, op_sum_to(c, gradient_a(c, b, g, flip_a, flip_b), ta->rank == 1 ? gr_type_of(c, a) : ta)) < 0)
-        return -1;
-    if (gr_wants(c, 1, 0) && gr_set_grad(c, 1, 0, op_sum_to(c, gradient_b(c, a, b, g, flip_a, flip_b), tb->rank == 1 ? gr_type_of(c, b) : tb)) < 0)
-        return -1;
+    for (int p = 0; p < 2; p++) {
+        if (!gr_wants(c, p, 0)) continue;
+        const gr_type *t = p ? tb : ta;
+        gr_val v = p ? gradient_b(c, a, b, g, flip_a, flip_b) : gradient_a(c, b, g, flip_a, flip_b);
+        v = op_sum_to(c, v, t->rank == 1 ? gr_type_of(c, p ? b : a) : t);
+        if (gr_set_grad(c, p, 0, op_reshape(c, v, t->rank, t->dim)) < 0) return -1;
+    }
     return 0;
 }
 

@@ -41,10 +41,10 @@ static void NAME(log_softmax_row)(const gr_call *call, const REAL *x, int64_t n,
 
 static void NAME(forward_rows)(const gr_call *call, void (*row)(const gr_call *, const REAL *, int64_t, REAL *, REAL *))
 {
-    rows r = rows_of(&call->out[0], &call->attr[0]);
+    op_lines r = op_lines_of(&call->out[0], call->attr[0].i);
     REAL *scratch = call->scratch, *e = scratch, *x = scratch + r.n, *y = scratch + 2 * r.n;
     for (int64_t u = call->begin; u < call->end; u++) {
-        int64_t at = row_start(&r, u);
+        int64_t at = op_line_start(&r, u);
         REAL *out = (REAL *)call->out[0].data + at;
         const REAL *in = NAME(gather)((const REAL *)call->in[0].data + at, r.n, r.step, x);
         row(call, in, r.n, e, r.step == 1 ? out : y);
@@ -72,10 +72,10 @@ static void NAME(log_softmax_back_row)(const gr_call *call, const REAL *y, const
 
 static void NAME(backward_rows)(const gr_call *call, void (*row)(const gr_call *, const REAL *, const REAL *, int64_t, REAL *))
 {
-    rows r = rows_of(&call->out[0], &call->attr[0]);
+    op_lines r = op_lines_of(&call->out[0], call->attr[0].i);
     REAL *scratch = call->scratch;
     for (int64_t u = call->begin; u < call->end; u++) {
-        int64_t at = row_start(&r, u);
+        int64_t at = op_line_start(&r, u);
         REAL *out = (REAL *)call->out[0].data + at;
         const REAL *y = NAME(gather)((const REAL *)call->in[0].data + at, r.n, r.step, scratch);
         const REAL *g = NAME(gather)((const REAL *)call->in[1].data + at, r.n, r.step, scratch + r.n);
@@ -90,44 +90,21 @@ static void NAME(log_softmax_back_run)(const gr_call *call) { NAME(backward_rows
 #else
 #include "util.h"
 
-typedef struct rows {
-    int64_t n, step; /* entries of a row, and their distance */
-} rows;
-
-static rows rows_of(const gr_tensor *t, const gr_attr *dim)
-{
-    rows r = {1, 1};
-    int d = (int)dim->i + t->rank;
-    if (t->rank == 0) return r;
-    r.n = t->dim[d];
-    for (int i = d + 1; i < t->rank; i++) r.step *= t->dim[i];
-    return r;
-}
-
-static int64_t row_start(const rows *r, int64_t row) { return row / r->step * r->step * r->n + row % r->step; }
-
 #define GR_KERNELS "softmax.c"
 #include <graphrun/each_real.h>
 
 static int64_t softmax_units(const gr_call *call)
 {
-    rows r = rows_of(&call->out[0], &call->attr[0]);
-    int64_t n = 1;
-    for (int i = 0; i < call->out[0].rank; i++) n *= call->out[0].dim[i];
-    return r.n ? n / r.n : 0;
+    op_lines r = op_lines_of(&call->out[0], call->attr[0].i);
+    return r.n ? r.count : 0;
 }
 
 static size_t softmax_scratch(const gr_call *call)
 {
-    return 3 * gr_dtype_size(call->out[0].dtype) * (size_t)rows_of(&call->out[0], &call->attr[0]).n;
+    return 3 * gr_dtype_size(call->out[0].dtype) * (size_t)op_lines_of(&call->out[0], call->attr[0].i).n;
 }
 
-static double softmax_flops(const gr_call *call)
-{
-    double n = 8;
-    for (int i = 0; i < call->out[0].rank; i++) n *= (double)call->out[0].dim[i];
-    return n;
-}
+static double softmax_flops(const gr_call *call) { return 8 * (double)op_numel(&call->out[0]); }
 
 static int softmax_infer(gr_ctx *c)
 {

@@ -138,6 +138,28 @@ gr_val op_reduce_loss(gr_ctx *c, gr_val loss)
     return gr_emit1(c, strcmp(how, "sum") == 0 ? "Sum" : "Mean", loss);
 }
 
+int64_t op_numel(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    return n;
+}
+
+op_lines op_lines_of(const gr_tensor *t, int64_t dim)
+{
+    op_lines l = {1, 1, 1};
+    int d = (int)dim + t->rank;
+    if (t->rank == 0) return l;
+    l.n = t->dim[d];
+    for (int i = 0; i < t->rank; i++) {
+        if (i != d) l.count *= t->dim[i];
+        if (i > d) l.step *= t->dim[i];
+    }
+    return l;
+}
+
+int64_t op_line_start(const op_lines *l, int64_t line) { return line / l->step * l->step * l->n + line % l->step; }
+
 void op_dense(int rank, const int64_t *dim, int64_t *stride)
 {
     int64_t step = 1;

@@ -37,6 +37,12 @@ const gr_type *op_view_input(const gr_ctx *c);
 /* Mean, sum or all of a loss, by the attribute "reduction". */
 gr_val op_reduce_loss(gr_ctx *c, gr_val loss);
 
+/* The lines of elements along one axis of a dense tensor: n entries, `step` apart. */
+typedef struct op_lines { int64_t n, step, count; } op_lines;
+op_lines op_lines_of(const gr_tensor *t, int64_t dim); /* dim from the end; a scalar is a line of one */
+int64_t op_line_start(const op_lines *l, int64_t line);
+int64_t op_numel(const gr_tensor *t);
+
 /* Row-major strides of dims. */
 void op_dense(int rank, const int64_t *dim, int64_t *stride);
 /* Place of element `flat` (row-major over rank axes of dim) under strides. */
