@@ -1,5 +1,6 @@
 /* cmd_ops.c - graphrun ops: the reference, printed from the descriptors. */
 #include "cli.h"
+#include "model/body.h"
 #include "graph/graph.h"
 
 #include <stdlib.h>
@@ -18,11 +19,13 @@ static void print_attr(const gr_attr_spec *a)
 {
     static const char *const kind[] = {"", "true/false", "integer", "number", "text", "choice", "dtype", "integers",
                                        "numbers", "shape", "numbers, nested", "initialiser"};
-    printf("  %-20s %s", a->name, a->kind == GR_ATTR_CHOICE ? a->choices : kind[a->kind]);
+    bool any = a->kind == GR_ATTR_STRING && a->choices; /* a var without default, which has no kind */
+    printf("  %-20s %s", a->name, any ? "any value" : a->kind == GR_ATTR_CHOICE ? a->choices : kind[a->kind]);
     if (!a->fallback) printf(", must be given");
     else if (strcmp(a->fallback, "~") != 0) printf(", default %s", a->fallback);
     if (a->min != 0 || a->max != 0) printf(", from %g to %g", a->min, a->max);
-    printf("\n  %-20s %s\n", "", a->doc ? a->doc : "");
+    if (a->doc && *a->doc) printf("\n  %-20s %s", "", a->doc);
+    printf("\n");
 }
 
 static void print_op(const gr_op *op)
@@ -76,6 +79,7 @@ int cmd_ops(int argc, char **argv)
     int code = EXIT_MODEL;
     if (a && gr_try(a, &frame)) {
         gr_registry *r = gr_registry_create(a);
+        gr_registry_add_cells(a, r, gr_diag_create(a));
         gr_error e = {0};
         int failed = 0;
         for (int i = 0; i < common.plugins.count && !failed; i++) failed = gr_registry_load(r, common.plugins.item[i], &e);

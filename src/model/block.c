@@ -77,7 +77,10 @@ static gr_port *read_inputs(gr_model *m, gr_doc *d, const gr_doc *out)
         for (int k = 0; k < made; k++)
             if (strcmp(ports[k].name, ports[made].name) == 0)
                 gr_diag_error(m->diag, p->at, "the input '%s' is there twice", ports[made].name);
-        if (is_output(out, ports[made].name)) ports[made].flags |= GR_PORT_OPTIONAL;
+        if (is_output(out, ports[made].name)) {
+            ports[made].flags |= GR_PORT_OPTIONAL;
+            ports[made].doc = "carried from step to step; zeros if left out";
+        }
         made++;
     }
     return ports;
