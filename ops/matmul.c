@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { TILE_ROWS = 32, TILE_COLS = 96 };
+enum { TILE_ROWS = 32, TILE_COLS = 32 };
 
 typedef struct product {
     int64_t batch, m, n, k;

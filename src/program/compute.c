@@ -201,14 +201,16 @@ static int add_kernel(gr_build *b, gr_template *t)
 
 /* ---- products with an epilogue -------------------------------------------- */
 
-/* Tiles of the tape's space: all blocks of a tile together stay in the L2 cache. */
+/* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns, and
+ * tall, because a product packs its columns once a tile; all blocks of a tile together
+ * stay in the L2 cache. */
 static void choose_tile(gr_template *t)
 {
     const gr_tensor *space = &t->out[0].tensor;
     int64_t rows = space->dim[0], cols = space->dim[1];
-    int64_t slices = t->node->epilogue->num_slices;
-    t->tile_cols = cols < 64 ? cols : 64;
-    t->tile_rows = 24576 / (t->tile_cols * slices + 1);
+    t->tile_cols = cols < 32 ? cols : 32;
+    t->tile_rows = 1024 / t->node->epilogue->num_slices;
+    if (t->tile_rows > 256) t->tile_rows = 256;
     if (t->tile_rows < 8) t->tile_rows = 8;
     if (t->tile_rows > rows) t->tile_rows = rows;
     if (rows == 0 || cols == 0) return;
