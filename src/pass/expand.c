@@ -146,11 +146,21 @@ static void expand_names(expansion *x, const gr_graph *raw)
 
 /* ---- what was asked for by name ---- */
 
+/* Whether it says nothing new: "fc.output" beside "fc", a parameter's node. */
+static bool is_second_name(gr_graph *g, const gr_name *n)
+{
+    const char *dot = strrchr(n->name, '.');
+    if (gr_graph_find_state(g, n->name)) return true;
+    return dot && gr_graph_find_name(g, gr_arena_strndup(g->arena, n->name, (size_t)(dot - n->name))) == n->value;
+}
+
 /* All names, for a message. */
 static const char *all_names(gr_graph *g)
 {
     const char *list = "";
-    for (int i = 0; i < g->num_names; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->names[i].name);
+    for (int i = 0; i < g->num_names; i++)
+        if (!is_second_name(g, &g->names[i]))
+            list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->names[i].name);
     for (int i = 0; i < g->num_states; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->states[i].name);
     return list;
 }
