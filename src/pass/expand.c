@@ -16,6 +16,7 @@ typedef struct expansion {
     gr_arena *arena;
     const gr_request *request;
     gr_emitter *emitter;
+    bool errors_before;  /* the model has mistakes already */
     gr_value *unknown;   /* stands for what could not be made */
 } expansion;
 
@@ -91,10 +92,11 @@ static int resolve_axes(expansion *x, const gr_node *n, gr_attr *attr)
         if (dims[i] >= 0 || !axis) continue;
         if (x->request->axis_length) dims[i] = x->request->axis_length(x->request->axis_data, axis);
         if (dims[i] >= 0) continue;
+        status = -1;
+        if (x->errors_before) continue; /* whatever would have given the length may be at fault */
         gr_diag_error(x->to->diag, n->attr_at && n->attr_at[k].line ? n->attr_at[k] : n->at,
                       "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`, or feed the input", axis,
                       n->name, axis);
-        status = -1;
     }
     attr[k].ints = dims;
     return status;
@@ -236,7 +238,7 @@ gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
     int errors = gr_diag_count(g->diag);
     g->typed = true;
     g->training = r->training;
-    expansion x = {.to = g, .arena = g->arena, .request = r, .emitter = gr_emitter_create(g, GR_FORWARD)};
+    expansion x = {.to = g, .arena = g->arena, .request = r, .errors_before = errors > 0, .emitter = gr_emitter_create(g, GR_FORWARD)};
     for (int i = 0; i < raw->num_nodes; i++) expand_node(&x, raw->nodes[i]);
     expand_names(&x, raw);
     for (int i = 0; i < raw->num_names; i++)
