@@ -1,7 +1,7 @@
 /* test_ops.c - every op, by walking the registry: gradients against central differences in
  * double, many steps at once against one after another, all passes against none.
  *
- * A node of a case is put into three graphs: alone, for its gradients; alone after all
+ * Values are held against PyTorch's, which tools/golden/ops.py wrote down. A node of a case is put into three graphs: alone, for its gradients; alone after all
  * passes; and in a loop over three steps, before and after hoisting, which proves what it
  * claims of leading axes, `batch` and `accumulate`. */
 #include "eval.h"
@@ -390,6 +390,61 @@ static void every_op_has_a_case(void)
     gr_arena_destroy(a);
 }
 
+/* ---- values ---- */
+
+/* "2 3:0.5 1 ...": whether v has these dims and values. */
+static bool equals_text(const gr_tensor *v, char *text)
+{
+    char *values = strchr(text, ':'), *at = text;
+    int rank = 0;
+    *values++ = 0;
+    while (*at) {
+        int64_t d = strtol(at, &at, 10);
+        if (rank >= v->rank || v->dim[rank++] != d) return false;
+    }
+    if (rank != v->rank) return false;
+    for (int64_t i = 0; i < eval_numel(v); i++) {
+        double want = strtod(values, &values), got = eval_at(v, i);
+        if (fabs(want - got) > 1e-12 * (1 + fabs(want))) return false;
+    }
+    return true;
+}
+
+/* Evaluates a line of tests/golden/ops.txt: op|attributes|inputs|output... */
+static bool try_golden(char *line)
+{
+    char *op = strsep(&line, "|"), *attrs = strsep(&line, "|"), *inputs = strsep(&line, "|");
+    op_case c = {op, attrs, inputs};
+    trial t = begin(&c, false, NULL);
+    apply(&t, t.input);
+    bool good = t.num_out >= 0 && !gr_diag_count(t.diag);
+    gr_eval *e = eval_create(t.arena, t.graph);
+    fill(&t, e);
+    good = (good && eval_run(e) == 0) || failed(&t, "does not run");
+    for (int i = 0; good && line; i++)
+        good = (i < t.num_out && equals_text(eval_value(e, t.out[i]), strsep(&line, "|"))) || failed(&t, "has another value than PyTorch's");
+    end(&t);
+    return good;
+}
+
+static void golden(void)
+{
+    FILE *f = fopen(GR_SOURCE_DIR "/tests/golden/ops.txt", "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    char *line = NULL;
+    size_t size = 0;
+    int bad = 0, count = 0;
+    while (getline(&line, &size, f) > 0) {
+        line[strcspn(line, "\n")] = 0;
+        bad += !try_golden(line);
+        count++;
+    }
+    free(line);
+    fclose(f);
+    CU_ASSERT_EQUAL(bad, 0);
+    CU_ASSERT(count > 500);
+}
+
 /* ---- a broken op must be caught ---- */
 
 static int wrong_gradient(gr_ctx *c)
@@ -410,6 +465,7 @@ void test_ops(void)
 {
     CU_pSuite s = CU_add_suite("ops", NULL, NULL);
     CU_add_test(s, "every op that computes has a case", every_op_has_a_case);
+    CU_add_test(s, "values are PyTorch's", golden);
     CU_add_test(s, "gradients agree with differences", gradients);
     CU_add_test(s, "the passes change no value", passes);
     CU_add_test(s, "many steps at once are each step", loops);

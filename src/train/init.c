@@ -94,7 +94,16 @@ static int fans(filler *f, double *in, double *out)
 }
 
 static int init_uniform(filler *f) { return fill_uniform(f, f->arg[0], f->arg[1]); }
-static int init_normal(filler *f) { return fill_normal(f, f->arg[0], f->arg[1]); }
+
+/* zero_row: a row that stays 0, for padding; -1: none. */
+static int init_normal(filler *f)
+{
+    int64_t row = (int64_t)f->arg[2], rows = f->type->rank ? f->type->dim[0] : 0, width = rows ? gr_numel(f->type) / rows : 0;
+    if (fill_normal(f, f->arg[0], f->arg[1]) < 0) return -1;
+    for (int64_t i = 0; row >= 0 && row < rows && i < width; i++) put(f, row * width + i, 0);
+    return 0;
+}
+
 static int init_zeros(filler *f) { return fill_value(f, 0); }
 static int init_ones(filler *f) { return fill_value(f, 1); }
 static int init_constant(filler *f) { return fill_value(f, f->arg[0]); }
@@ -162,7 +171,7 @@ static int init_orthogonal(filler *f)
 
 static const initialiser initialisers[] = {
     {"Uniform", {"low", "high"}, {0, 1}, init_uniform},
-    {"Normal", {"mean", "std"}, {0, 1}, init_normal},
+    {"Normal", {"mean", "std", "zero_row"}, {0, 1, -1}, init_normal},
     {"XavierUniform", {"gain"}, {1}, init_xavier_uniform},
     {"XavierNormal", {"gain"}, {1}, init_xavier_normal},
     {"KaimingUniform", {"a"}, {0}, init_kaiming_uniform},
