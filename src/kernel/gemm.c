@@ -158,8 +158,8 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
     const engine *e = j->e;
     if (rows == e->sw && skip == 0 && cols == e->vw) {
         run_micro(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
-    } else if (e->own && skip == 0 && rows <= e->isa->max_rows) {
-        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .k = j->kc, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc,
+    } else if (e->own && rows <= e->isa->max_rows) {
+        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc,
                               .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms, .c_cs = j->c_ns,
                               .first = j->first});
     } else {
@@ -204,7 +204,7 @@ static void block_by_panels(const job *j)
 static void direct_columns(const job *j, int64_t col, int64_t cols)
 {
     const engine *e = j->e;
-    gr_tile t = {.cols = cols, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks, .c_rs = j->c_ms, .c_cs = j->c_ns,
+    gr_tile t = {.cols = cols, .skip = (j->skip + col) % e->vw, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks, .c_rs = j->c_ms, .c_cs = j->c_ns,
                  .first = j->first};
     const bool in_place = !j->packed && j->v_ns == 1 && j->m <= e->isa->max_rows && cols % e->vw == 0;
     t.v = in_place ? j->v + (col + j->k0 * j->v_ks) * e->size : v_panel(j, col, cols);
@@ -263,7 +263,7 @@ static job make_job(const gr_gemm *g)
 /* Whether packing S would cost more than it saves: V is there, or S meets few columns. */
 static bool reads_s_directly(const job *j)
 {
-    if (!j->e->own || j->skip != 0) return false;
+    if (!j->e->own) return false;
     if (j->m <= j->e->isa->max_rows) return true;
     const int64_t panels = j->n / j->e->vw;
     return j->s_ks == 1 ? j->packed || panels <= 4 : j->packed && panels <= 2;
@@ -284,7 +284,7 @@ static void run_direct(job *j, int64_t length)
     const engine *e = j->e;
     const int64_t panels = j->m <= 2 && (j->packed || j->v_ns == 1) ? 4 : 1;
     for (int64_t col = 0, cols; col < j->n; col += cols) {
-        cols = panels * e->vw;
+        cols = panels * e->vw - (j->skip + col) % e->vw;
         if (cols > j->n - col) cols = j->packed || j->n - col < e->vw ? j->n - col : (j->n - col) / e->vw * e->vw;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);

@@ -73,12 +73,7 @@ LOOP(fma, double, f64, __builtin_fma(x, y, z))
         (void)z;                                                                                    \
         int64_t i = 0;                                                                              \
         for (; i + VL <= n; i += VL) vf_store(dst + i, vf_##name(vf_load(x + i)));                  \
-        if (i < n) {                                                                                \
-            vf v = {0};                                                                             \
-            memcpy(&v, x + i, (size_t)(n - i) * sizeof(float));                                     \
-            v = vf_##name(v);                                                                       \
-            memcpy(dst + i, &v, (size_t)(n - i) * sizeof(float));                                   \
-        }                                                                                           \
+        if (i < n) vf_store_some(dst + i, vf_##name(vf_load_some(x + i, n - i)), n - i);            \
     }
 VECTOR(exp)
 VECTOR(log)

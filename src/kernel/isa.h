@@ -17,6 +17,7 @@ typedef void (*gr_tape_f64)(int64_t n, double *dst, const double *x, const doubl
  * the vectors, which lie side by side: v_ks elements from one l to the next. */
 typedef struct gr_tile {
     int64_t rows, cols, k;
+    int64_t skip; /* columns of the first panel of v that are left out; cols does not count them */
     const void *v; int64_t v_ks;
     int64_t v_ps; /* from one panel of `panel` columns to the next */
     const void *s; int64_t s_rs, s_ks;

@@ -81,16 +81,16 @@ void ISA(NAME(gr_tile))(const gr_tile *t)
     const int group = t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
     const REAL *v = t->v;
     REAL *c = t->c;
-    for (int64_t j = 0; j < t->cols;) {
-        const int64_t left = t->cols - j;
-        if (t->c_cs == 1 && left >= PANEL) {
+    for (int64_t j = -t->skip; j < t->cols;) {
+        const int64_t left = t->cols - j, skip = j < 0 ? -j : 0;
+        if (t->c_cs == 1 && left >= PANEL && skip == 0) {
             const int np = left >= group * PANEL ? group : 1;
             NAME(vectors)(t, 2 * np, v, c + j, t->c_rs, t->first);
             v += np * t->v_ps;
             j += np * PANEL;
         } else {
             NAME(vectors)(t, left <= WIDTH ? 1 : 2, v, buffer, PANEL, true);
-            NAME(put)(t, c + j * t->c_cs, buffer, left < PANEL ? left : PANEL);
+            NAME(put)(t, c + (j + skip) * t->c_cs, buffer + skip, (left < PANEL ? left : PANEL) - skip);
             v += t->v_ps;
             j += PANEL;
         }

@@ -15,11 +15,14 @@
 #if defined(__AVX512F__)
 #define VEC_BYTES 64
 #include <immintrin.h>
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
 #define VEC_BYTES 32
 #include <immintrin.h>
 #else
 #define VEC_BYTES 16
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #endif
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -76,12 +79,80 @@ static inline vd vd_fma(vd a, vd b, vd c)
 #endif
 }
 
-static inline vf vf_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+/* The first n < VL elements; zero beyond. */
+static inline vf vf_load_some(const float *p, int64_t n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (vf)_mm256_maskload_ps(p, (__m256i)(lane < (int32_t)n));
+#else
+    vf v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+#endif
+}
+
+static inline void vf_store_some(float *p, vf v, int64_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+    /* by halves: AMD's masked store is ten times slower */
+    __m128 rest = _mm256_castps256_ps128((__m256)v);
+    if (n & 4) {
+        _mm_storeu_ps(p, rest);
+        rest = _mm256_extractf128_ps((__m256)v, 1);
+        p += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)(void *)p, rest);
+        rest = _mm_movehl_ps(rest, rest);
+        p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, rest);
+#else
+    memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
+}
+
+/* Each lane of the mask is all ones or all zeros. */
+static inline vf vf_select(vi mask, vf yes, vf no)
+{
+#if VEC_BYTES == 32
+    return (vf)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+#else
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+#endif
+}
 static inline vf vf_abs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 static inline vf vf_copysign(vf x, vf sign) { return (vf)(((vi)x & 0x7fffffff) | ((vi)sign & (int32_t)0x80000000)); }
-/* x where it is below the bound, or NaN. */
-static inline vf vf_at_most(vf x, float bound) { return vf_select(x > bound, vf_set(bound), x); }
-static inline vf vf_at_least(vf x, float bound) { return vf_select(x < bound, vf_set(bound), x); }
+/* x where it is within the bound, or NaN: x86 gives the second operand if one is NaN. */
+static inline vf vf_at_most(vf x, float bound)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)vf_set(bound), (__m512)x);
+#elif defined(__AVX2__)
+    return (vf)_mm256_min_ps((__m256)vf_set(bound), (__m256)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_min_ps((__m128)vf_set(bound), (__m128)x);
+#else
+    return vf_select(x > bound, vf_set(bound), x);
+#endif
+}
+static inline vf vf_at_least(vf x, float bound)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)vf_set(bound), (__m512)x);
+#elif defined(__AVX2__)
+    return (vf)_mm256_max_ps((__m256)vf_set(bound), (__m256)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_max_ps((__m128)vf_set(bound), (__m128)x);
+#else
+    return vf_select(x < bound, vf_set(bound), x);
+#endif
+}
 /* 2^n for -126 <= n <= 127. */
 static inline vf vf_pow2(vi n) { return (vf)(((vu)n + 127u) << 23); }
 
@@ -110,14 +181,24 @@ static inline vf vf_exp_tail(vf r)
     return vf_fma(q, r, vf_set(0.5f));
 }
 
+/* exp(r) on [-ln2/2, ln2/2] */
+static inline vf vf_exp_reduced(vf r) { return vf_fma(vf_fma(vf_exp_tail(r), r, vf_set(1.0f)), r, vf_set(1.0f)); }
+
 /* 0.9 ulp. Scaling in two steps lets 2^n overflow and underflow as it should. */
 static inline vf vf_exp(vf x)
 {
     vi n;
     vf r = vf_reduce_ln2(vf_at_least(vf_at_most(x, 89.0f), -104.0f), &n);
-    vf p = vf_fma(vf_fma(vf_exp_tail(r), r, vf_set(1.0f)), r, vf_set(1.0f));
     vi half = n >> 1;
-    return p * vf_pow2(half) * vf_pow2(n - half);
+    return vf_exp_reduced(r) * vf_pow2(half) * vf_pow2(n - half);
+}
+
+/* The same for x <= 0: -150 <= n <= 0. */
+static inline vf vf_exp_negative(vf x)
+{
+    vi n;
+    vf r = vf_reduce_ln2(vf_at_least(x, -104.0f), &n);
+    return vf_exp_reduced(r) * vf_pow2(n + 64) * 0x1p-64f;
 }
 
 /* exp(x) - 1 without cancellation: 2^n (exp(r) - 1) + (2^n - 1). */
@@ -191,9 +272,8 @@ static inline vf vf_tanh(vf x)
 /* By exp(-|x|), which cannot overflow. */
 static inline vf vf_sigmoid(vf x)
 {
-    vf e = vf_exp((vf)((vi)x | (int32_t)0x80000000));
-    vf s = 1.0f / (1.0f + e);
-    return vf_select(x < 0.0f, e * s, s);
+    vf e = vf_exp_negative((vf)((vi)x | (int32_t)0x80000000));
+    return vf_select(x < 0.0f, e, vf_set(1.0f)) / (1.0f + e);
 }
 
 /* Below 0.92: x + x E(x^2). Above: 1 - exp(-t - t P(t)). */
@@ -214,7 +294,7 @@ static inline vf vf_erf(vf x)
     p = vf_fma(p, t, vf_set(0.106236875f));
     p = vf_fma(p, t, vf_set(0.635151327f));
     p = vf_fma(p, t, vf_set(0.12864849f));
-    vf large = vf_copysign(1.0f - vf_exp(-vf_fma(p, t, t)), x);
+    vf large = vf_copysign(1.0f - vf_exp_negative(-vf_fma(p, t, t)), x);
     return vf_select(t < 0.92f, small, large);
 }
 
