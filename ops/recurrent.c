@@ -154,7 +154,10 @@ static int rnn_carry_sizes(rnn *r, int64_t layer, int64_t size[MAX_CARRIES])
     char init[256];
     snprintf(init, sizeof init, "%s_init", r->cell->name);
     const gr_op *op = gr_find_op(r->c, init);
-    if (!op) return 0;
+    if (!op && rnn_width(r, layer) > 0) return 0;
+    if (!op)
+        return gr_fail(r->c, GR_AT_ATTR, "cell", "how wide are the carries of %s? Give it an attribute hidden_size, or, if it is a "
+                       "block, 'carry: {%s: {size: ...}}'", r->cell->name, r->cell->inputs[r->carry_port[0]].name);
     gr_val first = gr_emit(r->c, init, "init", 0, NULL, "%s", rnn_cell_attrs(r, layer));
     if (!first) return -1;
     for (int k = 0; k < r->carries; k++) {

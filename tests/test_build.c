@@ -223,8 +223,9 @@ static void any_cell_recurs(void)
              "  r: {op: Recurrent, cell: Mgu, in: x, hidden_size: 5, num_layers: 2, bidirectional: true}\n"
              "  again: {op: Recurrent, cell: Mgu, in: {input: r.output, h_0: first.h_n}, hidden_size: 6}\n"
              "  first: {op: Recurrent, cell: RNNCell, in: x, hidden_size: 6, nonlinearity: relu, bias: false}\n"
-             "  steps: {op: LSTM, in: x, hidden_sizes: [4, 5]}\n"
-             "  state: {op: Neg, in: steps.c_n_l1}\n");
+             "  steps: {op: LSTM, in: x, hidden_sizes: $widths}\n"
+             "  state: {op: Neg, in: steps.c_n_l1}\n"
+             "vars: {widths: [4, 5]}\n");
     built b = build_well(text);
     has_shape(&b, "r.output", 3, 4, 2, 10);
     has_shape(&b, "r.h_n", 3, 4, 2, 5);
@@ -395,6 +396,20 @@ static void mistakes_are_found(void)
     done(&b);
 }
 
+/* A mistake that shows within a cell of the library is at the node that uses it. */
+static void faults_stand_in_the_model(void)
+{
+    built b = build("graphrun: 1\ngraph:\n  x: {op: Input, shape: [2, 3]}\n  h: {op: Input, shape: [2, 7]}\n"
+                    "  c: {op: RNNCell, in: [x, h], hidden_size: 4}\n");
+    gr_loc at = {0};
+    CU_ASSERT_EQUAL(gr_diag_count(b.d), 1);
+    gr_diag_message(b.d, 0, &at);
+    CU_ASSERT_EQUAL(at.line, 5);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at.source);
+    CU_ASSERT_PTR_NOT_NULL(strstr(at.source->name, "/tmp/"));
+    done(&b);
+}
+
 /* Each text has one mistake, whose message holds `says`. */
 static void one_mistake(const char *text, const char *says)
 {
@@ -423,6 +438,13 @@ static void single_mistakes(void)
     one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [4, 2, 3]}\n  h: {op: Input, shape: [1, 2, 5]}\n"
                 "  l: {op: RNN, in: {input: x, h_0: h}, hidden_size: 4}\n", "h_0 must be");
     one_mistake("graphrun: 1\ngraph: [a, b]\n", "");
+    one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [2, 3]}\n"
+                "  c: {op: RNNCell, in: x, hidden_size: 3, nonlinearity: sine}\n", "tanh|relu");
+    one_mistake("graphrun: 1\nblocks:\n  B: {in: x, vars: {unread: 3}, graph: {a: {op: Tanh, in: x}}, out: {y: a}}\n"
+                "graph:\n  x: {op: Input, shape: [2, 3]}\n  b: {op: B, in: x}\n", "unread");
+    one_mistake("graphrun: 1\nblocks:\n"
+                "  B: {in: [x, h], vars: {n: ~}, graph: {a: {op: Linear, in: [x, h], out_features: $n}}, out: {h: a}}\n"
+                "graph:\n  x: {op: Input, shape: [4, 2, 3]}\n  b: {op: Recurrent, cell: B, in: x, n: 5}\n", "how wide");
 }
 
 void test_build(void)
@@ -438,4 +460,5 @@ void test_build(void)
     CU_add_test(s, "variants of cells", variants_of_cells);
     CU_add_test(s, "every mistake at its line", mistakes_are_found);
     CU_add_test(s, "single mistakes", single_mistakes);
+    CU_add_test(s, "faults stand in the model", faults_stand_in_the_model);
 }

@@ -1,7 +1,8 @@
 /* block.c - a block of a model file as an op.
  *
  *     in     -> input ports; "mask?" may be left out, and so may a carry
- *     vars   -> attributes; ~ must be given, else the default says the kind
+ *     vars   -> attributes; ~ must be given, else the default says the kind; "tanh|relu" is
+ *               one of these, the first where nothing is said
  *     out    -> output ports; one named like an input is a carry
  *     carry  -> how wide a carry is where it starts as zeros (hidden_size unless said)
  *     graph  -> the body, made anew for each node that uses the block
@@ -96,7 +97,7 @@ static gr_port *read_outputs(gr_model *m, gr_doc *d, gr_doc *out)
 }
 
 /* The kind that a var's default shows; a default that has to be evaluated is taken later. */
-static gr_attr_spec var_spec(gr_doc *d, bool *integer)
+static gr_attr_spec var_spec(gr_arena *a, gr_doc *d, bool *integer)
 {
     gr_attr_spec s = {.name = d->key, .kind = GR_ATTR_STRING, .fallback = "~", .choices = "*", .doc = ""};
     int64_t i;
@@ -105,10 +106,22 @@ static gr_attr_spec var_spec(gr_doc *d, bool *integer)
     *integer = false;
     if (d->kind == GR_DOC_NULL) {
         s.fallback = NULL;
+        if (strcmp(d->key, "hidden_size") == 0) { /* the width of carries everywhere */
+            s.kind = GR_ATTR_INT;
+            s.choices = NULL;
+            s.min = 1;
+            s.max = 1 << 30;
+        }
         return s;
     }
     if (d->kind != GR_DOC_SCALAR || strchr(d->text, '$')) return s;
     s.fallback = d->text;
+    if (strchr(d->text, '|')) {
+        s.kind = GR_ATTR_CHOICE;
+        s.choices = d->text;
+        s.fallback = gr_arena_strndup(a, d->text, strcspn(d->text, "|"));
+        return s;
+    }
     if (d->plain && gr_doc_bool(d, &yes) == 0) {
         s.kind = GR_ATTR_BOOL;
         s.fallback = yes ? "true" : "false";
@@ -129,7 +142,7 @@ static gr_attr_spec *read_vars(gr_model *m, block *b)
     b->integer = GR_NEW_ARRAY(m->arena, bool, n + 1);
     b->depth = GR_NEW(m->arena, int);
     if (b->vars && !n) gr_diag_error(m->diag, b->vars->at, "'vars' is a map: {name: default}, ~ where it must be given");
-    for (int i = 0; i < n; i++) specs[i] = var_spec(b->vars->item[i], &b->integer[i]);
+    for (int i = 0; i < n; i++) specs[i] = var_spec(m->arena, b->vars->item[i], &b->integer[i]);
     return specs;
 }
 
@@ -151,6 +164,8 @@ static gr_var attr_var(gr_model *m, const gr_attr_spec *s, const gr_attr *a, boo
 {
     switch (s->kind) {
     case GR_ATTR_BOOL: return (gr_var){.kind = GR_VAR_BOOL, .i = a->i};
+    case GR_ATTR_INT: return (gr_var){.kind = GR_VAR_INT, .i = a->i};
+    case GR_ATTR_CHOICE: return (gr_var){.kind = GR_VAR_TEXT, .text = a->s};
     case GR_ATTR_FLOAT:
         if (integer && a->f == floor(a->f) && fabs(a->f) < 1e15) return (gr_var){.kind = GR_VAR_INT, .i = (int64_t)a->f};
         return (gr_var){.kind = GR_VAR_FLOAT, .f = a->f};

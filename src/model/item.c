@@ -475,6 +475,10 @@ static int emit(gr_body *b, gr_item *it, const char *name, const wiring *w)
     gr_apply apply = {.op = it->op, .name = name, .at = it->doc->key_at, .num_in = w->num_in, .in = w->in,
                       .port = w->port, .attr = w->attr, .attr_at = w->attr_at, .port_at = w->port_at,
                       .params = it->share ? it->name : NULL, .ties = w->ties, .num_ties = it->num_ties};
+    if (!b->m->root) { /* a cell of the library: what is wrong is wrong where it is used */
+        apply.at = (gr_loc){0};
+        apply.attr_at = apply.port_at = NULL;
+    }
     int n = gr_apply_op(b->e, &apply, it->out, it->out_name, MAX_OUTPUTS);
     it->num_out = n < MAX_OUTPUTS ? n : MAX_OUTPUTS;
     return n > 0 ? 0 : -1;

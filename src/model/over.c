@@ -30,16 +30,11 @@ static const gr_op *find_cell(gr_body *b, gr_item *it, const gr_op *over)
 static int unequal_layers(gr_body *b, gr_item *it)
 {
     gr_doc *d = gr_doc_get(it->doc, "hidden_sizes");
-    if (!d || d->kind != GR_DOC_LIST || (!b->raw && !b->e)) return 0;
+    if (!d || (!b->raw && !b->e)) return 0;
+    gr_var v = gr_eval(b->m, b->scope, d);
     bool unequal = false;
-    int64_t first = 0;
-    for (int i = 0; i < d->count; i++) {
-        gr_var v = gr_eval(b->m, b->scope, d->item[i]);
-        if (v.kind != GR_VAR_INT) return 0;
-        if (i == 0) first = v.i;
-        unequal |= v.i != first;
-    }
-    return unequal ? d->count : 0;
+    for (int i = 0; v.kind == GR_VAR_LIST && i < v.count; i++) unequal |= v.item[i].i != v.item[0].i;
+    return unequal ? v.count : 0;
 }
 
 static gr_attr_spec *join_attrs(gr_arena *a, const gr_op *over, const gr_op *cell)
