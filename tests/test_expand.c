@@ -193,6 +193,16 @@ static void unknown_names(void)
     gr_arena_destroy(m.arena);
 }
 
+static void gradients_of_nothing(void)
+{
+    model m = model_open();
+    node(&m, 1, "x", "Input", "shape=[batch, 4], dtype=int32", 0, NULL);
+    gr_request r = {.axis_length = lengths, .grad = (const char *const[]){"x", NULL}};
+    CU_ASSERT_PTR_NULL(gr_pass_expand(m.raw, &r));
+    CU_ASSERT_EQUAL(gr_diag_count(m.diag), 2); /* of what, and toward integers */
+    gr_arena_destroy(m.arena);
+}
+
 static void loss_is_scalar(void)
 {
     model m = model_open();
@@ -245,6 +255,7 @@ void test_expand(void)
     CU_add_test(s, "a value inside a loop is stacked", inner_value);
     CU_add_test(s, "one mistake gives one message", one_mistake);
     CU_add_test(s, "unknown names", unknown_names);
+    CU_add_test(s, "gradients toward integers, of nothing", gradients_of_nothing);
     CU_add_test(s, "a loss is one number", loss_is_scalar);
     CU_add_test(s, "shared and tied weights", shared_and_tied);
 }

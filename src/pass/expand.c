@@ -223,11 +223,23 @@ static void check_loss(gr_graph *g, const char *name)
                   name, gr_type_text(g->arena, &v->type), stacked ? " at every step of a loop" : "");
 }
 
+static void check_grads(gr_graph *g, const gr_request *r)
+{
+    const gr_loc nowhere = {NULL, 0, 0, 0};
+    for (int i = 0; r->grad && r->grad[i]; i++) {
+        const gr_value *v = require(g, r->grad[i]);
+        if (!v || is_unknown(v) || gr_is_float(v->type.dtype)) continue;
+        gr_diag_error(g->diag, nowhere, "'%s' is %s: only floats have a gradient", r->grad[i], gr_type_text(g->arena, &v->type));
+    }
+    if (r->of) require(g, r->of);
+    if (r->grad && r->grad[0] && !r->of && !r->minimize)
+        gr_diag_error(g->diag, nowhere, "a gradient of what? The model does not say what to minimize, so name a value of it");
+}
+
 static void add_results(gr_graph *g, const gr_request *r)
 {
     for (int i = 0; r->fetch && r->fetch[i]; i++) add_result(g, r->fetch[i]);
-    for (int i = 0; r->grad && r->grad[i]; i++) require(g, r->grad[i]);
-    if (r->of) require(g, r->of);
+    check_grads(g, r);
     if (r->train) add_result(g, r->minimize);
     if (!r->train && !(r->fetch && r->fetch[0]) && !(r->grad && r->grad[0])) add_open_ends(g);
 }
