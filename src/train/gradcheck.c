@@ -3,11 +3,13 @@
 #include "base/map.h"
 #include "kernel/kernel.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #define STEP 1e-5       /* h; f is smooth to about h^2, and double has 1e-16 / h to spare */
 #define TOLERANCE 1e-6  /* relative, to the larger of both and to the gradient's own scale */
+#define ROUNDING (32 * DBL_EPSILON) /* what a value of f may be off, relative */
 #define ALL_ELEMENTS 200
 
 typedef struct checker {
@@ -59,9 +61,12 @@ static double *memory_of(checker *c, const char *name, int64_t *n)
     return data;
 }
 
-static void judge(target *t, double found, double grad)
+/* up, down: f at h above and below. The scale of an error is such that what rounding of f
+ * may explain stays below TOLERANCE. */
+static void judge(target *t, double up, double down, double h, double grad)
 {
-    double size = fmax(fabs(found), fabs(grad)), floor = fmax(1e-3 * t->scale, 1e-7);
+    double found = (up - down) / (2 * h), rounding = ROUNDING * fmax(fabs(up), fabs(down)) / h;
+    double size = fmax(fabs(found), fabs(grad)), floor = fmax(1e-3 * t->scale, rounding / TOLERANCE);
     double error = fabs(found - grad) / fmax(size, floor);
     if (!(error <= t->worst)) t->worst = error;
 }
@@ -74,7 +79,7 @@ static void check_element(checker *c, target *t, int64_t i)
     t->data[i] = x - h;
     double down = evaluate(c);
     t->data[i] = x;
-    judge(t, (up - down) / (2 * h), t->grad[i]);
+    judge(t, up, down, h, t->grad[i]);
 }
 
 /* Along a random direction of length 1. */
@@ -99,7 +104,7 @@ static void check_direction(checker *c, target *t, const uint64_t key[2])
     for (int64_t i = 0; i < t->n; i++) t->data[i] = x[i] - h * d[i];
     double down = evaluate(c);
     memcpy(t->data, x, (size_t)t->n * sizeof *x);
-    judge(t, (up - down) / (2 * h), slope);
+    judge(t, up, down, h, slope);
 }
 
 static void check_target(checker *c, target *t)
