@@ -7,6 +7,19 @@
 
 #define MAX_OPTIONS 40
 
+/* What the command line makes lives as long as the process. */
+static gr_arena *memory;
+
+static void free_memory(void) { gr_arena_destroy(memory); }
+
+static gr_arena *cli_memory(void)
+{
+    if (memory) return memory;
+    if (!(memory = gr_arena_create())) exit(EXIT_MODEL);
+    atexit(free_memory);
+    return memory;
+}
+
 /* ---- tables ---- */
 
 static int common_options(cli_common *c, cli_option *to)
@@ -69,11 +82,10 @@ static int set_option(const cli_command *self, const cli_option *o, const char *
         return -1;
     case CLI_LIST: {
         cli_list *l = o->to;
-        const char **grown = realloc(l->item, ((size_t)l->count + 2) * sizeof *grown);
-        if (!grown) return EXIT_MODEL;
+        const char **grown = GR_NEW_ARRAY(cli_memory(), const char *, l->count + 2);
+        if (l->count) memcpy(grown, l->item, (size_t)l->count * sizeof *grown);
         l->item = grown;
         l->item[l->count++] = text;
-        l->item[l->count] = NULL;
         return -1;
     }
     }
@@ -183,7 +195,7 @@ gr_session *cli_open(const char *model, const gr_session_options *o)
 void cli_split(const char *text, char **name, const char **file)
 {
     const char *at = strchr(text, '=');
-    *name = at ? strndup(text, (size_t)(at - text)) : strdup(text);
+    *name = at ? gr_arena_strndup(cli_memory(), text, (size_t)(at - text)) : gr_arena_strdup(cli_memory(), text);
     *file = at ? at + 1 : NULL;
 }
 

@@ -12,7 +12,7 @@ enum { EXIT_DONE = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_INT, CLI_FLOAT, CLI_LIST } cli_kind;
 
-typedef struct cli_list { /* NULL-ended; owned by the process */
+typedef struct cli_list { /* NULL-ended; lives as long as the process */
     const char **item;
     int count;
 } cli_list;

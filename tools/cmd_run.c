@@ -4,7 +4,6 @@
 #include "io/npy.h"
 #include "print.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct run_args {
@@ -62,8 +61,7 @@ static const char **names_of(gr_arena *a, const cli_list *list)
         char *name;
         const char *file;
         cli_split(list->item[i], &name, &file);
-        names[i] = gr_arena_strdup(a, name);
-        free(name);
+        names[i] = name;
     }
     return names;
 }
@@ -124,9 +122,7 @@ static int write_all(run_state *r, const cli_list *list, const char *prefix, gr_
         char *name;
         const char *file;
         cli_split(list->item[i], &name, &file);
-        int status = write_result(r, gr_arena_printf(r->session->arena, "%s%s", prefix, name), file, e);
-        free(name);
-        if (status) return status;
+        if (write_result(r, gr_arena_printf(r->session->arena, "%s%s", prefix, name), file, e)) return e->status;
     }
     return 0;
 }
