@@ -22,6 +22,7 @@ typedef struct place {
     gr_operand *at;    /* NULL: not placed yet */
     gr_operand *dense; /* a dense copy, made in the loop that the value is of */
     gr_operand *wish;  /* where it should be written */
+    bool in_parts;     /* a concatenation whose inputs are written there */
 } place;
 
 typedef struct unroller {
@@ -221,6 +222,51 @@ static void wish(unroller *u, const gr_graph *g, const gr_value *v, const gr_ope
     place_of(u, v)->wish = operand_copy(u, &o);
 }
 
+/* ---- concatenations ------------------------------------------------------- */
+
+/* The part of a concatenation's output that is input i. */
+static gr_operand part_of(const gr_node *n, const gr_operand *whole, int i)
+{
+    gr_operand o = *whole;
+    int dim = (int)gr_node_attr(n, "dim")->i;
+    if (dim < 0) dim += o.tensor.rank;
+    for (int k = 0; k < i; k++) o.offset += n->in[k]->type.dim[dim] * whole->tensor.stride[dim];
+    o.tensor.dim[dim] = n->in[i]->type.dim[dim];
+    return o;
+}
+
+/* Tapes write anywhere: what they make for a concatenation alone, they make in place. */
+static void plan_concat(unroller *u, const gr_node *n)
+{
+    place *pl = place_of(u, n->out[0]);
+    bool planned = false;
+    for (int i = 0; i < n->num_in; i++) {
+        const gr_node *from = n->in[i]->node;
+        place *part = place_of(u, n->in[i]);
+        bool tape = (from->tape || from->op->tape) && !from->epilogue;
+        if (!tape || from->graph != n->graph || part->readers != 1 || part->wish) continue;
+        if (!pl->wish) {
+            const gr_type *t = &n->out[0]->type;
+            gr_operand whole = gr_operand_dense(gr_add_buffer(u->b, GR_BUFFER_ARENA, n->name, t, 1, u->loop), t);
+            pl->wish = operand_copy(u, &whole);
+        }
+        gr_operand at_part = part_of(n, pl->wish, i);
+        part->wish = operand_copy(u, &at_part);
+        planned = true;
+    }
+    pl->in_parts = planned;
+}
+
+static void unroll_parts(unroller *u, const gr_node *n)
+{
+    const gr_operand *whole = place_of(u, n->out[0])->wish;
+    for (int i = 0; i < n->num_in; i++) {
+        gr_operand part = part_of(n, whole, i);
+        if (!gr_operand_same(at(u, n->in[i]), &part)) gr_add_copy(u->b, n, u->loop, at(u, n->in[i]), &part);
+    }
+    put(u, n->out[0], *whole);
+}
+
 /* ---- loops ---------------------------------------------------------------- */
 
 typedef struct carry_place {
@@ -407,11 +453,14 @@ static int unroll_scan(unroller *u, gr_node *n)
 
 static int unroll_graph(unroller *u, gr_graph *g)
 {
+    for (int i = g->num_nodes - 1; i >= 0; i--) /* an outer one first */
+        if (g->nodes[i]->op->role == GR_ROLE_CONCAT) plan_concat(u, g->nodes[i]);
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         int r = 0;
         if (unroll_leaf(u, n)) continue;
         if (n->scan) r = unroll_scan(u, n);
+        else if (n->num_out && place_of(u, n->out[0])->in_parts) unroll_parts(u, n);
         else if ((n->op->traits & GR_VIEW) && !n->tape) r = unroll_view(u, n);
         else r = unroll_compute(u, n);
         if (r < 0) return r;
