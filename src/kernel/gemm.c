@@ -159,9 +159,9 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
     if (rows == e->sw && skip == 0 && cols == e->vw) {
         run_micro(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
     } else if (e->own && rows <= e->isa->max_rows) {
-        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc,
-                              .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms, .c_cs = j->c_ns,
-                              .first = j->first});
+        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw,
+                              .v_ps = e->vw * j->kc, .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms,
+                              .c_cs = j->c_ns, .first = j->first});
     } else {
         run_micro(e, j->kc, s, v, j->tile_room, e->vw, 1, true);
         merge_tile(j, rows, skip, cols, c);
@@ -204,8 +204,8 @@ static void block_by_panels(const job *j)
 static void direct_columns(const job *j, int64_t col, int64_t cols)
 {
     const engine *e = j->e;
-    gr_tile t = {.cols = cols, .skip = (j->skip + col) % e->vw, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks, .c_rs = j->c_ms, .c_cs = j->c_ns,
-                 .first = j->first};
+    gr_tile t = {.cols = cols, .skip = (j->skip + col) % e->vw, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks,
+                 .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
     const bool in_place = !j->packed && j->v_ns == 1 && j->m <= e->isa->max_rows && cols % e->vw == 0;
     t.v = in_place ? j->v + (col + j->k0 * j->v_ks) * e->size : v_panel(j, col, cols);
     t.v_ks = in_place ? j->v_ks : e->vw;
@@ -370,7 +370,8 @@ static bool own_agrees(const engine *e)
         x = x * 1664525u + 1013904223u;
         const double r = (double)(x >> 8) * 0x1p-23 - 1;
         const int64_t ns = e->sw * K, nv = ns + e->vw * K, nc = e->sw * e->vw;
-        char *p = i < ns ? s + i * e->size : i < nv ? v + (i - ns) * e->size : c[(i - nv) / nc] + (i - nv) % nc * e->size;
+        char *p = i < ns ? s + i * e->size : v + (i - ns) * e->size;
+        if (i >= nv) p = c[(i - nv) / nc] + (i - nv) % nc * e->size;
         if (e->is_float) *(float *)(void *)p = (float)r;
         else *(double *)(void *)p = r * 1.000000123;
     }
