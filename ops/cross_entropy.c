@@ -2,23 +2,33 @@
  *
  * ClassLoss gives, for each row of logits x [classes] and its target t,
  *
- *     lse  = ln sum over k of e^x[k]
  *     loss = (1 - s) w[t] (lse - x[t]) + s/classes * sum over k of w[k] (lse - x[k])
  *     norm = w[t]                        what the mean divides the sum of losses by
  *
- * with s = label_smoothing and w = 1 where there is no class weight; loss and norm are 0
- * where t is ignore_index, and NaN where it is no class at all, so that a step that was fed
- * wrong targets is not committed. The gradient: with p = e^(x - lse) and W = sum of w,
+ * with lse = ln sum over k of e^x[k], s = label_smoothing, and w = 1 where there is no class
+ * weight; loss and norm are 0 where t is ignore_index, and NaN where it is no class at all,
+ * so that a step that was fed wrong targets is not committed. lse is kept as the row's
+ * maximum and a logarithm, which for large logits is more exact. The gradient, with
+ * p = softmax(x) and W = sum of w:
  *
  *     dloss/dx[k] = p[k] ((1 - s) w[t] + s W/classes) - (1 - s) w[t] [k = t] - s w[k]/classes */
 #ifdef REAL
 
 static REAL NAME(weight_at)(const REAL *w, int64_t k) { return w ? w[k] : 1; }
 
-/* sum over k of w[k] (lse - x[k]) */
-static REAL NAME(smooth_sum)(const gr_call *call, const REAL *x, const REAL *w, int64_t n, REAL lse, REAL *scratch)
+/* e = exp(x - max), and its sum. */
+static REAL NAME(class_exponentials)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *max)
 {
-    for (int64_t k = 0; k < n; k++) scratch[k] = NAME(weight_at)(w, k) * (lse - x[k]);
+    *max = call->math->MATH(max)(x, n);
+    for (int64_t k = 0; k < n; k++) e[k] = x[k] - *max;
+    call->math->MATH(exp)(e, e, n);
+    return call->math->MATH(sum)(e, n);
+}
+
+/* sum over k of w[k] (max - x[k] + log) */
+static REAL NAME(smooth_sum)(const gr_call *call, const REAL *x, const REAL *w, int64_t n, REAL max, REAL log, REAL *scratch)
+{
+    for (int64_t k = 0; k < n; k++) scratch[k] = NAME(weight_at)(w, k) * (max - x[k] + log);
     return call->math->MATH(sum)(scratch, n);
 }
 
@@ -26,45 +36,40 @@ static void NAME(class_loss_run)(const gr_call *call)
 {
     const REAL *in = call->in[0].data, *w = call->in[2].data;
     const int32_t *target = call->in[1].data;
-    REAL *loss = call->out[0].data, *norm = call->out[1].data, *lse = call->out[2].data, *e = call->scratch;
+    REAL *loss = call->out[0].data, *norm = call->out[1].data, *e = call->scratch;
     int64_t n = call->in[0].dim[call->in[0].rank - 1];
     REAL s = (REAL)call->attr[1].f;
     for (int64_t u = call->begin; u < call->end; u++) {
         const REAL *x = in + u * n;
         int32_t t = target[u];
-        REAL max = call->math->MATH(max)(x, n), log;
-        for (int64_t k = 0; k < n; k++) e[k] = x[k] - max;
-        call->math->MATH(exp)(e, e, n);
-        REAL sum = call->math->MATH(sum)(e, n);
-        call->math->MATH(log)(&log, &sum, 1);
-        lse[u] = max + log;
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
-        norm[u] = ignored ? 0 : valid ? NAME(weight_at)(w, t) : (REAL)NAN;
-        loss[u] = ignored || !valid ? norm[u] : (1 - s) * norm[u] * (max - x[t] + log);
-        if (s != 0 && !ignored && valid) loss[u] += s / (REAL)n * NAME(smooth_sum)(call, x, w, n, lse[u], e);
+        norm[u] = loss[u] = ignored ? 0 : (REAL)NAN;
+        if (ignored || !valid) continue;
+        REAL max, log, sum = NAME(class_exponentials)(call, x, n, e, &max);
+        call->math->MATH(log)(&log, &sum, 1);
+        norm[u] = NAME(weight_at)(w, t);
+        loss[u] = (1 - s) * norm[u] * (max - x[t] + log);
+        if (s != 0) loss[u] += s / (REAL)n * NAME(smooth_sum)(call, x, w, n, max, log, e);
     }
 }
 
-/* Inputs: x, target, weight, lse, the gradient toward loss. */
+/* Inputs: x, target, weight, the gradient toward loss. */
 static void NAME(class_loss_back_run)(const gr_call *call)
 {
-    const REAL *in = call->in[0].data, *w = call->in[2].data, *lse = call->in[3].data, *grad = call->in[4].data;
+    const REAL *in = call->in[0].data, *w = call->in[2].data, *grad = call->in[3].data;
     const int32_t *target = call->in[1].data;
     int64_t n = call->in[0].dim[call->in[0].rank - 1];
-    REAL s = (REAL)call->attr[1].f, even = s / (REAL)n, all = (REAL)n;
-    if (w) all = call->math->MATH(sum)(w, n);
+    REAL s = (REAL)call->attr[1].f, even = s / (REAL)n, all = w ? call->math->MATH(sum)(w, n) : (REAL)n;
     for (int64_t u = call->begin; u < call->end; u++) {
-        const REAL *x = in + u * n;
-        REAL *out = (REAL *)call->out[0].data + u * n, g = grad[u];
+        REAL *out = (REAL *)call->out[0].data + u * n, g = grad[u], max;
         int32_t t = target[u];
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
         if (ignored || !valid) {
             for (int64_t k = 0; k < n; k++) out[k] = ignored ? 0 : (REAL)NAN;
             continue;
         }
-        REAL own = (1 - s) * NAME(weight_at)(w, t), scale = g * (own + even * all);
-        for (int64_t k = 0; k < n; k++) out[k] = x[k] - lse[u];
-        call->math->MATH(exp)(out, out, n);
+        REAL sum = NAME(class_exponentials)(call, in + u * n, n, out, &max);
+        REAL own = (1 - s) * NAME(weight_at)(w, t), scale = g * (own + even * all) / sum;
         for (int64_t k = 0; k < n; k++) out[k] = scale * out[k];
         if (s != 0) for (int64_t k = 0; k < n; k++) out[k] -= g * even * NAME(weight_at)(w, k);
         out[t] -= g * own;
@@ -124,38 +129,26 @@ static int class_loss_infer(gr_ctx *c)
     if (check_shapes(c) < 0) return -1;
     if (t.dtype != GR_INT32) return gr_fail(c, GR_AT_INPUT, "target", "target must be int32, but is %s; Cast converts", op_type_text(c, &t));
     t.dtype = gr_in_type(c, 0)->dtype;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
         if (gr_set_output(c, i, &t) < 0) return -1;
     return 0;
 }
 
-/* Toward the logits, from the gradient toward log_sum_exp: that times softmax. */
-static gr_val through_log_sum_exp(gr_ctx *c, gr_val g)
-{
-    gr_val lse = gr_out(c, 2);
-    lse = gr_emit(c, "Unsqueeze", NULL, 1, &lse, "dim=-1");
-    g = gr_emit(c, "Unsqueeze", NULL, 1, &g, "dim=-1");
-    return gr_emit2(c, "Mul", g, gr_emit1(c, "Exp", gr_emit2(c, "Sub", gr_in(c, 0), lse)));
-}
-
 static int class_loss_gradient(gr_ctx *c)
 {
-    gr_val in[5] = {gr_in(c, 0), gr_in(c, 1), gr_in(c, 2), gr_out(c, 2), gr_grad(c, 0)};
-    if (!gr_wants(c, 0, 0)) return 0;
-    if (in[4] && gr_set_grad(c, 0, 0, gr_emit(c, "ClassLossGradient", NULL, 5, in, "ignore_index=%lld, label_smoothing=%.17g",
-                                              (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"))) < 0)
-        return -1;
-    return gr_grad(c, 2) ? gr_set_grad(c, 0, 0, through_log_sum_exp(c, gr_grad(c, 2))) : 0;
+    gr_val in[4] = {gr_in(c, 0), gr_in(c, 1), gr_in(c, 2), gr_grad(c, 0)};
+    if (!in[3]) return 0;
+    return gr_set_grad(c, 0, 0, gr_emit(c, "ClassLossGradient", NULL, 4, in, "ignore_index=%lld, label_smoothing=%.17g",
+                                        (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing")));
 }
 
 static int class_loss_back_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_type(c, 0)); }
 
 static const gr_port loss_in[] = {{"input", 0, "[..., classes]: logits"}, {"target", GR_PORT_INT, "[...]: a class for each row"},
                                   {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]: how much each class counts"}, OP_END};
-static const gr_port class_loss_out[] = {{"loss", 0, "[...]"}, {"norm", 0, "[...]: weight of the target"},
-                                         {"log_sum_exp", 0, "[...]"}, OP_END};
+static const gr_port class_loss_out[] = {{"loss", 0, "[...]"}, {"norm", 0, "[...]: weight of the target"}, OP_END};
 static const gr_port back_in[] = {{"input", 0, "[..., classes]"}, {"target", GR_PORT_INT, "[...]"},
-                                  {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]"}, {"log_sum_exp", 0, "[...]"},
+                                  {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]"},
                                   {"grad_loss", 0, "[...]"}, OP_END};
 static const gr_port back_out[] = {{"grad_input", 0, "[..., classes]"}, OP_END};
 

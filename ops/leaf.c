@@ -66,7 +66,8 @@ static int parameter_expand(gr_ctx *c)
     gr_type t = {.dtype = gr_real(c)};
     if (shape_type(c, "shape", &t) < 0) return -1;
     gr_val v = gr_parameter(c, "", &t, "%s", gr_string(c, "init"));
-    return gr_set_result(c, 0, gr_bool(c, "trainable") ? v : gr_emit1(c, "StopGradient", v));
+    if (!gr_bool(c, "trainable")) gr_freeze(c, v);
+    return gr_set_result(c, 0, v);
 }
 
 extern const gr_op gr_op_parameter;

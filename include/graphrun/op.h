@@ -90,7 +90,10 @@ typedef struct gr_port {
 /* ---- traits: what passes ask instead of names ---------------------------- */
 
 enum {
-    GR_POINTWISE = 1 << 0,   /* element by element, inputs broadcast as in NumPy */
+    GR_POINTWISE = 1 << 0,   /* element by element, inputs broadcast as in NumPy. `tape` takes
+                                one input or more in the order of the ports; an op with a
+                                VARIADIC port has an instruction of two, which is a chain from
+                                the left: max(max(a, b), c) */
     GR_ROWWISE = 1 << 1,     /* leading axes are independent: the same node on inputs
                                 that all (but WHOLE ports) got one more leading axis gives
                                 the outputs with that axis. `infer` must have turned dims
@@ -306,6 +309,7 @@ typedef struct gr_host {
     void (*suffix)(gr_ctx *c, const char *suffix);
     gr_dtype (*real)(const gr_ctx *c);
     bool (*is_training)(const gr_ctx *c);
+    void (*freeze)(gr_ctx *c, gr_val parameter);
 } gr_host;
 
 struct gr_ctx {
@@ -409,6 +413,9 @@ static inline gr_val gr_parameter(gr_ctx *c, const char *name, const gr_type *t,
     va_end(args);
     return v;
 }
+
+/* No optimiser changes this parameter. */
+static inline void gr_freeze(gr_ctx *c, gr_val parameter) { c->host->freeze(c, parameter); }
 
 /* What "float" is here: GR_FLOAT32, or GR_FLOAT64 under --dtype float64. */
 static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }

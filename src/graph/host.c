@@ -346,6 +346,15 @@ static const gr_op *host_self(const gr_ctx *c) { return frame(c)->op; }
 static gr_dtype host_real(const gr_ctx *c) { return emitter(c)->graph->real; }
 static bool host_is_training(const gr_ctx *c) { return emitter(c)->graph->training; }
 
+static void host_freeze(gr_ctx *c, gr_val parameter)
+{
+    gr_value *v = value(parameter);
+    while (v && v->node->graph->owner && v->node->op->role == GR_ROLE_ARG) v = gr_arg_outer(v);
+    gr_graph *root = gr_graph_root(emitter(c)->graph);
+    for (int i = 0; i < root->num_states; i++)
+        if (root->states[i].value == v) root->states[i].trainable = false;
+}
+
 static int host_scope(gr_ctx *c, const char *name)
 {
     gr_op_frame *f = frame(c);
@@ -375,5 +384,5 @@ const gr_host gr_host_functions = {
     .loop_begin = host_loop_begin, .loop_slice = host_loop_slice, .loop_carry = host_loop_carry,
     .loop_next = host_loop_next, .loop_stack = host_loop_stack, .loop_end = host_loop_end,
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
-    .suffix = host_suffix, .real = host_real, .is_training = host_is_training,
+    .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze,
 };

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/ops.txt: what PyTorch 2.13 makes of the cases in tests/op_cases.h.
+"""Writes tests/golden/ops.txt: what PyTorch 2.13 makes of the cases in tests/op_cases.h; and
+tests/golden/op_edges.txt: values and gradients at kinks, ties and where things overflow.
 
     tools/golden/ops.py        needs torch and a C compiler
 
 A line a case: op|attributes|inputs|outputs, an output being "dims:values". Inputs are the
 numbers of number() in tests/test_ops.c. Cases that PyTorch has no like of are left out.
+A line of op_edges.txt: op|attributes|inputs|output|gradients of the sum, tensors as "dims:values"
+with ";" between them; the gradient toward an integer input is empty.
 """
 import ast
 import os
@@ -16,6 +19,7 @@ import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = os.path.join(HERE, "..", "..", "tests", "op_cases.h")
+EDGES = os.path.join(HERE, "..", "..", "tests", "golden", "op_edges.txt")
 OUT = os.path.join(HERE, "..", "..", "tests", "golden", "ops.txt")
 
 
@@ -169,7 +173,53 @@ def text_of(y):
     return " ".join(str(d) for d in y.shape) + ":" + " ".join(repr(v) for v in y.reshape(-1).tolist())
 
 
+WIDE = [-1000.0, -45.0, -20.5, -3.0, -1.0, -0.5, 0.0, 0.2, 0.5, 0.8, 1.0, 3.0, 20.5, 1000.0]
+INF, NAN = float("inf"), float("nan")
+UNARY = {"ReLU": "", "LeakyReLU": "negative_slope=0.3", "ELU": "alpha=0.7", "SELU": "", "CELU": "alpha=1.5", "SiLU": "", "Mish": "",
+         "Softplus": "", "Softsign": "", "Hardtanh": "", "Hardswish": "", "LogSigmoid": "", "Threshold": "threshold=0.2, value=-3",
+         "Clamp": "min=-0.5, max=0.5", "Tanh": "", "Sigmoid": "", "Abs": "", "Square": "", "Tanhshrink": ""}
+MORE = [
+    ("GELU", "", [[-1000.0, -5.0, 0.0, 5.0, 1000.0]]), ("GELU", "approximate=tanh", [[-1000.0, -5.0, 0.0, 5.0, 1000.0]]),
+    ("ReLU", "", [[NAN, INF, -INF]]), ("LeakyReLU", "", [[NAN, INF, -INF]]), ("Sqrt", "", [[0.0, 1e-30, 4.0, INF]]), ("Log", "", [[0.0, 1e-30, 4.0, INF]]),
+    ("Pow", "", [[0.0, 0.0, 0.0, -2.0, 2.0, -1.0], [0.0, 1.0, 2.0, 2.0, 0.0, 0.0]]),
+    ("Maximum", "", [[1.0, 2.0, 0.0], [1.0, 1.0, 0.0]]), ("Minimum", "", [[1.0, 2.0, 0.0], [1.0, 1.0, 0.0]]),
+    ("Where", "", [[True, False, True], [1.0, INF, NAN], [NAN, 2.0, INF]]),
+    ("Max", "dim=-1", [[[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]]), ("Min", "", [[1.0, 1.0, 3.0]]),
+    ("Prod", "dim=-1", [[[0.0, 3.0, 2.0], [0.0, 2.0, 0.0], [1.0, 2.0, 4.0]]]),
+    ("Norm", "", [[0.0, 0.0, 0.0]]), ("Norm", "dim=-1", [[[3.0, 4.0], [0.0, 0.0]]]), ("Norm", "p=3", [[0.0, 2.0, -1.0]]), ("Norm", "p=1", [[0.0, -2.0]]),
+    ("LogSumExp", "dim=-1", [[[1000.0, 999.0, -1000.0], [-INF, 0.0, 1.0]]]),
+    ("Softmax", "", [[[1000.0, 999.0, -1000.0], [-INF, 0.0, 1.0]]]), ("LogSoftmax", "", [[[1000.0, 999.0, -1000.0], [5.0, 0.0, 1.0]]]),
+    ("CrossEntropyLoss", "", [[[1000.0, 999.0, -1000.0], [5.0, 0.0, 1.0]], [1, 2]]),
+    ("CrossEntropyLoss", "ignore_index=2", [[[10.0, 9.0, -10.0], [5.0, 0.0, 1.0]], [1, 2]]),
+    ("NLLLoss", "ignore_index=2", [[[-1.0, -2.0, -3.0], [-5.0, -1.0, -1.5]], [1, 2]]),
+    ("BCEWithLogitsLoss", "", [[-1000.0, 0.0, 1000.0, 3.0], [0.0, 1.0, 1.0, 0.3]]),
+    ("BCELoss", "", [[0.3, 0.9, 0.5], [0.0, 1.0, 0.4]]), ("KLDivLoss", "", [[-1.0, -2.0], [0.2, 0.7]]),
+    ("SmoothL1Loss", "", [[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]]), ("HuberLoss", "delta=2", [[0.0, 2.0, 3.0], [0.0, 0.0, 0.0]]),
+    ("L1Loss", "", [[0.0, 1.0], [0.0, 3.0]]), ("TopK", "k=2", [[1.0, 5.0, 3.0]]), ("CumSum", "dim=0", [[1.0, 2.0, 3.0]]),
+    ("Std", "", [[1.0, 2.0, 4.0]]), ("Var", "correction=2", [[1.0, 2.0, 4.0]]),
+]
+
+
+def edge(op, attrs, inputs):
+    xs = [torch.tensor(x, dtype=torch.float64 if isinstance(x0(x), float) else None) for x in inputs]
+    for x in xs:
+        if x.is_floating_point():
+            x.requires_grad_()
+    y = OPS[op](*xs, **attributes(attrs))
+    y = y[0] if isinstance(y, (tuple, list)) else y
+    y.sum().backward()
+    grads = ["" if x.grad is None else text_of(x.grad) for x in xs]
+    return "|".join([op, attrs, ";".join(text_of(x.detach()) for x in xs), text_of(y.detach()), ";".join(grads)])
+
+
+def x0(x):
+    return x0(x[0]) if isinstance(x, list) else x
+
+
 def main():
+    with open(EDGES, "w") as f:
+        edges = [(op, attrs, [WIDE]) for op, attrs in UNARY.items()] + MORE
+        f.write("\n".join(edge(*e) for e in edges) + "\n")
     lines = []
     for op, attrs, inputs in cases():
         if op not in OPS:
