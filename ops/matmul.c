@@ -9,6 +9,7 @@
  * vector B is turned around, C' = B A', so that the result's last axis holds the columns.
  * Tiles are units, columns of tiles first; since the bits of an element do not depend on
  * the block it is computed in, a run of units is computed in as few blocks as it makes. */
+#include "packed_operand.h"
 #include "util.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ typedef struct product {
     const char *a, *b;
     int64_t rows, cols;            /* tiles of one product */
     size_t size;                   /* bytes of an element */
+    const void *packed;            /* b, packed ahead; or NULL */
     gr_dtype dtype;
 } product;
 
@@ -92,6 +94,8 @@ static product product_of(const gr_call *call)
     place_operand(b, tb, true, &p, &p.b_rs, &p.b_cs, p.b_step);
     if (b->rank == 1 && a->rank > 1) swap_operands(&p);
     fold_rows(&p);
+    const gr_tensor *packed = call->num_in > 2 ? &call->in[2] : NULL;
+    if (packed && packed->data && packed_operand_fits(call->math, packed, p.k, p.n)) p.packed = packed->data;
     p.rows = (p.m + TILE_ROWS - 1) / TILE_ROWS;
     p.cols = (p.n + TILE_COLS - 1) / TILE_COLS;
     return p;
@@ -126,6 +130,7 @@ static void multiply(const gr_call *call, const product *p, int64_t which, int64
     gr_gemm g = {.dtype = p->dtype, .m = rows, .n = cols, .k = p->k, .a = a + row * p->a_rs * (int64_t)p->size, .a_rs = p->a_rs,
                  .a_cs = p->a_cs, .b = b + col * p->b_cs * (int64_t)p->size, .b_rs = p->b_rs, .b_cs = p->b_cs, .c = dst, .c_rs = ld,
                  .c_cs = 1, .scratch = call->scratch};
+    if (p->packed) g.packed = p->packed, g.packed_n = p->n, g.packed_col = col;
     if (rows > 0 && cols > 0) call->math->gemm(&g);
 }
 
@@ -183,6 +188,9 @@ static int matmul_infer(gr_ctx *c)
     if (k != other)
         return gr_fail(c, GR_AT_NODE, NULL, "%s%s times %s%s: the summed axes have %lld and %lld entries", op_type_text(c, a),
                        ta ? " transposed" : "", op_type_text(c, b), tb ? " transposed" : "", (long long)k, (long long)other);
+    int64_t n = b->rank == 1 ? 1 : b->dim[b->rank - (tb ? 2 : 1)];
+    if (gr_count(c, 2) && (b->rank != 2 || gr_in_type(c, 2)->rank != 1 || gr_in_type(c, 2)->dim[0] != packed_operand_room(k, n)))
+        return gr_fail(c, GR_AT_INPUT, "packed", "takes two inputs; 'packed' is for the passes alone");
     gr_type left = *a, right = *b, t;
     left.rank = a->rank > 2 ? a->rank - 2 : 0;
     right.rank = b->rank > 2 ? b->rank - 2 : 0;
@@ -300,6 +308,16 @@ static int matmul_accumulate(gr_ctx *c)
     return gr_set_result(c, 0, times(c, as_matrix(c, gr_in(c, 0)), true, as_matrix(c, gr_in(c, 1)), false));
 }
 
+/* A matrix that stays the same while the products run is packed once; a very small one is
+ * faster read as it is. */
+static int matmul_prepack(gr_ctx *c)
+{
+    gr_val b = gr_in(c, 1);
+    if (!b || gr_type_of(c, b)->rank != 2 || gr_type_of(c, b)->dim[0] * gr_type_of(c, b)->dim[1] < 1024) return 1;
+    return gr_set_result(c, 0, gr_emit(c, "PackedOperand", "packed", 1, &b, "transpose=%s",
+                                       gr_bool(c, "transpose_b") ? "true" : "false"));
+}
+
 /* ---- descriptors ---- */
 
 static const gr_attr_spec matmul_attrs[] = {
@@ -307,14 +325,16 @@ static const gr_attr_spec matmul_attrs[] = {
     {"transpose_b", GR_ATTR_BOOL, "false", 0, 0, NULL, "Swap the last two axes of other first."},
     OP_END};
 static const gr_port inputs[] = {{"input", 0, "[..., m, k] or [k]"}, {"other", 0, "[..., k, n] or [k]"}, OP_END};
+static const gr_port matmul_inputs[] = {{"input", 0, "[..., m, k] or [k]"}, {"other", 0, "[..., k, n] or [k]"},
+    {"packed", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[elements]: other as PackedOperand gives it, put there by the passes"}, OP_END};
 static const gr_port output[] = {{"output", 0, "[..., m, n]"}, OP_END};
 
 extern const gr_op gr_op_matmul, gr_op_batch_matmul;
 const gr_op gr_op_matmul = {GR_OP_HEADER, .name = "MatMul", .summary = "The product of matrices, vectors, or stacks of matrices.",
     .formula = "output[..., i, j] = sum over k of input[..., i, k] * other[..., k, j]", .reference = "torch.matmul",
-    .attrs = matmul_attrs, .inputs = inputs, .outputs = output, .traits = GR_CONTRACTION | GR_STRIDED, .infer = matmul_infer,
+    .attrs = matmul_attrs, .inputs = matmul_inputs, .outputs = output, .traits = GR_CONTRACTION | GR_STRIDED, .infer = matmul_infer,
     .gradient = matmul_gradient, .batch = matmul_batch, .accumulate = matmul_accumulate, .units = matmul_units,
-    .scratch = matmul_scratch, .flops = matmul_flops, .block = matmul_block,
+    .scratch = matmul_scratch, .flops = matmul_flops, .block = matmul_block, .prepack = matmul_prepack,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, matmul_run}, {GR_FLOAT64, matmul_run}, {0, NULL}}};
 
 static int batch_matmul_expand(gr_ctx *c)

@@ -16,7 +16,8 @@ static void lstm(void)
     CU_ASSERT_EQUAL(test_count(scan->scan->body, "MatMul", true), 1);
     CU_ASSERT_EQUAL(test_count(scan->scan->body, "Fused", true), 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(step->epilogue);
-    CU_ASSERT_EQUAL(step->product_inputs, 2);
+    CU_ASSERT_EQUAL(step->product_inputs, 3); /* too small to be packed ahead: the third is absent */
+    CU_ASSERT_PTR_NULL(step->in[2]);
     CU_ASSERT_EQUAL(step->epilogue->num_slices, 4);
     CU_ASSERT_EQUAL(step->epilogue->width, 4);
     for (int i = 0; i < 4; i++) CU_ASSERT_EQUAL(step->epilogue->column[i] % 4, 0);
@@ -92,6 +93,33 @@ static void register_limit(void)
     test_same_values(&wide, 1, all);
 }
 
+/* A loop in a loop multiplies with weights from outside of both. */
+static void build_weights(test_graph *t, int64_t steps)
+{
+    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 2, 3, 40]", (int)steps)), h0 = test_input(t, "h0", "[3, 40]");
+    gr_val w = test_state(t, "w", 2, (int64_t[]){40, 40});
+    gr_loop *outer = gr_loop_begin(t->c, "outer", false);
+    gr_val xs = gr_loop_slice(t->c, outer, "xs", x), h = gr_loop_carry(t->c, outer, "h", h0);
+    gr_loop *inner = gr_loop_begin(t->c, "inner", false);
+    gr_val xt = gr_loop_slice(t->c, inner, "xt", xs), k = gr_loop_carry(t->c, inner, "k", h);
+    gr_val next = gr_emit2(t->c, "Add", gr_emit(t->c, "MatMul", NULL, 2, (gr_val[]){k, w}, "transpose_b=true"), xt);
+    gr_loop_next(t->c, inner, k, gr_emit1(t->c, "Tanh", next));
+    gr_loop_next(t->c, outer, h, gr_loop_end(t->c, inner));
+    gr_val last = gr_loop_end(t->c, outer), square = gr_emit2(t->c, "Mul", last, last);
+    test_result(t, "loss", gr_emit(t->c, "Sum", "loss", 1, &square, NULL));
+}
+
+static void weights_are_packed_once(void)
+{
+    static const char *const grad[] = {"x", "w", NULL};
+    const test_recipe weights = {build_weights, grad};
+    test_graph t = test_graph_after(&weights, 4, fuse);
+    CU_ASSERT_EQUAL(test_count(t.g, "PackedOperand", false), 2); /* as it is for h W', transposed for dh W */
+    CU_ASSERT_EQUAL(test_count(t.g, "PackedOperand", true), 2);
+    test_graph_free(&t);
+    test_same_values(&weights, 4, all);
+}
+
 /* A product that is asked for itself takes no epilogue. */
 static void build_kept_product(test_graph *t, int64_t steps)
 {
@@ -118,6 +146,7 @@ void test_fuse(void)
     CU_add_test(s, "an LSTM step is one product with its tail", lstm);
     CU_add_test(s, "chains, and no cycles", chains_and_cycles);
     CU_add_test(s, "as many registers as there are", register_limit);
+    CU_add_test(s, "weights are packed once", weights_are_packed_once);
     CU_add_test(s, "a product asked for stays", asked_for_product_stays);
     CU_add_test(s, "the same values as without", same_values);
 }

@@ -32,7 +32,9 @@ static bool is_fixed(const gr_value *v)
 
 static bool is_mergeable(const gr_node *n)
 {
-    return (n->op->traits & GR_CONTRACTION) && n->num_in == 2 && n->num_out == 1 && !n->tape && n->in[0] && n->in[1] &&
+    for (int i = 2; i < n->num_in; i++)
+        if (n->in[i]) return false;
+    return (n->op->traits & GR_CONTRACTION) && n->num_in >= 2 && n->num_out == 1 && !n->tape && n->in[0] && n->in[1] &&
            n->in[1]->type.rank == 2 && n->out[0]->type.rank > 0 && is_fixed(n->in[1]);
 }
 
@@ -97,7 +99,10 @@ static void merge_products_of(gr_graph *g, gr_node **list, int n)
     gr_value *right[MAX_MERGED];
     for (int i = 0; i < n; i++) right[i] = list[i]->in[1];
     gr_node *joined = gr_add_role(g, GR_ROLE_CONCAT, list[0], n, right, "dim=%d", axis - 2);
-    gr_node *product = gr_copy_node(g, list[0], (gr_value *[]){list[0]->in[0], joined->out[0]});
+    gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, list[0]->num_in);
+    in[0] = list[0]->in[0];
+    in[1] = joined->out[0];
+    gr_node *product = gr_copy_node(g, list[0], in);
     if (gr_infer_node(g, product) < 0) return;
     int64_t at = 0;
     for (int i = 0; i < n; i++) {
