@@ -6,6 +6,8 @@
 #include "packed_operand.h"
 #include "util.h"
 
+#include <string.h>
+
 enum { UNIT_PANELS = 4 };
 
 int64_t packed_operand_room(int64_t k, int64_t n) { return k * (n + 63) + 256; }
@@ -31,7 +33,15 @@ static int64_t unit_columns(const gr_call *call) { return UNIT_PANELS * call->ma
 static int64_t packed_units(const gr_call *call)
 {
     int64_t n = call->in[0].dim[!call->attr[0].i];
-    return (n + unit_columns(call) - 1) / unit_columns(call);
+    return n ? (n + unit_columns(call) - 1) / unit_columns(call) : 1;
+}
+
+/* What no panel fills is zero, so that the value is the same in every run. */
+static void clear_rest(const gr_call *call, int64_t k, int64_t n)
+{
+    int64_t panel = call->math->gemm_panel(call->in[0].dtype), used = (n + panel - 1) / panel * panel * k;
+    size_t size = gr_dtype_size(call->in[0].dtype);
+    memset((char *)call->out[0].data + (size_t)used * size, 0, (size_t)(call->out[0].dim[0] - used) * size);
 }
 
 static void packed_run(const gr_call *call)
@@ -40,6 +50,7 @@ static void packed_run(const gr_call *call)
     int64_t flip = call->attr[0].i, k = b->dim[flip], n = b->dim[!flip], width = unit_columns(call);
     if (!packed_operand_fits(call->math, &call->out[0], k, n)) return;
     int64_t first = call->begin * width, end = call->end * width < n ? call->end * width : n;
+    if (end == n) clear_rest(call, k, n);
     if (first < end)
         call->math->gemm_pack(b->dtype, k, n, b->data, b->stride[flip], b->stride[!flip], first, end - first,
                               call->out[0].data);
