@@ -27,22 +27,33 @@ static void write_line(gr_log *log, json_t *line)
     json_decref(line);
 }
 
-void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, int64_t epoch, int64_t step, double lr,
-                   double seconds, int64_t tokens)
+/* Loss and metrics of a meter, into `line`. */
+static void put_meter(json_t *line, const gr_session *s, const gr_meter *m)
 {
-    if (!log) return;
-    json_t *line = json_object(), *metrics = json_object();
-    json_object_set_new(line, "event", json_string("report"));
-    json_object_set_new(line, "epoch", json_integer(epoch));
-    json_object_set_new(line, "step", json_integer(step));
+    json_t *metrics = json_object();
     json_object_set_new(line, "loss", number(gr_meter_loss(m)));
     for (int i = 0; i < m->num_metrics; i++)
         json_object_set_new(metrics, s->recipe->metrics[i].label,
                             m->text[i][0] ? json_string(m->text[i]) : number(gr_meter_value(m, s->recipe, i)));
     json_object_set_new(line, "metrics", metrics);
-    json_object_set_new(line, "lr", number(lr));
-    json_object_set_new(line, "seconds", number(seconds));
-    json_object_set_new(line, "tokens", json_integer(tokens));
+}
+
+void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at)
+{
+    if (!log) return;
+    json_t *line = json_object();
+    json_object_set_new(line, "event", json_string("report"));
+    json_object_set_new(line, "epoch", json_integer(at->epoch));
+    json_object_set_new(line, "step", json_integer(at->step));
+    put_meter(line, s, m);
+    if (valid) {
+        json_t *of_valid = json_object();
+        put_meter(of_valid, s, valid);
+        json_object_set_new(line, "valid", of_valid);
+    }
+    json_object_set_new(line, "lr", number(at->lr));
+    json_object_set_new(line, "seconds", number(at->seconds));
+    json_object_set_new(line, "tokens", json_integer(at->tokens));
     write_line(log, line);
 }
 

@@ -8,10 +8,15 @@ typedef struct gr_log gr_log;
 
 /* Appends when going on. NULL with e filled. */
 gr_log *gr_log_open(const char *path, bool append, gr_error *e);
-/* {"event": "report", "epoch", "step", "loss", metrics..., "lr", "seconds", "tokens"}; log
- * may be NULL. Each line is flushed, so that a killed run leaves whole lines. */
-void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, int64_t epoch, int64_t step, double lr,
-                   double seconds, int64_t tokens);
+typedef struct gr_log_position {
+    int64_t epoch, step;
+    double lr, seconds;
+    int64_t tokens;
+} gr_log_position;
+/* {"event": "report", "epoch", "step", "loss", "metrics", "lr", "seconds", "tokens"} and, of
+ * the split of that name, "valid": {"loss", "metrics"} unless valid is NULL; log may be NULL.
+ * Each line is flushed, so that a killed run leaves whole lines. */
+void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at);
 /* {"event": "end", "steps", "stopped", "error"}, and closes. */
 void gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, const gr_error *e);
 #endif

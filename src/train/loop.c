@@ -16,6 +16,7 @@ typedef struct trainer {
     gr_train_result *result;
     gr_exec *exec;        /* for the batch last met */
     gr_meter *meter;      /* since the last report */
+    gr_meter *valid;      /* of the split `valid`, measured after each epoch; NULL: there is none */
     gr_progress progress;
     gr_log *log;
     int64_t epoch, batch, step;
@@ -92,17 +93,26 @@ static int read_position(trainer *t, gr_error *e)
 
 /* ---- reports ---- */
 
-static void report(trainer *t)
+static void report(trainer *t, const gr_meter *valid)
 {
-    char text[1024];
+    char text[1024], more[1024] = "";
     gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
+    if (valid) gr_meter_print(valid, t->session->recipe, more, sizeof more);
     gr_progress_clear(&t->progress);
-    if (t->report) fprintf(t->options->out, "step %lld  %s\n", (long long)t->step, text);
-    else fprintf(t->options->out, "epoch %lld  %s\n", (long long)t->epoch, text);
+    fprintf(t->options->out, "%s %lld  %s%s%s\n", t->report ? "step" : "epoch",
+            (long long)(t->report ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
     fflush(t->options->out);
-    gr_log_report(t->log, t->session, t->meter, t->epoch, t->step, t->lr, t->result->seconds, t->result->tokens);
+    const gr_log_position at = {t->epoch, t->step, t->lr, t->result->seconds, t->result->tokens};
+    gr_log_report(t->log, t->session, t->meter, valid, &at);
     t->result->loss = gr_meter_loss(t->meter);
     gr_meter_clear(t->meter);
+}
+
+static int report_epoch(trainer *t, gr_error *e)
+{
+    if (t->valid && gr_evaluate(t->session, "valid", t->valid, e)) return e->status;
+    report(t, t->valid);
+    return 0;
 }
 
 /* ---- steps ---- */
@@ -137,7 +147,7 @@ static int train_step(trainer *t, const gr_tensor *field, gr_error *e)
     t->step++;
     t->batch++;
     gr_progress_step(&t->progress, t->step, t->result->tokens);
-    if (t->report && t->step % t->report == 0) report(t);
+    if (t->report && t->step % t->report == 0) report(t, NULL);
     if (t->options->checkpoint && t->options->every && t->step % t->options->every == 0) return write_checkpoint(t, e);
     return 0;
 }
@@ -173,7 +183,7 @@ static int train_epochs(trainer *t, gr_error *e)
         if (t->batch < per_epoch) break;
         t->epoch++;
         t->batch = 0;
-        if (!t->report) report(t);
+        if (!t->report && report_epoch(t, e)) return e->status;
     }
     return 0;
 }
@@ -205,6 +215,7 @@ static int prepare(trainer *t, gr_error *e)
                             "lr: 0.1}, epochs: 10}", gr_model_path(s->model));
     if (t->options->resume && gr_session_read_weights(s, t->options->resume, true, e)) return e->status;
     t->meter = gr_meter_create(s);
+    if (s->data && gr_data_has_split(s->data, "valid")) t->valid = gr_meter_create(s);
     t->lr = s->recipe->lr;
     if (t->options->resume && read_position(t, e)) return e->status;
     t->exec = gr_session_compile(s, &want, e);
@@ -215,7 +226,7 @@ static int prepare(trainer *t, gr_error *e)
 static int finish(trainer *t, gr_error *e)
 {
     const gr_train_options *o = t->options;
-    if (t->meter->batches && (t->report || stop_asked(t))) report(t);
+    if (t->meter->batches && (t->report || stop_asked(t))) report(t, NULL);
     gr_progress_clear(&t->progress);
     t->result->epochs = t->epoch;
     t->result->steps = t->step;
