@@ -143,6 +143,25 @@ static void plans_are_disjoint(void)
     }
 }
 
+/* The n-th allocation fails, for all n: an error each time, never a crash. */
+static void running_out_of_memory(void)
+{
+    rig r = rig_create(GR_FLOAT32);
+    rig_random(&r, 11);
+    bool done = false;
+    for (long n = 1; n < 1000 && !done; n++) {
+        gr_arena *a = gr_arena_create();
+        gr_error e = {.message = ""};
+        gr_fail_allocation(n);
+        done = gr_program_create(a, r.g, &e) != NULL;
+        gr_fail_allocation(0);
+        if (!done) CU_ASSERT_EQUAL(e.status, GR_ENOMEM);
+        gr_arena_destroy(a);
+    }
+    CU_ASSERT_TRUE(done);
+    rig_destroy(&r);
+}
+
 void test_program(void)
 {
     CU_pSuite s = CU_add_suite("program", NULL, NULL);
@@ -152,5 +171,6 @@ void test_program(void)
     CU_add_test(s, "states are updated in place", states_are_updated_in_place);
     CU_add_test(s, "states that are read later are not", states_that_are_read_later_are_copied);
     CU_add_test(s, "temporaries share memory", temporaries_share_memory);
+    CU_add_test(s, "running out of memory", running_out_of_memory);
     CU_add_test(s, "buffers that live together do not overlap", plans_are_disjoint);
 }

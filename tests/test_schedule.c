@@ -92,6 +92,43 @@ static void large_work_is_split(void)
     rig_destroy(&r);
 }
 
+static gr_val direction(rig *r, bool reverse, const char *from, gr_val init)
+{
+    gr_val xs = rig_input(r, from, "50, 64, 64");
+    gr_loop *l = gr_loop_begin(r->c, NULL, reverse);
+    gr_val x = gr_loop_slice(r->c, l, "x", xs), h = gr_loop_carry(r->c, l, "h", init);
+    gr_val y = gr_emit(r->c, "Softmax", NULL, 1, &h, "dim=-1");
+    gr_val next = gr_emit1(r->c, "Tanh", gr_emit2(r->c, "Add", y, x));
+    gr_loop_next(r->c, l, h, next);
+    gr_loop_stack(r->c, l, "out", next);
+    return gr_output(r->c, gr_loop_end(r->c, l), 2);
+}
+
+/* Two loops that do not need each other run side by side, without a wait inside. */
+static void loops_run_side_by_side(void)
+{
+    rig r = rig_create(GR_FLOAT32);
+    gr_val init = rig_input(&r, "h", "64, 64");
+    gr_val a = direction(&r, false, "x", init), b = direction(&r, true, "y", init);
+    rig_result(&r, "both", gr_emit2(r.c, "Add", a, b));
+    gr_error e = {.message = ""};
+    gr_program *p = gr_program_create(r.a, r.g, &e);
+    gr_schedule *s = gr_schedule_create(r.a, p, gr_topology_get(r.a, "core:2", &e), 2, &e);
+    CU_ASSERT_EQUAL(p->num_loops, 2);
+    for (int w = 0; w < 2; w++) {
+        int loops = 0, waits = 0;
+        for (int i = 0; i < s->worker[w].num_ins; i++) {
+            const gr_instruction *ins = &s->worker[w].ins[i];
+            loops += ins->kind == GR_LOOP_BEGIN;
+            if (ins->kind == GR_RUN && p->templates[ins->template_index].loop >= 0) waits += ins->num_waits;
+        }
+        CU_ASSERT_EQUAL(loops, 1);
+        CU_ASSERT_TRUE(waits <= 1); /* for what the loop reads */
+    }
+    CU_ASSERT_PTR_NULL(check_schedule(p, s));
+    rig_destroy(&r);
+}
+
 static void topologies_are_read(void)
 {
     gr_arena *a = gr_arena_create();
@@ -115,5 +152,6 @@ void test_schedule(void)
     CU_add_test(s, "a missing wait is found", missing_waits_are_found);
     CU_add_test(s, "a small graph runs on one thread", one_thread_waits_for_nothing);
     CU_add_test(s, "large work is split", large_work_is_split);
+    CU_add_test(s, "loops run side by side", loops_run_side_by_side);
     CU_add_test(s, "topologies are read", topologies_are_read);
 }

@@ -39,7 +39,7 @@ void gr_plan_memory(gr_build *b);
 void gr_find_dependencies(gr_build *b);
 
 /* cost.c: predicted nanoseconds of one step of a template on one core. */
-double gr_template_cost(const gr_template *t, gr_dtype real);
+double gr_template_cost(gr_arena *a, const gr_template *t, gr_dtype real);
 
 /* operand.c */
 int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_type *slot, int64_t slots, int loop);

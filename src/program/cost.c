@@ -45,22 +45,20 @@ static double tape_ns(const gr_template *t)
     return each * elements(&t->out[0].tensor);
 }
 
-static double op_ns(const gr_template *t)
+static double op_ns(gr_arena *a, const gr_template *t)
 {
     const gr_op *op = t->node->op;
     gr_call call;
-    gr_tensor *in = gr_malloc(sizeof *in * (size_t)(t->num_in + t->num_out + 2));
-    if (!in) return 0;
+    gr_tensor *in = gr_arena_array(a, (size_t)(t->num_in + t->num_out + 2), sizeof *in);
     gr_template_call(t, &call, in, in + t->num_in + 1);
     double flops = op->flops ? op->flops(&call) : (t->num_out ? elements(&call.out[0]) : 0);
-    gr_free(in);
     return (op->traits & GR_CONTRACTION) ? flops / GFLOPS : flops;
 }
 
-double gr_template_cost(const gr_template *t, gr_dtype real)
+double gr_template_cost(gr_arena *a, const gr_template *t, gr_dtype real)
 {
     double ns = 0, memory = (bytes_of(t->in, t->num_in) + bytes_of(t->out, t->num_out)) / BYTES_PER_NS;
-    if (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) ns += op_ns(t);
+    if (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) ns += op_ns(a, t);
     if (t->tape) ns += tape_ns(t);
     if (real == GR_FLOAT64) ns *= 2;
     return START_NS + (ns > memory ? ns : memory);

@@ -2,7 +2,8 @@
  *
  * A buffer lives, in the order of one thread, from its first write to its last access;
  * if it is touched inside a loop that it is older than, through all of that loop. Buffers
- * that never live together may share memory. conflict.c works on the addresses that come
+ * that never live together may share memory, but not if that alone would order a loop
+ * before what could run beside it. conflict.c works on the addresses that come
  * out of this, so the order that sharing needs becomes dependencies like any other. */
 #include "program/build.h"
 #include <stdlib.h>
@@ -46,14 +47,87 @@ static int by_offset(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static bool together(const gr_buffer *a, const gr_buffer *b) { return a->first <= b->last && b->first <= a->last; }
+/* ---- which items must follow which ----------------------------------------- */
+
+/* An item is a template outside all loops, or an outermost loop. */
+typedef struct order {
+    int items, words;
+    int *item;        /* of each template */
+    bool *loop;       /* is it a loop? */
+    uint64_t *before; /* [item * words]: bits of the items that it must follow */
+} order;
+
+#define MAX_ITEMS 4096 /* beyond that the bits are not worth their memory */
+
+static bool follows(const order *o, int item, int other) { return o->before[item * o->words + other / 64] >> (other % 64) & 1; }
+
+static void follow(order *o, int item, int other)
+{
+    if (item == other || other < 0) return;
+    for (int i = 0; i < o->words; i++) o->before[item * o->words + i] |= o->before[other * o->words + i];
+    o->before[item * o->words + other / 64] |= 1ull << (other % 64);
+}
+
+/* By buffers alone, before they share memory: what reads follows the last writer, what writes
+ * follows it too. */
+static void order_items(gr_build *b, order *o)
+{
+    const gr_program *p = b->p;
+    int *writer = GR_NEW_ARRAY(b->a, int, p->num_buffers + 1);
+    for (int i = 0; i < p->num_buffers; i++) writer[i] = -1;
+    for (int t = 0; t < p->num_templates; t++) {
+        const gr_template *x = &p->templates[t];
+        for (int i = 0; i < x->num_in; i++)
+            if (x->in[i].buffer >= 0) follow(o, o->item[t], writer[x->in[i].buffer]);
+        for (int i = 0; i < x->num_out; i++) {
+            follow(o, o->item[t], writer[x->out[i].buffer]);
+            writer[x->out[i].buffer] = o->item[t];
+        }
+    }
+}
+
+static order *find_order(gr_build *b)
+{
+    const gr_program *p = b->p;
+    order *o = GR_NEW(b->a, order);
+    o->item = GR_NEW_ARRAY(b->a, int, p->num_templates + 1);
+    o->loop = GR_NEW_ARRAY(b->a, bool, p->num_templates + 1);
+    int last = -1;
+    for (int t = 0; t < p->num_templates; t++) {
+        int loop = p->templates[t].loop;
+        while (loop >= 0 && p->loops[loop].parent >= 0) loop = p->loops[loop].parent;
+        if (loop < 0 || loop != last) o->items++;
+        last = loop;
+        o->item[t] = o->items - 1;
+        o->loop[o->items - 1] = loop >= 0;
+    }
+    if (o->items == 0 || o->items > MAX_ITEMS) return NULL;
+    o->words = (o->items + 63) / 64;
+    o->before = GR_NEW_ARRAY(b->a, uint64_t, o->items * o->words);
+    order_items(b, o);
+    return o;
+}
+
+/* ---- the arena ------------------------------------------------------------- */
+
+/* Must a and b have memory of their own? They must if they live together. They also must if
+ * one dies in a loop and the other is born in what need not follow that loop (the other
+ * direction of a layer): sharing would make it follow. */
+static bool apart(const order *o, const gr_buffer *a, const gr_buffer *b)
+{
+    if (a->first <= b->last && b->first <= a->last) return true;
+    const gr_buffer *old = a->last < b->first ? a : b, *young = old == a ? b : a;
+    if (!o) return false;
+    int from = o->item[old->last], to = o->item[young->first];
+    return from != to && o->loop[from] && !follows(o, to, from);
+}
 
 /* The offset of the tightest gap between those placed that live with b. */
-static size_t best_fit(gr_buffer **placed, int n, const gr_buffer *b)
+static size_t best_fit(const order *o, gr_buffer **placed, int n, const gr_buffer *b)
 {
     size_t end = 0, best = SIZE_MAX, best_gap = SIZE_MAX;
     for (int i = 0; i < n; i++) {
-        if (!together(placed[i], b)) continue;
+        if (!apart(o, placed[i], b)) continue;
         if (placed[i]->offset > end) {
             size_t gap = placed[i]->offset - end;
             if (gap >= b->bytes && gap < best_gap) {
@@ -71,13 +145,14 @@ static void plan_arena(gr_build *b)
     gr_program *p = b->p;
     gr_buffer **todo = GR_NEW_ARRAY(b->a, gr_buffer *, p->num_buffers + 1);
     gr_buffer **placed = GR_NEW_ARRAY(b->a, gr_buffer *, p->num_buffers + 1);
+    const order *o = find_order(b);
     int n = 0;
     for (int i = 0; i < p->num_buffers; i++)
         if (p->buffers[i].kind == GR_BUFFER_ARENA && p->buffers[i].first >= 0 && p->buffers[i].bytes > 0)
             todo[n++] = &p->buffers[i];
     qsort(todo, (size_t)n, sizeof *todo, by_size);
     for (int i = 0; i < n; i++) {
-        todo[i]->offset = best_fit(placed, i, todo[i]);
+        todo[i]->offset = best_fit(o, placed, i, todo[i]);
         size_t end = todo[i]->offset + todo[i]->bytes;
         if (end > p->arena_bytes) p->arena_bytes = end;
         placed[i] = todo[i];

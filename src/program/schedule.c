@@ -21,6 +21,7 @@ typedef struct maker {
     int *dep_at;        /* template t waits for deps [dep_at[t], dep_at[t + 1]) */
     double *finish;     /* of each template's item, nanoseconds */
     double *busy;       /* until when each worker is */
+    bool whole_loops;   /* never split a loop */
     int64_t *in_loop;   /* [loop * n + w]: w's tasks in one iteration */
     int64_t *done;      /* [template * n + w]: w's tasks when it is done, all indices 0 */
 } maker;
@@ -73,7 +74,7 @@ static void place_item(maker *m, int first, int last)
         if (m->busy[w] > all) all = m->busy[w];
     }
     double together = all + item_cost(m, first, last, true);
-    bool split = m->n > 1 && together < best;
+    bool split = m->n > 1 && together < best && !(m->whole_loops && m->p->templates[first].loop >= 0);
     for (int t = first; t < last; t++) {
         m->owner[t] = split ? (pays(m, &m->p->templates[t]) ? SPLIT : 0) : owner;
         m->finish[t] = split ? together : best;
@@ -88,6 +89,28 @@ static int outermost(const gr_program *p, int loop)
     return loop;
 }
 
+static double end_of(const maker *m)
+{
+    double end = 0;
+    for (int w = 0; w < m->n; w++)
+        if (m->busy[w] > end) end = m->busy[w];
+    return end;
+}
+
+static void place_items(maker *m, bool whole_loops)
+{
+    const gr_program *p = m->p;
+    m->whole_loops = whole_loops;
+    memset(m->busy, 0, sizeof *m->busy * (size_t)m->n);
+    for (int t = 0; t < p->num_templates;) {
+        int loop = outermost(p, p->templates[t].loop);
+        int last = loop >= 0 ? p->loops[loop].last : t + 1;
+        place_item(m, t, last);
+        t = last;
+    }
+}
+
+/* One loop gains from being split, two that run side by side from being whole. */
 static void place_all(maker *m)
 {
     const gr_program *p = m->p;
@@ -96,12 +119,10 @@ static void place_all(maker *m)
         while (d < p->num_deps && p->deps[d].after < t) d++;
         m->dep_at[t] = d;
     }
-    for (int t = 0; t < p->num_templates;) {
-        int loop = outermost(p, p->templates[t].loop);
-        int last = loop >= 0 ? p->loops[loop].last : t + 1;
-        place_item(m, t, last);
-        t = last;
-    }
+    place_items(m, true);
+    double whole = end_of(m);
+    place_items(m, false);
+    if (whole < end_of(m)) place_items(m, true);
 }
 
 /* ---- counting ------------------------------------------------------------- */
