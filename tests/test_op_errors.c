@@ -1,0 +1,114 @@
+/* test_op_errors.c - nodes that make no sense are refused with a message that says why, once;
+ * a parameter that is not trainable is not. */
+#include "graph/emit.h"
+#include "tests.h"
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_IN = 4 };
+
+/* An op on Inputs of the given types ("float32 [2, 3]" is "shape=[2, 3]"), and what the message
+ * must hold. */
+static const struct refusal {
+    const char *op, *attrs, *in[MAX_IN], *message;
+} refusals[] = {
+    {"Add", NULL, {"shape=[2, 3]", "shape=[4]"}, "do not broadcast"},
+    {"Add", NULL, {"shape=[time]", "shape=[2]"}, "length of axis 'time' is not known"},
+    {"Where", NULL, {"shape=[2], dtype=bool", "shape=[3]", "shape=[]"}, "do not broadcast"},
+    {"Clamp", NULL, {"shape=[2]"}, "give min, max or both"},
+    {"Reshape", "shape=[4, -1]", {"shape=[2, 3]"}, "6 elements"},
+    {"Reshape", "shape=[-1, -1]", {"shape=[2, 3]"}, "only one length may be -1"},
+    {"Flatten", "start_dim=2", {"shape=[2, 3]"}, "give -2 to 1"},
+    {"Expand", "shape=[2, 4]", {"shape=[2, 3]"}, "cannot be repeated"},
+    {"Expand", "shape=[3]", {"shape=[2, 3]"}, "cannot be repeated"},
+    {"Transpose", "dim0=0, dim1=2", {"shape=[2, 3]"}, "the input has 2 axes"},
+    {"Permute", "dims=[0, 0]", {"shape=[2, 3]"}, "each of the 2 axes once"},
+    {"Select", "dim=0, index=5", {"shape=[2, 3]"}, "has 2 entries"},
+    {"Split", "sections=2, dim=1", {"shape=[2, 3]"}, "do not split into 2 equal parts"},
+    {"Split", "sizes=[1, 1], dim=1", {"shape=[2, 3]"}, "add up to 2"},
+    {"Split", NULL, {"shape=[2, 3]"}, "either sections or sizes"},
+    {"Concat", "dim=0", {"shape=[2, 3]", "shape=[2, 4]"}, "must be alike"},
+    {"Concat", "dim=0", {"shape=[2]", "shape=[2], dtype=int32"}, "must be alike"},
+    {"Stack", NULL, {"shape=[2]", "shape=[2, 1]"}, "not alike"},
+    {"MatMul", NULL, {"shape=[2, 3]", "shape=[2, 3]"}, "summed axes have 3 and 2"},
+    {"MatMul", NULL, {"shape=[2, 3]", "shape=[3, 2], dtype=int32"}, "'other' must be float"},
+    {"MatMul", NULL, {"shape=[]", "shape=[2, 3]"}, "Mul multiplies by numbers"},
+    {"MatMul", NULL, {"shape=[2, 4, 3]", "shape=[3, 3, 2]"}, "leading axes"},
+    {"BatchMatMul", NULL, {"shape=[2, 3]", "shape=[2, 3, 3]"}, "must have 3 axes"},
+    {"Sum", "dim=3", {"shape=[2, 3]"}, "give -2 to 1"},
+    {"Sum", "dim=[0, -2]", {"shape=[2, 3]"}, "names axis 0 twice"},
+    {"Sum", "dim=0", {"shape=[]"}, "scalar and has no axes"},
+    {"Sum", NULL, {"shape=[2], dtype=int32"}, "Cast converts"},
+    {"Max", NULL, {"shape=[0]"}, "no element to choose from"},
+    {"ArgMax", "dim=[0, 1]", {"shape=[2, 3, 4]"}, "one axis"},
+    {"TopK", "k=4", {"shape=[3]"}, "has 3 entries"},
+    {"OneHot", "num_classes=3", {"shape=[2]"}, "must be int32"},
+    {"OneHot", "num_classes=0", {"shape=[2], dtype=int32"}, "must be at least 1"},
+    {"Embedding", "num_embeddings=3, embedding_dim=2", {"shape=[2]"}, "must be integers"},
+    {"Embedding", "num_embeddings=3, embedding_dim=2, padding_idx=3", {"shape=[2], dtype=int32"}, "not one of 3 rows"},
+    {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[3], dtype=int32"}, "one class for each row"},
+    {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[2]"}, "must be integers"},
+    {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[2], dtype=int32", "shape=[2]"}, "a number for each class"},
+    {"MSELoss", NULL, {"shape=[2, 3]", "shape=[3]"}, "must have one shape"},
+    {"Gather", "dim=0", {"shape=[2, 3]", "shape=[1, 2], dtype=int32"}, "have the shape of the input"},
+    {"IndexSelect", "dim=0", {"shape=[2, 3]", "shape=[1, 2], dtype=int32"}, "with one axis"},
+    {"Pad", "pad=[1]", {"shape=[2, 3]"}, "two numbers for each axis"},
+    {"Pad", "pad=[-3, 0]", {"shape=[2, 2]"}, "takes away more"},
+    {"Roll", "shifts=[1, 2], dims=0", {"shape=[2, 2]"}, "one shift for each"},
+    {"Tril", NULL, {"shape=[2]"}, "is no matrix"},
+    {"Dropout", "p=1.5", {"shape=[2]"}, "must be from 0 to 1"},
+    {"Eye", "shape=[2]", {NULL}, "[rows, columns]"},
+};
+
+/* The messages that the node gives. */
+static gr_diag *refuse(gr_arena *a, const struct refusal *r)
+{
+    gr_diag *d = gr_diag_create(a);
+    gr_graph *g = gr_graph_create(a, gr_registry_create(a), d, GR_FLOAT32);
+    g->typed = true;
+    gr_ctx *c = gr_emitter_ctx(gr_emitter_create(g, GR_FORWARD));
+    gr_val in[MAX_IN];
+    int n = 0;
+    for (; n < MAX_IN && r->in[n]; n++) in[n] = gr_emit(c, "Input", NULL, 0, NULL, "%s", r->in[n]);
+    gr_emit(c, r->op, "node", n, in, r->attrs ? "%s" : NULL, r->attrs);
+    return d;
+}
+
+static void nonsense_is_refused(void)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        gr_arena *a = gr_arena_create();
+        gr_diag *d = refuse(a, &refusals[i]);
+        gr_loc at;
+        const char *text = gr_diag_count(d) == 1 ? gr_diag_message(d, 0, &at) : "";
+        if (!strstr(text, refusals[i].message)) {
+            printf("\n  %s {%s}: %d messages, not one with '%s'\n", refusals[i].op, refusals[i].attrs ? refusals[i].attrs : "",
+                   gr_diag_count(d), refusals[i].message);
+            gr_diag_print(d, stdout);
+        }
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, refusals[i].message));
+        gr_arena_destroy(a);
+    }
+}
+
+static void a_frozen_parameter_stays(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_graph *g = gr_graph_create(a, gr_registry_create(a), gr_diag_create(a), GR_FLOAT32);
+    g->typed = true;
+    gr_ctx *c = gr_emitter_ctx(gr_emitter_create(g, GR_FORWARD));
+    gr_emit(c, "Parameter", "free", 0, NULL, "shape=[2], init=Zeros");
+    gr_emit(c, "Parameter", "fixed", 0, NULL, "shape=[2], init=Zeros, trainable=false");
+    CU_ASSERT_FATAL(gr_graph_find_state(g, "free") && gr_graph_find_state(g, "fixed"));
+    CU_ASSERT_TRUE(gr_graph_find_state(g, "free")->trainable);
+    CU_ASSERT_FALSE(gr_graph_find_state(g, "fixed")->trainable);
+    gr_arena_destroy(a);
+}
+
+void test_op_errors(void)
+{
+    CU_pSuite s = CU_add_suite("op_errors", NULL, NULL);
+    CU_add_test(s, "a node that makes no sense is refused", nonsense_is_refused);
+    CU_add_test(s, "a parameter that is not trainable stays", a_frozen_parameter_stays);
+}
