@@ -278,6 +278,8 @@ static void vocabularies(void)
     CU_ASSERT_TRUE(ids[0] == 2 && ids[1] == 3 && ids[2] == 0);
     const char *metadata = gr_data_metadata(b.data);
     CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
+    CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"source\":\"CharText\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"keep\":\"letters\""));
     bench other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, lower: true}\ngraph: {}\n",
                             (gr_data_options){.metadata = metadata, .facts_only = true});
     CU_ASSERT_STRING_EQUAL(vocab_text(&other), "<unk>|b|a| |");

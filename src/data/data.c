@@ -185,7 +185,7 @@ static int open_source(gr_data *d, gr_error *e)
     if (!d->attr || d->desc->open(d, e) < 0) return -1;
     if (gr_diag_count(d->diag) > before) return -1;
     if (!d->options.facts_only) make_slots(d);
-    if (d->vocab) d->metadata = gr_vocab_to_json(d->arena, d->vocab, d->desc->name);
+    if (d->vocab) d->metadata = gr_data_to_json(d);
     return 0;
 }
 

@@ -86,7 +86,8 @@ int gr_vocab_find(const gr_vocab *v, const char *item); /* -1: not there */
 int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
 /* From metadata's JSON; NULL if it holds none. */
 gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json);
-const char *gr_vocab_to_json(gr_arena *a, const gr_vocab *v, const char *source);
+/* The vocabulary and the source's attributes. */
+const char *gr_data_to_json(const gr_data *d);
 /* $data.vocab */
 void gr_data_tell_vocab(gr_data *d, int64_t count);
 

@@ -69,10 +69,17 @@ gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json)
     return gr_vocab_create(a, (int)n, item);
 }
 
-const char *gr_vocab_to_json(gr_arena *a, const gr_vocab *v, const char *source)
+const char *gr_data_to_json(const gr_data *d)
 {
-    json_t *root = json_object(), *list = json_array();
-    json_object_set_new(root, "source", json_string(source));
+    gr_arena *a = d->arena;
+    const gr_vocab *v = d->vocab;
+    json_t *root = json_object(), *list = json_array(), *settings = json_object();
+    json_object_set_new(root, "source", json_string(d->desc->name));
+    for (int i = 0; d->desc->attrs[i].name; i++)
+        if (d->attr[i].present)
+            json_object_set_new(settings, d->desc->attrs[i].name,
+                                json_string(gr_attr_text(a, &d->desc->attrs[i], &d->attr[i])));
+    json_object_set_new(root, "settings", settings);
     for (int i = 0; i < v->count; i++) json_array_append_new(list, json_string(v->item[i]));
     json_object_set_new(root, "vocab", list);
     char *text = json_dumps(root, JSON_COMPACT);
