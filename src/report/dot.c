@@ -225,7 +225,7 @@ static const char *shape_of(const gr_node *n)
 static const char *result_name(const gr_graph *g, const gr_node *n)
 {
     for (int i = 0; !g->parent && i < g->num_results; i++)
-        if (g->results[i]->node == n) return g->result_names[i] ? g->result_names[i] : "result";
+        if (g->results[i]->node == n && g->results[i]->index == 0) return g->result_names[i] ? g->result_names[i] : "result";
     return NULL;
 }
 
@@ -372,8 +372,9 @@ static void put_edges(dot *d, const gr_graph *g)
 static void see_state(dot *d, gr_node *n, gr_phase phase)
 {
     const char *key = gr_arena_printf(d->a, "state %d %p", (int)phase, (void *)n);
-    if (n->op->role != GR_ROLE_STATE || n->phase == phase || gr_map_get(d->edges, key)) return;
+    if (n->op->role != GR_ROLE_STATE || gr_map_get(d->edges, key)) return;
     gr_map_set(d->edges, key, d);
+    if (n->phase == phase) return;
     cluster *c = descend(d, &d->top, n->name, phase);
     *GR_PUSH(d->a, c->seen, c->num_seen, c->cap_seen) = n;
 }
@@ -390,6 +391,24 @@ static void see_states(dot *d, const gr_graph *g)
     }
     for (int i = 0; i < g->num_states; i++)
         if (g->states[i].next) see_state(d, g->states[i].value->node, GR_UPDATE);
+}
+
+/* A moment of the optimiser is drawn where the update is, and there alone. */
+static void drop_unread_states(dot *d, cluster *c)
+{
+    int kept = 0;
+    for (int i = 0; i < c->num_nodes; i++) {
+        gr_node *n = c->nodes[i];
+        bool elsewhere = false, here = n->op->role != GR_ROLE_STATE;
+        for (int p = 0; p < PHASES; p++) {
+            bool seen = gr_map_get(d->edges, gr_arena_printf(d->a, "state %d %p", p, (void *)n)) != NULL;
+            if (p == (int)n->phase) here |= seen;
+            else elsewhere |= seen;
+        }
+        if (here || !elsewhere) c->nodes[kept++] = n;
+    }
+    c->num_nodes = kept;
+    for (cluster *k = c->first; k; k = k->next) drop_unread_states(d, k);
 }
 
 static bool has_phase(const gr_graph *g, gr_phase phase)
@@ -416,6 +435,7 @@ void gr_dot_write(gr_graph *g, const gr_dot_options *o, FILE *to)
         fputs(";\n", to);
     }
     see_states(&d, g);
+    drop_unread_states(&d, &d.top);
     put_cluster(&d, &d.top);
     put_edges(&d, g);
     fputs("}\n", to);
