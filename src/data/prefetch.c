@@ -2,6 +2,8 @@
  * without it, while `busy` says so. */
 #include "data/prefetch.h"
 
+#include "program/schedule.h"
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -24,6 +26,7 @@ static bool may_make(const gr_prefetch *p)
 static void *make_batches(void *arg)
 {
     gr_prefetch *p = arg;
+    gr_topology_bind(-1); /* not to the core of the worker that made this thread */
     pthread_mutex_lock(&p->lock);
     while (!p->quit) {
         if (!may_make(p)) {

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -112,6 +113,17 @@ static void end_workers(gr_pool *p, int threads)
     }
 }
 
+/* Signals are the caller's. */
+static int start_thread(worker *w)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&w->thread, NULL, work, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
+
 gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
 {
     if (threads < 1) threads = 1;
@@ -129,7 +141,7 @@ gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
         w[i].start.wanted = w[i].done.wanted = w[i].progress.wanted = INT64_MAX;
         w[i].index = i;
         w[i].core = threads <= t->cores && t->core ? t->core[i] : -1;
-        if (i == 0 || pthread_create(&w[i].thread, NULL, work, &w[i]) == 0) continue;
+        if (i == 0 || start_thread(&w[i]) == 0) continue;
         end_workers(p, i);
         gr_free(w);
         gr_free(p);
