@@ -12,13 +12,16 @@ typedef struct train_args {
     const char *weights, *partial;
 } train_args;
 
-static int run_training(const train_args *a, const char *model, bool then_generate)
+static gr_session *open_for_training(const train_args *a, const char *model)
 {
     gr_session_options o = cli_session_options(&a->common);
     o.weights = a->partial ? a->partial : a->weights;
     o.partial = a->partial != NULL;
-    gr_session *s = cli_open(model, &o);
-    if (!s) return EXIT_MODEL;
+    return cli_open(model, &o);
+}
+
+static int run_training(const train_args *a, gr_session *s, bool then_generate)
+{
     gr_train_options t = a->train;
     t.quiet = a->common.quiet;
     t.out = stdout;
@@ -34,7 +37,6 @@ static int run_training(const train_args *a, const char *model, bool then_genera
         g.out = stdout;
         if (gr_generate(s, &g, &e)) code = cli_fail(&e);
     }
-    gr_session_close(s);
     return code;
 }
 
@@ -65,29 +67,24 @@ int cmd_train(int argc, char **argv)
 {
     train_args a = {.common = CLI_DEFAULTS};
     int done = parse_training(cli_find("train"), argc, argv, &a);
-    return done >= 0 ? done : run_training(&a, argv[1], false);
-}
-
-/* Whether the file has a `train` section, read without its data. */
-static bool asks_for_training(const char *model, const cli_common *c, int *code)
-{
-    gr_session_options o = cli_session_options(c);
-    o.facts_only = true;
-    gr_session *s = cli_open(model, &o);
-    *code = s ? EXIT_DONE : EXIT_MODEL;
-    bool train = s && s->recipe->minimize;
+    if (done >= 0) return done;
+    gr_session *s = open_for_training(&a, argv[1]);
+    int code = s ? run_training(&a, s, false) : EXIT_MODEL;
     gr_session_close(s);
-    return train;
+    return code;
 }
 
 int cmd_default(int argc, char **argv)
 {
     static const cli_command self = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", NULL};
     train_args a = {.common = CLI_DEFAULTS};
-    int code, done = parse_training(&self, argc, argv, &a);
+    int done = parse_training(&self, argc, argv, &a);
     if (done >= 0) return done;
-    if (asks_for_training(argv[1], &a.common, &code)) return run_training(&a, argv[1], true);
-    return code ? code : print_all_outputs(argv[1], &a.common, a.weights);
+    gr_session *s = open_for_training(&a, argv[1]);
+    bool trains = s && s->recipe->minimize;
+    int code = trains ? run_training(&a, s, true) : s ? EXIT_DONE : EXIT_MODEL;
+    gr_session_close(s);
+    return trains || code ? code : print_all_outputs(argv[1], &a.common, a.weights);
 }
 
 int cmd_eval(int argc, char **argv)
