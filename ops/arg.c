@@ -28,7 +28,8 @@ static bool beats(double x, double y, bool largest)
 static const gr_port one[] = {{"input", 0, "[...]"}, OP_END};
 
 /* ---- ArgMax, ArgMin: a unit is one element of the result ----
- * dim is one axis, or all: then the index counts through all elements in row-major order. */
+ * dim is one axis, or all: then the index counts through all elements in row-major order.
+ * All are the last ones once there are leading axes of steps. */
 
 static int arg_infer(gr_ctx *c)
 {
@@ -38,9 +39,9 @@ static int arg_infer(gr_ctx *c)
     int n = op_dims(c, "dim", in->rank, dims);
     bool keep = gr_bool(c, "keepdim");
     if (n < 0) return -1;
-    if (n > 1 && n != in->rank) return gr_fail(c, GR_AT_ATTR, "dim", "dim must be one axis, or be left out");
+    if (n > 1 && dims[0] != -n) return gr_fail(c, GR_AT_ATTR, "dim", "dim must be one axis, or be left out");
     for (int i = 0; i < in->rank; i++) {
-        bool gone = n == in->rank || dims[0] + in->rank == i;
+        bool gone = n > 1 ? i >= in->rank - n : n == 1 && dims[0] + in->rank == i;
         if (gone && in->dim[i] == 0) return gr_fail(c, GR_AT_INPUT, "input", "%s has no element to choose from", op_type_text(c, in));
         if (gone && !keep) continue;
         t.axis[t.rank] = gone ? NULL : in->axis[i];
