@@ -95,7 +95,7 @@ static gr_val draw_node(drawer *d)
 {
     gr_ctx *c = d->r->c;
     gr_val a = any(d), b = any(d), t, in[2];
-    switch (draw(d, 14)) {
+    switch (draw(d, 15)) {
     case 0: return gr_emit2(c, "Add", a, b);
     case 1: return gr_emit1(c, "Tanh", gr_emit2(c, "Mul", a, b));
     case 2: return gr_emit2(c, "Maximum", a, b);
@@ -126,6 +126,7 @@ static gr_val draw_node(drawer *d)
         in[0] = gr_emit1(c, "Tanh", gr_emit(c, "Slice", NULL, 1, &a, "dim=0, start=0, stop=2"));
         in[1] = gr_emit(c, "Slice", NULL, 1, &in[0], "dim=0, start=1, stop=2");
         return gr_emit(c, "Concat", NULL, 2, in, "dim=0");
+    case 13: return gr_emit2(c, "Mul", a, gr_emit(c, "DropoutMask", NULL, 1, &b, "p=0.4"));
     case 10: return gr_emit(c, "LogSoftmax", NULL, 1, &a, "dim=-1");
     default: return gr_emit2(c, "Sub", a, b);
     }
