@@ -254,6 +254,23 @@ static void as_the_interpreter(bool optimise)
     }
 }
 
+/* A running sum whose value before each step is stacked is no mere total. */
+static void stacked_accumulator(void)
+{
+    rig r = rig_create(GR_FLOAT64);
+    gr_val xs = rig_input(&r, "xs", "5, 2"), init = rig_input(&r, "init", "2");
+    gr_loop *l = gr_loop_begin(r.c, "loop", false);
+    gr_val x = gr_loop_slice(r.c, l, "x", xs), sum = gr_loop_carry(r.c, l, "sum", init);
+    gr_loop_next(r.c, l, sum, gr_emit2(r.c, "Add", sum, x));
+    gr_loop_stack(r.c, l, "before", sum);
+    gr_val out = gr_loop_end(r.c, l);
+    rig_result(&r, "last", out);
+    rig_result(&r, "before", gr_output(r.c, out, 2));
+    rig_optimise(&r);
+    CU_ASSERT_TRUE(against_eval(&r, 1) < 1e-12);
+    rig_destroy(&r);
+}
+
 static void values_are_right(void) { as_the_interpreter(false); }
 static void values_are_right_optimised(void) { as_the_interpreter(true); }
 
@@ -320,6 +337,7 @@ void test_run(void)
     CU_add_test(s, "states that change places", states_swap);
     CU_add_test(s, "same bits on 1, 2 and 3 threads", same_bits);
     CU_add_test(s, "same bits after all passes", same_bits_optimised);
+    CU_add_test(s, "an accumulator that is stacked", stacked_accumulator);
     CU_add_test(s, "values as the plain interpreter's", values_are_right);
     CU_add_test(s, "the same after all passes", values_are_right_optimised);
     CU_add_test(s, "nothing is allocated in a step", nothing_is_allocated);

@@ -141,7 +141,10 @@ static bool is_gather(const gr_hoister *h, int c, const gr_node **sum)
     const gr_node *n = next->node;
     int uses = 0, results = 0;
     if (!is_variadic_sum(n) || r->n != 1 || r->list[0] != n || h->readers[gr_number(n)].n) return false;
-    for (int i = 0; i < h->body->num_results; i++) results += h->body->results[i] == next;
+    for (int i = 0; i < h->body->num_results; i++) {
+        if (h->body->results[i] == arg) return false; /* every step's sum is wanted */
+        results += h->body->results[i] == next;
+    }
     for (int i = 0; i < n->num_in; i++) {
         uses += n->in[i] == arg;
         if (!gr_type_equal(&n->in[i]->type, &arg->type)) return false;
