@@ -298,7 +298,7 @@ static gr_tensor *memory_of(gr_eval *e, const char *name, const gr_type *t)
 static const char *state_name(const gr_eval *e, const gr_value *v)
 {
     for (int i = 0; i < e->graph->num_states; i++)
-        if (e->graph->states[i].value == v) return e->graph->states[i].name;
+        if (e->graph->states[i]->value == v) return e->graph->states[i]->name;
     return v->node->name;
 }
 
@@ -424,7 +424,7 @@ gr_eval *eval_create(gr_arena *a, gr_graph *g)
     e->memory = gr_map_create(a);
     for (int i = 0; i < g->num_nodes; i++)
         if (g->nodes[i]->op->role == GR_ROLE_INPUT) memory_of(e, g->nodes[i]->name, &g->nodes[i]->out[0]->type);
-    for (int i = 0; i < g->num_states; i++) memory_of(e, g->states[i].name, &g->states[i].value->type);
+    for (int i = 0; i < g->num_states; i++) memory_of(e, g->states[i]->name, &g->states[i]->value->type);
     return e;
 }
 
@@ -475,7 +475,7 @@ void eval_fill(gr_eval *e)
 {
     for (int i = 0; i < e->graph->num_nodes; i++)
         if (e->graph->nodes[i]->op->role == GR_ROLE_INPUT) fill_one(e, e->graph->nodes[i]->name);
-    for (int i = 0; i < e->graph->num_states; i++) fill_one(e, e->graph->states[i].name);
+    for (int i = 0; i < e->graph->num_states; i++) fill_one(e, e->graph->states[i]->name);
 }
 
 const gr_tensor *eval_value(gr_eval *e, const gr_value *v)
@@ -523,8 +523,8 @@ double eval_compare(gr_arena *a, gr_graph *x, gr_graph *y)
         if (other) worst = fmax(worst, distance(held(x->results[i]), other));
     }
     for (int i = 0; i < x->num_states; i++) {
-        const gr_tensor *other = eval_next(ey, x->states[i].name);
-        if (other) worst = fmax(worst, distance(eval_next(ex, x->states[i].name), other));
+        const gr_tensor *other = eval_next(ey, x->states[i]->name);
+        if (other) worst = fmax(worst, distance(eval_next(ex, x->states[i]->name), other));
     }
     return worst;
 }

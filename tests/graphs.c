@@ -237,7 +237,7 @@ static running start(test_graph *t)
     gr_schedule *s = p && machine ? gr_schedule_create(t->arena, p, machine, 1, &e) : NULL;
     r.pool = s ? gr_pool_create(machine, 1, &e) : NULL;
     for (int i = 0; i < t->g->num_states; i++) {
-        gr_state *state = &t->g->states[i];
+        gr_state *state = t->g->states[i];
         double *data = gr_store_get(r.store, state->name, &state->value->type, NULL, &e);
         fill(state->name, data, &state->value->type);
     }

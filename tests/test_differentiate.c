@@ -457,7 +457,7 @@ static void training(void)
     CU_ASSERT_EQUAL(s.n, 2);
     CU_ASSERT_TRUE(s.all);
     CU_ASSERT_EQUAL(m.graph->num_states, 4);
-    for (int i = 0; i < m.graph->num_states; i++) CU_ASSERT_PTR_NOT_NULL(m.graph->states[i].next);
+    for (int i = 0; i < m.graph->num_states; i++) CU_ASSERT_PTR_NOT_NULL(m.graph->states[i]->next);
     gr_arena_destroy(m.arena);
 }
 

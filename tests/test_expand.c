@@ -234,7 +234,7 @@ static void shared_and_tied(void)
     gr_diag_print(m.diag, stderr);
     CU_ASSERT_PTR_NOT_NULL_FATAL(g);
     CU_ASSERT_EQUAL(g->num_states, 1);
-    CU_ASSERT_PTR_EQUAL(result(g, "out.weight"), g->states[0].value);
+    CU_ASSERT_PTR_EQUAL(result(g, "out.weight"), g->states[0]->value);
     gr_arena_destroy(m.arena);
 }
 

@@ -62,7 +62,7 @@ static const char *check_graph(const gr_graph *g)
         if (g->results[i] && gr_map_get(seen, g->results[i]->node->name) != g->results[i]->node)
             return gr_arena_printf(g->arena, "result %d (%s) is of another graph", i, g->results[i]->node->name);
     for (int i = 0; i < g->num_states; i++) {
-        const gr_state *s = &g->states[i];
+        const gr_state *s = g->states[i];
         if (s->next && g->typed && !gr_type_equal(&s->value->type, &s->next->type))
             return gr_arena_printf(g->arena, "state %s changes its type to %s", s->name,
                                    gr_type_text(g->arena, &s->next->type));

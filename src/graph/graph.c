@@ -199,7 +199,8 @@ gr_state *gr_graph_add_state(gr_graph *g, const char *name, const gr_type *t, co
 {
     gr_node_spec spec = {.op = gr_registry_role(g->registry, GR_ROLE_STATE), .name = name};
     gr_value *v = gr_node_add_output(gr_node_add(g, &spec), NULL, t);
-    gr_state *s = GR_PUSH(g->arena, g->states, g->num_states, g->cap_states);
+    gr_state *s = GR_NEW(g->arena, gr_state);
+    *GR_PUSH(g->arena, g->states, g->num_states, g->cap_states) = s;
     *s = (gr_state){.name = gr_arena_strdup(g->arena, name), .value = v, .init = init};
     return s;
 }
@@ -207,9 +208,9 @@ gr_state *gr_graph_add_state(gr_graph *g, const char *name, const gr_type *t, co
 gr_state *gr_graph_find_state(gr_graph *g, const char *name)
 {
     for (int i = 0; i < g->num_states; i++) {
-        if (strcmp(g->states[i].name, name) == 0) return &g->states[i];
-        for (int k = 0; k < g->states[i].num_aliases; k++)
-            if (strcmp(g->states[i].alias[k], name) == 0) return &g->states[i];
+        if (strcmp(g->states[i]->name, name) == 0) return g->states[i];
+        for (int k = 0; k < g->states[i]->num_aliases; k++)
+            if (strcmp(g->states[i]->alias[k], name) == 0) return g->states[i];
     }
     return NULL;
 }

@@ -138,7 +138,7 @@ struct gr_graph {
     gr_value **results; int num_results, cap_results;
     /* the root alone: */
     const char **result_names; int cap_result_names;
-    gr_state *states; int num_states, cap_states;
+    gr_state **states; int num_states, cap_states; /* each stays where it is while others come */
     gr_name *names; int num_names, cap_names;
     struct gr_map *name_index; /* name -> 1 + its place in names */
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */

@@ -352,7 +352,7 @@ static void host_freeze(gr_ctx *c, gr_val parameter)
     while (v && v->node->graph->owner && v->node->op->role == GR_ROLE_ARG) v = gr_arg_outer(v);
     gr_graph *root = gr_graph_root(emitter(c)->graph);
     for (int i = 0; i < root->num_states; i++)
-        if (root->states[i].value == v) root->states[i].trainable = false;
+        if (root->states[i]->value == v) root->states[i]->trainable = false;
 }
 
 static int host_scope(gr_ctx *c, const char *name)

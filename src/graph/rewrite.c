@@ -16,7 +16,7 @@ void gr_replace(gr_value *from, gr_value *to)
     for (int i = 0; i < g->num_nodes; i++) replace_in(g->nodes[i]->in, g->nodes[i]->num_in, from, to);
     replace_in(g->results, g->num_results, from, to);
     for (int i = 0; i < root->num_states; i++)
-        if (root->states[i].next == from) root->states[i].next = to;
+        if (root->states[i]->next == from) root->states[i]->next = to;
     for (int i = 0; i < root->num_names; i++)
         if (root->names[i].value == from) root->names[i].value = to;
     if (root->commit == from) root->commit = to;
@@ -29,7 +29,7 @@ int gr_value_readers(const gr_value *v)
     for (int i = 0; i < g->num_nodes; i++)
         for (int k = 0; k < g->nodes[i]->num_in; k++) readers += g->nodes[i]->in[k] == v;
     for (int i = 0; i < g->num_results; i++) readers += g->results[i] == v;
-    for (int i = 0; i < g->num_states; i++) readers += g->states[i].next == v;
+    for (int i = 0; i < g->num_states; i++) readers += g->states[i]->next == v;
     return readers + (g->commit == v);
 }
 
@@ -178,8 +178,8 @@ void gr_graph_prune(gr_graph *root)
     clear_marks(root);
     for (int i = 0; i < root->num_results; i++) need(root->results[i]);
     for (int i = 0; i < root->num_states; i++) {
-        need(root->states[i].next);
-        if (root->states[i].value) need(root->states[i].value);
+        need(root->states[i]->next);
+        if (root->states[i]->value) need(root->states[i]->value);
     }
     need(root->commit);
     need_effects(root);
@@ -271,8 +271,8 @@ static gr_graph *clone_graph(const gr_graph *g, gr_arena *a, gr_graph *parent)
     for (int i = 0; i < g->num_results; i++)
         gr_graph_add_result(c, i, g->result_names[i], copy_of(g->results[i]));
     for (int i = 0; i < g->num_states; i++) {
-        gr_state *s = GR_PUSH(a, c->states, c->num_states, c->cap_states);
-        *s = g->states[i];
+        gr_state *s = gr_arena_copy(a, g->states[i], sizeof *s);
+        *GR_PUSH(a, c->states, c->num_states, c->cap_states) = s;
         s->value = copy_of(s->value);
         s->next = copy_of(s->next);
     }

@@ -240,22 +240,12 @@ typedef struct questions {
     gr_value **wrt, **grads; int count;
 } questions;
 
-/* The update adds states of its own (moments) while it holds pointers to these. */
-static void reserve_states(gr_graph *g)
-{
-    gr_state *old = g->states;
-    g->cap_states = 8 * g->num_states + 64;
-    g->states = GR_NEW_ARRAY(g->arena, gr_state, g->cap_states);
-    if (old) memcpy(g->states, old, sizeof *old * (size_t)g->num_states);
-}
-
 static void ask_params(gr_graph *g, questions *q)
 {
-    reserve_states(g);
     for (int i = 0; i < g->num_states; i++) {
-        if (!g->states[i].trainable) continue;
-        q->params[q->num_params++] = &g->states[i];
-        q->wrt[q->count++] = g->states[i].value;
+        if (!g->states[i]->trainable) continue;
+        q->params[q->num_params++] = g->states[i];
+        q->wrt[q->count++] = g->states[i]->value;
     }
 }
 

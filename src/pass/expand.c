@@ -163,7 +163,7 @@ static const char *all_names(gr_graph *g)
     for (int i = 0; i < g->num_names; i++)
         if (!is_second_name(g, &g->names[i]))
             list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->names[i].name);
-    for (int i = 0; i < g->num_states; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->states[i].name);
+    for (int i = 0; i < g->num_states; i++) list = gr_arena_printf(g->arena, "%s%s%s", list, *list ? ", " : "", g->states[i]->name);
     return list;
 }
 
@@ -171,7 +171,7 @@ static const char *const *name_table(gr_graph *g)
 {
     const char **t = GR_NEW_ARRAY(g->arena, const char *, g->num_names + g->num_states + 1);
     for (int i = 0; i < g->num_names; i++) t[i] = g->names[i].name;
-    for (int i = 0; i < g->num_states; i++) t[g->num_names + i] = g->states[i].name;
+    for (int i = 0; i < g->num_states; i++) t[g->num_names + i] = g->states[i]->name;
     return t;
 }
 

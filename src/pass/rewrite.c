@@ -40,7 +40,7 @@ bool *gr_pinned_nodes(const gr_graph *g)
     bool *pinned = GR_NEW_ARRAY(g->arena, bool, g->num_nodes + 1);
     for (int i = 0; i < g->num_results; i++) pinned[gr_number(g->results[i]->node)] = true;
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].next) pinned[gr_number(g->states[i].next->node)] = true;
+        if (g->states[i]->next) pinned[gr_number(g->states[i]->next->node)] = true;
     if (g->commit) pinned[gr_number(g->commit->node)] = true;
     return pinned;
 }

@@ -54,7 +54,7 @@ static void clear_marks(gr_graph *g)
         if (g->nodes[i]->scan) clear_marks(g->nodes[i]->scan->body);
     }
     for (int i = 0; i < g->num_args; i++) g->args[i]->mark = NULL;
-    for (int i = 0; i < g->num_states; i++) g->states[i].value->mark = NULL;
+    for (int i = 0; i < g->num_states; i++) g->states[i]->value->mark = NULL;
 }
 
 static void count_readers(unroller *u, gr_graph *g)
@@ -67,7 +67,7 @@ static void count_readers(unroller *u, gr_graph *g)
     }
     for (int i = 0; i < g->num_results; i++) place_of(u, g->results[i])->readers++;
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].next) place_of(u, g->states[i].next)->readers++;
+        if (g->states[i]->next) place_of(u, g->states[i]->next)->readers++;
     if (g->commit) place_of(u, g->commit)->readers++;
 }
 
@@ -76,7 +76,7 @@ static void count_readers(unroller *u, gr_graph *g)
 static const char *state_name(const gr_graph *root, const gr_value *v)
 {
     for (int i = 0; i < root->num_states; i++)
-        if (root->states[i].value == v) return root->states[i].name;
+        if (root->states[i]->value == v) return root->states[i]->name;
     return v->node->name;
 }
 
@@ -502,9 +502,9 @@ static void unroll_states(unroller *u, const gr_graph *g)
 {
     gr_operand *next = GR_NEW_ARRAY(u->a, gr_operand, g->num_states + 1);
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].next && g->states[i].next != g->states[i].value) next[i] = next_place(u, &g->states[i]);
+        if (g->states[i]->next && g->states[i]->next != g->states[i]->value) next[i] = next_place(u, g->states[i]);
     for (int i = 0; i < g->num_states; i++) {
-        const gr_state *s = &g->states[i];
+        const gr_state *s = g->states[i];
         if (!s->next || s->next == s->value || !at(u, s->value)) continue;
         int copy = u->p->num_templates;
         gr_add_copy(u->b, NULL, -1, &next[i], at(u, s->value));

@@ -364,8 +364,8 @@ static void put_edges(dot *d, const gr_graph *g)
             put_edge(d, s->body->results[k], s->body->args[k]->node, n->phase, ", constraint=false, arrowhead=empty, penwidth=2");
     }
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].next)
-            put_edge(d, g->states[i].next, g->states[i].value->node, GR_UPDATE, ", constraint=false, arrowhead=empty");
+        if (g->states[i]->next)
+            put_edge(d, g->states[i]->next, g->states[i]->value->node, GR_UPDATE, ", constraint=false, arrowhead=empty");
 }
 
 /* A state is drawn again in each half that reads or writes it. */
@@ -390,7 +390,7 @@ static void see_states(dot *d, const gr_graph *g)
         if (n->scan) see_states(d, n->scan->body);
     }
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].next) see_state(d, g->states[i].value->node, GR_UPDATE);
+        if (g->states[i]->next) see_state(d, g->states[i]->value->node, GR_UPDATE);
 }
 
 /* A moment of the optimiser is drawn where the update is, and there alone. */

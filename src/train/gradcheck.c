@@ -46,7 +46,7 @@ static const char **target_names(gr_session *s, const gr_graph *g)
     const char **names = GR_NEW_ARRAY(s->arena, const char *, g->num_states + s->num_inputs + 1);
     int n = 0;
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].trainable) names[n++] = g->states[i].name;
+        if (g->states[i]->trainable) names[n++] = g->states[i]->name;
     for (int i = 0; i < s->num_inputs; i++)
         if (gr_is_float(s->inputs[i].dtype)) names[n++] = s->inputs[i].name;
     return names;

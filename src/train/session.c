@@ -208,7 +208,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
     for (int k = 0; k < s->num_execs; k++) {
         const gr_graph *g = s->execs[k]->graph;
         for (int i = 0; i < g->num_states; i++) {
-            const gr_state *state = &g->states[i];
+            const gr_state *state = g->states[i];
             if (!state->reset || strcmp(state->reset, when) != 0) continue;
             gr_type t;
             void *data = gr_session_state(s, state->name, &t);
@@ -260,7 +260,7 @@ static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
     x->schedule = gr_schedule_create(s->arena, x->program, s->topology, s->options.threads, e);
     if (!x->schedule) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
-        if (fill_state(s, &x->graph->states[i], e)) return e->status;
+        if (fill_state(s, x->graph->states[i], e)) return e->status;
     x->run = gr_run_create(x->program, x->schedule, s->pool, s->store, s->options.seed, e);
     if (!x->run) return e->status;
     find_feeds(x);

@@ -77,7 +77,7 @@ static gr_value *optimiser_input(updater *u, const gr_port *p, const char *param
 static void drop_state(gr_graph *g, const gr_value *value)
 {
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].value == value) {
+        if (g->states[i]->value == value) {
             memmove(&g->states[i], &g->states[i + 1], (size_t)(g->num_states - i - 1) * sizeof g->states[0]);
             g->num_states--;
             return;
@@ -87,7 +87,7 @@ static void drop_state(gr_graph *g, const gr_value *value)
 static void set_next(gr_graph *g, const gr_value *value, gr_value *next)
 {
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i].value == value) g->states[i].next = next;
+        if (g->states[i]->value == value) g->states[i]->next = next;
 }
 
 #define MAX_PORTS 16
@@ -121,11 +121,11 @@ static int update_parameter(updater *u, const char *param, gr_value *value, gr_v
 static void gate_states(updater *u)
 {
     for (int i = 0; i < u->graph->num_states; i++) {
-        gr_state *s = &u->graph->states[i];
+        gr_state *s = u->graph->states[i];
         if (!s->next || s->next == s->value) continue;
         gr_value *in[3] = {u->commit, s->next, s->value};
         gr_value *next = gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, in, NULL);
-        u->graph->states[i].next = next;
+        u->graph->states[i]->next = next;
     }
 }
 
@@ -144,7 +144,7 @@ int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value
 {
     gr_graph *g = gr_emitter_graph(e);
     updater u = {.recipe = data, .emitter = e, .graph = g};
-    /* States are found by value from here on: adding moments moves the list. */
+    /* States are found by value from here on: one that an optimiser does not need is dropped. */
     const char **names = GR_NEW_ARRAY(g->arena, const char *, n + 1);
     gr_value **values = GR_NEW_ARRAY(g->arena, gr_value *, n + 1), **reached = GR_NEW_ARRAY(g->arena, gr_value *, n + 1);
     int count = 0;

@@ -85,7 +85,7 @@ static const char *faults_of_states(gr_session *s, const gr_exec *x)
 {
     const char *text = "";
     for (int i = 0; i < x->graph->num_states; i++) {
-        const gr_state *state = &x->graph->states[i];
+        const gr_state *state = x->graph->states[i];
         if (!state->weight && !s->resume) continue;
         const gr_named_tensor *t = find_loaded(s, state);
         const gr_type *want = &state->value->type;
@@ -155,7 +155,7 @@ static void add_pair(writer *w, const char *key, const char *value)
 static void add_states(writer *w, gr_session *s, const gr_exec *x, bool all)
 {
     for (int i = 0; i < x->graph->num_states; i++) {
-        const gr_state *state = &x->graph->states[i];
+        const gr_state *state = x->graph->states[i];
         gr_type t;
         void *data = gr_session_state(s, state->name, &t);
         if (!data || (!state->weight && !all)) continue;
