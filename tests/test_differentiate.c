@@ -423,7 +423,9 @@ static void not_scalar(void)
     gr_arena_destroy(o.arena);
 }
 
-/* Training: the update gets every trainable state and its gradient once. */
+/* Training: the update gets every trainable state and its gradient once; states stay where they
+ * are however many it adds. */
+enum { MANY = 100 };
 typedef struct seen { int n; bool all; } seen;
 
 static int look(void *data, gr_emitter *e, int n, gr_state **params, gr_value **grads, gr_value *loss)
@@ -435,6 +437,7 @@ static int look(void *data, gr_emitter *e, int n, gr_state **params, gr_value **
         s->all &= grads[i] && gr_type_equal(&grads[i]->type, &params[i]->value->type);
         gr_state *moment = gr_graph_add_state(gr_emitter_graph(e), gr_arena_printf(gr_emitter_graph(e)->arena, "%s.m", params[i]->name),
                                               &params[i]->value->type, "Zeros");
+        for (int k = 0; k < MANY; k++) gr_graph_add_state(gr_emitter_graph(e), "more", &params[i]->value->type, "Zeros");
         params[i]->next = gr_emit_sum(e, params[i]->value, grads[i]);
         moment->next = grads[i];
     }
@@ -456,8 +459,9 @@ static void training(void)
     CU_ASSERT_PTR_NULL(gr_graph_check(m.graph));
     CU_ASSERT_EQUAL(s.n, 2);
     CU_ASSERT_TRUE(s.all);
-    CU_ASSERT_EQUAL(m.graph->num_states, 4);
-    for (int i = 0; i < m.graph->num_states; i++) CU_ASSERT_PTR_NOT_NULL(m.graph->states[i]->next);
+    CU_ASSERT_EQUAL(m.graph->num_states, 4 + 2 * MANY);
+    for (int i = 0; i < m.graph->num_states; i++)
+        CU_ASSERT_TRUE(m.graph->states[i]->next || strcmp(m.graph->states[i]->name, "more") == 0);
     gr_arena_destroy(m.arena);
 }
 

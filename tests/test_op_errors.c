@@ -58,6 +58,11 @@ static const struct refusal {
     {"Roll", "shifts=[1, 2], dims=0", {"shape=[2, 2]"}, "one shift for each"},
     {"Tril", NULL, {"shape=[2]"}, "is no matrix"},
     {"Dropout", "p=1.5", {"shape=[2]"}, "must be from 0 to 1"},
+    {"Zeros", "shape=[4294967296, 4294967296]", {NULL}, "too large"},
+    {"Parameter", "shape=[4294967296, 4294967296], init=Zeros", {NULL}, "too large"},
+    {"Expand", "shape=[3037000500, 3037000500, 3]", {"shape=[3]"}, "too large"},
+    {"Mul", NULL, {"shape=[8388608, 1]", "shape=[8388608]"}, "too large"},
+    {"Linear", "out_features=9223372036854775807", {"shape=[2, 3]"}, "must be from 1 to"},
     {"Eye", "shape=[2]", {NULL}, "[rows, columns]"},
 };
 
@@ -92,6 +97,25 @@ static void nonsense_is_refused(void)
     }
 }
 
+/* Whatever is in a loop may be stacked over its steps, which takes an axis. */
+static void a_loop_needs_an_axis(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_diag *d = gr_diag_create(a);
+    gr_graph *g = gr_graph_create(a, gr_registry_create(a), d, GR_FLOAT32);
+    g->typed = true;
+    gr_ctx *c = gr_emitter_ctx(gr_emitter_create(g, GR_FORWARD));
+    gr_val x = gr_emit(c, "Input", NULL, 0, NULL, "shape=[3, 2]");
+    gr_loop *l = gr_loop_begin(c, "loop", false);
+    gr_val slice = gr_loop_slice(c, l, "x", x);
+    gr_emit(c, "Reshape", NULL, 1, &slice, "shape=[1, 1, 1, 1, 1, 1, 2]");
+    CU_ASSERT_EQUAL(gr_diag_count(d), 0);
+    gr_emit(c, "Reshape", NULL, 1, &slice, "shape=[1, 1, 1, 1, 1, 1, 1, 2]");
+    CU_ASSERT_EQUAL_FATAL(gr_diag_count(d), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(d, 0, NULL), "7 at most"));
+    gr_arena_destroy(a);
+}
+
 static void a_frozen_parameter_stays(void)
 {
     gr_arena *a = gr_arena_create();
@@ -110,5 +134,6 @@ void test_op_errors(void)
 {
     CU_pSuite s = CU_add_suite("op_errors", NULL, NULL);
     CU_add_test(s, "a node that makes no sense is refused", nonsense_is_refused);
+    CU_add_test(s, "a value in a loop keeps an axis free", a_loop_needs_an_axis);
     CU_add_test(s, "a parameter that is not trainable stays", a_frozen_parameter_stays);
 }

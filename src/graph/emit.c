@@ -127,6 +127,19 @@ static int fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, ...
 
 /* ---- inference ---- */
 
+/* Types of values keep their counts within int64_t, and an axis free for each loop around them,
+ * since whatever is in a loop may be stacked over its steps. */
+int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t)
+{
+    int loops = 0;
+    for (; g->parent; g = g->parent) loops++;
+    if (t->rank + loops > GR_MAX_RANK)
+        return fail(e, GR_AT_NODE, NULL, "the result has %d axes; inside a Scan it can have %d at most", t->rank, GR_MAX_RANK - loops);
+    if (gr_type_elements(t) < 0)
+        return fail(e, GR_AT_NODE, NULL, "%s is too large: a value has at most 2^44 elements", gr_type_text(g->arena, t));
+    return 0;
+}
+
 /* NumPy broadcasting over all inputs; float if any input is. */
 static int infer_pointwise(gr_emitter *e, gr_node *n)
 {
@@ -137,6 +150,7 @@ static int infer_pointwise(gr_emitter *e, gr_node *n)
             return fail(e, GR_AT_NODE, NULL, "shapes %s and %s do not broadcast: an axis must have one length (and name), or be 1",
                         gr_type_text(n->graph->arena, &n->in[0]->type), gr_type_text(n->graph->arena, &n->in[i]->type));
     }
+    if (gr_check_type(e, n->graph, &t) < 0) return -1;
     if (n->num_out) n->out[0]->type = t;
     else gr_node_add_output(n, NULL, &t);
     return 0;

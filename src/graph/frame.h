@@ -57,5 +57,7 @@ const char *gr_path_join(gr_arena *a, const char *prefix, const char *name);
 gr_value *gr_unknown_value(gr_emitter *e);
 /* The other outputs of the op whose first output v is. */
 gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index);
+/* -1 after a message if no value of g can be of type t. */
+int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t);
 int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args);
 #endif

@@ -266,24 +266,6 @@ gr_node *gr_scan_add(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_
     return n;
 }
 
-/* t with a leading axis of n. */
-static gr_type with_leading(const gr_type *t, int64_t n, const char *axis)
-{
-    gr_type r = *t;
-    r.rank = t->rank + 1;
-    for (int i = t->rank; i > 0; i--) r.dim[i] = t->dim[i - 1], r.axis[i] = t->axis[i - 1];
-    r.dim[0] = n;
-    r.axis[0] = axis;
-    return r;
-}
-
-static gr_type without_leading(const gr_type *t)
-{
-    gr_type r = {.dtype = t->dtype, .rank = t->rank - 1};
-    for (int i = 1; i < t->rank; i++) r.dim[i - 1] = t->dim[i], r.axis[i - 1] = t->axis[i];
-    return r;
-}
-
 static const char *time_axis(const gr_node *scan)
 {
     const gr_scan *s = scan->scan;
@@ -310,7 +292,7 @@ gr_value *gr_scan_sequence(gr_node *scan, gr_value *outer, const char *name)
         if (scan->in[i] == outer) return s->body->args[i];
     if (!s->steps) s->steps = outer->type.dim[0];
     int position = s->carries + s->sequences++;
-    gr_type t = without_leading(&outer->type);
+    gr_type t = gr_type_slice(&outer->type);
     gr_node_add_input(scan, position, outer);
     return gr_graph_add_arg(s->body, position, name ? name : outer->node->name, &t);
 }
@@ -319,7 +301,7 @@ gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name)
 {
     gr_scan *s = scan->scan;
     int c = s->carries++;
-    gr_type history = with_leading(&init->type, s->steps + 1, NULL);
+    gr_type history = gr_type_stacked(&init->type, s->steps + 1, NULL);
     gr_node_add_input(scan, c, init);
     insert_output(scan, c, value_make(scan, gr_arena_printf(scan->graph->arena, "%s_n", name), &init->type));
     insert_output(scan, 2 * c + 1,
@@ -335,7 +317,7 @@ int gr_scan_stack(gr_node *scan, gr_value *inner, const char *name)
     gr_scan *s = scan->scan;
     for (int j = 0; j < s->stacked; j++)
         if (s->body->results[s->carries + j] == inner) return j;
-    gr_type t = with_leading(&inner->type, s->steps, time_axis(scan));
+    gr_type t = gr_type_stacked(&inner->type, s->steps, time_axis(scan));
     gr_graph_add_result(s->body, s->carries + s->stacked, name, inner);
     insert_output(scan, scan->num_out,
                   value_make(scan, name ? name : gr_arena_printf(scan->graph->arena, "%s", inner->node->name), &t));

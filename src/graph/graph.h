@@ -221,6 +221,15 @@ void gr_graph_print(const gr_graph *g, FILE *to);
 const char *gr_dtype_name(gr_dtype t); /* "float32" */
 bool gr_type_equal(const gr_type *a, const gr_type *b); /* dtype, rank, dims */
 const char *gr_type_text(gr_arena *a, const gr_type *t); /* "float32 [time 35, batch 32]" */
+/* No value has more elements, so that no count of bytes overflows. */
+#define GR_MAX_ELEMENTS ((int64_t)1 << 44)
+/* -1: a length is negative or there are too many elements; else how many there are, or would be
+ * if no length were 0 (strides are made of the others, too). */
+int64_t gr_type_elements(const gr_type *t);
+/* n of t under a new leading axis; of unknown type where t has all the axes it can have. */
+gr_type gr_type_stacked(const gr_type *t, int64_t n, const char *axis);
+/* t without its leading axis. */
+gr_type gr_type_slice(const gr_type *t);
 /* NumPy broadcasting; -1 if they do not fit. */
 int gr_broadcast(const gr_type *a, const gr_type *b, gr_type *out);
 

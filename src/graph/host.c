@@ -81,6 +81,7 @@ static int host_set_output(gr_ctx *c, int index, const gr_type *t)
 {
     gr_node *n = frame(c)->node;
     if (frame(c)->kind != GR_FRAME_INFER) misuse(c, "sets an output outside of infer");
+    if (gr_check_type(emitter(c), n->graph, t) < 0) return -1;
     while (n->num_out <= index) gr_node_add_output(n, NULL, t);
     n->out[index]->type = *t;
     return 0;
@@ -184,6 +185,7 @@ static gr_val host_parameter(gr_ctx *c, const char *name, const gr_type *t, cons
     if (tie) return tied(c, path, t, tie);
     gr_graph *root = gr_graph_root(e->graph);
     gr_state *s = gr_graph_find_state(root, path);
+    if (gr_check_type(e, root, t) < 0) return gr_unknown_value(e);
     if (!s) {
         gr_type plain = *t; /* parameters have no named axes */
         memset(plain.axis, 0, sizeof plain.axis);

@@ -8,6 +8,29 @@ static const char *const dtype_name[GR_NUM_DTYPES] = {"unknown", "float32", "flo
 
 const char *gr_dtype_name(gr_dtype t) { return dtype_name[t]; }
 
+int64_t gr_type_elements(const gr_type *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i] < 0 || __builtin_mul_overflow(n, t->dim[i] ? t->dim[i] : 1, &n) || n > GR_MAX_ELEMENTS) return -1;
+    return n;
+}
+
+gr_type gr_type_stacked(const gr_type *t, int64_t n, const char *axis)
+{
+    if (t->rank == GR_MAX_RANK) return (gr_type){.dtype = GR_UNKNOWN};
+    gr_type r = {.dtype = t->dtype, .rank = t->rank + 1, .dim = {n}, .axis = {axis}};
+    for (int i = 0; i < t->rank; i++) r.dim[i + 1] = t->dim[i], r.axis[i + 1] = t->axis[i];
+    return r;
+}
+
+gr_type gr_type_slice(const gr_type *t)
+{
+    gr_type r = {.dtype = t->dtype, .rank = t->rank - 1};
+    for (int i = 1; i < t->rank; i++) r.dim[i - 1] = t->dim[i], r.axis[i - 1] = t->axis[i];
+    return r;
+}
+
 bool gr_type_equal(const gr_type *a, const gr_type *b)
 {
     if (a->dtype != b->dtype || a->rank != b->rank) return false;

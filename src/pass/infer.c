@@ -16,29 +16,6 @@ static int mismatch(gr_node *n, const char *what, const gr_value *a, const gr_va
     return -1;
 }
 
-static gr_type slice_type(const gr_type *t)
-{
-    gr_type r = {.dtype = t->dtype, .rank = t->rank - 1};
-    for (int i = 1; i < t->rank; i++) {
-        r.dim[i - 1] = t->dim[i];
-        r.axis[i - 1] = t->axis[i];
-    }
-    return r;
-}
-
-/* Keeps the axis of time that the output had. */
-static gr_type stacked_type(const gr_type *t, int64_t steps, const char *axis)
-{
-    gr_type r = {.dtype = t->dtype, .rank = t->rank + 1};
-    r.dim[0] = steps;
-    r.axis[0] = axis;
-    for (int i = 0; i < t->rank; i++) {
-        r.dim[i + 1] = t->dim[i];
-        r.axis[i + 1] = t->axis[i];
-    }
-    return r;
-}
-
 static int infer_args(gr_node *n)
 {
     gr_scan *s = n->scan;
@@ -47,7 +24,7 @@ static int infer_args(gr_node *n)
         const gr_type *t = &n->in[i]->type;
         if (sequence && (t->rank < 1 || t->dim[0] != s->steps))
             return mismatch(n, "sequences of one loop must have one length", n->in[s->carries], n->in[i]);
-        s->body->args[i]->type = sequence ? slice_type(t) : *t;
+        s->body->args[i]->type = sequence ? gr_type_slice(t) : *t;
     }
     return 0;
 }
@@ -61,11 +38,11 @@ static int infer_scan(gr_node *n)
         if (!gr_type_equal(&body->args[i]->type, &body->results[i]->type))
             return mismatch(n, "the next value of a carry must be like the first", body->args[i], body->results[i]);
         gr_scan_last(n, i)->type = body->args[i]->type;
-        gr_scan_history(n, i)->type = stacked_type(&body->args[i]->type, s->steps + 1, NULL);
+        gr_scan_history(n, i)->type = gr_type_stacked(&body->args[i]->type, s->steps + 1, NULL);
     }
-    for (int j = 0; j < s->stacked; j++) {
+    for (int j = 0; j < s->stacked; j++) { /* the axis of time stays */
         gr_type *t = &gr_scan_stacked(n, j)->type;
-        *t = stacked_type(&body->results[s->carries + j]->type, s->steps, t->axis[0]);
+        *t = gr_type_stacked(&body->results[s->carries + j]->type, s->steps, t->axis[0]);
     }
     return 0;
 }

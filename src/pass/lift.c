@@ -28,15 +28,7 @@ gr_value *gr_lift(gr_value *v)
 gr_type gr_lift_type(const gr_value *v)
 {
     gr_type t = v->type;
-    for (const gr_graph *g = v->node->graph; g->parent; g = g->parent) {
-        for (int i = t.rank; i > 0; i--) {
-            t.dim[i] = t.dim[i - 1];
-            t.axis[i] = t.axis[i - 1];
-        }
-        t.dim[0] = g->owner->scan->steps;
-        t.axis[0] = NULL;
-        t.rank++;
-    }
+    for (const gr_graph *g = v->node->graph; g->parent; g = g->parent) t = gr_type_stacked(&t, g->owner->scan->steps, NULL);
     return t;
 }
 

@@ -22,6 +22,7 @@ typedef struct gr_build {
     int cap_buffers, cap_templates, cap_loops, cap_deps, cap_results;
     gr_ring *rings; int num_rings, cap_rings;
     gr_commit *commits; int num_commits, cap_commits;
+    const char *too_large; /* a buffer that no memory can hold; NULL: none */
 } gr_build;
 
 /* unroll.c: templates, loops and buffers of the whole graph. 0 or -1 with e filled. */

@@ -2,13 +2,20 @@
 #include "program/build.h"
 #include <string.h>
 
+/* More than any machine has, and so little that no sum of buffers overflows. */
+#define MAX_BYTES ((int64_t)1 << 48)
+
 int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_type *slot, int64_t slots, int loop)
 {
     gr_program *p = b->p;
     gr_buffer *buffer = GR_PUSH(b->a, p->buffers, p->num_buffers, b->cap_buffers);
     *buffer = (gr_buffer){.kind = kind, .name = name, .type = *slot, .slots = slots, .loop = loop};
-    size_t bytes = (size_t)(gr_numel(slot) * slots) * gr_dtype_size(slot->dtype);
-    buffer->bytes = (bytes + 63) / 64 * 64;
+    int64_t bytes = gr_type_elements(slot);
+    bool fits = bytes >= 0 && !__builtin_mul_overflow(bytes, slots * (int64_t)gr_dtype_size(slot->dtype), &bytes) &&
+                bytes <= MAX_BYTES;
+    if (!fits) b->too_large = name;
+    buffer->bytes = fits ? (size_t)(gr_numel(slot) * slots) * gr_dtype_size(slot->dtype) : 0;
+    buffer->bytes = (buffer->bytes + 63) / 64 * 64;
     return p->num_buffers - 1;
 }
 

@@ -5,6 +5,8 @@
 static int build(gr_build *b)
 {
     if (gr_unroll(b) < 0) return -1;
+    if (b->too_large)
+        return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
     gr_share_in_place(b);
     gr_plan_memory(b);
     gr_find_dependencies(b);
