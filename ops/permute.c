@@ -95,5 +95,5 @@ static const gr_attr_spec permute_attrs[] = {{"dims", GR_ATTR_INTS, NULL, 0, 0, 
 
 extern const gr_op gr_op_permute;
 const gr_op gr_op_permute = {GR_OP_HEADER, .name = "Permute", .summary = "Puts the axes in another order.", .attrs = permute_attrs,
-    .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = permute_infer,
+    .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_PERMUTE, .infer = permute_infer,
     .gradient = permute_gradient, .view = permute_view};

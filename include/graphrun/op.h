@@ -125,6 +125,7 @@ typedef enum gr_role {
     GR_ROLE_ADD,       /* variadic pointwise sum */
     GR_ROLE_COPY,      /* the same values, dense */
     GR_ROLE_RESHAPE,   /* attribute shape */
+    GR_ROLE_PERMUTE,   /* attribute dims */
     GR_ROLE_SLICE,     /* attributes dim, start, stop, step */
     GR_ROLE_SELECT,    /* attributes dim, index */
     GR_ROLE_CONCAT,    /* variadic, attribute dim */

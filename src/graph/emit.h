@@ -70,5 +70,7 @@ gr_value *gr_emit_sum(gr_emitter *e, gr_value *a, gr_value *b); /* NULL is zero 
 /* v summed down to type t, the reverse of broadcasting t to v's shape. */
 gr_value *gr_emit_sum_to(gr_emitter *e, gr_value *v, const gr_type *t);
 gr_value *gr_emit_zeros(gr_emitter *e, const gr_type *t);
+/* Zeros that a carry starts from, under that name. shape: "2, 8". */
+gr_value *gr_emit_initial(gr_emitter *e, const char *name, const char *shape);
 gr_value *gr_emit_number(gr_emitter *e, double value); /* real scalar */
 #endif

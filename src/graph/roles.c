@@ -62,6 +62,12 @@ gr_value *gr_emit_zeros(gr_emitter *e, const gr_type *t)
                         gr_dtype_name(t->dtype));
 }
 
+gr_value *gr_emit_initial(gr_emitter *e, const char *name, const char *shape)
+{
+    const gr_op *fill = gr_registry_role(e->graph->registry, GR_ROLE_FILL);
+    return (gr_value *)(uintptr_t)gr_emit(&e->ctx, fill->name, name, 0, NULL, "shape=[%s], value=0", shape);
+}
+
 gr_value *gr_emit_number(gr_emitter *e, double value)
 {
     return gr_emit_role(e, GR_ROLE_FILL, 0, NULL, "shape=[], value=%.17g, dtype=%s", value, gr_dtype_name(e->graph->real));

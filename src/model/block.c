@@ -235,7 +235,7 @@ static gr_value *zeros(gr_ctx *c, const block *b, gr_scope *s, const char *carry
     for (int i = 0; i < t.rank; i++) shape = gr_arena_printf(b->m->arena, "%s%lld, ", shape, (long long)t.dim[i]);
     char name[128];
     snprintf(name, sizeof name, "%s_0", carry);
-    return (gr_value *)(uintptr_t)gr_emit(c, "Zeros", name, 0, NULL, "shape=[%s%lld]", shape, (long long)size);
+    return gr_emit_initial(gr_ctx_emitter(c), name, gr_arena_printf(b->m->arena, "%s%lld", shape, (long long)size));
 }
 
 /* ---- expansion ---- */
@@ -323,7 +323,7 @@ static int expand_init(gr_ctx *c)
     for (int i = 0; op->outputs[i].name; i++) {
         int64_t size;
         if (carry_size(b, s, op->outputs[i].name, &size) < 0) return -1;
-        gr_val v = gr_emit(c, "Zeros", op->outputs[i].name, 0, NULL, "shape=[%lld]", (long long)size);
+        gr_val v = gr_emit_initial(gr_ctx_emitter(c), op->outputs[i].name, gr_arena_printf(b->m->arena, "%lld", (long long)size));
         if (!v || gr_set_result(c, i, v) < 0) return -1;
     }
     return 0;

@@ -227,13 +227,13 @@ static gr_val move_axis(gr_ctx *c, const scan *s, gr_val v, int from, int to)
 {
     int rank = gr_type_of(c, v)->rank;
     if (from == to || rank <= from || rank <= to) return v;
-    if (from + to == 1) return gr_emit(c, "Transpose", NULL, 1, &v, "dim0=0, dim1=1");
     const char *dims = "";
     for (int i = 0; i < rank; i++) {
         int source = from ? (i == 0 ? from : i <= from ? i - 1 : i) : (i == to ? 0 : i < to ? i + 1 : i);
         dims = gr_arena_printf(s->m->arena, "%s%s%d", dims, i ? ", " : "", source);
     }
-    return gr_emit(c, "Permute", NULL, 1, &v, "dims=[%s]", dims);
+    gr_value *moved = (gr_value *)(uintptr_t)v;
+    return gr_emit_role(gr_ctx_emitter(c), GR_ROLE_PERMUTE, 1, &moved, "dims=[%s]", dims);
 }
 
 /* "2, 8": the axes of a carry that starts from zeros. */
@@ -262,7 +262,7 @@ static gr_val initial(gr_ctx *c, const scan *s, const scan_carry *k, const gr_va
 {
     if (k->port >= 0) return gr_in(c, k->port);
     const char *shape = zeros_shape(c, s, k, sequence);
-    return shape ? gr_emit(c, "Zeros", gr_arena_printf(s->m->arena, "%s_0", k->name), 0, NULL, "shape=[%s]", shape) : NULL;
+    return shape ? gr_emit_initial(gr_ctx_emitter(c), gr_arena_printf(s->m->arena, "%s_0", k->name), shape) : NULL;
 }
 
 static void set_input(gr_arena *a, gr_body_input *in, const char *name, gr_val v)
