@@ -5,6 +5,7 @@
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -142,6 +143,23 @@ static void run_feeds_and_fetches(void)
     gr_arena_destroy(a);
 }
 
+/* Whole numbers may come as floats; others are no tokens. */
+static void floats_are_fed_as_integers_if_they_are_whole(void)
+{
+    const char *in = temp_path("x.npy");
+    float letters[5] = {0, 1, 2, 3, 2};
+    gr_tensor t = {.data = letters, .dtype = GR_FLOAT32, .rank = 2, .dim = {1, 5}, .stride = {5, 1}};
+    gr_error e;
+    CU_ASSERT_EQUAL_FATAL(gr_npy_write(in, &t, &e), 0);
+    CU_ASSERT_EQUAL(graphrun("run %s --input x=%s --fetch loss", HELLO, in), 0);
+    for (int i = 0; i < 3; i++) {
+        letters[4] = (float[]){1.5f, 3e9f, NAN}[i];
+        CU_ASSERT_EQUAL_FATAL(gr_npy_write(in, &t, &e), 0);
+        CU_ASSERT_EQUAL(graphrun("run %s --input x=%s --fetch loss", HELLO, in), 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "'x' is of integers of 32 bits"));
+    }
+}
+
 static void gradients_are_checked(void)
 {
     CU_ASSERT_EQUAL(graphrun("gradcheck %s", HELLO), 0);
@@ -249,6 +267,7 @@ void test_cli(void)
     CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "run feeds, fetches and differentiates", run_feeds_and_fetches);
+    CU_add_test(s, "floats are fed as integers if they are whole", floats_are_fed_as_integers_if_they_are_whole);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "saved weights generate text", weights_generate_text);

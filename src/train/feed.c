@@ -33,21 +33,26 @@ static bool is_dense(const gr_tensor *t)
     return true;
 }
 
-/* t in row-major order, converted. */
-static void copy_tensor(void *to, gr_dtype dtype, const gr_tensor *t)
+static bool is_int32(double x) { return x >= INT32_MIN && x <= INT32_MAX && x == (double)(int32_t)x; }
+
+/* t in row-major order, converted; floats round. false: *bad is no integer of 32 bits. */
+static bool copy_tensor(void *to, gr_dtype dtype, const gr_tensor *t, double *bad)
 {
     int64_t index[GR_MAX_RANK] = {0}, n = 1;
     for (int k = 0; k < t->rank; k++) n *= t->dim[k];
     if (t->dtype == dtype && is_dense(t)) {
         memcpy(to, t->data, (size_t)n * gr_dtype_size(dtype));
-        return;
+        return true;
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t at = 0;
         for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
-        put_element(to, dtype, i, gr_element(t->data, t->dtype, at));
+        *bad = gr_element(t->data, t->dtype, at);
+        if (dtype == GR_INT32 && !is_int32(*bad)) return false;
+        put_element(to, dtype, i, *bad);
         for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
     }
+    return true;
 }
 
 static bool fits(const gr_type *t, const gr_tensor *v)
@@ -73,8 +78,9 @@ int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e)
     if (!fits(&want, t))
         return gr_set_error(e, GR_EINVAL, "'%s' is %s and cannot be fed %s", name, gr_type_text(x->session->arena, &want),
                             dims_text(x->session->arena, t->rank, t->dim));
-    copy_tensor(to, want.dtype, t);
-    return 0;
+    double bad;
+    if (copy_tensor(to, want.dtype, t, &bad)) return 0;
+    return gr_set_error(e, GR_EINVAL, "'%s' is of integers of 32 bits and cannot be fed %g", name, bad);
 }
 
 int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
