@@ -18,6 +18,23 @@ static const char text[] =
     "  y: {op: Linear, in: rnn.output, out_features: 2}\n"
     "  loss: {op: Mean, in: y}\n";
 
+/* Two cells in one Scan, which hoisting takes apart. */
+static const char stacked[] =
+    "graphrun: 1\n"
+    "vars: {time: 4, batch: 2}\n"
+    "graph:\n"
+    "  x: {op: Input, shape: [time, batch, 3]}\n"
+    "  two:\n"
+    "    op: Scan\n"
+    "    over: time\n"
+    "    in: {x: x}\n"
+    "    carry: {h: {init: zeros, size: 5, next: a}, g: {init: zeros, size: 5, next: b}}\n"
+    "    step:\n"
+    "      a: {op: RNNCell, in: {input: x, h: h}, hidden_size: 5}\n"
+    "      b: {op: RNNCell, in: {input: a, h: g}, hidden_size: 5}\n"
+    "    out: {output: b}\n"
+    "  loss: {op: Mean, in: two.output}\n";
+
 /* The update that the picture needs: a parameter's next is its gradient. */
 static int update(void *data, gr_emitter *e, int n, gr_state **params, gr_value **grads, gr_value *loss)
 {
@@ -30,12 +47,12 @@ static int update(void *data, gr_emitter *e, int n, gr_state **params, gr_value 
     return 0;
 }
 
-static char *picture(const char *last, int depth, const char *title)
+static char *picture_of(const char *model, const char *last, int depth, const char *title)
 {
     char path[] = "/tmp/graphrun-dot-XXXXXX.yaml";
     int fd = mkstemps(path, 5);
     CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL_FATAL(write(fd, text, sizeof text - 1), (ssize_t)(sizeof text - 1));
+    CU_ASSERT_EQUAL_FATAL(write(fd, model, strlen(model)), (ssize_t)strlen(model));
     close(fd);
     gr_arena *a = gr_arena_create();
     gr_diag *d = gr_diag_create(a);
@@ -56,6 +73,8 @@ static char *picture(const char *last, int depth, const char *title)
     remove(path);
     return out;
 }
+
+static char *picture(const char *last, int depth, const char *title) { return picture_of(text, last, depth, title); }
 
 static bool has(const char *in, const char *what)
 {
@@ -106,6 +125,14 @@ static void deep_clusters_close(void)
     free(one);
 }
 
+static void loops_taken_apart_are_apart(void)
+{
+    char *p = picture_of(stacked, "hoist", 0, NULL);
+    CU_ASSERT_EQUAL(count(p, "\"each of 4 steps\""), 2);
+    CU_ASSERT_EQUAL(count(p, "\"each of 4 steps, last first\""), 2);
+    free(p);
+}
+
 static void every_stage_is_drawn(void)
 {
     for (const gr_pass *s = gr_passes; s->name; s++) {
@@ -121,5 +148,6 @@ void test_dot(void)
     CU_add_test(s, "the raw graph is drawn", raw_graph_is_drawn);
     CU_add_test(s, "phases and clusters", phases_and_clusters);
     CU_add_test(s, "deep clusters close", deep_clusters_close);
+    CU_add_test(s, "loops that hoisting takes apart are drawn apart", loops_taken_apart_are_apart);
     CU_add_test(s, "every stage is drawn", every_stage_is_drawn);
 }

@@ -96,7 +96,7 @@ static const char *tape_label(const dot *d, const struct gr_tape *t)
 
 static cluster *child(dot *d, cluster *in, const char *name, gr_phase phase, const gr_node *scan)
 {
-    const char *key = gr_arena_printf(d->a, "%d/%s/%d%s", in->id, name, (int)phase, scan ? "*" : "");
+    const char *key = gr_arena_printf(d->a, "%d/%s/%d%s", in->id, scan ? scan->name : name, (int)phase, scan ? "*" : "");
     cluster *c = gr_map_get(d->clusters, key);
     if (c) return c;
     c = GR_NEW(d->a, cluster);
