@@ -236,6 +236,41 @@ static void steps_allocate_nothing(void)
 
 /* ---- what is not finite ---- */
 
+/* Opens a model and trains two steps, the n-th allocation of the one or the other failing. The
+ * arena is full when training begins, so that whatever is first asked of it needs memory. */
+static int train_failing(const char *model, const char *save, bool opening, long n, gr_error *e)
+{
+    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 2, .quiet = true};
+    gr_train_options t = {.epochs = -1, .steps = 2, .quiet = true, .out = fopen("/dev/null", "w"), .save = save,
+                          .checkpoint = save};
+    gr_train_result r;
+    gr_fail_allocation(opening ? n : 0);
+    gr_session *s = gr_session_open(model, &o, e);
+    gr_fail_allocation(0);
+    if (s) gr_arena_alloc(s->arena, 2 << 20);
+    gr_fail_allocation(opening ? 0 : n);
+    int status = s ? gr_train(s, &t, &r, e) : e->status;
+    gr_fail_allocation(0);
+    gr_session_close(s);
+    fclose(t.out);
+    return status;
+}
+
+/* Whichever allocation fails: an error that says so, never a crash. */
+static void memory_may_end_anywhere(void)
+{
+    const char *model = recurrent_model("memory.yaml", TRAIN), *save = temp_path("memory.safetensors");
+    for (int opening = 0; opening < 2; opening++) {
+        int status = -1;
+        for (long n = 1; n < 1000 && status; n++) {
+            gr_error e = {0};
+            status = train_failing(model, save, opening, n, &e);
+            if (status) CU_ASSERT_EQUAL_FATAL(e.status, GR_ENOMEM);
+        }
+        CU_ASSERT_EQUAL(status, 0);
+    }
+}
+
 static void first_nonfinite_is_named(void)
 {
     const char *model = temp_file("nonfinite.yaml",
@@ -327,6 +362,7 @@ void test_train(void)
     CU_add_test(s, "weights are the same on 1, 2 and 3 threads", threads_change_no_bit);
     CU_add_test(s, "a resumed run is the same bit for bit", resume_changes_no_bit);
     CU_add_test(s, "after the first step nothing is allocated", steps_allocate_nothing);
+    CU_add_test(s, "out of memory anywhere is an error", memory_may_end_anywhere);
     CU_add_test(s, "the first value that is not finite is named", first_nonfinite_is_named);
     CU_add_test(s, "a log is JSON lines", log_is_json_lines);
     CU_add_test(s, "weights that do not fit are listed", weights_must_fit);

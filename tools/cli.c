@@ -192,6 +192,15 @@ gr_session *cli_open(const char *model, const gr_session_options *o)
     return s;
 }
 
+int cli_guard(gr_session *s, int (*fn)(gr_session *s, void *data), void *data)
+{
+    gr_frame frame;
+    if (!gr_try(s->arena, &frame)) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
+    int code = fn(s, data);
+    gr_end_try(s->arena, &frame);
+    return code;
+}
+
 void cli_split(const char *text, char **name, const char **file)
 {
     const char *at = strchr(text, '=');

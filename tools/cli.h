@@ -57,6 +57,8 @@ GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /
 gr_session_options cli_session_options(const cli_common *c);
 /* NULL after saying why. */
 gr_session *cli_open(const char *model, const gr_session_options *o);
+/* fn(s, data), and what out of memory in it comes to. */
+int cli_guard(gr_session *s, int (*fn)(gr_session *s, void *data), void *data);
 /* "NAME=FILE" cut at the first '='; file NULL where there is none. */
 void cli_split(const char *text, char **name, const char **file);
 /* Ctrl-C sets it instead of ending the process; a second one ends it. */

@@ -62,8 +62,9 @@ static int write_picture(gr_graph *g, const gr_dot_options *o, const char *file,
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? EXIT_DONE : EXIT_MODEL;
 }
 
-static int draw(gr_session *s, const dot_args *a)
+static int draw(gr_session *s, void *data)
 {
+    const dot_args *a = data;
     const bool train = a->after && s->recipe->minimize;
     const gr_want want = {.update = train, .training = train, .metrics = train};
     gr_graph *g = gr_session_graph(s, &want, a->after ? a->after : "infer");
@@ -104,7 +105,7 @@ int cmd_dot(int argc, char **argv)
     o.facts_only = true;
     gr_session *s = cli_open(argv[1], &o);
     if (!s) return EXIT_MODEL;
-    int code = draw(s, &a);
+    int code = cli_guard(s, draw, &a);
     gr_session_close(s);
     return code;
 }

@@ -148,22 +148,27 @@ static int run_once(run_state *r, gr_error *e)
     return write_all(r, &a->fetch, "", e) || write_all(r, &a->grad, "grad:", e) ? e->status : 0;
 }
 
-static int run_model(const char *model, const run_args *a)
+static int run_guarded(gr_session *s, void *data)
+{
+    run_state r = {.session = s, .args = data};
+    gr_error e = {0};
+    return run_once(&r, &e) ? cli_fail(&e) : EXIT_DONE;
+}
+
+static int run_model(const char *model, run_args *a)
 {
     gr_session_options o = cli_session_options(&a->common);
     o.weights = a->weights;
     gr_session *s = cli_open(model, &o);
     if (!s) return EXIT_MODEL;
-    run_state r = {.session = s, .args = a};
-    gr_error e = {0};
-    int code = run_once(&r, &e) ? cli_fail(&e) : EXIT_DONE;
+    int code = cli_guard(s, run_guarded, a);
     gr_session_close(s);
     return code;
 }
 
 int print_all_outputs(const char *model, const cli_common *common, const char *weights)
 {
-    const run_args a = {.common = *common, .weights = weights};
+    run_args a = {.common = *common, .weights = weights};
     return run_model(model, &a);
 }
 

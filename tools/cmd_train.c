@@ -87,11 +87,27 @@ int cmd_default(int argc, char **argv)
     return trains || code ? code : print_all_outputs(argv[1], &a.common, a.weights);
 }
 
+/* data: the split's name, "" for the one that is kept apart. */
+static int evaluate(gr_session *s, void *data)
+{
+    const char *split = data;
+    if (!*split) split = s->data && gr_data_has_split(s->data, "valid") ? "valid" : "train";
+    gr_error e = {0};
+    const gr_want want = {.metrics = true};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    gr_meter *meter = gr_meter_create(s);
+    if (!x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, &e)) return cli_fail(&e);
+    char text[1024] = "";
+    gr_meter_print(meter, s->recipe, text, sizeof text);
+    printf("%s  %s\n", split, text);
+    return EXIT_DONE;
+}
+
 int cmd_eval(int argc, char **argv)
 {
     const cli_command *self = cli_find("eval");
     cli_common common = CLI_DEFAULTS;
-    const char *weights = NULL, *split = NULL;
+    const char *weights = NULL, *split = "";
     const cli_option own[] = {{"weights", 0, CLI_TEXT, &weights, "FILE", "the trained weights"},
                               {"split", 0, CLI_TEXT, &split, "NAME", "of the data; valid where there is one"}, {0}};
     int done = cli_parse_model(self, argc, argv, own, &common);
@@ -101,14 +117,7 @@ int cmd_eval(int argc, char **argv)
     o.weights = weights;
     gr_session *s = cli_open(argv[1], &o);
     if (!s) return EXIT_MODEL;
-    if (!split) split = s->data && gr_data_has_split(s->data, "valid") ? "valid" : "train";
-    gr_error e = {0};
-    const gr_want want = {.metrics = true};
-    gr_exec *x = gr_session_compile(s, &want, &e);
-    gr_meter *meter = gr_meter_create(s);
-    int code = !x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, &e) ? cli_fail(&e) : EXIT_DONE;
-    char text[1024] = "";
-    if (code == EXIT_DONE) gr_meter_print(meter, s->recipe, text, sizeof text), printf("%s  %s\n", split, text);
+    int code = cli_guard(s, evaluate, (void *)(uintptr_t)split);
     gr_session_close(s);
     return code;
 }

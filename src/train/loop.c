@@ -239,21 +239,32 @@ static int finish(trainer *t, gr_error *e)
     return 0;
 }
 
+static int run_training(trainer *t, gr_error *e)
+{
+    const gr_train_options *o = t->options;
+    if (prepare(t, e)) return e->status;
+    if (o->log && !(t->log = gr_log_open(o->log, o->resume != NULL, e))) return e->status;
+    return train_epochs(t, e) ? e->status : finish(t, e);
+}
+
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e)
 {
     trainer t = {.session = s, .options = o, .result = result};
+    gr_frame frame;
     *result = (gr_train_result){.loss = NAN};
     *e = (gr_error){0};
-    if (prepare(&t, e)) return e->status;
-    if (o->log && !(t.log = gr_log_open(o->log, o->resume != NULL, e))) return e->status;
-    int status = train_epochs(&t, e);
-    if (status == 0) status = finish(&t, e);
+    if (gr_try(s->arena, &frame)) {
+        run_training(&t, e);
+        gr_end_try(s->arena, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+    }
     gr_progress_clear(&t.progress);
-    gr_log_close(t.log, s, result, status == 0 ? NULL : e);
-    return status;
+    if (t.log) gr_log_close(t.log, s, result, e->status == GR_OK ? NULL : e);
+    return e->status;
 }
 
-int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e)
+static int evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e)
 {
     const gr_want want = {.metrics = true};
     gr_exec *x = gr_session_compile(s, &want, e);
@@ -273,4 +284,13 @@ int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e)
         gr_meter_add(meter, x);
     }
     return more < 0 ? e->status : 0;
+}
+
+int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e)
+{
+    gr_frame frame;
+    if (!gr_try(s->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    int status = evaluate(s, split, meter, e);
+    gr_end_try(s->arena, &frame);
+    return status;
 }
