@@ -30,8 +30,9 @@ typedef struct dot {
     gr_map *clusters;         /* path -> cluster */
     gr_map *edges;            /* those drawn */
     gr_map *where;            /* "%p" of a node -> its cluster */
+    gr_map *numbers;          /* the same -> the int that it is called in the file, alike in every run */
     cluster top;
-    int depth, num_clusters;
+    int depth, num_clusters, num_numbers;
 } dot;
 
 static const char *const fill[PHASES] = {"#d6e6f5", "#fbdcb8", "#cfe8cf"};
@@ -149,6 +150,16 @@ static cluster *descend(dot *d, cluster *c, const char *name, gr_phase phase)
 
 static const char *node_key(const dot *d, const gr_node *n) { return gr_arena_printf(d->a, "%p", (const void *)n); }
 
+static int number_of(dot *d, const gr_node *n)
+{
+    int *number = gr_map_get(d->numbers, node_key(d, n));
+    if (number) return *number;
+    number = GR_NEW(d->a, int);
+    *number = ++d->num_numbers;
+    gr_map_set(d->numbers, node_key(d, n), number);
+    return *number;
+}
+
 /* What a body sees whole is read from where it is made. */
 static bool is_invariant(const gr_node *n)
 {
@@ -243,7 +254,7 @@ static const char *node_label(const dot *d, const gr_node *n)
 static void put_node(dot *d, const gr_node *n)
 {
     const char *result = result_name(n->graph, n);
-    fprintf(d->to, "n%p [", (const void *)n);
+    fprintf(d->to, "n%d [", number_of(d, n));
     put_attr(d, "label", node_label(d, n));
     fprintf(d->to, ", shape=%s, fillcolor=\"%s\", color=\"%s\", style=\"filled,%s%s\"", shape_of(n), fill[n->phase],
             line[n->phase], stroke[n->phase], strcmp(shape_of(n), "box") == 0 ? ",rounded" : "");
@@ -256,7 +267,7 @@ static void put_node(dot *d, const gr_node *n)
 
 static void put_seen(dot *d, const gr_node *n, gr_phase phase)
 {
-    fprintf(d->to, "s%d_%p [", (int)phase, (const void *)n);
+    fprintf(d->to, "s%d_%d [", (int)phase, number_of(d, n));
     put_attr(d, "label", node_label(d, n));
     fprintf(d->to, ", shape=cylinder, fillcolor=white, color=\"%s\", style=\"filled,%s\"];\n", line[phase], stroke[phase]);
 }
@@ -328,7 +339,7 @@ static const gr_value *origin(const gr_value *v)
 static const char *box_of(dot *d, const gr_node *n)
 {
     cluster *c = gr_map_get(d->where, node_key(d, n)), *closed = closed_around(d, c);
-    return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "n%p", (const void *)n);
+    return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "n%d", number_of(d, n));
 }
 
 /* Where an edge of that phase meets n: at the picture's own half, if n is a state. */
@@ -336,7 +347,7 @@ static const char *end_of(dot *d, gr_node *n, gr_phase phase)
 {
     if (n->op->role != GR_ROLE_STATE || n->phase == phase) return box_of(d, n);
     cluster *c = descend(d, &d->top, n->name, phase), *closed = closed_around(d, c);
-    return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "s%d_%p", (int)phase, (void *)n);
+    return closed ? gr_arena_printf(d->a, "c%d", closed->id) : gr_arena_printf(d->a, "s%d_%d", (int)phase, number_of(d, n));
 }
 
 static void put_edge(dot *d, const gr_value *v, gr_node *to, gr_phase phase, const char *extra)
@@ -421,7 +432,7 @@ static bool has_phase(const gr_graph *g, gr_phase phase)
 void gr_dot_write(gr_graph *g, const gr_dot_options *o, FILE *to)
 {
     dot d = {.a = g->arena, .to = to, .clusters = gr_map_create(g->arena), .edges = gr_map_create(g->arena),
-             .where = gr_map_create(g->arena), .depth = o->depth};
+             .where = gr_map_create(g->arena), .numbers = gr_map_create(g->arena), .depth = o->depth};
     place(&d, g, &d.top);
     gather(&d, &d.top);
     fputs("digraph graphrun {\nnode [fontname=\"Helvetica\", fontsize=11, height=0.3, margin=\"0.12,0.05\"];\n"
