@@ -172,6 +172,14 @@ int gr_writer_open(gr_writer *w, const char *path, gr_error *e)
     return gr_set_error(e, error == ENOMEM ? GR_ENOMEM : GR_EIO, "%s: cannot be written: %s", path, strerror(error));
 }
 
+int gr_writer_try(const char *path, gr_error *e)
+{
+    struct stat st;
+    gr_writer w;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return GR_OK;
+    return gr_writer_open(&w, path, e) ? GR_EIO : gr_writer_finish(&w, false, e);
+}
+
 void gr_writer_put(gr_writer *w, const void *data, size_t bytes)
 {
     errno = 0;

@@ -29,6 +29,8 @@ typedef struct gr_writer {
     int error;              /* errno of the first failure */
 } gr_writer;
 int gr_writer_open(gr_writer *w, const char *path, gr_error *e);
+/* Whether `path` could be written now; leaves it as it is. Pipes and devices are not tried. */
+int gr_writer_try(const char *path, gr_error *e);
 void gr_writer_put(gr_writer *w, const void *data, size_t bytes);
 /* Always to be called after a successful open. keep false: throws the file away. */
 int gr_writer_finish(gr_writer *w, bool keep, gr_error *e);

@@ -3,6 +3,7 @@
  * A position is (epoch, batch in it, steps done). With the states it is all that going on
  * bit for bit needs: random numbers and the order of data are functions of it and the seed. */
 #include "train/loop.h"
+#include "io/file.h"
 #include "train/log.h"
 #include "train/progress.h"
 
@@ -93,14 +94,16 @@ static int read_position(trainer *t, gr_error *e)
 
 /* ---- reports ---- */
 
+/* Within an epoch the step says where. */
 static void report(trainer *t, const gr_meter *valid)
 {
+    bool within = t->report || t->batch > 0;
     char text[1024], more[1024] = "";
     gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
     if (valid) gr_meter_print(valid, t->session->recipe, more, sizeof more);
     gr_progress_clear(&t->progress);
-    fprintf(t->options->out, "%s %lld  %s%s%s\n", t->report ? "step" : "epoch",
-            (long long)(t->report ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
+    fprintf(t->options->out, "%s %lld  %s%s%s\n", within ? "step" : "epoch",
+            (long long)(within ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
     fflush(t->options->out);
     const gr_log_position at = {t->epoch, t->step, t->lr, t->result->seconds, t->result->tokens};
     gr_log_report(t->log, t->session, t->meter, valid, &at);
@@ -202,8 +205,18 @@ static int set_bounds(trainer *t, gr_error *e)
                             "or --epochs or --steps");
     int64_t per_epoch = batches_per_epoch(t), total = t->steps >= 0 ? t->steps : t->epochs * per_epoch;
     if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
+    if (o->resume && reached(t) && !o->quiet)
+        fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
+                "say how far to go\n", o->resume, (long long)t->step, (long long)t->epoch);
     gr_progress_start(&t->progress, o->quiet, t->step, total);
     return 0;
+}
+
+/* A path that cannot be written is to be known before hours of training, not after. */
+static int try_paths(const gr_train_options *o, gr_error *e)
+{
+    if (o->save && gr_writer_try(o->save, e)) return e->status;
+    return o->checkpoint && gr_writer_try(o->checkpoint, e) ? (int)e->status : 0;
 }
 
 static int prepare(trainer *t, gr_error *e)
@@ -213,6 +226,7 @@ static int prepare(trainer *t, gr_error *e)
     if (!s->recipe->minimize || !s->recipe->optimizer.op)
         return gr_set_error(e, GR_EINVAL, "%s has no `train` section; write train: {minimize: NODE, optimizer: {op: SGD, "
                             "lr: 0.1}, epochs: 10}", gr_model_path(s->model));
+    if (try_paths(t->options, e)) return e->status;
     if (t->options->resume && gr_session_read_weights(s, t->options->resume, true, e)) return e->status;
     t->meter = gr_meter_create(s);
     if (s->data && gr_data_has_split(s->data, "valid")) t->valid = gr_meter_create(s);
@@ -226,12 +240,13 @@ static int prepare(trainer *t, gr_error *e)
 static int finish(trainer *t, gr_error *e)
 {
     const gr_train_options *o = t->options;
-    if (t->meter->batches && (t->report || stop_asked(t))) report(t, NULL);
-    gr_progress_clear(&t->progress);
     t->result->epochs = t->epoch;
     t->result->steps = t->step;
     t->result->stopped = stop_asked(t);
+    /* A report clears the sums that the checkpoint keeps. */
     if (o->checkpoint && write_checkpoint(t, e)) return e->status;
+    if (t->meter->batches && (t->report || t->result->stopped)) report(t, NULL);
+    gr_progress_clear(&t->progress);
     if (o->save && gr_session_save(t->session, t->exec, o->save, e)) return e->status;
     if (!t->result->stopped || o->quiet) return 0;
     fprintf(stderr, "graphrun: stopped after step %lld%s%s%s%s\n", (long long)t->step, o->checkpoint ? "; wrote " : "",
