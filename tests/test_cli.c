@@ -63,6 +63,9 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("train %s --epoch 2", HELLO), 0); /* an unambiguous beginning of an option */
     CU_ASSERT_EQUAL(graphrun("train %s --epocs 2", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "did you mean --epochs"));
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs", HELLO), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--epochs needs a value"));
+    CU_ASSERT_EQUAL(graphrun("train -h"), 0);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);
@@ -71,6 +74,9 @@ static void exit_codes(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "/nowhere/at_all.yaml"));
     CU_ASSERT_EQUAL(graphrun("train %s --weights /nowhere/w.safetensors", HELLO), 1);
     CU_ASSERT_EQUAL(graphrun("train %s --save /nowhere/w.safetensors", HELLO), 1);
+    CU_ASSERT_STRING_EQUAL(out_text, ""); /* said before training, not after */
+    CU_ASSERT_EQUAL(graphrun("train %s --checkpoint /nowhere/w.ckpt", HELLO), 1);
+    CU_ASSERT_STRING_EQUAL(out_text, "");
     CU_ASSERT_EQUAL(graphrun("dot %s --after hoisting", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "hoist"));
     CU_ASSERT_EQUAL(graphrun("train %s --set nothing=1", HELLO), 1);
@@ -94,6 +100,10 @@ static void names_that_are_not_there_are_listed(void)
     CU_ASSERT_EQUAL(graphrun("run %s --input z=a.npy", HELLO), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "it has: x, y"));
     CU_ASSERT_EQUAL(graphrun("run %s --grad nothing_such", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("run %s --fetch leters", HELLO), 1);
+    CU_ASSERT_STRING_EQUAL(err_text, "graphrun: error: the model has no value called 'leters'; did you mean 'letters'?\n");
+    CU_ASSERT_EQUAL(graphrun("ops lstm"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "did you mean 'LSTM'?"));
     CU_ASSERT_EQUAL(graphrun("ops Tahn"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
     CU_ASSERT_EQUAL(graphrun("ops Tanh"), 0);
@@ -214,10 +224,74 @@ static void interrupt_saves(void)
     free(said);
 }
 
+/* An epoch that was interrupted is reported, in the end, as if it had not been. */
+static void reports_survive_an_interruption(void)
+{
+    const char *model = text_model(), *checkpoint = temp_path("within.ckpt"), *out = temp_path("within.out");
+    char command[2048];
+    snprintf(command, sizeof command, "'%s/tools/graphrun' train %s --epochs 1000000 --checkpoint %s >%s 2>/dev/null & "
+             "pid=$!; while [ ! -s %s ]; do sleep 0.01; done; kill -INT $pid; wait $pid", GR_BUILD_DIR, model, checkpoint,
+             out, out);
+    CU_ASSERT_EQUAL(system(command), 0);
+    char *said = read_text(out, NULL);
+    long epoch = 0;
+    for (const char *at = said; (at = strstr(at, "epoch ")); at++) epoch = atol(at + strlen("epoch "));
+    free(said);
+    CU_ASSERT(epoch > 0);
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs %ld --resume %s", model, epoch + 1, checkpoint), 0);
+    char resumed[256];
+    snprintf(resumed, sizeof resumed, "\n%s", out_text);
+    CU_ASSERT_EQUAL(lines(out_text), 1);
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs %ld", model, epoch + 1), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, resumed));
+    CU_ASSERT_EQUAL(graphrun("train %s --epochs %ld --resume %s", model, epoch, checkpoint), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "nothing is left to train"));
+}
+
+static void check_says_each_mistake_once(void)
+{
+    static const struct { const char *text, *message; } mistake[] = {
+        {"data: {op: CharText, path: /nowhere/at_all.txt}\n"
+         "vars: {batch: 2, time: 3}\ngraph:\n  x: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+         "  y: {op: OneHot, in: x, num_classes: $data.vocab}\n", "/nowhere/at_all.txt"},
+        {"data: {op: Inline, values: {x: [[1, 2]]}}\n"
+         "graph:\n  x: {op: Input, shape: [batch, time], dtype: int32, from: data.z}\n", "no field 'z'"},
+        {"graph:\n  x: {op: Fill, shape: [2], valu: 3}\n", "did you mean 'value'?"},
+        {"graph:\n  x: {op: Ones, shape: [2, 3, 4]}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: zeroes, size: 4, "
+         "next: n}}, step: {n: {op: Add, in: [h, v]}}, out: {output: n}}\n  z: {op: Sum, in: y.output}\n", "called 'zeroes'"},
+        {"graph:\n  x: {op: Parameter, shape: [2], init: {op: Ones}}\n  y: {op: Sum, in: x}\n"
+         "train: {minimise: y, optimizer: {op: SGD, lr: 1}}\n", "did you mean 'minimize'?"},
+        {"graph:\n  x: {op: Ones, shape: [2, 3]}\n  y: {op: Linear, in: x, out_features: 1000000000000}\n", "must be at most"},
+    };
+    for (size_t i = 0; i < sizeof mistake / sizeof *mistake; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "graphrun: 1\nname: once\n%s", mistake[i].text);
+        CU_ASSERT_EQUAL(graphrun("check %s", temp_file("once.yaml", text)), 1);
+        const char *first = strstr(err_text, ": error: ");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+        CU_ASSERT_PTR_NOT_NULL(strstr(first, mistake[i].message));
+        CU_ASSERT_PTR_NULL(strstr(first + 1, ": error: "));
+        if (strstr(first + 1, ": error: ") || !strstr(first, mistake[i].message)) fprintf(stderr, "\n%s", err_text);
+    }
+}
+
+static void indices_out_of_range_are_named(void)
+{
+    const char *model = temp_file("index.yaml", "graphrun: 1\nname: index\ndata: {op: Inline, values: {x: [[1, 7]]}}\n"
+                                  "graph:\n  x: {op: Input, shape: [batch, time], dtype: int32, from: data.x}\n"
+                                  "  e: {op: Embedding, in: x, num_embeddings: 4, embedding_dim: 2}\n"
+                                  "  l: {op: Sum, in: e}\n"
+                                  "train: {minimize: l, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
+    CU_ASSERT_EQUAL(graphrun("train %s", model), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "an index that is out of range gives NaN"));
+}
+
 static void graphs_are_drawn(void)
 {
     CU_ASSERT_EQUAL(graphrun("dot %s", HELLO), 0);
     CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
+    CU_ASSERT_PTR_NULL(strstr(out_text, "0x")); /* an address would differ from run to run */
     for (const gr_pass *p = gr_passes; p->name; p++) {
         CU_ASSERT_EQUAL(graphrun("dot %s --after %s", HELLO, p->name), 0);
         CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
@@ -237,5 +311,8 @@ void test_cli(void)
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "saved weights generate text", weights_generate_text);
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
+    CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);
+    CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
+    CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
 }

@@ -30,7 +30,7 @@ static int common_options(cli_common *c, cli_option *to)
         {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"},
         {"dtype", 0, CLI_TEXT, &c->dtype, "TYPE", "float32 or float64"},
         {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"},
-        {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no progress"},
+        {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no notes on standard error, errors apart"},
     };
     memcpy(to, list, sizeof list);
     return (int)(sizeof list / sizeof *list);
@@ -55,7 +55,7 @@ static void print_options(const cli_option *o, int n)
 
 static void print_help(const cli_command *self, const cli_option *all, int own, int total)
 {
-    printf("usage: graphrun %s %s\n%s\n", self->name, self->usage, self->summary);
+    printf("usage: graphrun %s%s%s\n%s\n", self->name, *self->name ? " " : "", self->usage, self->summary);
     if (own) printf("\noptions:\n");
     print_options(all, own);
     printf("\neverywhere:\n");
@@ -113,8 +113,8 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
 {
     cli_option all[MAX_OPTIONS];
     struct option table[MAX_OPTIONS + 3] = {{0}};
-    char letters[2 * MAX_OPTIONS + 2] = "";
-    int mine = count_own(own), total, used = 0;
+    char letters[2 * MAX_OPTIONS + 3] = "h";
+    int mine = count_own(own), total, used = 1;
     memcpy(all, own, (size_t)mine * sizeof *own);
     total = mine + common_options(common, all + mine);
     for (int i = 0; i < total; i++) {
@@ -136,8 +136,8 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
             if (all[k].letter == c) i = k;
         if (c == '?' || i < 0) {
             const char *text = argv[optind - 1], *near = unknown_option(all, total, text);
-            return cli_misuse(self, "option '%s' is not known here or lacks its value%s%s", text,
-                              near ? "; did you mean --" : "", near ? near : "");
+            if (c == '?' && optopt >= 256) return cli_misuse(self, "%s needs a value", text);
+            return cli_misuse(self, "there is no option '%s' here%s%s", text, near ? "; did you mean --" : "", near ? near : "");
         }
         int done = set_option(self, &all[i], optarg);
         if (done >= 0) return done;
@@ -170,7 +170,7 @@ int cli_misuse(const cli_command *self, const char *fmt, ...)
     fputs("graphrun: ", stderr);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    fprintf(stderr, "\nusage: graphrun %s %s\n", self->name, self->usage);
+    fprintf(stderr, "\nusage: graphrun %s%s%s\n", self->name, *self->name ? " " : "", self->usage);
     return EXIT_USAGE;
 }
 

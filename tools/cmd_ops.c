@@ -23,7 +23,7 @@ static void print_attr(const gr_attr_spec *a)
     printf("  %-20s %s", a->name, any ? "any value" : a->kind == GR_ATTR_CHOICE ? a->choices : kind[a->kind]);
     if (!a->fallback) printf(", must be given");
     else if (strcmp(a->fallback, "~") != 0) printf(", default %s", a->fallback);
-    if (a->min != 0 || a->max != 0) printf(", from %g to %g", a->min, a->max);
+    if (a->min != 0 || a->max != 0) printf(", from %.10g to %.10g", a->min, a->max);
     if (a->doc && *a->doc) printf("\n  %-20s %s", "", a->doc);
     printf("\n");
 }

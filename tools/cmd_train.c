@@ -30,7 +30,7 @@ static int run_training(const train_args *a, gr_session *s, bool then_generate)
     gr_train_result r;
     int code = gr_train(s, &t, &r, &e) ? cli_fail(&e) : EXIT_DONE;
     if (code == EXIT_DONE && !a->common.quiet && r.seconds > 0)
-        fprintf(stderr, "%lld steps in %.2f s, %.0f %s a second\n", (long long)r.steps, r.seconds,
+        fprintf(stderr, "%lld %s in %.2f s, %.0f %s a second\n", (long long)r.steps, r.steps == 1 ? "step" : "steps", r.seconds,
                 (r.tokens ? (double)r.tokens : (double)r.steps) / r.seconds, r.tokens ? "tokens" : "steps");
     if (code == EXIT_DONE && then_generate && !r.stopped && s->recipe->generate.feed) {
         gr_generate_options g = gr_generate_defaults(s);

@@ -2,10 +2,11 @@
  *
  * Both are composites, so graphrun differentiates, hoists and fuses them as its own. The
  * cell computes what graphs/minimal_gated_unit.yaml writes in YAML. Built with the project;
- * by hand, for any plugin:
+ * by hand, in the folder of the sources (where graphrun is installed, $(pkg-config --cflags
+ * graphrun) says what -Iinclude says here):
  *
- *     cc -shared -fPIC $(pkg-config --cflags graphrun) minimal_gated.c -o minimal_gated.so
- *     graphrun train MODEL.yaml --plugin ./minimal_gated.so
+ *     cc -shared -fPIC -Iinclude graphs/plugins/minimal_gated.c -o minimal_gated.so
+ *     tools/run train MODEL.yaml --plugin ./minimal_gated.so
  */
 #include <graphrun/op.h>
 

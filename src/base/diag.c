@@ -1,6 +1,7 @@
 /* diag.c - collecting diagnostics and printing them with their source lines. */
 #include "base/diag.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,8 @@ static void print_entry(const entry *e, FILE *to)
         fprintf(to, "%s:%d:%d: ", e->at.source->name, e->at.line, e->at.column);
     else if (e->at.source)
         fprintf(to, "%s: ", e->at.source->name);
+    else
+        fprintf(to, "graphrun: ");
     fprintf(to, "%s: %s\n", e->note ? "note" : "error", e->text);
     if (e->at.source && e->at.source->text && e->at.line > 0) print_caret(&e->at, to);
 }
@@ -152,7 +155,9 @@ const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at)
     return text;
 }
 
-/* Edit distance with transpositions; gives up beyond 63 characters. */
+static int folded(char c) { return tolower((unsigned char)c); }
+
+/* Edit distance with transpositions, whatever the case; gives up beyond 63 characters. */
 static int distance(const char *a, const char *b)
 {
     enum { MAX = 64 };
@@ -163,10 +168,11 @@ static int distance(const char *a, const char *b)
         int *now = d[i % 3], *up = d[(i + 2) % 3], *upper = d[(i + 1) % 3];
         now[0] = i;
         for (int j = 1; j <= lb; j++) {
-            int cost = up[j - 1] + (a[i - 1] != b[j - 1]);
+            int cost = up[j - 1] + (folded(a[i - 1]) != folded(b[j - 1]));
             if (up[j] + 1 < cost) cost = up[j] + 1;
             if (now[j - 1] + 1 < cost) cost = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && upper[j - 2] + 1 < cost)
+            if (i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) &&
+                folded(a[i - 2]) == folded(b[j - 1]) && upper[j - 2] + 1 < cost)
                 cost = upper[j - 2] + 1;
             now[j] = cost;
         }

@@ -34,8 +34,9 @@ static int in_range(parser *p, double v)
 {
     const gr_attr_spec *s = p->spec;
     if ((s->min == 0 && s->max == 0) || (v >= s->min && v <= s->max)) return 0;
-    if (s->max >= 1e9 && v < s->min) p->why = gr_arena_printf(p->arena, "must be at least %g, not %g", s->min, v);
-    else p->why = gr_arena_printf(p->arena, "must be from %g to %g, not %g", s->min, s->max, v);
+    if (s->max >= 1e9 && v > s->max) p->why = gr_arena_printf(p->arena, "must be at most %.10g, not %.10g", s->max, v);
+    else if (s->max >= 1e9) p->why = gr_arena_printf(p->arena, "must be at least %.10g, not %.10g", s->min, v);
+    else p->why = gr_arena_printf(p->arena, "must be from %.10g to %.10g, not %.10g", s->min, s->max, v);
     return -1;
 }
 

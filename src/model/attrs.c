@@ -192,8 +192,16 @@ static int find_spec(const gr_attr_spec *specs, const char *name)
     return -1;
 }
 
+/* The attribute that the name was likely meant for is not reported as missing too. */
+static void mark_meant(const gr_attr_spec *specs, const char *const *names, const char *name, bool *seen)
+{
+    const char *near = gr_nearest(name, names);
+    int i = near ? find_spec(specs, near) : -1;
+    if (i >= 0) seen[i] = true;
+}
+
 static void unknown_key(gr_model *m, const gr_doc *d, const gr_attr_spec *specs, const char *what,
-                        const char *const *skip)
+                        const char *const *skip, bool *seen)
 {
     const char **names = NULL;
     int count = 0, cap = 0;
@@ -201,6 +209,7 @@ static void unknown_key(gr_model *m, const gr_doc *d, const gr_attr_spec *specs,
     for (; skip && *skip; skip++) *GR_PUSH(m->arena, names, count, cap) = *skip;
     *GR_PUSH(m->arena, names, count, cap) = NULL;
     gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest(m->arena, d->key, names));
+    mark_meant(specs, names, d->key, seen);
 }
 
 gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec *specs, const char *what,
@@ -218,7 +227,7 @@ gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec
         int i = find_spec(specs, d->key);
         if (listed(skip, d->key) || !strcmp(d->key, "op")) continue;
         if (i < 0) {
-            unknown_key(m, d, specs, what, skip);
+            unknown_key(m, d, specs, what, skip, seen);
             gr_mention(m, s, d);
             failed = true;
             continue;

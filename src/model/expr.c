@@ -111,6 +111,7 @@ void gr_unknown_name(gr_model *m, gr_scope *s, gr_loc at, const char *name)
     const char *const *names = known_names(a, s);
     const char *near = gr_nearest(name, names);
     if (near) gr_binding_mention(m, gr_scope_find(s, near)); /* likely what was meant */
+    if (!strncmp(name, "data.", 5) && m->no_facts) return;
     if (!strncmp(name, "data.", 5) && !has_facts(s))
         gr_diag_error(m->diag, at, "'%s' is not known: %s; --set %s=N gives it", name,
                       gr_doc_peek(m->root, "data") ? "the data source does not tell" : "there is no section 'data'",

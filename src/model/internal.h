@@ -60,6 +60,7 @@ struct gr_model {
     gr_model_input *inputs; int num_inputs, cap_inputs; /* filled by gr_model_graph */
     int depth;         /* of vars being evaluated that refer to each other */
     void *build;       /* build.c's own */
+    bool no_facts;     /* the data source failed */
 };
 
 /* ---- scopes ---- */

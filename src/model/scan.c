@@ -108,9 +108,11 @@ static void read_carry(gr_body *b, gr_item *it, ports *p, gr_doc *d, scan_carry 
     c->size = gr_doc_get(d, "size");
     c->next = gr_doc_get(d, "next");
     bool zeros = !init || (init->kind == GR_DOC_SCALAR && strcmp(init->text, "zeros") == 0);
+    /* "zeroes" names no node, and saying so is enough. */
+    bool misspelt = !zeros && init->kind == GR_DOC_SCALAR && gr_nearest(init->text, (const char *const[]){"zeros", NULL});
     const char *missing = !c->next ? "a carry needs 'next', the node of the step that gives its next value"
                         : zeros && !c->size ? "a carry that starts from zeros needs 'size', the length of its last axis"
-                        : !zeros && c->size ? "a carry that starts from a value has its size; leave out 'size'" : NULL;
+                        : !zeros && !misspelt && c->size ? "a carry that starts from a value has its size; leave out 'size'" : NULL;
     if (missing) gr_diag_error(b->m->diag, d->key_at, "%s", missing);
     it->bad |= missing != NULL;
     if (zeros) return;

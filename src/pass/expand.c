@@ -180,8 +180,8 @@ static gr_value *require(gr_graph *g, const char *name)
     gr_value *v = gr_find_value(g, name);
     if (v) return v;
     const char *near = gr_nearest(name, name_table(g));
-    gr_diag_error(g->diag, (gr_loc){NULL, 0, 0, 0}, "the model has no value called '%s'%s%s%s; it has: %s", name,
-                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", all_names(g));
+    if (near) gr_diag_error(g->diag, (gr_loc){NULL, 0, 0, 0}, "the model has no value called '%s'; did you mean '%s'?", name, near);
+    else gr_diag_error(g->diag, (gr_loc){NULL, 0, 0, 0}, "the model has no value called '%s'; it has: %s", name, all_names(g));
     return NULL;
 }
 

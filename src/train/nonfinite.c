@@ -74,6 +74,15 @@ static void look_at(const gr_exec *x, int i, found *best)
     if (earlier(&f, best)) *best = f;
 }
 
+/* Lookups and losses of classes answer an index that is out of range with NaN. */
+static const char *likely_cause(const found *f)
+{
+    const gr_node *n = f->value->node;
+    for (int i = 0; isnan(f->number) && n->op->role != GR_ROLE_FUSED && i < n->num_in; i++)
+        if (n->in[i] && n->in[i]->type.dtype == GR_INT32) return "; an index that is out of range gives NaN";
+    return "";
+}
+
 static void say(const gr_exec *x, const found *f, int64_t step, gr_error *e)
 {
     const gr_scan *scan = f->value->node->scan;
@@ -90,8 +99,8 @@ static void say(const gr_exec *x, const found *f, int64_t step, gr_error *e)
         gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s at time step %lld",
                      (long long)step, what, name, phase, (long long)f->time);
     else
-        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s", (long long)step,
-                     what, name, phase);
+        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s%s", (long long)step,
+                     what, name, phase, likely_cause(f));
 }
 
 void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e)

@@ -124,6 +124,17 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
 static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm",
                                          "epochs", "steps", "carry", NULL};
 
+/* Says that `key` is missing, unless another one was likely meant to be it, of which
+ * gr_model_check_keys has told. */
+static void missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
+{
+    for (int i = 0; i < map->count; i++) {
+        const char *near = gr_nearest(map->item[i]->key, keys);
+        if (near && strcmp(near, key) == 0) return;
+    }
+    gr_diag_error(gr_model_diag(m), map->key_at, "missing key '%s'%s", key, what);
+}
+
 static void read_train(gr_model *m, gr_recipe *r)
 {
     gr_doc *train = gr_model_section(m, "train");
@@ -135,9 +146,9 @@ static void read_train(gr_model *m, gr_recipe *r)
     }
     gr_model_check_keys(m, train, "train", train_keys);
     gr_doc *loss = gr_doc_get(train, "minimize"), *opt = gr_doc_get(train, "optimizer");
-    if (!loss) gr_diag_error(diag, train->key_at, "missing key 'minimize': the name of the loss");
+    if (!loss) missing_key(m, train, train_keys, "minimize", ": the name of the loss");
     else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
-    if (!opt) gr_diag_error(diag, train->key_at, "missing key 'optimizer', as in {op: SGD, lr: 0.1}");
+    if (!opt) missing_key(m, train, train_keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
     else if (read_call(m, opt, is_optimiser, "optimizer", NULL, &r->optimizer)) {
         int lr = gr_op_attr(r->optimizer.op, "lr");
         r->lr = lr < 0 ? 0 : r->optimizer.attr[lr].f;
@@ -292,9 +303,9 @@ static void read_generate(gr_model *m, gr_recipe *r)
     }
     gr_model_check_keys(m, d, "generate", generate_keys);
     if ((x = gr_doc_get(d, "feed"))) g->feed = gr_model_text(m, x);
-    else gr_diag_error(gr_model_diag(m), d->key_at, "missing key 'feed': the Input that gets what was chosen");
+    else missing_key(m, d, generate_keys, "feed", ": the Input that gets what was chosen");
     if ((x = gr_doc_get(d, "from"))) g->from = gr_model_text(m, x);
-    else gr_diag_error(gr_model_diag(m), d->key_at, "missing key 'from': the logits to choose from");
+    else missing_key(m, d, generate_keys, "from", ": the logits to choose from");
     if ((x = gr_doc_get(d, "prompt"))) g->prompt = gr_model_text(m, x);
     if ((x = gr_doc_get(d, "temperature"))) gr_model_float(m, x, &g->temperature);
     read_count(m, d, "length", &g->length);

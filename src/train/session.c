@@ -19,6 +19,7 @@ static int open_data(gr_session *s, gr_error *e)
     gr_data_options o = {.seed = s->options.seed, .facts_only = s->options.facts_only,
                          .metadata = gr_tensors_metadata(&s->loaded, "data")};
     s->data = gr_data_open(s->model, section, &o, e);
+    if (!s->data) gr_model_no_facts(s->model);
     return s->data || (gr_diag_count(s->diag) > 0 && e->status == GR_OK) ? 0 : -1;
 }
 
@@ -48,7 +49,8 @@ static void take_axes(gr_session *s)
         const gr_model_input *in = &s->inputs[i];
         int f = find_field(s, in);
         if (f < 0) {
-            if (in->from && s->data && !s->options.facts_only) unknown_field(s, in);
+            const gr_field *known; /* without files a source may have none to tell of */
+            if (in->from && s->data && gr_data_fields(s->data, &known) > 0) unknown_field(s, in);
             continue;
         }
         const gr_field *list;
