@@ -100,19 +100,12 @@ gr_val op_number(gr_ctx *c, double value)
     return gr_emit(c, "Fill", NULL, 0, NULL, "shape=[], value=%.17g", value);
 }
 
-gr_val op_zeros(gr_ctx *c, const gr_type *t)
-{
-    return gr_emit(c, "Fill", NULL, 0, NULL, "shape=%s, value=0", op_ints(c, t->rank, t->dim));
-}
-
 gr_val op_reshape(gr_ctx *c, gr_val v, int rank, const int64_t *dim)
 {
     const gr_type *t = gr_type_of(c, v);
     if (t->rank == rank && memcmp(t->dim, dim, sizeof *dim * (size_t)rank) == 0) return v;
     return gr_emit(c, "Reshape", NULL, 1, &v, "shape=%s", op_ints(c, rank, dim));
 }
-
-gr_val op_transpose(gr_ctx *c, gr_val v) { return gr_emit(c, "Transpose", NULL, 1, &v, "dim0=-2, dim1=-1"); }
 
 gr_val op_sum_to(gr_ctx *c, gr_val v, const gr_type *t)
 {

@@ -28,9 +28,7 @@ int op_need_float(gr_ctx *c, int port);
 int op_need_int(gr_ctx *c, int port);
 
 gr_val op_number(gr_ctx *c, double value); /* a real scalar */
-gr_val op_zeros(gr_ctx *c, const gr_type *t);
 gr_val op_reshape(gr_ctx *c, gr_val v, int rank, const int64_t *dim); /* v itself if it has them */
-gr_val op_transpose(gr_ctx *c, gr_val v); /* of the last two axes */
 gr_val op_sum_to(gr_ctx *c, gr_val v, const gr_type *t); /* undoes broadcasting */
 /* The type of input 0 of a view, whose context is const. */
 const gr_type *op_view_input(const gr_ctx *c);

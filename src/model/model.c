@@ -19,7 +19,6 @@ const char *gr_model_path(const gr_model *m) { return m->path; }
 gr_doc *gr_model_section(gr_model *m, const char *name) { return gr_doc_get(m->root, name); }
 gr_var gr_model_eval(gr_model *m, gr_doc *d) { return gr_eval(m, m->scope, d); }
 int gr_model_float(gr_model *m, gr_doc *d, double *out) { return gr_eval_float(m, m->scope, d, out); }
-int gr_model_bool(gr_model *m, gr_doc *d, bool *out) { return gr_eval_bool(m, m->scope, d, out); }
 const char *gr_model_text(gr_model *m, gr_doc *d) { return gr_eval_text(m, m->scope, d); }
 
 int gr_model_int(gr_model *m, gr_doc *d, int64_t min, int64_t *out)

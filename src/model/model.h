@@ -56,7 +56,6 @@ gr_var gr_model_var(gr_model *m, const char *name);
 gr_var gr_model_eval(gr_model *m, gr_doc *d);
 int gr_model_int(gr_model *m, gr_doc *d, int64_t min, int64_t *out);
 int gr_model_float(gr_model *m, gr_doc *d, double *out);
-int gr_model_bool(gr_model *m, gr_doc *d, bool *out);
 const char *gr_model_text(gr_model *m, gr_doc *d); /* NULL after an error */
 /* A path in the document, made relative to the file's folder unless absolute. */
 const char *gr_model_file(gr_model *m, gr_doc *d);
