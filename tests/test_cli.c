@@ -127,6 +127,15 @@ static void run_feeds_and_fetches(void)
     gr_arena_destroy(a);
 }
 
+/* A full disk is told. */
+static void what_cannot_be_written_fails(void)
+{
+    CU_ASSERT_EQUAL(graphrun("train %s --quiet --log /dev/full", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "log cannot be written"));
+    CU_ASSERT_EQUAL(graphrun("train %s --quiet --save /dev/full", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("ops Linear 2>/dev/null >/dev/full #"), 1); /* # hides where output goes else */
+}
+
 /* Whole numbers may come as floats; others are no tokens. */
 static void floats_are_fed_as_integers_if_they_are_whole(void)
 {
@@ -306,6 +315,7 @@ void test_cli(void)
     CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "run feeds, fetches and differentiates", run_feeds_and_fetches);
+    CU_add_test(s, "what cannot be written fails", what_cannot_be_written_fails);
     CU_add_test(s, "floats are fed as integers if they are whole", floats_are_fed_as_integers_if_they_are_whole);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);

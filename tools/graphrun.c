@@ -1,6 +1,7 @@
 /* graphrun.c - the command. */
 #include "cli.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
     if (argc < 2) {
         print_usage(stderr);
@@ -63,4 +64,13 @@ int main(int argc, char **argv)
     if (c) return c->run(argc - 1, argv + 1);
     if (argv[1][0] == '-' || access(argv[1], F_OK) == 0 || strchr(argv[1], '.')) return cmd_default(argc, argv);
     return unknown_command(argv[1]);
+}
+
+/* What was printed may still wait to be written. */
+int main(int argc, char **argv)
+{
+    int code = run_command(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "graphrun: error: standard output cannot be written: %s\n", strerror(errno));
+    return code ? code : EXIT_MODEL;
 }

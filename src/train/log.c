@@ -57,16 +57,18 @@ void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr
     write_line(log, line);
 }
 
-void gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, const gr_error *e)
+int gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, gr_error *e)
 {
-    if (!log) return;
+    if (!log) return 0;
     json_t *line = json_object();
     json_object_set_new(line, "event", json_string("end"));
     json_object_set_new(line, "model", json_string(gr_model_name(s->model)));
     json_object_set_new(line, "steps", json_integer(r->steps));
     json_object_set_new(line, "stopped", json_boolean(r->stopped));
-    json_object_set_new(line, "error", e ? json_string(e->message) : json_null());
+    json_object_set_new(line, "error", e->status ? json_string(e->message) : json_null());
     write_line(log, line);
-    fclose(log->file);
+    bool failed = ferror(log->file);
+    if (fclose(log->file)) failed = true;
     gr_free(log);
+    return failed && !e->status ? gr_set_error(e, GR_EIO, "the log cannot be written: %s", strerror(errno)) : 0;
 }

@@ -275,7 +275,7 @@ int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, 
         gr_set_error(e, GR_ENOMEM, "out of memory");
     }
     gr_progress_clear(&t.progress);
-    if (t.log) gr_log_close(t.log, s, result, e->status == GR_OK ? NULL : e);
+    gr_log_close(t.log, s, result, e);
     return e->status;
 }
 
