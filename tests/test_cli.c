@@ -107,6 +107,10 @@ static void names_that_are_not_there_are_listed(void)
     CU_ASSERT_EQUAL(graphrun("ops Tahn"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
     CU_ASSERT_EQUAL(graphrun("ops Tanh"), 0);
+    CU_ASSERT_EQUAL(graphrun("ops"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nCharText "));
+    CU_ASSERT_EQUAL(graphrun("ops CharText"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "max_chars"));
 }
 
 static void run_feeds_and_fetches(void)
@@ -206,6 +210,8 @@ static void weights_generate_text(void)
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt 'fgh' --length 2", model, weights), 0);
     CU_ASSERT_STRING_EQUAL(out_text, "fghij\n");
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --temperature 0.1 --top-k 2 --length 40", model, weights), 0);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt '' --length 2", model, weights), 0);
+    CU_ASSERT_EQUAL(strlen(out_text), 3);
     CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 1);
     text_model();
     CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 0);
@@ -285,6 +291,21 @@ static void check_says_each_mistake_once(void)
     }
 }
 
+static void mistakes_of_a_scan_are_placed(void)
+{
+    static const char scan[] = "graphrun: 1\nname: places\nvars: {time: 2}\ngraph:\n  x: {op: Input, shape: [time, 3, 4]}\n  y:\n"
+                               "    op: Scan\n    in: {v: x}\n    over: %s\n    carry:\n      h: {init: zeros, size: %d, next: n}\n"
+                               "    step:\n      n: {op: Add, in: [h, v]}\n    out: {output: n}\n  z: {op: Sum, in: y.output}\n";
+    char text[1024];
+    snprintf(text, sizeof text, scan, "tiem", 4);
+    CU_ASSERT_EQUAL(graphrun("check %s", temp_file("place.yaml", text)), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "place.yaml:9:11: error: the Scan 'y' runs over 'tiem'"));
+    snprintf(text, sizeof text, scan, "time", 5);
+    CU_ASSERT_EQUAL(graphrun("check %s", temp_file("place.yaml", text)), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "place.yaml:13:"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "place.yaml:11:7: note: 'h'"));
+}
+
 static void indices_out_of_range_are_named(void)
 {
     const char *model = temp_file("index.yaml", "graphrun: 1\nname: index\ndata: {op: Inline, values: {x: [[1, 7]]}}\n"
@@ -300,6 +321,9 @@ static void graphs_are_drawn(void)
 {
     CU_ASSERT_EQUAL(graphrun("dot %s", HELLO), 0);
     CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
+    CU_ASSERT_EQUAL(graphrun("dot %s -o /nowhere/a.svg", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "graphrun: error: /nowhere/a.svg"));
+    CU_ASSERT_EQUAL(graphrun("dot %s", HELLO), 0);
     CU_ASSERT_PTR_NULL(strstr(out_text, "0x")); /* an address would differ from run to run */
     for (const gr_pass *p = gr_passes; p->name; p++) {
         CU_ASSERT_EQUAL(graphrun("dot %s --after %s", HELLO, p->name), 0);
@@ -323,6 +347,7 @@ void test_cli(void)
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
     CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);
     CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
+    CU_add_test(s, "mistakes of a Scan are placed", mistakes_of_a_scan_are_placed);
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
 }

@@ -1,5 +1,6 @@
 /* cmd_dot.c - graphrun dot: the graph at any arrow of the pipeline, for Graphviz. */
 #include "cli.h"
+#include "io/file.h"
 #include "report/dot.h"
 
 #include <errno.h>
@@ -72,6 +73,8 @@ static int draw(gr_session *s, void *data)
         gr_diag_print(s->diag, stderr);
         return EXIT_MODEL;
     }
+    gr_error e = {0};
+    if (a->file && gr_writer_try(a->file, &e)) return cli_fail(&e);
     const gr_dot_options o = {.title = gr_model_name(s->model), .depth = (int)a->depth};
     const char *format = picture_format(a->file);
     return format ? write_picture(g, &o, a->file, format) : write_file(g, &o, a->file);

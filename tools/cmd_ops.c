@@ -1,5 +1,6 @@
 /* cmd_ops.c - graphrun ops: the reference, printed from the descriptors. */
 #include "cli.h"
+#include "data/desc.h"
 #include "model/body.h"
 #include "graph/graph.h"
 
@@ -53,13 +54,33 @@ static int list_ops(const gr_registry *r)
     qsort(all, (size_t)n, sizeof *all, by_name);
     for (int i = 0; i < n; i++) printf("%-22s %s\n", all[i]->name, all[i]->summary ? all[i]->summary : "");
     free(all);
+    printf("\ndata sources:\n");
+    for (int i = 0; gr_sources[i]; i++) printf("%-22s %s\n", gr_sources[i]->name, gr_sources[i]->summary);
     return EXIT_DONE;
+}
+
+static void print_source(const gr_source_desc *s)
+{
+    printf("%s - %s\n\nkeys of `data`: ", s->name, s->summary);
+    for (int i = 0; s->keys && s->keys[i]; i++) printf("%s%s", i ? ", " : "", s->keys[i]);
+    if (s->attrs && s->attrs->name) printf("\n\nattributes:");
+    printf("\n");
+    for (const gr_attr_spec *a = s->attrs; a && a->name; a++) print_attr(a);
+}
+
+static const gr_source_desc *find_source(const char *name)
+{
+    for (int i = 0; gr_sources[i]; i++)
+        if (strcmp(gr_sources[i]->name, name) == 0) return gr_sources[i];
+    return NULL;
 }
 
 static int show_op(const gr_registry *r, const char *name)
 {
     const gr_op *op = gr_registry_find(r, name);
+    const gr_source_desc *source = find_source(name);
     if (op) return print_op(op), EXIT_DONE;
+    if (source) return print_source(source), EXIT_DONE;
     const char *near = gr_nearest(name, gr_registry_names(r));
     fprintf(stderr, "graphrun: error: there is no op called '%s'%s%s%s\n", name, near ? "; did you mean '" : "; `graphrun "
             "ops` lists them", near ? near : "", near ? "'?" : "");

@@ -303,7 +303,7 @@ static void char_text_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tens
 
 const gr_source_desc gr_source_char_text = {
     .name = "CharText",
-    .summary = "A text, character by character: tokens, and as targets the next ones.",
+    .summary = "A text, character by character: tokens, and as targets the next ones; the vars time and batch say how many.",
     .attrs = char_text_attrs,
     .keys = char_text_keys,
     .open = char_text_open,

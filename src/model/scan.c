@@ -27,6 +27,7 @@ typedef struct scan {
     gr_body *outer;
     const char *name;
     const char *over;
+    gr_loc over_at;
     bool reverse;
     gr_doc *step, *out;
     int sequences, wholes;             /* ports: [sequences][wholes][initial values] */
@@ -191,6 +192,7 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
     gr_doc *over = gr_doc_get(it->doc, "over"), *reverse = gr_doc_get(it->doc, "reverse");
     if (b->raw || b->e) {
         if (over && !(s->over = gr_eval_text(b->m, b->scope, over))) it->bad = true;
+        if (over) s->over_at = over->at;
         if (reverse && gr_eval_bool(b->m, b->scope, reverse, &s->reverse) < 0) it->bad = true;
     }
     s->sequences = add_ports(b, it, &p, map_of(b, it, "in", "a map of sequences: {x: node}", true));
@@ -220,8 +222,10 @@ static int time_axis(gr_ctx *c, const scan *s, int port)
     for (int i = 0; s->over && i < t->rank; i++)
         if (t->axis[i] && strcmp(t->axis[i], s->over) == 0) return i;
     if (t->rank > 0 && (!s->over || !t->axis[0])) return 0;
-    return gr_fail(c, GR_AT_INPUT, gr_self(c)->inputs[port].name, "the Scan runs over '%s', but '%s' is %s",
-                   s->over ? s->over : "its first axis", gr_self(c)->inputs[port].name, gr_type_text(s->m->arena, t));
+    const char *name = gr_self(c)->inputs[port].name, *type = gr_type_text(s->m->arena, t);
+    if (!s->over) return gr_fail(c, GR_AT_INPUT, name, "the Scan runs over its first axis, but '%s' is %s", name, type);
+    gr_diag_error(s->m->diag, s->over_at, "the Scan '%s' runs over '%s', but '%s' is %s", s->name, s->over, name, type);
+    return -1;
 }
 
 /* v with axis `from` moved to `to`, one of them 0. */
@@ -297,6 +301,7 @@ static int emit_step(gr_ctx *c, const scan *s, gr_loop *l, const gr_val *sequenc
     for (int i = 0; i < s->wholes; i++) set_input(a, &in[n++], port[s->sequences + i].name, gr_in(c, s->sequences + i));
     for (int i = 0; i < s->num_carries; i++) {
         carry[i] = gr_loop_carry(c, l, s->carry[i].name, carry[i]);
+        if (carry[i]) value(carry[i])->node->at = s->carry[i].at->key_at; /* notes on it point there */
         set_input(a, &in[n++], s->carry[i].name, carry[i]);
     }
     body.what = gr_arena_printf(a, "the step of '%s'", s->name);

@@ -123,7 +123,7 @@ static int continue_text(generator *g, gr_error *e)
     if (n == 0) return gr_set_error(e, GR_EINVAL, "the prompt is empty");
     for (int i = 0; i < n; i++)
         if (run_step(g, ids[i], e)) return e->status;
-    fputs(prompt, o->out);
+    if (strcmp(prompt, "<unk>") != 0) fputs(prompt, o->out); /* nobody wrote it */
     for (int64_t k = 0; k < o->length; k++) {
         int chosen = o->temperature > 0 ? sample(g) : likeliest(g);
         fprintf(o->out, "%s%s", g->spaced ? " " : "", g->vocab[chosen]);
