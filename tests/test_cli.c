@@ -239,6 +239,16 @@ static void interrupt_saves(void)
     free(said);
 }
 
+static void blocks_without_an_end_are_told_shortly(void)
+{
+    CU_ASSERT_EQUAL(graphrun("check %s", temp_file("endless.yaml", "graphrun: 1\nname: endless\nblocks:\n"
+        "  A: {in: [x], graph: {y: {op: B, in: x}}, out: {o: y}}\n  B: {in: [x], graph: {y: {op: A, in: x}}, out: {o: y}}\n"
+        "graph:\n  x: {op: Ones, shape: [2]}\n  a: {op: A, in: x}\n")), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "the block uses itself"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "note: in 'a' (A), used here")); /* where it began */
+    CU_ASSERT(lines(err_text) < 30);
+}
+
 /* An epoch that was interrupted is reported, in the end, as if it had not been. */
 static void reports_survive_an_interruption(void)
 {
@@ -272,6 +282,8 @@ static void check_says_each_mistake_once(void)
          "  y: {op: OneHot, in: x, num_classes: $data.vocab}\n", "/nowhere/at_all.txt"},
         {"data: {op: Inline, values: {x: [[1, 2]]}}\n"
          "graph:\n  x: {op: Input, shape: [batch, time], dtype: int32, from: data.z}\n", "no field 'z'"},
+        {"vars: {part: 0.5}\ndata: {op: Npy, files: {x: /nowhere/x.npy}, split: {train: $part}}\n"
+         "graph:\n  x: {op: Ones, shape: [2]}\n  y: {op: Tahn, in: x}\n", "did you mean 'Tanh'?"},
         {"graph:\n  x: {op: Fill, shape: [2], valu: 3}\n", "did you mean 'value'?"},
         {"graph:\n  x: {op: Ones, shape: [2, 3, 4]}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: zeroes, size: 4, "
          "next: n}}, step: {n: {op: Add, in: [h, v]}}, out: {output: n}}\n  z: {op: Sum, in: y.output}\n", "called 'zeroes'"},
@@ -347,6 +359,7 @@ void test_cli(void)
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
     CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);
     CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
+    CU_add_test(s, "blocks without an end are told shortly", blocks_without_an_end_are_told_shortly);
     CU_add_test(s, "mistakes of a Scan are placed", mistakes_of_a_scan_are_placed);
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);

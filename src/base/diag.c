@@ -133,12 +133,24 @@ static void print_entry(const entry *e, FILE *to)
     if (e->at.source && e->at.source->text && e->at.line > 0) print_caret(&e->at, to);
 }
 
+/* Of many, the outermost and the innermost: blocks may be nested deep. */
+static void print_notes(const gr_diag *d, int first, FILE *to)
+{
+    enum { HEAD = 4, TAIL = 2 };
+    int n = 0;
+    while (first + n < d->count && d->entries[first + n].note) n++;
+    for (int k = 0; k < n; k++) {
+        if (n <= HEAD + TAIL + 1 || k < HEAD || k >= n - TAIL) print_entry(&d->entries[first + k], to);
+        else if (k == HEAD) fprintf(to, "(%d notes more)\n", n - HEAD - TAIL);
+    }
+}
+
 void gr_diag_print(const gr_diag *d, FILE *to)
 {
     const entry **list = sorted(d);
     for (int i = 0; list && i < d->errors; i++) {
         print_entry(list[i], to);
-        for (int k = list[i]->order + 1; k < d->count && d->entries[k].note; k++) print_entry(&d->entries[k], to);
+        print_notes(d, list[i]->order + 1, to);
     }
     free(list);
 }

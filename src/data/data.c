@@ -182,7 +182,13 @@ static int open_source(gr_data *d, gr_error *e)
     d->desc = find_desc(d);
     if (!d->desc) return -1;
     d->attr = gr_model_attrs(d->model, d->section, d->desc->attrs, d->desc->name, d->desc->keys, &d->attr_at);
-    if (!d->attr || d->desc->open(d, e) < 0) return -1;
+    int opened = d->attr ? d->desc->open(d, e) : -1;
+    if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
+        for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
+            gr_doc *rest = gr_doc_get(d->section, d->desc->keys[i]);
+            if (rest) gr_model_pass_over(d->model, rest);
+        }
+    if (opened < 0) return -1;
     if (gr_diag_count(d->diag) > before) return -1;
     if (!d->options.facts_only) make_slots(d);
     if (d->vocab) d->metadata = gr_data_to_json(d);

@@ -28,6 +28,8 @@ int gr_model_int(gr_model *m, gr_doc *d, int64_t min, int64_t *out)
 
 void gr_model_set(gr_model *m, const char *name, gr_var v) { gr_scope_set(m->arena, m->scope, name, v, NULL); }
 
+void gr_model_pass_over(gr_model *m, gr_doc *d) { gr_mention(m, m->scope, d); }
+
 void gr_model_no_facts(gr_model *m) { m->no_facts = true; }
 
 gr_var gr_model_var(gr_model *m, const char *name)

@@ -46,6 +46,9 @@ const char *gr_model_path(const gr_model *m);
 gr_doc *gr_model_section(gr_model *m, const char *name);
 /* Sets what an expression sees as $name ("data.vocab"). */
 void gr_model_set(gr_model *m, const char *name, gr_var v);
+/* What stands there is not read, for a reason that is no mistake or has been said: neither it nor
+ * the vars that it names are reported as unused. */
+void gr_model_pass_over(gr_model *m, gr_doc *d);
 /* The data source failed, which has been said: an unknown `data.*` is no mistake of its own. */
 void gr_model_no_facts(gr_model *m);
 /* The value of a var or a name set so; kind NONE if there is none. Counts as used. */
