@@ -249,6 +249,20 @@ static void blocks_without_an_end_are_told_shortly(void)
     CU_ASSERT(lines(err_text) < 30);
 }
 
+/* Ctrl-C while output waits for its reader loses none of it. */
+static void interrupt_finds_a_slow_reader(void)
+{
+    const char *code = temp_path("slow.code");
+    char command[2048];
+    snprintf(command, sizeof command, "{ '%s/tools/graphrun' train %s --epochs 100000 --quiet & pid=$!; sleep 0.2; kill -INT $pid; "
+             "wait $pid; echo $? >%s; } | { sleep 0.5; cat >/dev/null; }", GR_BUILD_DIR, HELLO, code);
+    CU_ASSERT_EQUAL(system(command), 0);
+    char *text = read_text(code, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_STRING_EQUAL(text, "0\n");
+    free(text);
+}
+
 /* An epoch that was interrupted is reported, in the end, as if it had not been. */
 static void reports_survive_an_interruption(void)
 {
@@ -357,6 +371,7 @@ void test_cli(void)
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "saved weights generate text", weights_generate_text);
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
+    CU_add_test(s, "Ctrl-C loses no output", interrupt_finds_a_slow_reader);
     CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);
     CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
     CU_add_test(s, "blocks without an end are told shortly", blocks_without_an_end_are_told_shortly);

@@ -217,7 +217,7 @@ static void on_interrupt(int signal_number)
 
 const volatile sig_atomic_t *cli_catch_interrupt(void)
 {
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
     return &interrupted;
