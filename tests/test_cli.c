@@ -298,6 +298,9 @@ static void check_says_each_mistake_once(void)
          "graph:\n  x: {op: Input, shape: [batch, time], dtype: int32, from: data.z}\n", "no field 'z'"},
         {"vars: {part: 0.5}\ndata: {op: Npy, files: {x: /nowhere/x.npy}, split: {train: $part}}\n"
          "graph:\n  x: {op: Ones, shape: [2]}\n  y: {op: Tahn, in: x}\n", "did you mean 'Tanh'?"},
+        {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Unifrom}}\n  y: {op: Sum, in: w}\n", "did you mean 'Uniform'?"},
+        {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Uniform, lo: 1}}\n  y: {op: Sum, in: w}\n", "does not understand 'lo=1'"},
+        {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Orthogonal}}\n  y: {op: Sum, in: w}\n", "needs two axes or more"},
         {"graph:\n  x: {op: Fill, shape: [2], valu: 3}\n", "did you mean 'value'?"},
         {"graph:\n  x: {op: Ones, shape: [2, 3, 4]}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: zeroes, size: 4, "
          "next: n}}, step: {n: {op: Add, in: [h, v]}}, out: {output: n}}\n  z: {op: Sum, in: y.output}\n", "called 'zeroes'"},

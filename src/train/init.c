@@ -25,6 +25,7 @@ typedef struct initialiser {
     const char *arg[INIT_ARGS]; /* names; NULL: no more */
     double fallback[INIT_ARGS]; /* NAN: must be given */
     int (*fill)(filler *f);
+    bool fans;                    /* has a meaning for two axes or more alone */
 } initialiser;
 
 static void put(const filler *f, int64_t i, double x)
@@ -79,18 +80,13 @@ static int fill_normal(filler *f, double mean, double std)
 }
 
 /* [out, in, receptive field...] as PyTorch counts. */
-static int fans(filler *f, double *in, double *out)
+static void fans(const filler *f, double *in, double *out)
 {
     const gr_type *t = f->type;
-    if (t->rank < 2) {
-        gr_set_error(f->error, GR_EINVAL, "parameter %s has %d axes; this initialiser needs two or more", f->name, t->rank);
-        return -1;
-    }
     double field = 1;
     for (int i = 2; i < t->rank; i++) field *= (double)t->dim[i];
     *in = (double)t->dim[1] * field;
     *out = (double)t->dim[0] * field;
-    return 0;
 }
 
 static int init_uniform(filler *f) { return fill_uniform(f, f->arg[0], f->arg[1]); }
@@ -111,7 +107,7 @@ static int init_constant(filler *f) { return fill_value(f, f->arg[0]); }
 static int init_xavier_uniform(filler *f)
 {
     double in, out;
-    if (fans(f, &in, &out)) return -1;
+    fans(f, &in, &out);
     double bound = f->arg[0] * sqrt(6 / (in + out));
     return fill_uniform(f, -bound, bound);
 }
@@ -119,14 +115,14 @@ static int init_xavier_uniform(filler *f)
 static int init_xavier_normal(filler *f)
 {
     double in, out;
-    if (fans(f, &in, &out)) return -1;
+    fans(f, &in, &out);
     return fill_normal(f, 0, f->arg[0] * sqrt(2 / (in + out)));
 }
 
 static int init_kaiming_uniform(filler *f)
 {
     double in, out;
-    if (fans(f, &in, &out)) return -1;
+    fans(f, &in, &out);
     double bound = sqrt(2 / (1 + f->arg[0] * f->arg[0])) * sqrt(3 / in);
     return fill_uniform(f, -bound, bound);
 }
@@ -154,8 +150,6 @@ static void orthonormalise(double *q, int64_t rows, int64_t cols)
 
 static int init_orthogonal(filler *f)
 {
-    double in, out;
-    if (fans(f, &in, &out)) return -1;
     int64_t m = f->type->dim[0], n = m ? gr_numel(f->type) / m : 0;
     int64_t rows = m < n ? m : n, cols = m < n ? n : m, all = rows * cols;
     double *q = gr_malloc((size_t)(all + INIT_CHUNK) * sizeof *q);
@@ -170,15 +164,15 @@ static int init_orthogonal(filler *f)
 }
 
 static const initialiser initialisers[] = {
-    {"Uniform", {"low", "high"}, {0, 1}, init_uniform},
-    {"Normal", {"mean", "std", "zero_row"}, {0, 1, -1}, init_normal},
-    {"XavierUniform", {"gain"}, {1}, init_xavier_uniform},
-    {"XavierNormal", {"gain"}, {1}, init_xavier_normal},
-    {"KaimingUniform", {"a"}, {0}, init_kaiming_uniform},
-    {"Orthogonal", {"gain"}, {1}, init_orthogonal},
-    {"Zeros", {0}, {0}, init_zeros},
-    {"Ones", {0}, {0}, init_ones},
-    {"Constant", {"value"}, {NAN}, init_constant},
+    {"Uniform", {"low", "high"}, {0, 1}, init_uniform, false},
+    {"Normal", {"mean", "std", "zero_row"}, {0, 1, -1}, init_normal, false},
+    {"XavierUniform", {"gain"}, {1}, init_xavier_uniform, true},
+    {"XavierNormal", {"gain"}, {1}, init_xavier_normal, true},
+    {"KaimingUniform", {"a"}, {0}, init_kaiming_uniform, true},
+    {"Orthogonal", {"gain"}, {1}, init_orthogonal, true},
+    {"Zeros", {0}, {0}, init_zeros, false},
+    {"Ones", {0}, {0}, init_ones, false},
+    {"Constant", {"value"}, {NAN}, init_constant, false},
 };
 #define NUM_INITIALISERS ((int)(sizeof initialisers / sizeof *initialisers))
 
@@ -190,14 +184,20 @@ static const initialiser *find_initialiser(const char *name, size_t length)
     return NULL;
 }
 
-static int unknown_initialiser(const char *text, const char *state, gr_error *e)
+static int unknown_initialiser(const char *text, size_t length, const char *state, gr_error *e)
 {
-    char list[256] = "";
+    char list[256] = "", name[64];
+    const char *names[NUM_INITIALISERS + 1] = {NULL};
     for (int i = 0; i < NUM_INITIALISERS; i++) {
         size_t used = strlen(list);
+        names[i] = initialisers[i].name;
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", initialisers[i].name);
     }
-    return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; there are: %s", state, text, list);
+    snprintf(name, sizeof name, "%.*s", (int)length, text);
+    const char *near = gr_nearest(name, names);
+    if (near)
+        return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; did you mean '%s'?", state, name, near);
+    return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; there are: %s", state, name, list);
 }
 
 /* " low=-1 high=1" into f->arg. */
@@ -220,12 +220,27 @@ static int parse_args(const initialiser *in, const char *text, filler *f)
     return 0;
 }
 
+/* The initialiser that the text names, its arguments in f; NULL with the error filled. */
+static const initialiser *read_text(const char *text, filler *f)
+{
+    size_t length = strcspn(text, " ,");
+    const initialiser *in = find_initialiser(text, length);
+    if (!in) unknown_initialiser(text, length, f->name, f->error);
+    if (!in || parse_args(in, text + length, f)) return NULL;
+    if (!in->fans || f->type->rank >= 2) return in;
+    gr_set_error(f->error, GR_EINVAL, "%s needs two axes or more; parameter %s has %d", in->name, f->name, f->type->rank);
+    return NULL;
+}
+
+int gr_init_check(const char *text, const char *name, const gr_type *t, gr_error *e)
+{
+    filler f = {{0}, t, NULL, {0}, e, name};
+    return read_text(text, &f) ? 0 : -1;
+}
+
 int gr_init_fill(const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e)
 {
     filler f = {{seed, gr_hash(name)}, t, data, {0}, e, name};
-    size_t length = strcspn(text, " ,");
-    const initialiser *in = find_initialiser(text, length);
-    if (!in) return unknown_initialiser(text, name, e);
-    if (parse_args(in, text + length, &f)) return GR_EINVAL;
-    return in->fill(&f);
+    const initialiser *in = read_text(text, &f);
+    return in ? in->fill(&f) : -1;
 }

@@ -136,11 +136,27 @@ typedef struct preparation {
     const gr_want *want;
 } preparation;
 
+/* Initialisers are text until states are filled; a mistake in one is to be known before. */
+static int check_initialisers(gr_session *s, const gr_graph *root)
+{
+    int faults = 0;
+    for (int i = 0; i < root->num_states; i++) {
+        const gr_state *state = root->states[i];
+        gr_error e = {0};
+        if (!state->init || state->value->type.dtype == GR_UNKNOWN) continue;
+        if (!gr_init_check(state->init, state->name, &state->value->type, &e)) continue;
+        gr_diag_error(s->diag, state->value->node->at, "%s", e.message);
+        faults++;
+    }
+    return faults ? -1 : 0;
+}
+
 /* After expansion: metrics, and carries that become states. */
 static int prepare(void *data, gr_graph *root)
 {
     preparation *p = data;
     const gr_recipe *r = p->session->recipe;
+    if (check_initialisers(p->session, root)) return -1;
     if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
     if (p->want->stepwise) return gr_carry_states(root, NULL, NULL, 0, "never");
     if ((p->want->update || p->want->metrics) && r->num_carries)
