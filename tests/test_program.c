@@ -162,6 +162,24 @@ static void running_out_of_memory(void)
     rig_destroy(&r);
 }
 
+/* Each value fits, all steps of it do not: 2^30 steps of 2^34 elements. */
+static void what_no_memory_holds_is_refused(void)
+{
+    rig r = rig_create(GR_FLOAT32);
+    gr_val x = rig_input(&r, "x", "1073741824, 1"), h0 = gr_emit(r.c, "Zeros", "h0", 0, NULL, "shape=[17179869184]");
+    gr_loop *l = gr_loop_begin(r.c, "loop", false);
+    gr_val slice = gr_loop_slice(r.c, l, "x", x), h = gr_loop_carry(r.c, l, "h", h0);
+    gr_loop_next(r.c, l, h, gr_emit2(r.c, "Add", h, slice));
+    gr_loop_stack(r.c, l, "all", h);
+    gr_val last = gr_loop_end(r.c, l);
+    rig_result(&r, "all", gr_output(r.c, last, 1));
+    gr_error e = {.message = ""};
+    CU_ASSERT_PTR_NULL(gr_program_create(r.a, r.g, &e));
+    CU_ASSERT_EQUAL(e.status, GR_ENOMEM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "larger than any machine's"));
+    rig_destroy(&r);
+}
+
 void test_program(void)
 {
     CU_pSuite s = CU_add_suite("program", NULL, NULL);
@@ -171,6 +189,7 @@ void test_program(void)
     CU_add_test(s, "states are updated in place", states_are_updated_in_place);
     CU_add_test(s, "states that are read later are not", states_that_are_read_later_are_copied);
     CU_add_test(s, "temporaries share memory", temporaries_share_memory);
+    CU_add_test(s, "what no memory holds is refused", what_no_memory_holds_is_refused);
     CU_add_test(s, "running out of memory", running_out_of_memory);
     CU_add_test(s, "buffers that live together do not overlap", plans_are_disjoint);
 }
