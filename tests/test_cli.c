@@ -298,6 +298,8 @@ static void check_says_each_mistake_once(void)
          "graph:\n  x: {op: Input, shape: [batch, time], dtype: int32, from: data.z}\n", "no field 'z'"},
         {"vars: {part: 0.5}\ndata: {op: Npy, files: {x: /nowhere/x.npy}, split: {train: $part}}\n"
          "graph:\n  x: {op: Ones, shape: [2]}\n  y: {op: Tahn, in: x}\n", "did you mean 'Tanh'?"},
+        {"data: {op: Npy, files: {x: /nowhere/x.npy}}\ngraph:\n  x: {op: Input, shape: [batch, 2], from: data.x}\n"
+         "  y: {op: Sum, in: x}\n", "where `data` looks"},
         {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Unifrom}}\n  y: {op: Sum, in: w}\n", "did you mean 'Uniform'?"},
         {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Uniform, lo: 1}}\n  y: {op: Sum, in: w}\n", "does not understand 'lo=1'"},
         {"graph:\n  w: {op: Parameter, shape: [2], init: {op: Orthogonal}}\n  y: {op: Sum, in: w}\n", "needs two axes or more"},

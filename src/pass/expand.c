@@ -84,7 +84,8 @@ static gr_value **expanded_inputs(expansion *x, const gr_node *n)
 /* An Input's shape with the lengths of its named axes. -1 after a diagnostic. */
 static int resolve_axes(expansion *x, const gr_node *n, gr_attr *attr)
 {
-    int k = gr_op_attr(n->op, "shape"), status = 0;
+    int k = gr_op_attr(n->op, "shape"), from = gr_op_attr(n->op, "from"), status = 0;
+    bool from_data = from >= 0 && attr[from].s;
     if (k < 0 || !attr[k].names) return 0;
     int64_t *dims = gr_arena_copy(x->arena, attr[k].ints, sizeof *dims * (size_t)attr[k].n);
     for (int i = 0; i < attr[k].n; i++) {
@@ -95,8 +96,9 @@ static int resolve_axes(expansion *x, const gr_node *n, gr_attr *attr)
         status = -1;
         if (x->errors_before) continue; /* whatever would have given the length may be at fault */
         gr_diag_error(x->to->diag, n->attr_at && n->attr_at[k].line ? n->attr_at[k] : n->at,
-                      "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`, or feed the input", axis,
-                      n->name, axis);
+                      "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`, or %s", axis,
+                      n->name, axis,
+                      from_data ? "put the data where `data` looks for them" : "feed the input");
     }
     attr[k].ints = dims;
     return status;
