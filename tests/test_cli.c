@@ -93,6 +93,16 @@ static void check_is_silent_when_all_is_well(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
 }
 
+static void a_scan_says_its_axis(void)
+{
+    const char *model = temp_file("over.yaml", "graphrun: 1\nvars: {batch: 2, time: 3}\ngraph:\n"
+                                               "  x: {op: Input, shape: [batch, time, 4]}\n"
+                                               "  s: {op: Scan, in: {x: x}, carry: {h: {init: zeros, size: 4, next: y}}, "
+                                               "step: {y: {op: Add, in: [x, h]}}, out: {output: y}}\n");
+    CU_ASSERT_EQUAL(graphrun("check %s", model), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "say which axis the Scan runs over"));
+}
+
 static void names_that_are_not_there_are_listed(void)
 {
     CU_ASSERT_EQUAL(graphrun("run %s --fetch nothing_such", HELLO), 1);
@@ -163,6 +173,14 @@ static void gradients_are_checked(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "4 checked, 0 wrong"));
 }
 
+static void checking_nothing_is_an_error(void)
+{
+    const char *model = temp_file("nothing.yaml", "graphrun: 1\nname: nothing\ngraph:\n  a: {op: Constant, value: [1.5, 2.5]}\n"
+                                                  "  loss: {op: Sum, in: a}\n");
+    CU_ASSERT_EQUAL(graphrun("gradcheck %s --of loss", model), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "nothing to check"));
+}
+
 static void wrong_gradients_are_found(void)
 {
     const char *model = temp_file("wrong.yaml",
@@ -210,6 +228,9 @@ static void weights_generate_text(void)
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt 'fgh' --length 2", model, weights), 0);
     CU_ASSERT_STRING_EQUAL(out_text, "fghij\n");
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --temperature 0.1 --top-k 2 --length 40", model, weights), 0);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --temperature -1", model, weights), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --temperature nan", model, weights), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --length -2", model, weights), 2);
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt '' --length 2", model, weights), 0);
     CU_ASSERT_EQUAL(strlen(out_text), 3);
     CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 1);
@@ -374,6 +395,8 @@ void test_cli(void)
     CU_add_test(s, "floats are fed as integers if they are whole", floats_are_fed_as_integers_if_they_are_whole);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
+    CU_add_test(s, "a Scan over named axes says which", a_scan_says_its_axis);
+    CU_add_test(s, "gradcheck of nothing is an error", checking_nothing_is_an_error);
     CU_add_test(s, "saved weights generate text", weights_generate_text);
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
     CU_add_test(s, "Ctrl-C loses no output", interrupt_finds_a_slow_reader);

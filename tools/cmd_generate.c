@@ -2,13 +2,15 @@
 #include "cli.h"
 #include "train/generate.h"
 
+#include <math.h>
+
 int cmd_generate(int argc, char **argv)
 {
     const cli_command *self = cli_find("generate");
     cli_common common = CLI_DEFAULTS;
     const char *weights = NULL, *prompt = NULL;
-    int64_t length = -1, top_k = -1;
-    double temperature = -1;
+    int64_t length = INT64_MIN, top_k = INT64_MIN; /* not given */
+    double temperature = -INFINITY;
     const cli_option own[] = {
         {"weights", 0, CLI_TEXT, &weights, "FILE", "the trained weights"},
         {"prompt", 0, CLI_TEXT, &prompt, "TEXT", "what to continue"},
@@ -20,6 +22,10 @@ int cmd_generate(int argc, char **argv)
     int done = cli_parse_model(self, argc, argv, own, &common);
     if (done >= 0) return done;
     if (!weights) return cli_misuse(self, "--weights FILE is needed");
+    if (length != INT64_MIN && length < 0) return cli_misuse(self, "--length takes a number of at least 0");
+    if (top_k != INT64_MIN && top_k < 0) return cli_misuse(self, "--top-k takes a number of at least 0");
+    if (temperature != -INFINITY && !(temperature >= 0 && temperature < INFINITY))
+        return cli_misuse(self, "--temperature takes a number of at least 0");
     gr_session_options o = cli_session_options(&common);
     o.weights = weights;
     o.facts_only = true;

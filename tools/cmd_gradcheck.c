@@ -18,7 +18,11 @@ int cmd_gradcheck(int argc, char **argv)
     if (!s) return EXIT_MODEL;
     gr_gradcheck_result r;
     gr_error e = {0};
-    int code = gr_gradcheck(s, of, common.quiet ? NULL : stdout, &r, &e) ? cli_fail(&e) : r.wrong ? EXIT_MODEL : EXIT_DONE;
+    int code = EXIT_DONE;
+    if (!gr_gradcheck(s, of, common.quiet ? NULL : stdout, &r, &e) && r.checked == 0)
+        gr_set_error(&e, GR_EINVAL, "nothing to check: the value depends on no parameter and no input of floats");
+    if (e.status != GR_OK) code = cli_fail(&e);
+    else if (r.wrong) code = EXIT_MODEL;
     if (e.status == GR_OK) printf("%d checked, %d wrong, worst relative error %.1e\n", r.checked, r.wrong, r.worst);
     gr_session_close(s);
     return code;

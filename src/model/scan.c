@@ -215,14 +215,24 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
 
 static gr_value *value(gr_val v) { return (gr_value *)(uintptr_t)v; }
 
+/* Whether more than one axis of t has a name, so that `over` must say which is time. */
+static bool is_ambiguous(const gr_type *t)
+{
+    int named = 0;
+    for (int i = 0; i < t->rank; i++) named += t->axis[i] != NULL;
+    return named > 1;
+}
+
 /* The axis that `over` names; the first where it has no name. -1 after an error. */
 static int time_axis(gr_ctx *c, const scan *s, int port)
 {
     const gr_type *t = gr_in_type(c, port);
     for (int i = 0; s->over && i < t->rank; i++)
         if (t->axis[i] && strcmp(t->axis[i], s->over) == 0) return i;
-    if (t->rank > 0 && (!s->over || !t->axis[0])) return 0;
     const char *name = gr_self(c)->inputs[port].name, *type = gr_type_text(s->m->arena, t);
+    if (!s->over && is_ambiguous(t))
+        return gr_fail(c, GR_AT_NODE, NULL, "'%s' is %s: say which axis the Scan runs over, as in `over: time`", name, type);
+    if (t->rank > 0 && (!s->over || !t->axis[0])) return 0;
     if (!s->over) return gr_fail(c, GR_AT_INPUT, name, "the Scan runs over its first axis, but '%s' is %s", name, type);
     gr_diag_error(s->m->diag, s->over_at, "the Scan '%s' runs over '%s', but '%s' is %s", s->name, s->over, name, type);
     return -1;

@@ -7,8 +7,11 @@
 
 /* ---- ops by role in the file ---- */
 
+/* Its first inputs are param, grad and lr, and every output is what an input becomes. */
 static bool is_optimiser(const gr_op *op)
 {
+    for (const gr_port *out = op->outputs; out && out->name; out++)
+        if (gr_op_input(op, out->name) < 0) return false;
     return op->inputs && gr_op_input(op, "param") == 0 && gr_op_input(op, "grad") == 1 && gr_op_input(op, "lr") == 2;
 }
 static bool is_metric(const gr_op *op) { return (op->traits & GR_METRIC) != 0; }
