@@ -2,8 +2,23 @@
 #include "program/build.h"
 #include <string.h>
 
+/* A value whose elements, over all steps where a loop stacks them, no type can count; or NULL. */
+static const gr_value *uncountable(const gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        for (int k = 0; k < n->num_out; k++)
+            if (gr_type_elements(&n->out[k]->type) < 0) return n->out[k];
+        const gr_value *inner = n->scan ? uncountable(n->scan->body) : NULL;
+        if (inner) return inner;
+    }
+    return NULL;
+}
+
 static int build(gr_build *b)
 {
+    const gr_value *v = uncountable(b->p->graph);
+    if (v) return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", v->node->name);
     if (gr_unroll(b) < 0) return -1;
     if (b->too_large)
         return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
