@@ -93,6 +93,15 @@ static void check_is_silent_when_all_is_well(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Tanh"));
 }
 
+static void open_axes_are_well(void)
+{
+    const char *model = temp_file("open.yaml", "graphrun: 1\ngraph:\n  x: {op: Input, shape: [time, batch, 4]}\n"
+                                               "  r: {op: GRU, in: x, hidden_size: 3}\n");
+    CU_ASSERT_EQUAL(graphrun("check %s", model), 0);
+    CU_ASSERT_STRING_EQUAL(err_text, "");
+    CU_ASSERT_EQUAL(graphrun("run %s", model), 1);
+}
+
 static void a_scan_says_its_axis(void)
 {
     const char *model = temp_file("over.yaml", "graphrun: 1\nvars: {batch: 2, time: 3}\ngraph:\n"
@@ -395,6 +404,7 @@ void test_cli(void)
     CU_add_test(s, "floats are fed as integers if they are whole", floats_are_fed_as_integers_if_they_are_whole);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
+    CU_add_test(s, "axes without a length are no mistake", open_axes_are_well);
     CU_add_test(s, "a Scan over named axes says which", a_scan_says_its_axis);
     CU_add_test(s, "gradcheck of nothing is an error", checking_nothing_is_an_error);
     CU_add_test(s, "saved weights generate text", weights_generate_text);

@@ -7,7 +7,8 @@ static int check_model(const char *path, const cli_common *common)
     o.facts_only = true;
     gr_session *s = cli_open(path, &o);
     if (!s) return EXIT_MODEL;
-    const gr_want want = {.update = s->recipe->minimize != NULL, .training = true, .metrics = true};
+    const gr_want want = {.update = s->recipe->minimize != NULL, .training = true, .metrics = true,
+                          .assume_axes = true};
     int code = EXIT_DONE;
     if (!gr_session_graph(s, &want, "differentiate")) {
         gr_diag_print(s->diag, stderr);

@@ -131,9 +131,13 @@ void gr_session_close(gr_session *s)
 
 /* ---- the graph ---- */
 
+enum { MAX_ASSUMED = 8 };
+
 typedef struct preparation {
     gr_session *session;
     const gr_want *want;
+    const char *assumed[MAX_ASSUMED]; /* axes whose length is made up */
+    int num_assumed;
 } preparation;
 
 /* Initialisers are text until states are filled; a mistake in one is to be known before. */
@@ -164,12 +168,24 @@ static int prepare(void *data, gr_graph *root)
     return 0;
 }
 
+/* A length that no other axis has, so that mixing axes up still shows. */
+static int64_t assumed_length(preparation *p, const char *axis)
+{
+    static const int64_t primes[MAX_ASSUMED] = {101, 103, 107, 109, 113, 127, 131, 137};
+    for (int i = 0; i < p->num_assumed; i++)
+        if (strcmp(p->assumed[i], axis) == 0) return primes[i];
+    if (p->num_assumed == MAX_ASSUMED) return -1;
+    p->assumed[p->num_assumed] = axis;
+    return primes[p->num_assumed++];
+}
+
 static int64_t wanted_length(void *data, const char *axis)
 {
-    const gr_want *w = ((preparation *)data)->want;
+    preparation *p = data;
+    const gr_want *w = p->want;
     for (int i = 0; i < w->num_axes; i++)
         if (strcmp(w->axes[i].axis, axis) == 0) return w->axes[i].length;
-    return -1;
+    return w->assume_axes && !gr_model_section(p->session->model, "data") ? assumed_length(p, axis) : -1;
 }
 
 /* What is fetched: what is asked for, and the loss where it is measured. */
@@ -185,7 +201,7 @@ static const char *const *fetch_list(gr_session *s, const gr_want *w)
 
 gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last)
 {
-    preparation p = {s, w};
+    preparation p = {.session = s, .want = w};
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
     gr_graph *g = gr_model_graph(s->model);
     gr_request r = {.fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
