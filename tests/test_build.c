@@ -1,5 +1,6 @@
 /* test_build.c - model files become graphs: names, inputs, blocks, Scans, ties, copies;
  * recurrent layers have PyTorch's parameters; every mistake is found at its line. */
+#include "minimal_gated.h"
 #include "model/body.h"
 #include "pass/pass.h"
 #include "tests.h"
@@ -162,20 +163,7 @@ static void blocks_are_ops(void)
     done(&b);
 }
 
-static const char mgu[] =
-    "graphrun: 1\n"
-    "blocks:\n"
-    "  Mgu:\n"
-    "    in: [x, h]\n"
-    "    vars: {hidden_size: ~}\n"
-    "    graph:\n"
-    "      f:  {op: Linear, in: [x, h], out_features: $hidden_size}\n"
-    "      f1: {op: Sigmoid, in: f}\n"
-    "      r:  {op: Mul, in: [f1, h]}\n"
-    "      c:  {op: Linear, in: [x, r], out_features: $hidden_size}\n"
-    "      c1: {op: Tanh, in: c}\n"
-    "      h1: {op: Lerp, in: [h, c1, f1]}\n"
-    "    out: {h: h1}\n";
+static const char mgu[] = "graphrun: 1\n" MINIMAL_GATED_BLOCKS("Mgu");
 
 static void scans_step(void)
 {

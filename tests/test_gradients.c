@@ -1,5 +1,6 @@
 /* test_gradients.c - gradients of model files' graphs: every parameter and every float
  * input against central differences in double, layers, cells and loops of all kinds. */
+#include "minimal_gated.h"
 #include "eval.h"
 #include "model/model.h"
 #include "pass/pass.h"
@@ -121,19 +122,7 @@ static const struct { const char *name, *graph; } models[] = {
      "  loss: {op: CrossEntropyLoss, in: {input: logits, target: t}}\n"},
 };
 
-static const char blocks[] =
-    "blocks:\n"
-    "  Gated:\n"
-    "    in: [x, h]\n"
-    "    vars: {hidden_size: ~}\n"
-    "    graph:\n"
-    "      f: {op: Linear, in: [x, h], out_features: $hidden_size}\n"
-    "      f1: {op: Sigmoid, in: f}\n"
-    "      r: {op: Mul, in: [f1, h]}\n"
-    "      c: {op: Linear, in: [x, r], out_features: $hidden_size}\n"
-    "      c1: {op: Tanh, in: c}\n"
-    "      h1: {op: Lerp, in: [h, c1, f1]}\n"
-    "    out: {h: h1}\n";
+static const char blocks[] = MINIMAL_GATED_BLOCKS("Gated");
 
 typedef struct bench {
     gr_arena *arena;

@@ -1,5 +1,6 @@
 /* test_plugin.c - the example plugin: loaded only when asked for, its cell the same as the
  * one written in YAML, its gradients right; a broken plugin is refused with a reason. */
+#include "minimal_gated.h"
 #include "tests.h"
 #include "train/gradcheck.h"
 #include "train_support.h"
@@ -9,18 +10,7 @@
 
 #define PLUGIN GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"
 
-static const char block[] = "blocks:\n"
-                            "  Cell:\n"
-                            "    in: [x, h]\n"
-                            "    vars: {hidden_size: ~}\n"
-                            "    graph:\n"
-                            "      f:  {op: Linear, in: [x, h], out_features: $hidden_size}\n"
-                            "      f1: {op: Sigmoid, in: f}\n"
-                            "      r:  {op: Mul, in: [f1, h]}\n"
-                            "      c:  {op: Linear, in: [x, r], out_features: $hidden_size}\n"
-                            "      c1: {op: Tanh, in: c}\n"
-                            "      h1: {op: Lerp, in: [h, c1, f1]}\n"
-                            "    out: {h: h1}\n";
+static const char block[] = MINIMAL_GATED_BLOCKS("Cell");
 
 static const char *model(const char *name, const char *blocks, const char *cell)
 {

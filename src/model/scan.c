@@ -1,6 +1,6 @@
 /* scan.c - a Scan of a model file as an op made for its node.
  *
- *     over   the axis that is cut into steps, by name; else it is the first
+ *     over   the axis that is cut into steps, by name; the first where at most one axis has a name
  *     in     sequences: one slice a step          with   values that each step sees whole
  *     carry  {h: {init: zeros | value, size: ..., next: node of the step}}
  *     step   the body                             out    {name: node of the step}
@@ -223,7 +223,8 @@ static bool is_ambiguous(const gr_type *t)
     return named > 1;
 }
 
-/* The axis that `over` names; the first where it has no name. -1 after an error. */
+/* The axis that `over` names; the first where `over` is left out or the axis has no name. -1
+ * after an error. */
 static int time_axis(gr_ctx *c, const scan *s, int port)
 {
     const gr_type *t = gr_in_type(c, port);
