@@ -1,4 +1,4 @@
-/* minimal_gated.h - the cell of graphs/minimal_gated_unit.yaml as the text of a block, for the
+/* minimal_gated.h - the cell of graphs/language_model/minimal_gated_unit.yaml as the text of a block, for the
  * tests that need a cell of the user's own. NAME: a string literal. */
 #ifndef GR_TESTS_MINIMAL_GATED_H
 #define GR_TESTS_MINIMAL_GATED_H

@@ -1,7 +1,7 @@
 /* minimal_gated.c - a plugin with two ops: a recurrent cell and a pointwise function.
  *
  * Both are composites, so graphrun differentiates, hoists and fuses them as its own. The
- * cell computes what graphs/minimal_gated_unit.yaml writes in YAML. Built with the project;
+ * cell computes what graphs/language_model/minimal_gated_unit.yaml writes in YAML. Built with the project;
  * by hand, in the folder of the sources (where graphrun is installed, $(pkg-config --cflags
  * graphrun) says what -Iinclude says here):
  *
