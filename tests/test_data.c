@@ -81,7 +81,7 @@ static void inline_values(void)
     CU_ASSERT_STRING_EQUAL(fields[0].name, "x");
     CU_ASSERT_TRUE(fields[0].type.rank == 2 && fields[0].type.dim[1] == 5 && fields[0].type.dtype == GR_INT32);
     CU_ASSERT_EQUAL(gr_model_var(b.model, "data.vocab").i, 4);
-    CU_ASSERT_STRING_EQUAL(gr_data_vocab(b.data, &n)[3], "o");
+    CU_ASSERT_STRING_EQUAL(gr_data_vocab(b.data, NULL, &n)[3], "o");
     CU_ASSERT_EQUAL(gr_data_batches(b.data, "train"), 1);
     for (int epoch = 0; epoch < 3; epoch++) {
         CU_ASSERT_EQUAL(gr_data_begin(b.data, "train", epoch, 0, &b.error), 0);
@@ -91,9 +91,9 @@ static void inline_values(void)
         CU_ASSERT_EQUAL(gr_data_next(b.data, &t, &b.error), 0);
     }
     int32_t *ids;
-    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, "hello", &ids, &b.error), 5);
+    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, NULL, "hello", &ids, &b.error), 5);
     CU_ASSERT_TRUE(ids[0] == 1 && ids[4] == 3);
-    CU_ASSERT_TRUE(gr_data_encode(b.data, b.arena, "help", &ids, &b.error) < 0);
+    CU_ASSERT_TRUE(gr_data_encode(b.data, b.arena, NULL, "help", &ids, &b.error) < 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(b.error.message, "'p' is not in the vocabulary"));
     done(&b);
 }
@@ -109,7 +109,7 @@ static const char *letters_file(int n)
 static int place(const gr_data *d, int32_t id)
 {
     int n;
-    return gr_data_vocab(d, &n)[id][0] - '0';
+    return gr_data_vocab(d, NULL, &n)[id][0] - '0';
 }
 
 static bench open_letters(int n, const char *more, uint64_t seed)
@@ -257,7 +257,7 @@ static bench open_text(const char *text, size_t n, const char *more)
 static const char *vocab_text(bench *b)
 {
     int n = 0;
-    const char *const *v = b->data ? gr_data_vocab(b->data, &n) : NULL, *text = "";
+    const char *const *v = b->data ? gr_data_vocab(b->data, NULL, &n) : NULL, *text = "";
     for (int i = 0; i < n; i++) text = gr_arena_printf(b->arena, "%s%s|", text, v[i]);
     return text;
 }
@@ -274,8 +274,11 @@ static void vocabularies(void)
     b = open_text(text, sizeof text - 1, ", lower: true, keep: letters");
     CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|a| |");
     int32_t *ids;
-    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, "A.. x", &ids, &b.error), 3);
+    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, NULL, "A.. x", &ids, &b.error), 3);
     CU_ASSERT_TRUE(ids[0] == 2 && ids[1] == 3 && ids[2] == 0);
+    CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, "tokens", "ab", &ids, &b.error), 2);
+    CU_ASSERT_EQUAL(gr_data_special(b.data, "tokens", GR_UNK), 0);
+    CU_ASSERT_EQUAL(gr_data_special(b.data, NULL, GR_EOS), -1);
     const char *metadata = gr_data_metadata(b.data);
     CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
     CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"source\":\"CharText\""));
@@ -439,7 +442,7 @@ static void time_machine(void)
     bench b = open_data(yaml);
     CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
     int n = 0;
-    const char *const *v = gr_data_vocab(b.data, &n);
+    const char *const *v = gr_data_vocab(b.data, NULL, &n);
     CU_ASSERT_EQUAL(n, 28);
     CU_ASSERT_STRING_EQUAL(v[1], " ");
     CU_ASSERT_STRING_EQUAL(v[2], "e");

@@ -35,6 +35,7 @@ enum { TIME, BATCH, AXES };
 static const char *const axis_names[AXES] = {"time", "batch"};
 
 typedef struct char_text {
+    gr_vocab *vocab;     /* NULL: its size alone is known */
     int32_t *ids;
     int64_t count;
     int64_t length[AXES];
@@ -144,8 +145,8 @@ static int number_characters(gr_data *d, const char *path, const char *text, siz
         char bytes[5] = {0};
         int length = gr_utf8_decode(text + i, n - i, NULL);
         memcpy(bytes, text + i, (size_t)length);
-        int id = gr_vocab_find(d->vocab, bytes);
-        if (id < 0) id = d->vocab->unknown;
+        int id = gr_vocab_find(t->vocab, bytes);
+        if (id < 0) id = t->vocab->special[GR_UNK];
         if (id < 0) {
             gr_diag_error(d->diag, d->section->key_at, "'%s' holds the character '%s', which the vocabulary of the "
                           "weights lacks", path, bytes);
@@ -162,6 +163,7 @@ static int number_characters(gr_data *d, const char *path, const char *text, siz
 static int read_text(gr_data *d)
 {
     gr_doc *path_doc = gr_doc_get(d->section, "path");
+    char_text *t = d->state;
     size_t n = 0;
     if (!path_doc) {
         gr_diag_error(d->diag, d->section->key_at, "CharText needs 'path', a text file");
@@ -170,24 +172,26 @@ static int read_text(gr_data *d)
     const char *path = gr_model_file(d->model, path_doc);
     const gr_attr *size = gr_data_attr(d, "vocab");
     if (!path) return -1;
-    if (d->options.facts_only && (d->vocab || size->present)) return 0;
+    if (d->options.facts_only && (t->vocab || size->present)) return 0;
     char *text = gr_text_read(d, path, path_doc->at, &n);
     if (!text) return -1;
     text = prepare(d, text, &n);
-    if (!d->vocab) d->vocab = count_characters(d, text, n);
+    if (!t->vocab) t->vocab = count_characters(d, text, n);
     return number_characters(d, path, text, n);
 }
 
 static int tell_vocab(gr_data *d)
 {
+    gr_vocab *v = ((char_text *)d->state)->vocab;
     const gr_attr *size = gr_data_attr(d, "vocab");
-    int64_t count = d->vocab ? d->vocab->count : size->i;
+    int64_t count = v ? v->count : size->i;
     if (size->present && size->i != count) {
         gr_diag_error(d->diag, gr_data_attr_at(d, "vocab"), "'vocab' is %lld here, but %lld of the text",
                       (long long)size->i, (long long)count);
         return -1;
     }
-    gr_data_tell_vocab(d, count);
+    if (v) gr_data_add_vocab(d, "vocab", v);
+    else gr_data_tell(d, "vocab", count);
     return 0;
 }
 
@@ -261,7 +265,7 @@ static int char_text_open(gr_data *d, gr_error *e)
     (void)e;
     char_text *t = GR_NEW(d->arena, char_text);
     d->state = t;
-    if (d->options.metadata) d->vocab = gr_vocab_from_json(d->arena, d->options.metadata);
+    if (d->options.metadata) t->vocab = gr_vocab_from_json(d->arena, d->options.metadata, "vocab");
     if (read_text(d) < 0 || tell_vocab(d) < 0) return -1;
     int r = read_lengths(d);
     if (r < 0) return -1;

@@ -1,5 +1,4 @@
 /* data.c - opening a source, its fields and splits, epochs of batches. */
-#include "base/utf8.h"
 #include "data/desc.h"
 
 #include <string.h>
@@ -191,7 +190,7 @@ static int open_source(gr_data *d, gr_error *e)
     if (opened < 0) return -1;
     if (gr_diag_count(d->diag) > before) return -1;
     if (!d->options.facts_only) make_slots(d);
-    if (d->vocab) d->metadata = gr_data_to_json(d);
+    if (d->num_vocabs) d->metadata = gr_data_to_json(d);
     return 0;
 }
 
@@ -223,23 +222,6 @@ int gr_data_fields(const gr_data *d, const gr_field **list)
 {
     *list = d->fields;
     return d->num_fields;
-}
-
-const char *const *gr_data_vocab(const gr_data *d, int *count)
-{
-    if (!d->vocab) return NULL;
-    *count = d->vocab->count;
-    return d->vocab->item;
-}
-
-int gr_data_encode(const gr_data *d, gr_arena *a, const char *text, int32_t **ids, gr_error *e)
-{
-    if (!d->vocab) return gr_set_error(e, GR_EINVAL, "the data source has no vocabulary");
-    size_t n = strlen(text);
-    char *copy = gr_arena_strdup(a, text);
-    if (gr_utf8_check(text, n) < n) return gr_set_error(e, GR_EINVAL, "the text is not UTF-8");
-    if (d->desc->prepare) copy = gr_arena_strndup(a, d->desc->prepare((gr_data *)d, copy, &n), n);
-    return gr_vocab_encode(d->vocab, a, copy, ids, e);
 }
 
 const char *gr_data_metadata(gr_data *d) { return d->metadata; }

@@ -20,11 +20,20 @@ typedef struct gr_split {
 } gr_split;
 
 typedef struct gr_vocab {
+    const char *name; /* of the fact that counts it: "vocab" is $data.vocab */
     const char **item;
     int count;
-    int unknown; /* the number of <unk>, -1: there is none */
+    bool words; /* text is cut at white space; false: into the longest items it begins with */
+    int special[GR_NUM_SPECIALS];
     struct gr_map *index; /* item -> its number + 1, as a pointer */
 } gr_vocab;
+
+/* A field that a vocabulary numbers. */
+typedef struct gr_text_field {
+    const char *field;
+    const gr_vocab *vocab;
+    bool begins, ends; /* its items start with <bos>, end with <eos> */
+} gr_text_field;
 
 typedef struct gr_source_desc {
     const char *name, *summary;
@@ -53,7 +62,8 @@ struct gr_data {
     void *state;         /* the source's own */
     gr_field *fields; int num_fields;
     gr_split *splits; int num_splits;
-    gr_vocab *vocab;     /* NULL: none */
+    gr_vocab **vocabs; int num_vocabs, cap_vocabs;
+    gr_text_field *texts; int num_texts, cap_texts; /* none: any field is of the first vocabulary */
     const char *metadata;
     /* the epoch in hand */
     const gr_split *split;
@@ -84,12 +94,15 @@ gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);
 int gr_vocab_find(const gr_vocab *v, const char *item); /* -1: not there */
 /* Numbers of the longest items that text is made of. Their count, or -1 with e filled. */
 int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
-/* From metadata's JSON; NULL if it holds none. */
-gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json);
-/* The vocabulary and the source's attributes. */
+/* The vocabulary of that name from metadata's JSON; NULL if there is none. */
+gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json, const char *name);
+/* The vocabularies and the source's attributes. */
 const char *gr_data_to_json(const gr_data *d);
-/* $data.vocab */
-void gr_data_tell_vocab(gr_data *d, int64_t count);
+/* Makes v one of the source's vocabularies and tells $data.NAME. */
+void gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v);
+void gr_data_add_text(gr_data *d, const char *field, const gr_vocab *v, bool begins, bool ends);
+/* $data.NAME, a number */
+void gr_data_tell(gr_data *d, const char *name, int64_t value);
 
 /* text.c: a whole file, plain or gzipped, checked to be UTF-8; a diagnostic at `at` if not.
  * Line ends become \n. NULL after a diagnostic. */

@@ -34,7 +34,7 @@ static int read_vocab(gr_data *d, gr_doc *doc)
 {
     gr_var v = gr_model_eval(d->model, doc);
     if (v.kind == GR_VAR_INT && v.i > 0) { /* the number alone */
-        gr_data_tell_vocab(d, v.i);
+        gr_data_tell(d, "vocab", v.i);
         return 0;
     }
     bool fine = v.kind == GR_VAR_LIST && v.count > 0;
@@ -48,8 +48,7 @@ static int read_vocab(gr_data *d, gr_doc *doc)
         gr_diag_error(d->diag, doc->at, "'vocab' takes a list of texts, [e, h, l, o]: what the numbers 0, 1, ... mean");
         return -1;
     }
-    d->vocab = gr_vocab_create(d->arena, v.count, item);
-    gr_data_tell_vocab(d, v.count);
+    gr_data_add_vocab(d, "vocab", gr_vocab_create(d->arena, v.count, item));
     return 0;
 }
 

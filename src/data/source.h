@@ -35,11 +35,17 @@ typedef struct gr_field {
 } gr_field;
 int gr_data_fields(const gr_data *d, const gr_field **list);
 
-/* The characters or words, in order of their numbers; NULL if it has none. */
-const char *const *gr_data_vocab(const gr_data *d, int *count);
-/* What text becomes as input: numbers, in the arena. Their count, or -1 with e filled. */
-int gr_data_encode(const gr_data *d, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
-/* Vocabulary and settings as one line of JSON, for a weights file; NULL if it has none. */
+/* ---- vocabularies: of a field; field NULL: the source's first, which $data.vocab counts ---- */
+
+/* The characters, words or classes, in order of their numbers; NULL if the field has none. */
+const char *const *gr_data_vocab(const gr_data *d, const char *field, int *count);
+/* What text becomes as an item of the field: numbers, in the arena, with the <bos> and <eos>
+ * that the field's items have, without padding. Their count, or -1 with e filled. */
+int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char *text, int32_t **ids, gr_error *e);
+typedef enum gr_special { GR_UNK, GR_PAD, GR_BOS, GR_EOS, GR_NUM_SPECIALS } gr_special;
+/* The number of <unk>, <pad>, <bos>, <eos>; -1: there is none. */
+int gr_data_special(const gr_data *d, const char *field, gr_special which);
+/* Vocabularies and settings as one line of JSON, for a weights file; NULL if it has none. */
 const char *gr_data_metadata(gr_data *d);
 
 /* "train", "valid", ...; a source without splits has "train" alone. */

@@ -97,7 +97,7 @@ static int prepare(generator *g, gr_error *e)
     g->logits = gr_run_result(g->exec->run, spec->from, &g->type);
     g->classes = gr_numel(&g->type);
     g->weight = GR_NEW_ARRAY(s->arena, double, g->classes);
-    g->vocab = s->data ? gr_data_vocab(s->data, &g->words) : NULL;
+    g->vocab = s->data ? gr_data_vocab(s->data, NULL, &g->words) : NULL;
     if (!g->vocab) return gr_set_error(e, GR_EINVAL, "generate needs the vocabulary of a data source");
     if (g->words != g->classes)
         return gr_set_error(e, GR_EINVAL, "'%s' chooses among %lld, but the vocabulary has %d", spec->from,
@@ -118,7 +118,7 @@ static int continue_text(generator *g, gr_error *e)
     const gr_generate_options *o = g->options;
     int32_t *ids;
     const char *prompt = o->prompt && *o->prompt ? o->prompt : g->vocab[0];
-    int n = gr_data_encode(g->session->data, g->session->arena, prompt, &ids, e);
+    int n = gr_data_encode(g->session->data, g->session->arena, NULL, prompt, &ids, e);
     if (n < 0) return e->status;
     if (n == 0) return gr_set_error(e, GR_EINVAL, "the prompt is empty");
     for (int i = 0; i < n; i++)

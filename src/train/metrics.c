@@ -118,7 +118,7 @@ static void add_metric(gr_meter *m, const gr_exec *x, int i)
             m->sum[i][k] += total(data, &t);
         } else if (t.dtype == GR_INT32) {
             int words = 0;
-            const char *const *vocab = x->session->data ? gr_data_vocab(x->session->data, &words) : NULL;
+            const char *const *vocab = x->session->data ? gr_data_vocab(x->session->data, NULL, &words) : NULL;
             show_text(m->text[i], data, &t, vocab, words);
         }
     }
