@@ -73,6 +73,14 @@ CASE("Softmax", "", "f 3 4") CASE("Softmax", "dim=0", "f 3 4") CASE("Softmax", "
 CASE("LogSoftmax", "", "f 3 4") CASE("LogSoftmax", "dim=0", "f 3 4") CASE("LogSoftmax", "dim=1", "f 2 3 4") CASE("LogSoftmax", "", "f 20")
 CASE("SoftmaxGradient", "", "n 3 4; n 3 4") CASE("SoftmaxGradient", "dim=-2", "n 3 4; n 3 4") CASE("LogSoftmaxGradient", "dim=-2", "n 3 4; n 3 4")
 
+CASE("NormalizeRows", "", "f 3 5; p 5; f 5") CASE("NormalizeRows", "eps=0.3", "f 4; -; -") CASE("NormalizeRows", "axes=2", "f 3 2 4; p 2 4; -")
+CASE("NormalizeRows", "centred=false", "f 2 3 5; p 5; -") CASE("NormalizeRows", "centred=false, eps=0.1", "f 3 70; -; f 70") CASE("NormalizeRows", "", "f 130 70; p 70; f 70")
+CASE("NormalizeRows", "eps=0.5", "f 3 1; p 1; f 1") CASE("NormalizeRows", "", "f 0 4; p 4; f 4") CASE("NormalizeRows", "", "f 3 0; p 0; f 0")
+CASE("NormalizeRowsGradient", "", "n 3 5; q 5; n 3; q 3; n 3 5") CASE("NormalizeRowsGradient", "axes=2, centred=false", "n 3 2 5; -; n 3; q 3; n 3 2 5")
+CASE("NormalizeRowsWeightGradient", "", "n 3 70; n 3; q 3; n 3 70") CASE("NormalizeRowsWeightGradient", "axes=2", "n 3 2 5; n 3; q 3; n 3 2 5")
+CASE("LayerNorm", "normalized_shape=5", "f 3 5") CASE("LayerNorm", "normalized_shape=[2, 5], elementwise_affine=false", "f 3 2 5") CASE("LayerNorm", "normalized_shape=5, bias=false", "f 3 5")
+CASE("RMSNorm", "normalized_shape=[5]", "f 3 5") CASE("RMSNorm", "normalized_shape=[2, 5], eps=0.1, elementwise_affine=false", "f 3 2 5")
+
 CASE("OneHot", "num_classes=4", "i4 3 2") CASE("OneHot", "num_classes=1", "i1") CASE("OneHot", "num_classes=3", "i3 0")
 CASE("Take", "", "f 5 3; i5 2 4") CASE("Take", "padding_idx=2", "f 5 3; i2 4") CASE("Take", "", "f 5; i5 4") CASE("Take", "", "f 5 3; i5")
 CASE("TakeGradient", "shape=[5, 3]", "i5 2 4; n 2 4 3") CASE("TakeGradient", "shape=[5, 70], scale_grad_by_freq=true", "i3 7; n 7 70")

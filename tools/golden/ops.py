@@ -119,6 +119,22 @@ def placed(x, dim, length, start=0, step=1):
     return y.index_copy(dim, index, x) if len(index) else y
 
 
+def normalized(x, w=None, b=None, axes=1, eps=1e-5, centred=True):
+    shape = x.shape[-axes:]
+    if x.numel() == 0:
+        return x.clone()
+    y = F.layer_norm(x, shape, w, b, eps) if centred else F.rms_norm(x, shape, w, eps)
+    return y if centred or b is None else y + b
+
+
+def layer_norm(x, normalized_shape, eps=1e-5, **more):
+    return normalized(x, axes=len(normalized_shape) if isinstance(normalized_shape, list) else 1, eps=eps)
+
+
+def rms_norm(x, normalized_shape, eps=1.1920929e-7, **more):
+    return normalized(x, axes=len(normalized_shape) if isinstance(normalized_shape, list) else 1, eps=eps, centred=False)
+
+
 def arg(f):
     return lambda x, dim=None, keepdim=False: f(x, dim=dim, keepdim=keepdim)
 
@@ -164,6 +180,7 @@ OPS = {
     "CrossEntropyLoss": classes_last(F.cross_entropy), "NLLLoss": classes_last(F.nll_loss), "MSELoss": F.mse_loss, "L1Loss": F.l1_loss,
     "SmoothL1Loss": F.smooth_l1_loss, "HuberLoss": F.huber_loss, "KLDivLoss": F.kl_div,
     "BCELoss": lambda x, t, w=None, **a: F.binary_cross_entropy(x, t, weight=w, **a), "BCEWithLogitsLoss": F.binary_cross_entropy_with_logits,
+    "NormalizeRows": normalized, "LayerNorm": layer_norm, "RMSNorm": rms_norm,
     "Arange": lambda end, dtype="int32": torch.arange(end), "Eye": lambda shape: torch.eye(*shape),
 }
 
@@ -196,6 +213,9 @@ MORE = [
     ("BCELoss", "", [[0.3, 0.9, 0.5], [0.0, 1.0, 0.4]]), ("KLDivLoss", "", [[-1.0, -2.0], [0.2, 0.7]]),
     ("SmoothL1Loss", "", [[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]]), ("HuberLoss", "delta=2", [[0.0, 2.0, 3.0], [0.0, 0.0, 0.0]]),
     ("L1Loss", "", [[0.0, 1.0], [0.0, 3.0]]), ("TopK", "k=2", [[1.0, 5.0, 3.0]]), ("CumSum", "dim=0", [[1.0, 2.0, 3.0]]),
+    ("NormalizeRows", "", [[[1.0, 2.0, 4.0], [0.0, 0.0, 0.0], [-5.0, 1e4, 1e4]], [0.5, 2.0, -1.0], [0.1, 0.2, 0.3]]),
+    ("NormalizeRows", "centred=false, eps=0.01", [[[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]], [0.5, 2.0, -1.0]]),
+    ("NormalizeRows", "axes=2, eps=0.1", [[[[1.0, 2.0], [4.0, -3.0]], [[0.0, 0.0], [0.0, 2.0]]], [[0.5, 2.0], [-1.0, 1.0]], [[0.1, 0.2], [0.3, 0.4]]]),
     ("Std", "", [[1.0, 2.0, 4.0]]), ("Var", "correction=2", [[1.0, 2.0, 4.0]]),
 ]
 
@@ -222,7 +242,7 @@ def main():
         f.write("\n".join(edge(*e) for e in edges) + "\n")
     lines = []
     for op, attrs, inputs in cases():
-        if op not in OPS:
+        if op not in OPS or (op in ("LayerNorm", "RMSNorm") and "affine=false" not in attrs):
             continue
         xs = [operand(t, i) for i, t in enumerate(inputs.split(";")) if t.strip()]
         y = OPS[op](*xs, **attributes(attrs))
