@@ -10,7 +10,8 @@
  * Carries are the outputs of the cell that are named like one of its inputs. Absent
  * initial states are zeros, as wide as hidden_size, or as the op <cell>_init says, which
  * gives each carry's first value for one example, from the cell's own attributes. With
- * hidden_sizes that differ, states cannot be stacked: ports are <carry>_0_l<layer>. */
+ * hidden_sizes that differ, states cannot be stacked: ports are <carry>_0_l<layer>.
+ * With lengths every loop has them, so that padding is zeros between layers too. */
 #include <graphrun/op.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ typedef struct rnn {
     int64_t layers, directions;
     int64_t batch;                  /* -1: input without batch axis */
     bool unequal;                   /* hidden_sizes differ */
+    gr_val lengths;                 /* [batch], or NULL */
 } rnn;
 
 static const gr_attr_spec *rnn_spec(const rnn *r, const char *name)
@@ -249,6 +251,7 @@ static gr_val rnn_loop(rnn *r, int64_t layer, int64_t direction, gr_val sequence
     gr_loop *loop = gr_loop_begin(r->c, name, direction != 0);
     if (!loop) return NULL;
     gr_scope_enter(r->c, name);
+    if (r->lengths) gr_loop_lengths(r->c, loop, r->lengths); /* after an error the loop gives nothing */
     gr_parameter_suffix(r->c, suffix);
     gr_val x = gr_loop_slice(r->c, loop, "input", sequence);
     for (int k = 0; k < r->carries; k++)
@@ -307,6 +310,19 @@ static int rnn_layers(rnn *r, gr_val sequence)
     return sequence && gr_set_result(r->c, 0, sequence) == 0 ? rnn_set_states(r, last) : -1;
 }
 
+static int rnn_find_lengths(rnn *r)
+{
+    int p = rnn_port(r->op->inputs, "lengths");
+    if (gr_count(r->c, p) == 0) return 0;
+    const gr_type *t = gr_in_type(r->c, p);
+    r->lengths = gr_in(r->c, p);
+    if (r->batch < 0)
+        return gr_fail(r->c, GR_AT_INPUT, "lengths", "lengths are those of the rows of a batch; this input has no batch axis");
+    if (t->rank == 1 && t->dim[0] == r->batch) return 0;
+    return gr_fail(r->c, GR_AT_INPUT, "lengths", "lengths must be int32 [batch %lld]%s", (long long)r->batch,
+                   gr_bool(r->c, "batch_first") ? "" : "; an input of [batch, time, features] needs batch_first: true");
+}
+
 static int recurrent_expand(gr_ctx *c)
 {
     rnn r = {.c = c, .op = gr_self(c), .cell = rnn_find_cell(c)};
@@ -323,6 +339,7 @@ static int recurrent_expand(gr_ctx *c)
     gr_val sequence = gr_in(c, 0);
     bool swap = t->rank == 3 && gr_bool(c, "batch_first");
     r.batch = t->rank == 2 ? -1 : t->dim[swap ? 0 : 1];
+    if (rnn_find_lengths(&r) < 0) return -1;
     if (swap) sequence = gr_emit(c, "Transpose", "input", 1, &sequence, "dim0=0, dim1=1");
     return sequence ? rnn_layers(&r, sequence) : -1;
 }
@@ -362,13 +379,14 @@ static const gr_attr_spec gru_attrs[] = {
 #define INPUT {"input", 0, "[time, batch, features], batch_first: [batch, time, features]; the batch may be missing"}
 #define STATE(name, what) {name, GR_PORT_OPTIONAL, "[layers * directions, batch, size]: " what "; zeros if left out"}
 #define OUTPUT {"output", 0, "[time, batch, directions * size]: the last layer's state at every step"}
+#define LENGTHS {"lengths", GR_PORT_OPTIONAL | GR_PORT_INT, "[batch]: how many steps of each row are real, at least 1; the rest is padding"}
 #define LAST(name) {name, 0, "[layers * directions, batch, size]: the last value"}
 
-static const gr_port recurrent_inputs[] = {INPUT, {0}};
+static const gr_port recurrent_inputs[] = {INPUT, LENGTHS, {0}};
 static const gr_port recurrent_outputs[] = {OUTPUT, {0}};
-static const gr_port h_inputs[] = {INPUT, STATE("h_0", "initial state"), {0}};
+static const gr_port h_inputs[] = {INPUT, STATE("h_0", "initial state"), LENGTHS, {0}};
 static const gr_port h_outputs[] = {OUTPUT, LAST("h_n"), {0}};
-static const gr_port lstm_inputs[] = {INPUT, STATE("h_0", "initial state"), STATE("c_0", "initial memory"), {0}};
+static const gr_port lstm_inputs[] = {INPUT, STATE("h_0", "initial state"), STATE("c_0", "initial memory"), LENGTHS, {0}};
 static const gr_port lstm_outputs[] = {OUTPUT, LAST("h_n"), LAST("c_n"), {0}};
 
 static const gr_over any_cell = {NULL}, rnn_cell = {"RNNCell"}, lstm_cell = {"LSTMCell"}, gru_cell = {"GRUCell"};

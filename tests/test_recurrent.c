@@ -1,5 +1,6 @@
 /* test_recurrent.c - RNN, LSTM and GRU against PyTorch: values and every gradient, for 1 to 3
- * layers, one and two directions, batch or time first, initial states given or not.
+ * layers, one and two directions, batch or time first, initial states given or not, and of
+ * ragged batches with NaN in their padding.
  *
  * The golden files are made by tools/golden/recurrent.py, which says what they hold. */
 #include "tests.h"
@@ -10,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIME = 4, BATCH = 2, INPUT = 3, HIDDEN = 3, MAX_NAMES = 64 };
+enum { TIME = 4, INPUT = 3, HIDDEN = 3, MAX_NAMES = 64 };
 
 typedef struct golden_case {
     const char *op;
     int layers, bidirectional, batch_first, initial;
-    bool lstm;
+    int batch;
+    bool lstm, ragged;
     const gr_tensors *tensors;
     char prefix[32];
     gr_session *session;
@@ -26,30 +28,31 @@ typedef struct golden_case {
 static const char *shape_text(const golden_case *g)
 {
     static char text[64];
-    snprintf(text, sizeof text, "[%d, %d, %d]", g->layers * (1 + g->bidirectional), BATCH, HIDDEN);
+    snprintf(text, sizeof text, "[%d, %d, %d]", g->layers * (1 + g->bidirectional), g->batch, HIDDEN);
     return text;
 }
 
 static const char *write_model(const golden_case *g)
 {
-    int wide = HIDDEN * (1 + g->bidirectional), first = g->batch_first ? BATCH : TIME, second = g->batch_first ? TIME : BATCH;
-    char states[256] = "", inputs[64] = "", last[256] = "";
+    int wide = HIDDEN * (1 + g->bidirectional), first = g->batch_first ? g->batch : TIME, second = g->batch_first ? TIME : g->batch;
+    char states[256] = "", inputs[64] = "", last[256] = "", lengths[64] = "";
     const char *s = shape_text(g);
     if (g->initial) {
         snprintf(states, sizeof states, "  h_0: {op: Input, shape: %s}\n  c_0: {op: Input, shape: %s}\n", s, s);
         snprintf(inputs, sizeof inputs, ", h_0: h_0%s", g->lstm ? ", c_0: c_0" : "");
         if (!g->lstm) snprintf(states, sizeof states, "  h_0: {op: Input, shape: %s}\n", s);
     }
+    if (g->ragged) snprintf(lengths, sizeof lengths, "  lengths: {op: Input, shape: [%d], dtype: int32}\n", g->batch);
     if (g->lstm)
         snprintf(last, sizeof last, "  u_c: {op: Input, shape: %s}\n  pc: {op: Mul, in: [rnn.c_n, u_c]}\n  sc: {op: Sum, in: pc}\n", s);
     return temp_file("recurrent.yaml",
-                     "graphrun: 1\nname: golden\ngraph:\n  x: {op: Input, shape: [%d, %d, %d]}\n%s"
-                     "  rnn: {op: %s, in: {input: x%s}, hidden_size: %d, num_layers: %d, bidirectional: %s, batch_first: %s}\n"
+                     "graphrun: 1\nname: golden\ngraph:\n  x: {op: Input, shape: [%d, %d, %d]}\n%s%s"
+                     "  rnn: {op: %s, in: {input: x%s}%s, hidden_size: %d, num_layers: %d, bidirectional: %s, batch_first: %s}\n"
                      "  u: {op: Input, shape: [%d, %d, %d]}\n  u_h: {op: Input, shape: %s}\n"
                      "  p: {op: Mul, in: [rnn.output, u]}\n  s: {op: Sum, in: p}\n"
                      "  ph: {op: Mul, in: [rnn.h_n, u_h]}\n  sh: {op: Sum, in: ph}\n%s"
                      "  loss: {op: Add, in: [s, sh%s]}\n",
-                     first, second, INPUT, states, g->op, inputs, HIDDEN, g->layers, g->bidirectional ? "true" : "false",
+                     first, second, INPUT, states, lengths, g->op, inputs, g->ragged ? ", lengths: lengths" : "", HIDDEN, g->layers, g->bidirectional ? "true" : "false",
                      g->batch_first ? "true" : "false", first, second, wide, s, last, g->lstm ? ", sc" : "");
 }
 
@@ -76,7 +79,8 @@ static void compare(golden_case *g, const char *what, const float *got, const gr
     double largest = 1e-3, error = 0;
     for (int64_t i = 0; i < count(want); i++) {
         largest = fmax(largest, fabs((double)w[i]));
-        error = fmax(error, fabs((double)got[i] - (double)w[i]));
+        double d = fabs((double)got[i] - (double)w[i]);
+        error = isnan(d) ? INFINITY : fmax(error, d);
     }
     if (!(error / largest < 1e-5)) fprintf(stderr, "%s %s %s: %g of %g\n", g->op, g->prefix, what, error, largest);
     g->worst = fmax(g->worst, error / largest);
@@ -123,13 +127,14 @@ static void feed(golden_case *g, const char *name)
     const gr_named_tensor *v = golden(g, name);
     CU_ASSERT_PTR_NOT_NULL_FATAL(to);
     CU_ASSERT_EQUAL_FATAL(gr_numel(&t), count(v));
-    memcpy(to, v->data, sizeof(float) * (size_t)count(v));
+    memcpy(to, v->data, gr_dtype_size(t.dtype) * (size_t)count(v));
 }
 
 static void feed_all(golden_case *g)
 {
     static const char *const always[] = {"x", "u", "u_h"};
     for (int i = 0; i < 3; i++) feed(g, always[i]);
+    if (g->ragged) feed(g, "lengths");
     if (g->lstm) feed(g, "u_c");
     if (g->initial) feed(g, "h_0");
     if (g->initial && g->lstm) feed(g, "c_0");
@@ -183,7 +188,7 @@ static void check_case(golden_case *g, int threads)
     gr_session_close(g->session);
 }
 
-static void check_op(const char *op, const char *file)
+static void check_op(const char *op, const char *file, int layers, bool ragged)
 {
     gr_arena *a = gr_arena_create();
     gr_tensors tensors;
@@ -192,9 +197,10 @@ static void check_op(const char *op, const char *file)
     double worst = 0;
     snprintf(path, sizeof path, "%s/tests/golden/%s.safetensors", GR_SOURCE_DIR, file);
     CU_ASSERT_EQUAL_FATAL(gr_safetensors_read(a, path, &tensors, &e), 0);
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 8 * layers; i++) {
         golden_case g = {.op = op, .layers = 1 + i / 8, .bidirectional = i / 4 % 2, .batch_first = i / 2 % 2,
-                         .initial = i % 2, .lstm = strcmp(op, "LSTM") == 0, .tensors = &tensors};
+                         .initial = i % 2, .batch = ragged ? 3 : 2, .lstm = strcmp(op, "LSTM") == 0, .ragged = ragged,
+                         .tensors = &tensors};
         snprintf(g.prefix, sizeof g.prefix, "l%d_b%d_f%d_i%d", g.layers, g.bidirectional, g.batch_first, g.initial);
         check_case(&g, 1 + i % 2);
         worst = fmax(worst, g.worst);
@@ -203,9 +209,12 @@ static void check_op(const char *op, const char *file)
     gr_arena_destroy(a);
 }
 
-static void rnn_is_pytorchs(void) { check_op("RNN", "rnn"); }
-static void lstm_is_pytorchs(void) { check_op("LSTM", "lstm"); }
-static void gru_is_pytorchs(void) { check_op("GRU", "gru"); }
+static void rnn_is_pytorchs(void) { check_op("RNN", "rnn", 3, false); }
+static void lstm_is_pytorchs(void) { check_op("LSTM", "lstm", 3, false); }
+static void gru_is_pytorchs(void) { check_op("GRU", "gru", 3, false); }
+static void ragged_rnn_is_pytorchs(void) { check_op("RNN", "rnn_ragged", 2, true); }
+static void ragged_lstm_is_pytorchs(void) { check_op("LSTM", "lstm_ragged", 2, true); }
+static void ragged_gru_is_pytorchs(void) { check_op("GRU", "gru_ragged", 2, true); }
 
 void test_recurrent(void)
 {
@@ -213,4 +222,7 @@ void test_recurrent(void)
     CU_add_test(s, "RNN: values and gradients are PyTorch's", rnn_is_pytorchs);
     CU_add_test(s, "LSTM: values and gradients are PyTorch's", lstm_is_pytorchs);
     CU_add_test(s, "GRU: values and gradients are PyTorch's", gru_is_pytorchs);
+    CU_add_test(s, "RNN with lengths: values and gradients are those of a packed sequence", ragged_rnn_is_pytorchs);
+    CU_add_test(s, "LSTM with lengths: values and gradients are those of a packed sequence", ragged_lstm_is_pytorchs);
+    CU_add_test(s, "GRU with lengths: values and gradients are those of a packed sequence", ragged_gru_is_pytorchs);
 }

@@ -134,6 +134,7 @@ typedef enum gr_role {
     GR_ROLE_CAST,      /* attribute dtype */
     GR_ROLE_WHERE,     /* condition, input, other */
     GR_ROLE_ALL_FINITE,/* variadic: bool scalar, no input holds inf or NaN */
+    GR_ROLE_LENGTH_MASK,/* attribute size: bool [size, ...], whether index < length */
     GR_ROLE_COUNT
 } gr_role;
 
@@ -315,6 +316,7 @@ typedef struct gr_host {
     gr_dtype (*real)(const gr_ctx *c);
     bool (*is_training)(const gr_ctx *c);
     void (*freeze)(gr_ctx *c, gr_val parameter);
+    int (*loop_lengths)(gr_ctx *c, gr_loop *l, gr_val lengths);
 } gr_host;
 
 struct gr_ctx {
@@ -444,6 +446,11 @@ static inline gr_loop *gr_loop_begin(gr_ctx *c, const char *name, bool reverse)
 {
     return c->host->loop_begin(c, name, reverse);
 }
+/* Right after gr_loop_begin: row i takes part in the first lengths[i] steps only (in reverse:
+ * begins there). lengths is int32; its axes are the leading ones of every slice, carry and
+ * stacked value: the batch. A row that has ended keeps its carries and stacks zeros, and what
+ * its slices held there, NaN too, is zero before the loop. */
+static inline int gr_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths) { return c->host->loop_lengths(c, l, lengths); }
 static inline gr_val gr_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
 {
     return c->host->loop_slice(c, l, name, sequence);

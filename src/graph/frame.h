@@ -52,6 +52,15 @@ struct gr_emitter {
 
 extern const gr_host gr_host_functions;
 
+/* Those of gr_host that are about loops (loop.c). */
+gr_loop *gr_host_loop_begin(gr_ctx *c, const char *name, bool reverse);
+int gr_host_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths);
+gr_val gr_host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence);
+gr_val gr_host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init);
+int gr_host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next);
+int gr_host_loop_stack(gr_ctx *c, gr_loop *l, const char *name, gr_val v);
+gr_val gr_host_loop_end(gr_ctx *c, gr_loop *l);
+
 /* "a.b"; an empty part adds nothing. */
 const char *gr_path_join(gr_arena *a, const char *prefix, const char *name);
 gr_value *gr_unknown_value(gr_emitter *e);
@@ -59,5 +68,7 @@ gr_value *gr_unknown_value(gr_emitter *e);
 gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index);
 /* -1 after a message if no value of g can be of type t. */
 int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t);
+/* Stops the process: an op did what op.h forbids. */
+_Noreturn void gr_misuse(const gr_ctx *c, const char *what);
 int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args);
 #endif

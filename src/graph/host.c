@@ -7,19 +7,13 @@
 
 enum { MAX_OUTPUTS = 256 };
 
-struct gr_loop {
-    gr_node *scan;
-    gr_graph *outer;
-    bool broken; /* something in it is unknown: the loop gives unknown values */
-};
-
 static gr_emitter *emitter(const gr_ctx *c) { return (gr_emitter *)(uintptr_t)c; }
 static gr_op_frame *frame(const gr_ctx *c) { return emitter(c)->frame; }
 /* Values are immutable to ops alone. */
 static gr_value *value(gr_val v) { return (gr_value *)(uintptr_t)v; }
 static bool unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
 
-static _Noreturn void misuse(const gr_ctx *c, const char *what)
+_Noreturn void gr_misuse(const gr_ctx *c, const char *what)
 {
     fprintf(stderr, "graphrun: op %s: %s\n", frame(c) ? frame(c)->op->name : "-", what);
     abort();
@@ -33,7 +27,7 @@ static int host_fail(gr_ctx *c, gr_at at, const char *which, const char *fmt, va
 static int attr_index(const gr_ctx *c, const char *name)
 {
     int i = gr_op_attr(frame(c)->op, name);
-    if (i < 0) misuse(c, gr_arena_printf(emitter(c)->graph->arena, "has no attribute '%s'", name));
+    if (i < 0) gr_misuse(c, gr_arena_printf(emitter(c)->graph->arena, "has no attribute '%s'", name));
     return i;
 }
 
@@ -73,14 +67,14 @@ static gr_val host_in(gr_ctx *c, int port, int index)
 
 static const gr_type *host_type(const gr_ctx *c, gr_val v)
 {
-    if (!v) misuse(c, "asks for the type of an absent value");
+    if (!v) gr_misuse(c, "asks for the type of an absent value");
     return &v->type;
 }
 
 static int host_set_output(gr_ctx *c, int index, const gr_type *t)
 {
     gr_node *n = frame(c)->node;
-    if (frame(c)->kind != GR_FRAME_INFER) misuse(c, "sets an output outside of infer");
+    if (frame(c)->kind != GR_FRAME_INFER) gr_misuse(c, "sets an output outside of infer");
     if (gr_check_type(emitter(c), n->graph, t) < 0) return -1;
     while (n->num_out <= index) gr_node_add_output(n, NULL, t);
     n->out[index]->type = *t;
@@ -235,107 +229,6 @@ static bool host_is_stacked(gr_ctx *c, int port, int index)
     return i < f->port[port + 1] && f->view->stacked && f->view->stacked(f->view->data, i);
 }
 
-/* ---- loops ---- */
-
-static gr_loop *host_loop_begin(gr_ctx *c, const char *name, bool reverse)
-{
-    gr_emitter *e = emitter(c);
-    gr_loop *l = GR_NEW(e->graph->arena, gr_loop);
-    gr_node_spec spec = {.op = gr_registry_role(e->graph->registry, GR_ROLE_SCAN),
-                         .name = gr_path_join(e->graph->arena, gr_emitter_prefix(e), name ? name : "scan"),
-                         .at = e->frame ? e->frame->at : e->at,
-                         .phase = e->phase};
-    l->outer = e->graph;
-    l->scan = gr_scan_detached(e->graph, &spec, reverse, 0);
-    e->graph = l->scan->scan->body;
-    return l;
-}
-
-static gr_val broken(gr_ctx *c, gr_loop *l)
-{
-    l->broken = true;
-    return gr_unknown_value(emitter(c));
-}
-
-static gr_val host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
-{
-    gr_value *v = gr_graph_capture(l->outer, value(sequence));
-    gr_scan *s = l->scan->scan;
-    if (!v || unknown(v)) return broken(c, l);
-    if (v->type.rank < 1 || (s->steps && v->type.dim[0] != s->steps)) {
-        gr_fail(c, GR_AT_NODE, NULL, "'%s' is %s; the loop runs over a leading axis of %lld steps", v->node->name,
-                gr_type_text(l->outer->arena, &v->type), (long long)s->steps);
-        return broken(c, l);
-    }
-    return gr_scan_sequence(l->scan, v, gr_path_join(l->outer->arena, l->scan->name, name));
-}
-
-static gr_val host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init)
-{
-    gr_value *v = gr_graph_capture(l->outer, value(init));
-    if (!v || unknown(v)) return broken(c, l);
-    return gr_scan_carry(l->scan, v, name);
-}
-
-static int host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next)
-{
-    gr_value *v = gr_graph_capture(l->scan->scan->body, value(next));
-    int number = 0;
-    if (!v || unknown(v) || unknown(value(carry))) {
-        l->broken = true;
-        return -1;
-    }
-    if (gr_arg_kind(value(carry), &number) != GR_ARG_CARRY) misuse(c, "gives a next to what is no carry");
-    gr_scan_set_next(l->scan, number, v);
-    return 0;
-}
-
-static int host_loop_stack(gr_ctx *c, gr_loop *l, const char *name, gr_val v)
-{
-    gr_value *inner = gr_graph_capture(l->scan->scan->body, value(v));
-    if (!inner || unknown(inner)) {
-        broken(c, l);
-        return -1;
-    }
-    return gr_scan_stack(l->scan, inner, name);
-}
-
-static int check_loop(gr_ctx *c, gr_loop *l)
-{
-    const gr_scan *s = l->scan->scan;
-    gr_arena *a = l->outer->arena;
-    if (l->broken) return -1;
-    if (!s->steps) return gr_fail(c, GR_AT_NODE, NULL, "the loop has no sequence to run over");
-    for (int i = 0; i < s->carries; i++) {
-        const gr_value *arg = s->body->args[i], *next = s->body->results[i];
-        if (!next) return gr_fail(c, GR_AT_NODE, NULL, "carry '%s' has no next", arg->node->name);
-        if (!gr_type_equal(&arg->type, &next->type))
-            return gr_fail(c, GR_AT_NODE, NULL, "carry '%s' starts as %s, but its next, '%s', is %s", arg->node->name,
-                           gr_type_text(a, &arg->type), next->node->name, gr_type_text(a, &next->type));
-    }
-    return 0;
-}
-
-/* The lengths of the outputs, once the number of steps is known. */
-static void set_lengths(gr_node *scan)
-{
-    gr_scan *s = scan->scan;
-    for (int i = 0; i < s->carries; i++) scan->out[s->carries + i]->type.dim[0] = s->steps + 1;
-    for (int j = 0; j < s->stacked; j++) gr_scan_stacked(scan, j)->type.dim[0] = s->steps;
-    for (int j = 0; j < s->stacked && s->sequences; j++)
-        gr_scan_stacked(scan, j)->type.axis[0] = scan->in[s->carries]->type.axis[0];
-}
-
-static gr_val host_loop_end(gr_ctx *c, gr_loop *l)
-{
-    gr_emitter *e = emitter(c);
-    e->graph = l->outer;
-    if (check_loop(c, l) < 0) return gr_unknown_value(e);
-    set_lengths(l->scan);
-    gr_scan_insert(l->scan);
-    return l->scan->num_out ? l->scan->out[0] : NULL;
-}
-
 /* ---- the rest ---- */
 
 static const gr_op *host_find_op(gr_ctx *c, const char *name)
@@ -383,8 +276,9 @@ const gr_host gr_host_functions = {
     .emit = host_emit, .output = host_output, .parameter = host_parameter,
     .out = host_out, .grad = host_grad, .wants = host_wants, .set_grad = host_set_grad,
     .is_stacked = host_is_stacked,
-    .loop_begin = host_loop_begin, .loop_slice = host_loop_slice, .loop_carry = host_loop_carry,
-    .loop_next = host_loop_next, .loop_stack = host_loop_stack, .loop_end = host_loop_end,
+    .loop_begin = gr_host_loop_begin, .loop_slice = gr_host_loop_slice, .loop_carry = gr_host_loop_carry,
+    .loop_next = gr_host_loop_next, .loop_stack = gr_host_loop_stack, .loop_end = gr_host_loop_end,
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
     .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze,
+    .loop_lengths = gr_host_loop_lengths,
 };

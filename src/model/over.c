@@ -72,6 +72,38 @@ static void push_states(gr_arena *a, port_list *l, const char *carry, const char
     }
 }
 
+static bool is_state(const gr_op *cell, const char *port)
+{
+    for (int i = 0; cell->outputs[i].name; i++) {
+        const char *carry = cell->outputs[i].name;
+        size_t n = strlen(carry);
+        if (gr_op_input(cell, carry) >= 0 && strncmp(port, carry, n) == 0 && strcmp(port + n, "_0") == 0) return true;
+    }
+    return false;
+}
+
+/* What the op itself has besides the sequence and initial states, then what else the cell reads. */
+static int push_further(gr_body *b, gr_item *it, const gr_op *over, const gr_op *cell, port_list *l)
+{
+    bool first = true;
+    for (int i = 1; over->inputs[i].name; i++)
+        if (!is_state(cell, over->inputs[i].name)) push(b->m->arena, l, over->inputs[i]);
+    for (int i = 0; cell->inputs[i].name; i++) {
+        if (gr_op_output(cell, cell->inputs[i].name) >= 0) continue;
+        if (!first) {
+            for (int k = 0; k < l->count; k++)
+                if (strcmp(l->port[k].name, cell->inputs[i].name) == 0) {
+                    gr_diag_error(b->m->diag, it->doc->key_at, "the cell %s has an input '%s', but so has %s; give the cell's another name",
+                                  cell->name, cell->inputs[i].name, over->name);
+                    return -1;
+                }
+            push(b->m->arena, l, cell->inputs[i]);
+        }
+        first = false;
+    }
+    return 0;
+}
+
 const gr_op *gr_over_op(gr_body *b, gr_item *it, const gr_op *over)
 {
     gr_arena *a = b->m->arena;
@@ -87,12 +119,7 @@ const gr_op *gr_over_op(gr_body *b, gr_item *it, const gr_op *over)
         push_states(a, &in, cell->outputs[i].name, "0", layers, GR_PORT_OPTIONAL);
         push_states(a, &out, cell->outputs[i].name, "n", layers, 0);
     }
-    bool first = true;
-    for (int i = 0; cell->inputs[i].name; i++) {
-        if (gr_op_output(cell, cell->inputs[i].name) >= 0) continue;
-        if (!first) push(a, &in, cell->inputs[i]);
-        first = false;
-    }
+    if (push_further(b, it, over, cell, &in) < 0) return NULL;
     push(a, &in, (gr_port){0});
     push(a, &out, (gr_port){0});
     gr_op *op = GR_NEW(a, gr_op);

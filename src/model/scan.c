@@ -5,6 +5,7 @@
  *     carry  {h: {init: zeros | value, size: ..., next: node of the step}}
  *     step   the body                             out    {name: node of the step}
  *     reverse
+ *     lengths  how many steps of each row are real: see gr_loop_lengths
  *
  * Its ports are the names under in, with and (where `init` is a value) carry; its outputs
  * those under out, stacked over the steps on the axis that `over` names, and the last
@@ -30,11 +31,12 @@ typedef struct scan {
     gr_loc over_at;
     bool reverse;
     gr_doc *step, *out;
-    int sequences, wholes;             /* ports: [sequences][wholes][initial values] */
+    int sequences, wholes;             /* ports: [sequences][wholes][initial values][lengths] */
+    int lengths;                       /* its port; -1: none */
     scan_carry *carry; int num_carries;
 } scan;
 
-static const char *const scan_keys[] = {"op", "over", "in", "with", "carry", "step", "out", "reverse", "when", "else", NULL};
+static const char *const scan_keys[] = {"op", "over", "in", "with", "carry", "step", "out", "reverse", "lengths", "when", "else", NULL};
 static const char *const carry_keys[] = {"init", "size", "next", NULL};
 
 static int expand_scan(gr_ctx *c);
@@ -129,6 +131,19 @@ static void read_carries(gr_body *b, gr_item *it, scan *s, ports *p)
     for (int i = 0; i < s->num_carries; i++) read_carry(b, it, p, map->item[i], &s->carry[i]);
 }
 
+/* The step does not see this port, and may have an input of that name. */
+static int read_lengths(gr_body *b, gr_item *it, ports *p)
+{
+    gr_doc *d = gr_doc_get(it->doc, "lengths");
+    gr_use u;
+    if (!d) return -1;
+    if (gr_body_use(b, d, &u) < 0) it->bad = true;
+    u.port = p->count;
+    *GR_PUSH(b->m->arena, it->uses, it->num_uses, it->cap_uses) = u;
+    *GR_PUSH(b->m->arena, p->port, p->count, p->cap) = (gr_port){"lengths", GR_PORT_INT, ""};
+    return u.port;
+}
+
 static gr_port *scan_outputs(gr_body *b, gr_item *it, const scan *s)
 {
     gr_arena *a = b->m->arena;
@@ -169,7 +184,8 @@ static void check_step(gr_body *b, gr_item *it, const scan *s, const ports *p)
 {
     gr_body_input *in = GR_NEW_ARRAY(b->m->arena, gr_body_input, p->count + s->num_carries);
     int n = 0;
-    for (int i = 0; i < p->count; i++) in[n++].name = p->port[i].name;
+    for (int i = 0; i < p->count; i++)
+        if (i != s->lengths) in[n++].name = p->port[i].name;
     for (int i = 0; i < s->num_carries; i++)
         if (s->carry[i].port < 0) in[n++].name = s->carry[i].name;
     gr_body step = {.m = b->m, .scope = s->scope, .doc = s->step, .inputs = in, .num_inputs = n, .outer = b};
@@ -198,6 +214,7 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
     s->sequences = add_ports(b, it, &p, map_of(b, it, "in", "a map of sequences: {x: node}", true));
     s->wholes = add_ports(b, it, &p, map_of(b, it, "with", "a map of values: {memory: node}", false));
     read_carries(b, it, s, &p);
+    s->lengths = read_lengths(b, it, &p);
     s->step = map_of(b, it, "step", "a map of nodes", true);
     s->out = map_of(b, it, "out", "a map: {name: node of the step}", false);
     gr_op *op = GR_NEW(a, gr_op);
@@ -360,7 +377,8 @@ static int expand_scan(gr_ctx *c)
         if (!(carry[i] = initial(c, s, &s->carry[i], sequence))) return -1;
     gr_loop *l = gr_loop_begin(c, "", s->reverse);
     if (!l) return -1;
-    int r = emit_step(c, s, l, sequence, carry);
+    int r = s->lengths >= 0 ? gr_loop_lengths(c, l, gr_in(c, s->lengths)) : 0;
+    if (r == 0) r = emit_step(c, s, l, sequence, carry);
     gr_val end = gr_loop_end(c, l);
     return r == 0 && end && gr_type_of(c, end)->dtype != GR_UNKNOWN ? set_results(c, s, end, axis) : -1;
 }
