@@ -392,6 +392,22 @@ static void graphs_are_drawn(void)
     }
 }
 
+static void batches_are_shown(void)
+{
+    const char *folder = temp_path("batches");
+    CU_ASSERT_EQUAL(graphrun("data %s", HELLO), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "x: int32 [1, 5]"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "[[1, 0, 2, 2, 3]]"));
+    CU_ASSERT_EQUAL(graphrun("data %s -o %s --batches 3", HELLO, folder), 0);
+    char file[1024];
+    snprintf(file, sizeof file, "%s/y_0.npy", folder);
+    CU_ASSERT_EQUAL(access(file, R_OK), 0);
+    CU_ASSERT_EQUAL(graphrun("data %s --split valid", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "no split 'valid'; there are: train"));
+    CU_ASSERT_EQUAL(graphrun("data %s -o /nowhere/folder", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("data %s --batches -1", HELLO), 2);
+}
+
 void test_cli(void)
 {
     CU_pSuite s = CU_add_suite("cli", NULL, NULL);
@@ -415,5 +431,6 @@ void test_cli(void)
     CU_add_test(s, "blocks without an end are told shortly", blocks_without_an_end_are_told_shortly);
     CU_add_test(s, "mistakes of a Scan are placed", mistakes_of_a_scan_are_placed);
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
+    CU_add_test(s, "batches are shown and written", batches_are_shown);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
 }

@@ -72,6 +72,7 @@ int cmd_run(int argc, char **argv);
 int cmd_gradcheck(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_data(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
 #endif

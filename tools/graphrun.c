@@ -14,6 +14,7 @@ const cli_command cli_commands[] = {
      "Runs a model once, and writes values and gradients.", cmd_run},
     {"generate", "MODEL --weights FILE [--prompt TEXT] [--length N]", "Continues a text.", cmd_generate},
     {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck},
+    {"data", "MODEL [--split NAME] [--epoch N] [--batches N] [-o FOLDER]", "Shows what a model's data source gives.", cmd_data},
     {"dot", "MODEL [--after PASS] [--depth N] [-o FILE]", "Draws the graph.", cmd_dot},
     {"bench", "MODEL [--seconds S] [--json]", "Measures how fast a model's training step is.", cmd_bench},
     {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},

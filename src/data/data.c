@@ -233,6 +233,7 @@ static const gr_split *find_split(const gr_data *d, const char *name)
     return NULL;
 }
 
+const char *gr_data_split(const gr_data *d, int i) { return i < d->num_splits ? d->splits[i].name : NULL; }
 bool gr_data_has_split(const gr_data *d, const char *split) { return find_split(d, split) != NULL; }
 
 int64_t gr_data_batches(const gr_data *d, const char *split)

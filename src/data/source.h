@@ -49,6 +49,7 @@ int gr_data_special(const gr_data *d, const char *field, gr_special which);
 const char *gr_data_metadata(gr_data *d);
 
 /* "train", "valid", ...; a source without splits has "train" alone. */
+const char *gr_data_split(const gr_data *d, int i); /* the name of split i; NULL past the last */
 bool gr_data_has_split(const gr_data *d, const char *split);
 int64_t gr_data_batches(const gr_data *d, const char *split); /* in an epoch */
 
