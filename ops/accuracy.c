@@ -10,9 +10,10 @@ static int accuracy_expand(gr_ctx *c)
     return metric_set_ratio(c, gr_emit1(c, "Sum", right), gr_emit1(c, "Sum", counted));
 }
 
-static double accuracy_finish(const double *sums) { return sums[0] / sums[1]; }
+static double accuracy_finish(const gr_sums *s) { return s->sum[0][0] / s->sum[1][0]; }
 
-static const gr_metric accuracy_metric = {sizeof(gr_metric), accuracy_finish};
+static const gr_metric accuracy_metric = {.size = sizeof(gr_metric), .finish = accuracy_finish,
+                                          .larger_is_better = true, .counts = "ConfusionMatrix"};
 
 const gr_op gr_op_accuracy = {
     GR_OP_HEADER,

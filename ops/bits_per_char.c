@@ -1,9 +1,9 @@
 /* bits_per_char.c - mean negative log-likelihood of the targets, in bits. */
 #include "metric.h"
 
-static double bits_per_char_finish(const double *sums) { return sums[0] / sums[1] / log(2); }
+static double bits_per_char_finish(const gr_sums *s) { return s->sum[0][0] / s->sum[1][0] / log(2); }
 
-static const gr_metric bits_per_char_metric = {sizeof(gr_metric), bits_per_char_finish};
+static const gr_metric bits_per_char_metric = {.size = sizeof(gr_metric), .finish = bits_per_char_finish};
 
 const gr_op gr_op_bits_per_char = {
     GR_OP_HEADER,

@@ -7,7 +7,7 @@ static int decode_expand(gr_ctx *c)
     return gr_set_result(c, 0, gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1"));
 }
 
-static const gr_metric decode_metric = {sizeof(gr_metric), NULL};
+static const gr_metric decode_metric = {.size = sizeof(gr_metric)};
 static const gr_port decode_inputs[] = {{"input", 0, "[..., classes]: logits"}, {0}};
 static const gr_port decode_outputs[] = {{"chosen", 0, "[...]: number of the largest logit"}, {0}};
 

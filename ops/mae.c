@@ -3,9 +3,9 @@
 
 static int mae_expand(gr_ctx *c) { return metric_error_expand(c, gr_emit1(c, "Abs", metric_difference(c))); }
 
-static double mae_finish(const double *sums) { return sums[0] / sums[1]; }
+static double mae_finish(const gr_sums *s) { return s->sum[0][0] / s->sum[1][0]; }
 
-static const gr_metric mae_metric = {sizeof(gr_metric), mae_finish};
+static const gr_metric mae_metric = {.size = sizeof(gr_metric), .finish = mae_finish};
 
 const gr_op gr_op_mae = {
     GR_OP_HEADER,

@@ -1,9 +1,9 @@
 /* perplexity.c - e to the mean negative log-likelihood of the targets. */
 #include "metric.h"
 
-static double perplexity_finish(const double *sums) { return exp(sums[0] / sums[1]); }
+static double perplexity_finish(const gr_sums *s) { return exp(s->sum[0][0] / s->sum[1][0]); }
 
-static const gr_metric perplexity_metric = {sizeof(gr_metric), perplexity_finish};
+static const gr_metric perplexity_metric = {.size = sizeof(gr_metric), .finish = perplexity_finish};
 
 const gr_op gr_op_perplexity = {
     GR_OP_HEADER,

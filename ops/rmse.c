@@ -7,9 +7,9 @@ static int rmse_expand(gr_ctx *c)
     return metric_error_expand(c, gr_emit2(c, "Mul", d, d));
 }
 
-static double rmse_finish(const double *sums) { return sqrt(sums[0] / sums[1]); }
+static double rmse_finish(const gr_sums *s) { return sqrt(s->sum[0][0] / s->sum[1][0]); }
 
-static const gr_metric rmse_metric = {sizeof(gr_metric), rmse_finish};
+static const gr_metric rmse_metric = {.size = sizeof(gr_metric), .finish = rmse_finish};
 
 const gr_op gr_op_rmse = {
     GR_OP_HEADER,

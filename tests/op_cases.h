@@ -108,3 +108,5 @@ CASE("ArgMax", "", "f 3 4") CASE("ArgMax", "dim=0", "f 3 4") CASE("ArgMax", "dim
 CASE("TopK", "k=2", "f 3 5") CASE("TopK", "k=1, dim=0", "f 3 4") CASE("TopK", "k=3, dim=1", "f 2 4 2")
 CASE("Arange", "end=4", "") CASE("Arange", "end=3, dtype=float32", "") CASE("Eye", "shape=[2, 3]", "") CASE("Zeros", "shape=[2]", "") CASE("Ones", "shape=[2], dtype=int32", "")
 CASE("Full", "shape=[], value=3", "") CASE("Constant", "value=[[1, 2], [3, 4.5]]", "") CASE("Parameter", "shape=[2, 3], init=Ones", "")
+CASE("SequenceBLEU", "", "i3 7 2; i3 7 2") CASE("SequenceBLEU", "k=4, eos=1", "i3 9 2 2; i3 9 2 2") CASE("SequenceBLEU", "batch_first=true", "i3 2 9; i3 2 9")
+CASE("SequenceBLEU", "ignore_index=0, eos=2, k=3", "i3 12; i3 12") CASE("ConfusionMatrix", "", "n 5 3; i3 5") CASE("ConfusionMatrix", "ignore_index=1", "n 4 2 3; i3 4 2")

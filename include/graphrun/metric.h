@@ -1,7 +1,8 @@
 /* metric.h - what an op with the trait GR_METRIC says in its `data`.
  *
- * A metric is a composite op. Its outputs are either scalars, sums over one batch that
- * batches add up ("total", "count"), or one integer tensor that is shown as text. */
+ * A metric is a composite op. Its outputs are either sums over one batch, scalars or tensors,
+ * that batches add up element by element ("total", "count"), or one integer tensor that is
+ * shown as text. */
 #ifndef GRAPHRUN_METRIC_H
 #define GRAPHRUN_METRIC_H
 
@@ -13,11 +14,21 @@ extern "C" {
 
 #define GR_METRIC_MAX_SUMS 4
 
+/* The outputs of a metric, added up over batches. */
+typedef struct gr_sums {
+    const gr_attr *attr;       /* of the metric, by position in op->attrs */
+    const double *const *sum;  /* by output: its elements, row-major */
+    const int64_t *size;       /* by output: how many */
+} gr_sums;
+
 typedef struct gr_metric {
     uint32_t size;  /* sizeof(gr_metric) */
-    double (*finish)(const double *sums); /* of all batches, in the order of the outputs;
-                                             NULL: the output is shown through the
-                                             vocabulary of the data source */
+    double (*finish)(const gr_sums *s); /* NULL: the output is shown through the vocabulary of
+                                           the data source */
+    bool larger_is_better;
+    const char *counts; /* op of the same inputs, and attributes by the same names, whose output
+                           [classes, classes] counts the targets of each class by what was chosen,
+                           for the report of an evaluation; NULL: none */
 } gr_metric;
 
 #ifdef __cplusplus

@@ -39,17 +39,23 @@ static const char *meter_text(gr_arena *a, const gr_meter *m)
 {
     const char *text = gr_arena_printf(a, "%lld %a", (long long)m->batches, m->loss);
     for (int i = 0; i < m->num_metrics; i++)
-        for (int k = 0; k < GR_METRIC_SUMS; k++) text = gr_arena_printf(a, "%s %a", text, m->sum[i][k]);
+        for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
+            text = gr_arena_printf(a, "%s %lld", text, (long long)m->sum[i][k].size);
+            for (int64_t j = 0; j < m->sum[i][k].size; j++) text = gr_arena_printf(a, "%s %a", text, m->sum[i][k].value[j]);
+        }
     return text;
 }
 
-static void meter_from_text(gr_meter *m, const char *text)
+static void meter_from_text(gr_arena *a, gr_meter *m, const char *text)
 {
     char *end;
     m->batches = strtoll(text, &end, 10);
     m->loss = strtod(end, &end);
     for (int i = 0; i < m->num_metrics; i++)
-        for (int k = 0; k < GR_METRIC_SUMS; k++) m->sum[i][k] = strtod(end, &end);
+        for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
+            gr_meter_size(a, &m->sum[i][k], strtoll(end, &end, 10));
+            for (int64_t j = 0; j < m->sum[i][k].size; j++) m->sum[i][k].value[j] = strtod(end, &end);
+        }
 }
 
 static int write_checkpoint(trainer *t, gr_error *e)
@@ -88,7 +94,7 @@ static int read_position(trainer *t, gr_error *e)
     const char *meter = gr_tensors_metadata(&t->session->loaded, "meter");
     if (seed && strtoull(seed, NULL, 10) != t->session->options.seed)
         return gr_set_error(e, GR_EINVAL, "%s was made with --seed %s; going on needs the same", t->options->resume, seed);
-    if (meter) meter_from_text(t->meter, meter);
+    if (meter) meter_from_text(t->session->arena, t->meter, meter);
     return 0;
 }
 

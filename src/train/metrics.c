@@ -2,7 +2,6 @@
 #include "train/metrics.h"
 #include "pass/lift.h"
 
-#include <graphrun/metric.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +22,8 @@ static gr_value *metric_input(gr_graph *root, const char *name)
 static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, int number)
 {
     int ports = gr_op_num_inputs(x->call.op);
-    gr_value **in = GR_NEW_ARRAY(root->arena, gr_value *, ports + 1), *out[GR_METRIC_SUMS];
-    const char *names[GR_METRIC_SUMS];
+    gr_value **in = GR_NEW_ARRAY(root->arena, gr_value *, ports + 1), *out[GR_METRIC_MAX_SUMS];
+    const char *names[GR_METRIC_MAX_SUMS];
     int *port = GR_NEW_ARRAY(root->arena, int, ports + 1);
     for (int p = 0; p < ports; p++) {
         port[p + 1] = p + 1;
@@ -35,7 +34,7 @@ static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, i
         return -1;
     }
     gr_apply apply = {.op = x->call.op, .at = x->call.at, .num_in = ports, .in = in, .port = port, .attr = x->call.attr};
-    int n = gr_apply_op(e, &apply, out, names, GR_METRIC_SUMS);
+    int n = gr_apply_op(e, &apply, out, names, GR_METRIC_MAX_SUMS);
     for (int i = 0; i < n; i++)
         gr_graph_add_result(root, root->num_results, gr_arena_printf(root->arena, "metric:%d:%d", number, i), out[i]);
     return n < 0 ? -1 : 0;
@@ -67,8 +66,23 @@ void gr_meter_clear(gr_meter *m)
 {
     m->batches = 0;
     m->loss = 0;
-    memset(m->sum, 0, (size_t)m->num_metrics * sizeof *m->sum);
+    for (int i = 0; i < m->num_metrics; i++)
+        for (int k = 0; k < GR_METRIC_MAX_SUMS; k++)
+            for (int64_t j = 0; j < m->sum[i][k].size; j++) m->sum[i][k].value[j] = 0;
     memset(m->text, 0, (size_t)m->num_metrics * sizeof *m->text);
+}
+
+void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size)
+{
+    if (sum->size || !size) return;
+    sum->size = size;
+    sum->value = GR_NEW_ARRAY(a, double, size);
+}
+
+static void add_elements(gr_arena *a, gr_meter_sum *sum, const void *data, const gr_type *t)
+{
+    gr_meter_size(a, sum, gr_numel(t));
+    for (int64_t i = 0; i < sum->size; i++) sum->value[i] += gr_element(data, t->dtype, i);
 }
 
 static double total(const void *data, const gr_type *t)
@@ -108,14 +122,14 @@ static void show_text(char *to, const int32_t *ids, const gr_type *t, const char
 static void add_metric(gr_meter *m, const gr_exec *x, int i)
 {
     const gr_metric *metric = metric_of(&x->session->recipe->metrics[i]);
-    for (int k = 0; k < GR_METRIC_SUMS; k++) {
+    for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
         char name[48];
         snprintf(name, sizeof name, "metric:%d:%d", i, k);
         gr_type t;
         const void *data = gr_run_result(x->run, name, &t);
         if (!data) return;
         if (metric->finish) {
-            m->sum[i][k] += total(data, &t);
+            add_elements(x->session->arena, &m->sum[i][k], data, &t);
         } else if (t.dtype == GR_INT32) {
             int words = 0;
             const char *const *vocab = x->session->data ? gr_data_vocab(x->session->data, NULL, &words) : NULL;
@@ -139,7 +153,14 @@ double gr_meter_loss(const gr_meter *m) { return m->batches ? m->loss / (double)
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int i)
 {
     const gr_metric *metric = metric_of(&r->metrics[i]);
-    return metric->finish ? metric->finish(m->sum[i]) : NAN;
+    const double *sum[GR_METRIC_MAX_SUMS];
+    int64_t size[GR_METRIC_MAX_SUMS];
+    for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
+        sum[k] = m->sum[i][k].value;
+        size[k] = m->sum[i][k].size;
+    }
+    const gr_sums sums = {r->metrics[i].call.attr, sum, size};
+    return metric->finish && m->batches ? metric->finish(&sums) : NAN;
 }
 
 void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size)

@@ -8,30 +8,38 @@
 #define GR_TRAIN_METRICS_H
 
 #include "train/session.h"
+#include <graphrun/metric.h>
 
 /* Adds the recipe's metrics to a typed graph, as results. -1 after a diagnostic. */
 int gr_metrics_emit(const gr_recipe *r, gr_graph *root);
 
-#define GR_METRIC_SUMS 4
 #define GR_METRIC_TEXT 256
+
+/* An output of a metric, added up element by element. */
+typedef struct gr_meter_sum {
+    int64_t size;   /* 0 until first met */
+    double *value;
+} gr_meter_sum;
 
 /* What has been seen since gr_meter_clear: the loss and every metric. */
 typedef struct gr_meter {
     int64_t batches;
     double loss;                     /* sum over batches */
     int num_metrics;
-    double (*sum)[GR_METRIC_SUMS];   /* by metric */
+    gr_meter_sum (*sum)[GR_METRIC_MAX_SUMS]; /* by metric */
     char (*text)[GR_METRIC_TEXT];    /* by metric: of the last batch; "" where it is a number */
 } gr_meter;
 
 gr_meter *gr_meter_create(gr_session *s);
 void gr_meter_clear(gr_meter *m);
-/* Adds what the last run of x gave. Allocates nothing. */
+/* Adds what the last run of x gave. Allocates nothing after the first time. */
 void gr_meter_add(gr_meter *m, const gr_exec *x);
 double gr_meter_loss(const gr_meter *m);
+/* Memory for so many elements of a sum that has none yet. */
+void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size);
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);
-/* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */
 /* Whether a vocabulary is of words, to be written with spaces; <unk> and the like do not count. */
 bool gr_vocab_is_words(const char *const *vocab, int n);
+/* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */
 void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size);
 #endif
