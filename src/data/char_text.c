@@ -286,7 +286,7 @@ static void char_text_begin(gr_data *d, const gr_split *s, int64_t epoch)
     if (!is_random(d)) return;
     int64_t pieces = n / t->length[TIME];
     for (int64_t i = 0; i < pieces; i++) t->piece[i] = i;
-    if (gr_split_is_train(s)) gr_order_shuffle(d, epoch, t->piece, pieces);
+    if (gr_split_is_train(s)) gr_order_shuffle(d, epoch, 0, t->piece, pieces);
 }
 
 static void char_text_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)

@@ -14,6 +14,12 @@ static int attr_index(const gr_data *d, const char *name)
     return -1;
 }
 
+const gr_attr *gr_data_find_attr(const gr_data *d, const char *name)
+{
+    int i = attr_index(d, name);
+    return i < 0 ? NULL : &d->attr[i];
+}
+
 const gr_attr *gr_data_attr(const gr_data *d, const char *name) { return &d->attr[attr_index(d, name)]; }
 gr_loc gr_data_attr_at(const gr_data *d, const char *name) { return d->attr_at[attr_index(d, name)]; }
 
@@ -34,8 +40,7 @@ static gr_doc *entry(const gr_doc *map, const char *key)
     return NULL;
 }
 
-/* The shape of the Input that is fed from a field, as a list of `rank`; NULL if there is none. */
-static gr_doc *input_shape(gr_data *d, const char *field, int rank)
+gr_doc *gr_data_input_shape(gr_data *d, const char *field, int rank)
 {
     gr_doc *graph = gr_model_section(d->model, "graph");
     for (int i = 0; graph && graph->kind == GR_DOC_MAP && i < graph->count; i++) {
@@ -48,10 +53,10 @@ static gr_doc *input_shape(gr_data *d, const char *field, int rank)
     return NULL;
 }
 
-static bool is_axis_name(const gr_doc *d)
+const char *gr_data_axis_name(const gr_doc *entry)
 {
-    char c = d->kind == GR_DOC_SCALAR ? d->text[0] : 0;
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    char c = entry->kind == GR_DOC_SCALAR ? entry->text[0] : 0;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ? entry->text : NULL;
 }
 
 static int64_t length_of_var(gr_data *d, const char *name)
@@ -60,17 +65,25 @@ static int64_t length_of_var(gr_data *d, const char *name)
     return v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
 }
 
+int64_t gr_data_axis_length(gr_data *d, gr_doc *entry)
+{
+    const char *name = gr_data_axis_name(entry);
+    if (name) return length_of_var(d, name);
+    gr_var v = gr_model_eval(d->model, entry);
+    return v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
+}
+
 /* Which of names an entry of a shape is; -1: none. */
 static int axis_number(const gr_doc *item, int n, const char *const *names)
 {
     for (int i = 0; i < n; i++)
-        if (is_axis_name(item) && !strcmp(item->text, names[i])) return i;
+        if (gr_data_axis_name(item) && !strcmp(item->text, names[i])) return i;
     return -1;
 }
 
 gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order)
 {
-    gr_doc *shape = input_shape(d, field, n);
+    gr_doc *shape = gr_data_input_shape(d, field, n);
     unsigned seen = 0;
     for (int k = 0; k < n; k++) {
         order[k] = k;
@@ -84,54 +97,9 @@ gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *nam
     for (int k = 0; shape && k < n; k++) {
         gr_doc *item = shape->item[k];
         if (by_name) order[k] = axis_number(item, n, names);
-        if (is_axis_name(item)) {
-            length[order[k]] = length_of_var(d, item->text);
-            continue;
-        }
-        gr_var v = gr_model_eval(d->model, item);
-        length[order[k]] = v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
+        length[order[k]] = gr_data_axis_length(d, item);
     }
     return shape ? shape->at : d->section->key_at;
-}
-
-/* ---- splits ---- */
-
-bool gr_split_is_train(const gr_split *s) { return !strcmp(s->name, "train"); }
-
-static void add_split(gr_data *d, const char *name, int64_t begin, int64_t end)
-{
-    d->splits[d->num_splits++] = (gr_split){.name = name, .begin = begin, .end = end};
-}
-
-int gr_data_read_splits(gr_data *d, int64_t total)
-{
-    gr_doc *map = gr_doc_get(d->section, "split");
-    int64_t begin = 0;
-    double sum = 0;
-    d->splits = GR_NEW_ARRAY(d->arena, gr_split, map && map->kind == GR_DOC_MAP ? map->count + 1 : 1);
-    if (!map) {
-        add_split(d, "train", 0, total);
-        return 0;
-    }
-    if (map->kind != GR_DOC_MAP || !map->count) {
-        gr_diag_error(d->diag, map->at, "'split' takes parts of 1 by name: {train: 0.9, valid: 0.1}");
-        return -1;
-    }
-    for (int i = 0; i < map->count; i++) {
-        double part;
-        map->item[i]->used = true;
-        if (gr_model_float(d->model, map->item[i], &part) < 0) return -1;
-        sum += part;
-        if (!(part > 0) || sum > 1 + 1e-9) {
-            gr_diag_error(d->diag, map->item[i]->at, "a split is more than 0 and all together at most 1, not %g",
-                          part > 0 ? sum : part);
-            return -1;
-        }
-        int64_t end = sum > 1 - 1e-9 ? total : (int64_t)(sum * (double)total);
-        add_split(d, map->item[i]->key, begin, end);
-        begin = end;
-    }
-    return 0;
 }
 
 /* ---- opening ---- */

@@ -47,6 +47,8 @@ typedef struct gr_source_desc {
                                            numbered, also to a prompt; NULL: nothing */
 } gr_source_desc;
 
+typedef struct gr_items gr_items;
+
 extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text;
 extern const gr_source_desc *const gr_sources[]; /* NULL-ended */
 
@@ -60,6 +62,7 @@ struct gr_data {
     gr_loc *attr_at;
     gr_data_options options;
     void *state;         /* the source's own */
+    gr_items *items;     /* of a source that has items (items.h) */
     gr_field *fields; int num_fields;
     gr_split *splits; int num_splits;
     gr_vocab **vocabs; int num_vocabs, cap_vocabs;
@@ -74,20 +77,44 @@ struct gr_data {
 
 /* ---- for sources ---- */
 const gr_attr *gr_data_attr(const gr_data *d, const char *name);
+const gr_attr *gr_data_find_attr(const gr_data *d, const char *name); /* NULL: the source has none so called */
 gr_loc gr_data_attr_at(const gr_data *d, const char *name);
 void gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, const int64_t *dim);
 /* The lengths that the model's Inputs give the axes of a field, by name ("time", "batch") or,
  * where they are called otherwise, by position. order[k]: which of names is axis k in the
  * Input. A length that is not known is -1. Gives the place to complain at. */
 gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order);
-/* `split: {train: 0.9, valid: 0.1}` of `total` units; without it, all is train. 0 or -1. */
-int gr_data_read_splits(gr_data *d, int64_t total);
+/* The shape of the Input that is fed from a field, as a list of `rank`; NULL if there is none. */
+gr_doc *gr_data_input_shape(gr_data *d, const char *field, int rank);
+/* Of an entry of such a shape: the name of its axis or NULL; its length, -1: not known. */
+const char *gr_data_axis_name(const gr_doc *entry);
+int64_t gr_data_axis_length(gr_data *d, gr_doc *entry);
 
+/* ---- split.c ---- */
+
+/* `split: {train: 0.9, valid: 0.1}` of `total` units, or counts of them, {train: 1000, valid: 100};
+ * without it, all is train. 0 or -1. */
+int gr_data_read_splits(gr_data *d, int64_t total);
 bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
 
-/* order.c: numbers that depend on seed, epoch and position alone. */
+/* A file that a source reads: the only one, or that of a split. */
+typedef struct gr_part {
+    const char *split; /* NULL: the only one */
+    const char *path;
+    gr_loc at;
+    int64_t end;       /* for the source: its items are those up to here, after the part before */
+} gr_part;
+/* `path: FILE` or `path: {train: FILE, valid: FILE}`; example says what file: "a text file". Their
+ * number, 0 after a diagnostic. */
+int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **parts);
+
+/* ---- order.c: numbers that depend on seed, epoch and position alone ---- */
+
 int64_t gr_order_number(const gr_data *d, int64_t epoch, int64_t bound); /* in [0, bound) */
-void gr_order_shuffle(const gr_data *d, int64_t epoch, int64_t *item, int64_t n);
+/* With numbers `first` and on of the epoch, 1 and on apart from that of gr_order_number. */
+void gr_order_shuffle(const gr_data *d, int64_t epoch, int64_t first, int64_t *item, int64_t n);
+/* The same order for every seed. */
+void gr_order_deal(int64_t *item, int64_t n);
 
 /* vocab.c */
 gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);

@@ -1,0 +1,309 @@
+/* items.c - items in batches: which items a split has, their order, and what fields they fill.
+ *
+ * kept[]   all items that are used; a split is a range of it
+ * order[]  the items of the epoch in hand, first[b] where batch b begins in it */
+#include "data/items.h"
+
+#include <string.h>
+
+gr_item_field *gr_items_field(gr_items *x, const char *name, gr_item_kind kind, int axis, gr_dtype dtype)
+{
+    gr_item_field *f = &x->field[x->num_fields++];
+    *f = (gr_item_field){.name = name, .kind = kind, .axis = axis, .dtype = dtype};
+    return f;
+}
+
+static int64_t flag(const gr_data *d, const char *name)
+{
+    const gr_attr *a = gr_data_find_attr(d, name);
+    return a && a->present ? a->i : 0;
+}
+
+/* ---- which items ---- */
+
+static bool too_long(const gr_items *x, int64_t item, int64_t most)
+{
+    for (int k = 0; k < x->num_axes; k++)
+        if (x->length[k][item] > most) return true;
+    return false;
+}
+
+/* Items [begin, end) that are not left out go to kept. */
+static void keep_items(const gr_data *d, gr_items *x, int64_t begin, int64_t end)
+{
+    int64_t most_items = flag(d, "max_items"), most = flag(d, "max_length"), start = x->num_kept;
+    for (int64_t i = begin; i < end; i++) {
+        if (most_items && x->num_kept - start == most_items) return;
+        if (most && !flag(d, "truncate") && too_long(x, i, most)) continue;
+        x->kept[x->num_kept++] = i;
+    }
+}
+
+/* Splits as ranges of kept. */
+static int cut_splits(gr_data *d, gr_items *x)
+{
+    gr_doc *split = gr_doc_get(d->section, "split");
+    x->kept = GR_NEW_ARRAY(d->arena, int64_t, x->count + 1);
+    if (!x->num_parts || !x->parts[0].split) {
+        keep_items(d, x, 0, x->count);
+        if (flag(d, "random_split")) gr_order_deal(x->kept, x->num_kept);
+        return gr_data_read_splits(d, x->num_kept);
+    }
+    if (split) {
+        gr_diag_error(d->diag, split->at, "the files of 'path' are the splits already; leave 'split' out");
+        return -1;
+    }
+    d->splits = GR_NEW_ARRAY(d->arena, gr_split, x->num_parts);
+    for (int64_t i = 0, begin = 0, from = 0; i < x->num_parts; i++, begin = x->num_kept) {
+        keep_items(d, x, from, x->parts[i].end);
+        from = x->parts[i].end;
+        d->splits[d->num_splits++] = (gr_split){.name = x->parts[i].split, .begin = begin, .end = x->num_kept};
+    }
+    return 0;
+}
+
+static int check_splits(gr_data *d, const gr_items *x)
+{
+    for (int i = 0; i < d->num_splits; i++) {
+        const gr_split *s = &d->splits[i];
+        gr_doc *at = gr_doc_get(d->section, "split");
+        if (s->end > s->begin) continue;
+        gr_diag_error(d->diag, at ? at->at : x->num_parts ? x->parts[i < x->num_parts ? i : 0].at : d->section->key_at,
+                      "the split '%s' has none of the %lld items%s", s->name, (long long)x->count,
+                      flag(d, "max_length") ? "; 'max_length' leaves out longer ones" : "");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- axes ---- */
+
+static int rank_of(const gr_item_field *f) { return f->rank + (f->kind == GR_ITEM_RAGGED) + 1; }
+
+/* What the batch axis is called: as the only axis of an Input is. */
+static const char *batch_name(gr_data *d, const gr_items *x)
+{
+    for (int i = 0; i < x->num_fields; i++) {
+        gr_doc *shape = rank_of(&x->field[i]) == 1 ? gr_data_input_shape(d, x->field[i].name, 1) : NULL;
+        if (shape && gr_data_axis_name(shape->item[0])) return gr_data_axis_name(shape->item[0]);
+    }
+    return "batch";
+}
+
+/* One more length that the axis is said to have; 0, or -1 where another said otherwise. */
+static int agree(gr_data *d, gr_doc *entry, const char *what, int64_t *length)
+{
+    int64_t n = gr_data_axis_length(d, entry);
+    if (n < 0 || *length == n) return 0;
+    if (*length < 0) {
+        *length = n;
+        return 0;
+    }
+    gr_diag_error(d->diag, entry->at, "%s is %lld here, but %lld elsewhere", what, (long long)n, (long long)*length);
+    return -1;
+}
+
+/* Where the batch axis of each field is, and the lengths that Inputs give. */
+static int read_axes(gr_data *d, gr_items *x)
+{
+    const char *name = batch_name(d, x);
+    const gr_attr *size = gr_data_find_attr(d, "batch_size");
+    int r = 0;
+    x->batch = size && size->present ? size->i : -1;
+    for (int k = 0; k < GR_ITEM_AXES; k++) x->fixed[k] = -1;
+    for (int i = 0; i < x->num_fields; i++) {
+        const gr_item_field *f = &x->field[i];
+        bool ragged = f->kind == GR_ITEM_RAGGED;
+        gr_doc *shape = gr_data_input_shape(d, f->name, rank_of(f));
+        x->place[i] = f->batch_axis ? f->batch_axis - 1 : ragged;
+        for (int k = 0; shape && !f->batch_axis && k < shape->count; k++) {
+            const char *axis = gr_data_axis_name(shape->item[k]);
+            if (axis && !strcmp(axis, name)) x->place[i] = k;
+        }
+        if (!shape) continue;
+        r |= agree(d, shape->item[x->place[i]], "the length of the batch axis", &x->batch);
+        if (ragged) r |= agree(d, shape->item[x->place[i] == 0], "the length of the time axis", &x->fixed[f->axis]);
+    }
+    return r;
+}
+
+static int64_t round_up(int64_t n, int64_t multiple) { return n < 1 ? multiple : (n + multiple - 1) / multiple * multiple; }
+
+/* The length of an axis where the longest item is as long as n. */
+static int64_t padded(const gr_data *d, const gr_items *x, int axis, int64_t n)
+{
+    int64_t multiple = flag(d, "pad_multiple");
+    return x->fixed[axis] > 0 ? x->fixed[axis] : round_up(n, multiple ? multiple : 1);
+}
+
+/* Cuts what is longer than it may be, and finds the longest. */
+static void cut_items(const gr_data *d, gr_items *x)
+{
+    for (int k = 0; k < x->num_axes; k++) {
+        int64_t most = flag(d, "max_length");
+        if (x->fixed[k] > 0 && (!most || x->fixed[k] < most)) most = x->fixed[k];
+        for (int64_t i = 0; i < x->num_kept; i++) {
+            int32_t *n = &x->length[k][x->kept[i]];
+            if (most && *n > most) *n = (int32_t)most;
+            if (*n > x->longest[k]) x->longest[k] = *n;
+        }
+    }
+}
+
+/* The dims of a field for n items; time: of its ragged axis. */
+static void field_dims(const gr_items *x, int field, int64_t n, int64_t time, int64_t *dim)
+{
+    const gr_item_field *f = &x->field[field];
+    int rank = 0, from = 0;
+    for (int k = 0; k < rank_of(f); k++) {
+        if (k == x->place[field]) dim[rank++] = n;
+        else if (f->kind == GR_ITEM_RAGGED && time >= 0) dim[rank++] = time, time = -1;
+        else dim[rank++] = f->dim[from++];
+    }
+}
+
+/* ---- opening ---- */
+
+static int64_t size_of(const gr_split *s) { return s->end - s->begin; }
+
+/* A full batch is that of the split train. */
+static int count_batches(gr_data *d, gr_items *x)
+{
+    int64_t most = size_of(&d->splits[0]), batches = 0;
+    for (int i = 0; i < d->num_splits; i++)
+        if (gr_split_is_train(&d->splits[i])) most = size_of(&d->splits[i]);
+    if (x->batch < 0 && x->num_axes) {
+        gr_diag_error(d->diag, d->section->key_at, "%s needs to know how many items a batch has: vars: {batch: 32}, or "
+                      "'batch_size'", d->desc->name);
+        return -1;
+    }
+    if (x->batch < 0 || x->batch > most) x->batch = most;
+    for (int i = 0; i < d->num_splits; i++) {
+        gr_split *s = &d->splits[i];
+        bool drop = flag(d, "drop_last") && gr_split_is_train(s);
+        s->batches = (size_of(s) + (drop ? 0 : x->batch - 1)) / x->batch;
+        if (s->batches > batches) batches = s->batches;
+    }
+    x->first = GR_NEW_ARRAY(d->arena, int64_t, batches + 1);
+    return 0;
+}
+
+static void add_fields(gr_data *d, gr_items *x)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < x->num_fields; i++) {
+        const gr_item_field *f = &x->field[i];
+        int64_t dim[GR_MAX_RANK], n = 8;
+        int64_t time = f->kind == GR_ITEM_RAGGED ? padded(d, x, f->axis, x->longest[f->axis]) : 1;
+        field_dims(x, i, x->batch, time, dim);
+        gr_data_add_field(d, f->name, f->dtype, rank_of(f), dim);
+        for (int k = 0; k < f->rank; k++) n *= f->dim[k];
+        if (n * time > bytes) bytes = n * time;
+    }
+    x->scratch = d->options.facts_only ? NULL : gr_arena_alloc(d->arena, (size_t)bytes);
+}
+
+int gr_items_open(gr_data *d, gr_items *x)
+{
+    d->items = x;
+    if (cut_splits(d, x) < 0 || check_splits(d, x) < 0 || read_axes(d, x) < 0) return -1;
+    cut_items(d, x);
+    if (count_batches(d, x) < 0) return -1;
+    add_fields(d, x);
+    x->order = GR_NEW_ARRAY(d->arena, int64_t, x->num_kept);
+    x->spare = GR_NEW_ARRAY(d->arena, int64_t, x->num_kept);
+    return 0;
+}
+
+/* ---- the order of an epoch ---- */
+
+static bool shorter(const gr_items *x, int64_t a, int64_t b)
+{
+    for (int k = 0; k < x->num_axes; k++)
+        if (x->length[k][a] != x->length[k][b]) return x->length[k][a] < x->length[k][b];
+    return false;
+}
+
+/* Merges runs of 1, 2, 4, ... items, the shortest first; equal ones stay in their order. */
+static void sort_by_length(gr_items *x, int64_t *item, int64_t n)
+{
+    for (int64_t run = 1; run < n; run *= 2) {
+        for (int64_t at = 0; at < n; at += 2 * run) {
+            int64_t a = at, a_end = at + run < n ? at + run : n, b = a_end, b_end = at + 2 * run < n ? at + 2 * run : n;
+            for (int64_t to = a; to < b_end; to++)
+                x->spare[to] = a < a_end && (b == b_end || !shorter(x, item[b], item[a])) ? item[a++] : item[b++];
+        }
+        memcpy(item, x->spare, (size_t)n * sizeof *item);
+    }
+}
+
+void gr_items_begin(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    gr_items *x = d->items;
+    int64_t n = size_of(s), pool = flag(d, "bucket") * x->batch;
+    bool shuffle = flag(d, "shuffle") && gr_split_is_train(s);
+    memcpy(x->order, x->kept + s->begin, (size_t)n * sizeof *x->order);
+    if (shuffle) gr_order_shuffle(d, epoch, 0, x->order, n);
+    for (int64_t at = 0; pool > 0 && at < n; at += pool) sort_by_length(x, x->order + at, pool < n - at ? pool : n - at);
+    for (int64_t b = 0; b < s->batches; b++) x->first[b] = b * x->batch;
+    /* A last batch that is not full stays the last. */
+    if (shuffle && pool > 0) gr_order_shuffle(d, epoch, n, x->first, n / x->batch < s->batches ? n / x->batch : s->batches);
+}
+
+/* ---- batches ---- */
+
+/* n elements of what stands past an item's end. */
+static void put_pad(const gr_item_field *f, char *to, int64_t n)
+{
+    switch (f->dtype) {
+    case GR_FLOAT32: for (int64_t i = 0; i < n; i++) ((float *)(void *)to)[i] = (float)f->pad; break;
+    case GR_FLOAT64: for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i] = f->pad; break;
+    case GR_INT32: for (int64_t i = 0; i < n; i++) ((int32_t *)(void *)to)[i] = (int32_t)f->pad; break;
+    default: memset(to, f->pad != 0, (size_t)n);
+    }
+}
+
+/* One item of a field seen as [outer, batch, inner]: the first `n` elements of the item are there. */
+static void put_item(const gr_item_field *f, const char *from, int64_t n, char *to, int64_t row, int64_t rows,
+                     int64_t outer, int64_t inner)
+{
+    size_t size = gr_dtype_size(f->dtype);
+    for (int64_t o = 0; o < outer; o++) {
+        int64_t have = n - o * inner;
+        char *at = to + (size_t)((o * rows + row) * inner) * size;
+        have = have < 0 ? 0 : have > inner ? inner : have;
+        memcpy(at, from + (size_t)(o * inner) * size, (size_t)have * size);
+        if (have < inner) put_pad(f, at + (size_t)have * size, inner - have);
+    }
+}
+
+static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows, gr_tensor *to)
+{
+    gr_items *x = d->items;
+    const gr_item_field *f = &x->field[field];
+    int64_t time = 1, outer = 1, inner = 1, step = 1, stride = 1;
+    if (f->kind == GR_ITEM_LENGTHS) {
+        for (int64_t r = 0; r < rows; r++) ((int32_t *)to->data)[r] = x->length[f->axis][item[r]];
+    } else if (f->kind == GR_ITEM_RAGGED) {
+        int32_t longest = 0;
+        for (int64_t r = 0; r < rows; r++) longest = x->length[f->axis][item[r]] > longest ? x->length[f->axis][item[r]] : longest;
+        time = padded(d, x, f->axis, longest);
+    }
+    field_dims(x, field, rows, time, to->dim);
+    for (int k = to->rank - 1; k >= 0; k--) to->stride[k] = stride, stride *= to->dim[k];
+    for (int k = 0; k < to->rank; k++)
+        if (k != x->place[field]) *(k < x->place[field] ? &outer : &inner) *= to->dim[k];
+    for (int k = 0; k < f->rank; k++) step *= f->dim[k];
+    for (int64_t r = 0; r < rows && f->kind != GR_ITEM_LENGTHS; r++) {
+        int64_t n = f->kind == GR_ITEM_RAGGED ? x->length[f->axis][item[r]] : 1;
+        put_item(f, x->get(d, item[r], field, x->scratch), n * step, to->data, r, rows, outer, inner);
+    }
+}
+
+void gr_items_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    const gr_items *x = d->items;
+    int64_t first = x->first[batch], rows = size_of(s) - first;
+    if (rows > x->batch) rows = x->batch;
+    for (int i = 0; i < x->num_fields; i++) fill_field(d, i, x->order + first, rows, &field[i]);
+}
