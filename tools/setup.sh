@@ -2,11 +2,12 @@
 # if missing. Costs nothing once a build folder exists.
 
 packages=(gcc libc6-dev pkg-config meson ninja-build libblis-serial-dev libyaml-dev libhwloc-dev
-    libcunit1-dev libjansson-dev zlib1g-dev)
+    libcunit1-dev libjansson-dev zlib1g-dev libcsv-dev)
 
 have_packages() {
     command -v cc >/dev/null && command -v meson >/dev/null && command -v ninja >/dev/null &&
         command -v pkg-config >/dev/null && pkg-config --exists yaml-0.1 hwloc jansson zlib cunit &&
+        echo '#include <csv.h>' | cc -E - >/dev/null 2>&1 &&
         compgen -G '/usr/lib/*/blis-*/libblis.a' >/dev/null
 }
 
@@ -21,7 +22,7 @@ install_packages() {
         as_root=(sudo)
     fi
     if ! command -v apt-get >/dev/null; then
-        echo "graphrun needs a C compiler, meson, ninja, BLIS, libyaml, hwloc, CUnit, Jansson and zlib" >&2
+        echo "graphrun needs a C compiler, meson, ninja, BLIS, libyaml, hwloc, CUnit, Jansson, zlib and libcsv" >&2
         exit 1
     fi
     echo "Installing ${packages[*]}" >&2
@@ -33,8 +34,10 @@ install_packages() {
 build_in() {
     local folder=$1
     shift
-    if [ ! -f "$folder/build.ninja" ]; then
+    if [ ! "$folder/build.ninja" -nt "$root/tools/setup.sh" ]; then
         install_packages
+    fi
+    if [ ! -f "$folder/build.ninja" ]; then
         meson setup "$folder" "$root" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
         rm -f "$folder.log"
     fi
