@@ -1,7 +1,7 @@
 /* adam.c - adaptive moment estimation; weight decay is an L2 penalty. */
 #include "adam.h"
 
-static int adam_expand(gr_ctx *c) { return adam_step(c, gr_in(c, OPT_PARAM), opt_decayed(c, gr_in(c, OPT_GRAD))); }
+static int adam_expand(gr_ctx *c) { return adam_step(c, gr_in(c, OPT_PARAM), opt_decayed(c)); }
 
 static const gr_attr_spec adam_attrs[] = {ADAM_ATTRS("0", "L2 penalty, added to the gradient."), {0}};
 static const gr_port adam_inputs[] = {ADAM_INPUTS, {0}};

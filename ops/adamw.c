@@ -1,16 +1,7 @@
 /* adamw.c - Adam whose weight decay stays out of the moments. */
 #include "adam.h"
 
-static int adamw_expand(gr_ctx *c)
-{
-    gr_val param = gr_in(c, OPT_PARAM);
-    double decay = gr_float(c, "weight_decay");
-    if (decay != 0) {
-        gr_val kept = gr_emit2(c, "Sub", opt_number(c, 1), opt_scale(c, gr_in(c, OPT_LR), decay));
-        param = gr_emit2(c, "Mul", param, kept);
-    }
-    return adam_step(c, param, gr_in(c, OPT_GRAD));
-}
+static int adamw_expand(gr_ctx *c) { return adam_step(c, opt_shrunk(c), opt_gradient(c)); }
 
 static const gr_attr_spec adamw_attrs[] = {ADAM_ATTRS("0.01", "Part of lr by which weights shrink."), {0}};
 static const gr_port adamw_inputs[] = {ADAM_INPUTS, {0}};

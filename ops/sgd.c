@@ -15,7 +15,7 @@ static int sgd_expand(gr_ctx *c)
     bool nesterov = gr_bool(c, "nesterov");
     if (nesterov && (momentum <= 0 || gr_float(c, "dampening") != 0))
         return gr_fail(c, GR_AT_ATTR, "nesterov", "Nesterov momentum needs a momentum above 0 and dampening 0");
-    gr_val g = opt_decayed(c, gr_in(c, OPT_GRAD)), buffer = gr_in(c, OPT_FIRST_MOMENT);
+    gr_val g = opt_decayed(c), buffer = gr_in(c, OPT_FIRST_MOMENT);
     if (momentum != 0) {
         buffer = sgd_momentum(c, g, momentum, gr_float(c, "dampening"));
         g = nesterov ? opt_add_scaled(c, g, buffer, momentum) : buffer;
@@ -25,16 +25,17 @@ static int sgd_expand(gr_ctx *c)
 }
 
 static const gr_attr_spec sgd_attrs[] = {
-    {"lr", GR_ATTR_FLOAT, "0.001", 0, 1e30, NULL, "Learning rate, where no schedule gives it."},
+    OPT_LR_ATTR("0.001"),
     {"momentum", GR_ATTR_FLOAT, "0", 0, 1e30, NULL, "How much of the last direction is kept."},
     {"dampening", GR_ATTR_FLOAT, "0", 0, 0, NULL, "How much of the gradient is left out of the direction."},
-    {"weight_decay", GR_ATTR_FLOAT, "0", 0, 1e30, NULL, "L2 penalty, added to the gradient."},
+    OPT_DECAY_ATTR,
     {"nesterov", GR_ATTR_BOOL, "false", 0, 0, NULL, "Look ahead along the direction."},
+    OPT_MAXIMIZE_ATTR,
     {0},
 };
 static const gr_port sgd_inputs[] = {OPT_PORTS, OPT_MOMENT("momentum_buffer", "the last direction"), {0}};
 static const gr_port sgd_outputs[] = {
-    {"param", 0, "[...]: the parameter after the step"}, {"momentum_buffer", 0, "[...]: the direction"}, {0}};
+    OPT_PARAM_OUT, {"momentum_buffer", 0, "[...]: the direction"}, {0}};
 
 const gr_op gr_op_sgd = {
     GR_OP_HEADER,

@@ -178,7 +178,7 @@ static void optimisers_are_pytorchs(void)
         check_optimiser(&golden, golden.key[i], golden.value[i]);
         cases++;
     }
-    CU_ASSERT_TRUE(cases >= 13);
+    CU_ASSERT_TRUE(cases >= 29);
     gr_arena_destroy(a);
 }
 

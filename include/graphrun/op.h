@@ -110,6 +110,7 @@ enum {
     GR_ZERO_GRAD = 1 << 10,  /* its derivative is zero or undefined: gradients stop here */
     GR_METRIC = 1 << 11,     /* `data` is a gr_metric (metric.h); for the section `metrics` */
     GR_OVER_CELL = 1 << 12,  /* applies a cell over time; `data` is a gr_over */
+    GR_OPTIMISER = 1 << 13,  /* `data` is a gr_optimiser (optimiser.h) */
 };
 
 /* Ops that the passes themselves must emit; at most one op has each role. */

@@ -6,6 +6,7 @@
  * An optimiser's carries are found by its ports: an output that is also an input is one. */
 #include "train/update.h"
 
+#include <graphrun/optimiser.h>
 #include <string.h>
 
 typedef struct updater {
@@ -56,10 +57,27 @@ static gr_value *count_step(updater *u)
 
 /* ---- one parameter ---- */
 
+/* What the optimiser says of a moment that is no zeros of the parameter's shape; NULL: nothing. */
+static const gr_moment *unusual_moment(const gr_op *op, const char *port)
+{
+    const gr_optimiser *says = op->traits & GR_OPTIMISER ? op->data : NULL;
+    for (const gr_moment *m = says ? says->moments : NULL; m && m->port; m++)
+        if (strcmp(m->port, port) == 0) return m;
+    return NULL;
+}
+
 static gr_value *moment(updater *u, const char *param, const char *port, const gr_type *t)
 {
-    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, param);
-    gr_state *s = gr_graph_add_state(u->graph, name, t, "Zeros");
+    const gr_call_spec *opt = &u->recipe->optimizer;
+    const gr_moment *unusual = unusual_moment(opt->op, port);
+    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, param), *init = "Zeros";
+    gr_type scalar = {.dtype = t->dtype};
+    if (unusual) {
+        double first = unusual->attr ? opt->attr[gr_op_attr(opt->op, unusual->attr)].f : unusual->first;
+        init = gr_arena_printf(u->graph->arena, "Constant value=%.17g", first);
+        if (unusual->scalar) t = &scalar;
+    }
+    gr_state *s = gr_graph_add_state(u->graph, name, t, init);
     s->trainable = s->weight = false;
     return s->value;
 }
