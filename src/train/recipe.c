@@ -1,5 +1,5 @@
 /* recipe.c - reads the sections `train` and `metrics` of a model file. */
-#include "train/recipe.h"
+#include "train/recipe_read.h"
 #include "graph/graph.h"
 
 #include <ctype.h>
@@ -97,9 +97,9 @@ static void read_clip(gr_model *m, gr_doc *train, const char *key, gr_recipe *r)
     }
 }
 
-static void read_count(gr_model *m, gr_doc *train, const char *key, int64_t *out)
+void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out)
 {
-    gr_doc *d = gr_doc_get(train, key);
+    gr_doc *d = gr_doc_get(map, key);
     int64_t n;
     if (d && gr_model_int(m, d, 0, &n) == 0) *out = n;
 }
@@ -127,9 +127,7 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
 static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm",
                                          "epochs", "steps", "carry", NULL};
 
-/* Says that `key` is missing, unless another one was likely meant to be it, of which
- * gr_model_check_keys has told. */
-static void missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
+void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
 {
     for (int i = 0; i < map->count; i++) {
         const char *near = gr_nearest(map->item[i]->key, keys);
@@ -149,17 +147,17 @@ static void read_train(gr_model *m, gr_recipe *r)
     }
     gr_model_check_keys(m, train, "train", train_keys);
     gr_doc *loss = gr_doc_get(train, "minimize"), *opt = gr_doc_get(train, "optimizer");
-    if (!loss) missing_key(m, train, train_keys, "minimize", ": the name of the loss");
+    if (!loss) gr_recipe_missing_key(m, train, train_keys, "minimize", ": the name of the loss");
     else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
-    if (!opt) missing_key(m, train, train_keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
+    if (!opt) gr_recipe_missing_key(m, train, train_keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
     else if (read_call(m, opt, is_optimiser, "optimizer", NULL, &r->optimizer)) {
         int lr = gr_op_attr(r->optimizer.op, "lr");
         r->lr = lr < 0 ? 0 : r->optimizer.attr[lr].f;
     }
     read_clip(m, train, "clip_grad_value", r);
     read_clip(m, train, "clip_grad_norm", r);
-    read_count(m, train, "epochs", &r->epochs);
-    read_count(m, train, "steps", &r->steps);
+    gr_recipe_count(m, train, "epochs", &r->epochs);
+    gr_recipe_count(m, train, "steps", &r->steps);
     read_carries(m, train, r);
 }
 
@@ -290,31 +288,6 @@ static void read_metrics(gr_model *m, gr_graph *raw, gr_recipe *r)
     for (int i = 0; i < d->count; i++) read_metric(m, raw, d->item[i], r);
 }
 
-/* ---- generate ---- */
-
-static const char *const generate_keys[] = {"feed", "from", "prompt", "temperature", "length", "top_k", NULL};
-
-static void read_generate(gr_model *m, gr_recipe *r)
-{
-    gr_doc *d = gr_model_section(m, "generate"), *x;
-    gr_generate_spec *g = &r->generate;
-    g->length = 100;
-    if (!d) return;
-    if (d->kind != GR_DOC_MAP) {
-        gr_diag_error(gr_model_diag(m), d->at, "expected a map, as in {feed: tokens, from: logits, prompt: the, length: 100}");
-        return;
-    }
-    gr_model_check_keys(m, d, "generate", generate_keys);
-    if ((x = gr_doc_get(d, "feed"))) g->feed = gr_model_text(m, x);
-    else missing_key(m, d, generate_keys, "feed", ": the Input that gets what was chosen");
-    if ((x = gr_doc_get(d, "from"))) g->from = gr_model_text(m, x);
-    else missing_key(m, d, generate_keys, "from", ": the logits to choose from");
-    if ((x = gr_doc_get(d, "prompt"))) g->prompt = gr_model_text(m, x);
-    if ((x = gr_doc_get(d, "temperature"))) gr_model_float(m, x, &g->temperature);
-    read_count(m, d, "length", &g->length);
-    read_count(m, d, "top_k", &g->top_k);
-}
-
 gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
 {
     gr_recipe *r = GR_NEW(gr_model_arena(m), gr_recipe);
@@ -322,6 +295,6 @@ gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
     read_train(m, r);
     check_minimize(m, raw, r);
     read_metrics(m, raw, r);
-    read_generate(m, r);
+    gr_recipe_read_generate(m, r);
     return r;
 }
