@@ -29,7 +29,8 @@ static REAL NAME(exponentials)(const gr_call *call, const REAL *x, int64_t n, RE
 static void NAME(softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *out)
 {
     REAL max, sum = NAME(exponentials)(call, x, n, e, &max);
-    for (int64_t i = 0; i < n; i++) out[i] = e[i] / sum;
+    bool none = max == -INFINITY && call->attr[1].i;
+    for (int64_t i = 0; i < n; i++) out[i] = none ? 0 : e[i] / sum;
 }
 
 static void NAME(log_softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *out)
@@ -90,6 +91,8 @@ static void NAME(log_softmax_back_run)(const gr_call *call) { NAME(backward_rows
 #else
 #include "util.h"
 
+#include <math.h>
+
 #define GR_KERNELS "softmax.c"
 #include <graphrun/each_real.h>
 
@@ -127,7 +130,10 @@ static int backward(gr_ctx *c, const char *op)
 static int softmax_gradient(gr_ctx *c) { return backward(c, "SoftmaxGradient"); }
 static int log_softmax_gradient(gr_ctx *c) { return backward(c, "LogSoftmaxGradient"); }
 
-static const gr_attr_spec softmax_attrs[] = {{"dim", GR_ATTR_INT, "-1", 0, 0, NULL, "The axis whose entries add up to 1."}, OP_END};
+#define DIM {"dim", GR_ATTR_INT, "-1", 0, 0, NULL, "The axis whose entries add up to 1."}
+static const gr_attr_spec dim_attrs[] = {DIM, OP_END};
+static const gr_attr_spec softmax_attrs[] = {
+    DIM, {"safe", GR_ATTR_BOOL, "false", 0, 0, NULL, "Where all is -inf (a row that is masked throughout) give zeros, not NaN."}, OP_END};
 static const gr_port one[] = {{"input", 0, "[...]"}, OP_END};
 static const gr_port output[] = {{"output", 0, "[...]"}, OP_END};
 static const gr_port back_in[] = {{"output", 0, "[...]"}, {"grad_output", 0, "[...]"}, OP_END};
@@ -141,12 +147,12 @@ const gr_op gr_op_softmax = {GR_OP_HEADER, .name = "Softmax", .summary = "Turns 
     .formula = "e^input / sum of e^input over dim", .attrs = softmax_attrs, .inputs = one, .outputs = output,
     .gradient = softmax_gradient, ROWS(softmax_run)};
 const gr_op gr_op_log_softmax = {GR_OP_HEADER, .name = "LogSoftmax", .summary = "The logarithm of Softmax, exact where it is small.",
-    .formula = "input - ln(sum of e^input over dim)", .attrs = softmax_attrs, .inputs = one, .outputs = output,
+    .formula = "input - ln(sum of e^input over dim)", .attrs = dim_attrs, .inputs = one, .outputs = output,
     .gradient = log_softmax_gradient, ROWS(log_softmax_run)};
 const gr_op gr_op_softmax_gradient = {GR_OP_HEADER, .name = "SoftmaxGradient", .summary = "The gradient of Softmax toward its input.",
-    .formula = "output * (grad_output - sum of grad_output * output)", .attrs = softmax_attrs, .inputs = back_in, .outputs = back_out,
+    .formula = "output * (grad_output - sum of grad_output * output)", .attrs = dim_attrs, .inputs = back_in, .outputs = back_out,
     ROWS(softmax_back_run)};
 const gr_op gr_op_log_softmax_gradient = {GR_OP_HEADER, .name = "LogSoftmaxGradient",
     .summary = "The gradient of LogSoftmax toward its input.", .formula = "grad_output - e^output * sum of grad_output",
-    .attrs = softmax_attrs, .inputs = back_in, .outputs = back_out, ROWS(log_softmax_back_run)};
+    .attrs = dim_attrs, .inputs = back_in, .outputs = back_out, ROWS(log_softmax_back_run)};
 #endif

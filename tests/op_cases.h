@@ -110,3 +110,14 @@ CASE("Arange", "end=4", "") CASE("Arange", "end=3, dtype=float32", "") CASE("Eye
 CASE("Full", "shape=[], value=3", "") CASE("Constant", "value=[[1, 2], [3, 4.5]]", "") CASE("Parameter", "shape=[2, 3], init=Ones", "")
 CASE("SequenceBLEU", "", "i3 7 2; i3 7 2") CASE("SequenceBLEU", "k=4, eos=1", "i3 9 2 2; i3 9 2 2") CASE("SequenceBLEU", "batch_first=true", "i3 2 9; i3 2 9")
 CASE("SequenceBLEU", "ignore_index=0, eos=2, k=3", "i3 12; i3 12") CASE("ConfusionMatrix", "", "n 5 3; i3 5") CASE("ConfusionMatrix", "ignore_index=1", "n 4 2 3; i3 4 2")
+
+CASE("ScaledDotProductAttention", "", "f 3 4; f 5 4; f 5 2") CASE("ScaledDotProductAttention", "is_causal=true", "f 2 3 4; f 2 5 4; f 2 5 3")
+CASE("ScaledDotProductAttention", "scale=0.3", "f 2 2 3 4; f 2 1 5 4; f 5 3; b 3 5") CASE("ScaledDotProductAttention", "", "f 2 3 4; f 2 5 4; f 2 5 3; f 2 3 5")
+CASE("ScaledDotProductAttention", "is_causal=true", "f 2 2 3 4; f 2 2 3 4; f 2 2 3 4; -; b 2 3") CASE("ScaledDotProductAttention", "", "f 2 1 4; f 2 1 4; f 2 1 3; -; f 2 1")
+CASE("ScaledDotProductAttention", "", "f 3 2 4; f 3 6 4; f 3 6 2; b 2 6; -; i6 3") CASE("ScaledDotProductAttention", "", "f 0 4; f 5 4; f 5 2")
+CASE("ScaledDotProductAttention", "dropout_p=0.3", "f 3 4; f 5 4; f 5 2")
+#define LOOK(op, attrs) CASE(op, "" attrs, "f 2 3; f 5 2 3") CASE(op, "" attrs, "f 4 2 3; f 5 2 3") CASE(op, "batch_first=true" attrs, "f 2 3; f 2 5 3") \
+    CASE(op, "batch_first=true" attrs, "f 2 4 3; f 2 5 3") CASE(op, "" attrs, "f 3; f 5 3") CASE(op, "" attrs, "f 2 3; f 5 3") \
+    CASE(op, "" attrs, "f 2 3; f 6 2 3; i6 2") CASE(op, "batch_first=true" attrs, "f 2 4 3; f 2 6 3; i6 2") CASE(op, "" attrs, "f 3; f 6 3; i6")
+LOOK("DotAttention", "") LOOK("BilinearAttention", "") LOOK("AdditiveAttention", ", hidden_size=4")
+#undef LOOK

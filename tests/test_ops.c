@@ -163,8 +163,18 @@ static double number(const operand *o, uint64_t i)
     }
 }
 
+static void fill_parameters(trial *t, gr_eval *e)
+{
+    for (int i = 0; i < t->graph->num_states; i++) {
+        gr_type type;
+        double *w = eval_memory(e, t->graph->states[i]->name, &type);
+        for (int64_t k = 0; w && k < gr_numel(&type); k++) w[k] = number(&(operand){.kind = 'f'}, (uint64_t)(k + 300 * i + 5000));
+    }
+}
+
 static void fill(trial *t, gr_eval *e)
 {
+    fill_parameters(t, e);
     for (int i = 0; i < MAX_OUT; i++) {
         gr_type type;
         double *w = eval_memory(e, gr_arena_printf(t->arena, "w%d", i), &type);
