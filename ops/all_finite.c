@@ -1,4 +1,4 @@
-/* all_finite.c - one bit for a whole step: is every number finite? */
+/* all_finite.c - one bit for a whole step: is every number finite, and has no kernel failed? */
 #ifdef REAL
 
 /* x - x is 0 for every finite x, and NaN for infinity and NaN. */
@@ -26,7 +26,7 @@ static int all_finite_infer(gr_ctx *c)
 
 static void all_finite_run(const gr_call *call)
 {
-    bool finite = true;
+    bool finite = !gr_call_failed(call);
     for (int i = 0; i < call->num_in && finite; i++) {
         const gr_tensor *t = &call->in[i];
         int64_t n = 1;

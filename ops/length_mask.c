@@ -26,17 +26,26 @@ static int length_mask_batch(gr_ctx *c)
 /* A unit is one step of all rows. */
 static int64_t length_mask_units(const gr_call *call) { return call->out[0].dim[0]; }
 
+static void check_lengths(const gr_call *call, const int32_t *length, int64_t rows, int64_t size)
+{
+    for (int64_t i = 0; i < rows; i++)
+        if (length[i] < 1 || length[i] > size)
+            gr_call_fail(call, i, "the length of row %lld is %d; lengths must be from 1 to %lld, the length of the axis",
+                         (long long)i, (int)length[i], (long long)size);
+}
+
 static void length_mask_run(const gr_call *call)
 {
     const int32_t *length = call->in[0].data;
     int64_t rows = op_numel(&call->in[0]);
+    if (call->begin == 0) check_lengths(call, length, rows, call->out[0].dim[0]);
     for (int64_t t = call->begin; t < call->end; t++) {
         bool *active = (bool *)call->out[0].data + t * rows;
         for (int64_t i = 0; i < rows; i++) active[i] = t < length[i];
     }
 }
 
-static const gr_attr_spec attrs[] = {{"size", GR_ATTR_INT, NULL, 0, 9007199254740992.0, NULL, "How many steps the longest may have."}, OP_END};
+static const gr_attr_spec attrs[] = {{"size", GR_ATTR_INT, NULL, 0, 9007199254740992.0, NULL, "Length of the axis, which no length exceeds."}, OP_END};
 static const gr_port inputs[] = {{"lengths", GR_PORT_INT, "[...]: how many steps of each row are real"}, OP_END};
 static const gr_port outputs[] = {{"output", 0, "[size, ...]: bool"}, OP_END};
 

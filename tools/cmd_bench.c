@@ -85,7 +85,8 @@ static int bench_run(bench *b, double seconds, double *time, int64_t room, gr_er
     gr_exec_set_lr(b->exec, b->session->recipe->lr * 1e-3); /* the same step again must not diverge */
     for (int64_t i = -WARM_UP; i < room; i++) {
         double start = gr_seconds();
-        if (gr_run_step(b->exec->run, i + WARM_UP)) return gr_set_error(e, GR_ESTATE, "a value of the step is not finite");
+        int status = gr_exec_step(b->exec, i + WARM_UP, e);
+        if (status) return status == GR_ESTATE ? gr_set_error(e, GR_ESTATE, "a value of the step is not finite") : status;
         double now = gr_seconds();
         if (i == -1) end = now + seconds;
         if (i < 0) continue;

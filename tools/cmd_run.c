@@ -139,7 +139,7 @@ static int run_once(run_state *r, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "--grad needs --of VALUE: the model minimizes nothing");
     if (!(r->exec = gr_session_compile(s, &want, e)) || gr_session_check_weights(s, r->exec, e)) return e->status;
     if (feed(r, e) || check_fed(r, e)) return e->status;
-    if (gr_run_step(r->exec->run, 0)) return gr_set_error(e, GR_ESTATE, "the model could not be run");
+    if (gr_exec_step(r->exec, 0, e)) return e->status;
     if (!a->fetch.count && !a->grad.count) {
         for (int i = 0; i < r->exec->graph->num_results; i++)
             if (write_result(r, r->exec->graph->result_names[i], NULL, e)) return e->status;

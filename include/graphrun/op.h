@@ -210,7 +210,25 @@ typedef struct gr_call {
     void *scratch;        /* op->scratch bytes, 64-byte aligned, this worker's own */
     const gr_math *math;
     gr_random random;
+    void (*fail)(const struct gr_call *call, int64_t place, const char *fmt, va_list args); /* see gr_call_fail */
+    bool (*failed)(const struct gr_call *call);
 } gr_call;
+
+/* For what a kernel was fed and cannot mean anything: the run goes on, so outputs must be
+ * written, but commits no state and ends in an error with the node's name and this text.
+ * Of several the first in the program is told, of one node's that of the lowest `place`, so
+ * that the message does not depend on threads. */
+GR_PRINTF(3, 4)
+static inline void gr_call_fail(const gr_call *call, int64_t place, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    if (call->fail) call->fail(call, place, fmt, args);
+    va_end(args);
+}
+
+/* Whether a kernel has failed in this run; for all that this call depends on it is certain. */
+static inline bool gr_call_failed(const gr_call *call) { return call->failed && call->failed(call); }
 
 typedef void (*gr_kernel_fn)(const gr_call *call);
 

@@ -5,6 +5,36 @@
 #include "run/exec.h"
 #include <string.h>
 
+/* ---- faults --------------------------------------------------------------- */
+
+static const gr_task *task_of(const gr_call *call)
+{
+    return (const gr_task *)(const void *)((const char *)call - offsetof(gr_task, call));
+}
+
+/* Number of the step of all loops around the task, in the order of time. */
+static int64_t time_of(const gr_worker_run *w, const gr_template *t)
+{
+    const gr_program *p = w->program;
+    const gr_loop_info *around[GR_MAX_LOOPS];
+    int depth = 0;
+    for (int l = t->loop; l >= 0; l = p->loops[l].parent) around[depth++] = &p->loops[l];
+    int64_t row = 0;
+    while (depth-- > 0) {
+        const gr_loop_info *l = around[depth];
+        row = row * l->count + (l->reverse ? l->count - 1 - w->loop_index[l->depth] : w->loop_index[l->depth]);
+    }
+    return row;
+}
+
+static void task_fail(const gr_call *call, int64_t place, const char *fmt, va_list args)
+{
+    const gr_task *task = task_of(call);
+    gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t), place, fmt, args);
+}
+
+static bool task_failed(const gr_call *call) { return atomic_load(&task_of(call)->worker->faults->any); }
+
 /* ---- preparing ------------------------------------------------------------ */
 
 static void prepare_operand(gr_arena *a, gr_task *task, const gr_operand *o, gr_tensor *tensor, char *const *where, int *cap)
@@ -45,6 +75,8 @@ static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *con
     task->in = GR_NEW_ARRAY(a, gr_tensor, t->num_in + 1);
     task->out = GR_NEW_ARRAY(a, gr_tensor, t->num_out + 1);
     gr_template_call(t, &task->call, task->in, task->out);
+    task->call.fail = task_fail;
+    task->call.failed = task_failed;
     if (t->kind == GR_TASK_PRODUCT) /* the product itself has no memory */
         task->call.out = gr_arena_copy(a, task->out, sizeof *task->out);
     for (int i = 0; i < t->num_in; i++) prepare_operand(a, task, &t->in[i], &task->in[i], where, &cap);
@@ -69,6 +101,7 @@ void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where)
     for (int i = 0; i < w->list->num_ins; i++) {
         const gr_instruction *ins = &w->list->ins[i];
         if (ins->kind != GR_RUN) continue;
+        w->task[i].worker = w;
         w->task[i].t = &w->program->templates[ins->template_index];
         w->task[i].begin = ins->begin;
         w->task[i].end = ins->end;
@@ -170,21 +203,12 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static void set_random(gr_worker_run *w, gr_task *task, const int64_t *index)
+static void set_random(gr_worker_run *w, gr_task *task)
 {
-    const gr_program *p = w->program;
-    const gr_loop_info *around[GR_MAX_LOOPS];
-    int depth = 0;
-    for (int l = task->t->loop; l >= 0; l = p->loops[l].parent) around[depth++] = &p->loops[l];
-    int64_t row = 0;
-    while (depth-- > 0) {
-        const gr_loop_info *l = around[depth];
-        row = row * l->count + (l->reverse ? l->count - 1 - index[l->depth] : index[l->depth]);
-    }
     gr_random *r = &task->call.random;
     r->key[0] = mix(w->seed + 0x9e3779b97f4a7c15u) ^ mix(task->t->node->path);
     r->key[1] = mix((uint64_t)w->step + 0x9e3779b97f4a7c15u);
-    r->row = (uint64_t)(row * task->random_rows);
+    r->row = (uint64_t)(time_of(w, task->t) * task->random_rows);
     r->rows = task->random_rows;
 }
 
@@ -202,12 +226,12 @@ static void move_all(gr_task *task, const int64_t *index)
     }
 }
 
-static void run_task(gr_worker_run *w, gr_task *task, const int64_t *index)
+static void run_task(gr_worker_run *w, gr_task *task)
 {
-    move_all(task, index);
+    move_all(task, w->loop_index);
     switch (task->t->kind) {
     case GR_TASK_KERNEL:
-        if (task->random) set_random(w, task, index);
+        if (task->random) set_random(w, task);
         task->run(&task->call);
         break;
     case GR_TASK_TAPE:
@@ -224,8 +248,9 @@ static void run_task(gr_worker_run *w, gr_task *task, const int64_t *index)
 
 /* ---- lists ---------------------------------------------------------------- */
 
-static void wait_all(gr_worker_run *w, const gr_instruction *ins, const int64_t *index)
+static void wait_all(gr_worker_run *w, const gr_instruction *ins)
 {
+    const int64_t *index = w->loop_index;
     for (int i = 0; i < ins->num_waits; i++) {
         const gr_wait *x = &w->list->waits[ins->first_wait + i];
         int64_t count = w->base[x->worker] + x->base;
@@ -237,15 +262,16 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins, const int64_t 
 
 void gr_run_list(gr_worker_run *w)
 {
-    int64_t index[GR_MAX_LOOPS] = {0}, done = w->threads > 1 ? w->base[w->index] : 0;
+    int64_t *index = w->loop_index, done = w->threads > 1 ? w->base[w->index] : 0;
     bool counts = w->threads > 1 && w->list->awaited;
     const gr_loop_info *loop;
+    memset(index, 0, sizeof *index * GR_MAX_LOOPS);
     for (int i = 0; i < w->list->num_ins; i++) {
         const gr_instruction *ins = &w->list->ins[i];
         switch (ins->kind) {
         case GR_RUN:
-            if (ins->num_waits) wait_all(w, ins, index);
-            run_task(w, &w->task[i], index);
+            if (ins->num_waits) wait_all(w, ins);
+            run_task(w, &w->task[i]);
             if (counts) gr_signal_raise(w->progress[w->index], ++done);
             break;
         case GR_LOOP_BEGIN:

@@ -3,6 +3,7 @@
 #define GR_RUN_EXEC_H
 
 #include "kernel/tape.h"
+#include "run/fault.h"
 #include "run/pool.h"
 
 /* A pointer that changes in loops: base + sum of stride * index (modulo ring). In bytes. */
@@ -14,8 +15,11 @@ typedef struct gr_move {
     gr_move_term term[GR_MAX_LOOPS];
 } gr_move;
 
+typedef struct gr_worker_run gr_worker_run;
+
 typedef struct gr_task {
     const gr_template *t;
+    gr_worker_run *worker;
     int64_t begin, end;
     gr_kernel_fn run;      /* GR_TASK_KERNEL */
     gr_call call;          /* its tensors are this task's own */
@@ -28,8 +32,9 @@ typedef struct gr_task {
     int64_t random_rows;
 } gr_task;
 
-typedef struct gr_worker_run {
+struct gr_worker_run {
     const gr_program *program;
+    gr_faults *faults;     /* of all workers */
     const gr_worker_list *list;
     gr_task *task;         /* by instruction; only RUNs are filled */
     char *scratch;
@@ -39,7 +44,8 @@ typedef struct gr_worker_run {
     gr_signal **progress;
     uint64_t seed;
     int64_t step;
-} gr_worker_run;
+    int64_t *loop_index;   /* where each loop is, by depth */
+};
 
 /* Works out all that is the same in every run. where[b]: the memory of buffer b. All lives
  * in `a`. */

@@ -16,6 +16,7 @@ struct gr_run {
     gr_worker_run *worker;
     int threads;     /* that have anything to do */
     int64_t *base;
+    gr_faults faults;
 };
 
 /* ---- constants ------------------------------------------------------------ */
@@ -110,7 +111,9 @@ static void prepare_worker(gr_run *r, const gr_schedule *s, int w, uint64_t seed
     x->threads = r->threads;
     x->spins = gr_pool_spins(r->pool);
     x->base = r->base;
+    x->faults = &r->faults;
     x->seen = GR_NEW_ARRAY(r->arena, int64_t, r->threads + 16); /* with a gap to the next worker's */
+    x->loop_index = GR_NEW_ARRAY(r->arena, int64_t, GR_MAX_LOOPS + 16);
     x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, r->threads);
     for (int i = 0; i < r->threads; i++) x->progress[i] = gr_pool_progress(r->pool, i);
     x->seed = seed;
@@ -193,6 +196,7 @@ static void run_worker(void *data, int w)
 
 int gr_run_step(gr_run *r, int64_t step)
 {
+    gr_faults_clear(&r->faults);
     for (int w = 0; w < r->threads; w++) r->worker[w].step = step;
     if (r->threads == 1) {
         gr_run_list(&r->worker[0]);
@@ -201,6 +205,9 @@ int gr_run_step(gr_run *r, int64_t step)
             r->base[w] = atomic_load_explicit(&gr_pool_progress(r->pool, w)->count, memory_order_relaxed);
         gr_pool_run(r->pool, r->threads, run_worker, r);
     }
+    if (r->faults.at) return GR_EINVAL;
     if (r->program->commit >= 0 && !*result_at(r, r->program->commit)) return GR_ESTATE;
     return 0;
 }
+
+const char *gr_run_fault(gr_run *r, char *to, size_t room) { return gr_faults_text(&r->faults, to, room); }

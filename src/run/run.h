@@ -33,6 +33,9 @@ void gr_run_destroy(gr_run *r);
 void *gr_run_feed(gr_run *r, const char *name, gr_type *t);
 const void *gr_run_result(const gr_run *r, const char *name, gr_type *t);
 /* One run of the program; `step` numbers the training step (random numbers depend on it).
- * 0, or GR_ESTATE when the commit predicate was false and no state changed. */
+ * 0; GR_ESTATE when the commit predicate was false and no state changed; GR_EINVAL when a
+ * kernel refused what it was fed, which a predicate counts as false. */
 int gr_run_step(gr_run *r, int64_t step);
+/* What a kernel refused in the last run, and which node's; NULL: nothing. */
+const char *gr_run_fault(gr_run *r, char *to, size_t room);
 #endif

@@ -96,6 +96,14 @@ void gr_exec_set_lr(gr_exec *x, double lr)
     if (x->lr) put_element(x->lr, x->program->real, 0, lr);
 }
 
+int gr_exec_step(gr_exec *x, int64_t step, gr_error *e)
+{
+    char text[512];
+    int status = gr_run_step(x->run, step);
+    if (status == GR_EINVAL) gr_set_error(e, GR_EINVAL, "%s", gr_run_fault(x->run, text, sizeof text));
+    return status;
+}
+
 static bool batch_fits(const gr_exec *x, const gr_tensor *field)
 {
     const gr_session *s = x->session;
@@ -111,10 +119,11 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
 {
     gr_session *s = x->session;
     if (batch_fits(x, field)) return x;
-    for (int i = 0; i < s->num_execs; i++) {
+    bool particular = x->want.fetch || x->want.grad; /* made for one caller, who alone knows for what */
+    for (int i = 0; i < s->num_execs && !particular; i++) {
         gr_want w = s->execs[i]->want;
         if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics &&
-            w.keep_all == x->want.keep_all && !w.stepwise && !w.fetch && batch_fits(s->execs[i], field))
+            w.keep_all == x->want.keep_all && !w.stepwise && !w.fetch && !w.grad && batch_fits(s->execs[i], field))
             return s->execs[i];
     }
     gr_want w = x->want;

@@ -109,8 +109,7 @@ static int prepare(generator *g, gr_error *e)
 static int run_step(generator *g, int32_t item, gr_error *e)
 {
     *g->feed = item;
-    if (gr_run_step(g->exec->run, g->step++)) return gr_set_error(e, GR_ESTATE, "generate: the model could not be run");
-    return 0;
+    return gr_exec_step(g->exec, g->step++, e);
 }
 
 static int continue_text(generator *g, gr_error *e)

@@ -140,11 +140,23 @@ static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
 
 /* ---- values to stand at ---- */
 
-/* Inputs that no source feeds get numbers in (-1, 1), or zeros where integers. */
+/* How long the rows of which an Input holds the lengths may be; 0: it holds something else. */
+static int64_t longest(const gr_graph *g, const char *input)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        if (n->op->role == GR_ROLE_LENGTH_MASK && strcmp(n->in[0]->node->name, input) == 0) return n->out[0]->type.dim[0];
+    }
+    return 0;
+}
+
+/* Inputs that no source feeds get numbers in (-1, 1), or zeros where integers; lengths differ. */
 static void feed_by_hand(gr_exec *x, const gr_model_input *in)
 {
     gr_type t;
     void *data = gr_run_feed(x->run, in->name, &t);
+    int64_t most = data ? longest(x->graph, in->name) : 0;
+    for (int64_t i = 0; most && i < gr_numel(&t); i++) ((int32_t *)data)[i] = (int32_t)(most - i % most);
     if (!data || t.dtype != GR_FLOAT64) return;
     const uint64_t key[2] = {x->session->options.seed, gr_hash(in->name)};
     for (int64_t i = 0, n = gr_numel(&t); i < n; i++) {
@@ -157,9 +169,11 @@ static void feed_by_hand(gr_exec *x, const gr_model_input *in)
 static int feed_all(checker *c, gr_error *e)
 {
     gr_session *s = c->session;
-    gr_exec *const both[] = {c->grads, c->value};
     const gr_tensor *field = NULL;
     if (s->data && (gr_data_begin(s->data, "train", 0, 0, e) || gr_data_next(s->data, &field, e) < 0)) return e->status;
+    if (field && (!(c->grads = gr_exec_for_batch(c->grads, field, e)) || !(c->value = gr_exec_for_batch(c->value, field, e))))
+        return e->status;
+    gr_exec *const both[] = {c->grads, c->value};
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < s->num_inputs; i++)
             if (both[k]->field[i] < 0) feed_by_hand(both[k], &s->inputs[i]);
@@ -181,7 +195,7 @@ static int check_all(checker *c, gr_gradcheck_result *r, gr_error *e)
     const gr_want grads = {.grad = names, .of = c->of}, value = {.fetch = fetch};
     if (!(c->grads = gr_session_compile(s, &grads, e)) || !(c->value = gr_session_compile(s, &value, e))) return e->status;
     if (gr_session_check_weights(s, c->grads, e) || feed_all(c, e)) return e->status;
-    gr_run_step(c->grads->run, 0);
+    if (gr_exec_step(c->grads, 0, e)) return e->status;
     for (int i = 0; names[i]; i++) check_name(c, names[i], r);
     return 0;
 }

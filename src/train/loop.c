@@ -146,10 +146,9 @@ static int train_step(trainer *t, const gr_tensor *field, gr_error *e)
     }
     gr_exec_set_lr(t->exec, t->lr);
     double start = gr_seconds();
-    if (gr_run_step(t->exec->run, t->step)) {
-        gr_find_nonfinite(t->exec, field, t->step, e);
-        return GR_ESTATE;
-    }
+    int status = gr_exec_step(t->exec, t->step, e);
+    if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
+    if (status) return status;
     t->result->seconds += gr_seconds() - start;
     t->result->tokens += tokens_of(t->exec, field);
     gr_meter_add(t->meter, t->exec);
@@ -292,7 +291,7 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error 
     if (!x || gr_session_reset(s, "epoch", e)) return e->status;
     gr_meter_clear(meter);
     if (!s->data) {
-        if (gr_run_step(x->run, 0)) return gr_set_error(e, GR_ESTATE, "the model could not be run");
+        if (gr_exec_step(x, 0, e)) return e->status;
         gr_meter_add(meter, x);
         return 0;
     }
@@ -301,7 +300,7 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error 
     int more;
     while ((more = gr_data_next(s->data, &field, e)) > 0) {
         if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e)) return e->status;
-        if (gr_run_step(x->run, 0)) return gr_set_error(e, GR_ESTATE, "the model could not be run");
+        if (gr_exec_step(x, 0, e)) return e->status;
         gr_meter_add(meter, x);
     }
     return more < 0 ? e->status : 0;

@@ -88,6 +88,9 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
 /* Fills one Input, converting; its shape must be the program's. */
 int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e);
 void gr_exec_set_lr(gr_exec *x, double lr);
+/* One run. 0, GR_EINVAL with e filled when a kernel refused its input, or GR_ESTATE without when
+ * a value that decides whether states change was not finite. */
+int gr_exec_step(gr_exec *x, int64_t step, gr_error *e);
 /* Reads a result's element as double. */
 double gr_element(const void *data, gr_dtype dtype, int64_t i);
 
