@@ -179,8 +179,7 @@ static int cross_entropy_expand(gr_ctx *c)
     gr_val loss = gr_emit(c, "ClassLoss", "rows", 3, in, "ignore_index=%lld, label_smoothing=%.17g",
                           (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
-    gr_val norm = gr_output(c, loss, 1);
-    return gr_set_result(c, 0, gr_emit2(c, "Div", gr_emit1(c, "Sum", loss), gr_emit1(c, "Sum", norm)));
+    return gr_set_result(c, 0, op_mean_loss(c, loss, gr_output(c, loss, 1)));
 }
 
 extern const gr_op gr_op_cross_entropy_loss;
@@ -206,7 +205,7 @@ static int nll_expand(gr_ctx *c)
     }
     gr_val loss = gr_emit1(c, "Neg", gr_emit2(c, "Mul", weight, picked));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
-    return gr_set_result(c, 0, gr_emit2(c, "Div", gr_emit1(c, "Sum", loss), gr_emit1(c, "Sum", weight)));
+    return gr_set_result(c, 0, op_mean_loss(c, loss, weight));
 }
 
 static const gr_attr_spec nll_attrs[] = {

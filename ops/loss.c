@@ -36,7 +36,9 @@ static int kl_div_expand(gr_ctx *c)
     if (strcmp(gr_string(c, "reduction"), "batchmean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
     const gr_type *t = gr_in_type(c, 0);
     double n = t->rank ? (double)t->dim[0] : 1;
-    return gr_set_result(c, 0, gr_emit2(c, "Mul", gr_emit1(c, "Sum", loss), op_number(c, 1 / n)));
+    gr_val mean = gr_emit2(c, "Mul", gr_emit1(c, "Sum", loss), op_number(c, 1 / n));
+    gr_mean_of(c, mean, NULL, n);
+    return gr_set_result(c, 0, mean);
 }
 
 #define REDUCTION {"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum", "What becomes of the elements' losses."}

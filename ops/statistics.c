@@ -35,7 +35,9 @@ static int mean_expand(gr_ctx *c)
 {
     over o;
     if (reduced_axes(c, &o) < 0) return -1;
-    return gr_set_result(c, 0, scale(c, reduce(c, "Sum", gr_in(c, 0), &o, gr_bool(c, "keepdim")), 1 / o.n));
+    gr_val mean = scale(c, reduce(c, "Sum", gr_in(c, 0), &o, gr_bool(c, "keepdim")), 1 / o.n);
+    gr_mean_of(c, mean, NULL, o.n);
+    return gr_set_result(c, 0, mean);
 }
 
 /* The mean squared distance from the mean. */

@@ -131,6 +131,13 @@ gr_val op_reduce_loss(gr_ctx *c, gr_val loss)
     return gr_emit1(c, strcmp(how, "sum") == 0 ? "Sum" : "Mean", loss);
 }
 
+gr_val op_mean_loss(gr_ctx *c, gr_val loss, gr_val weight)
+{
+    gr_val count = gr_emit1(c, "Sum", weight), mean = gr_emit2(c, "Div", gr_emit1(c, "Sum", loss), count);
+    gr_mean_of(c, mean, count, 0);
+    return mean;
+}
+
 int64_t op_numel(const gr_tensor *t)
 {
     int64_t n = 1;

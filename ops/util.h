@@ -34,6 +34,8 @@ gr_val op_sum_to(gr_ctx *c, gr_val v, const gr_type *t); /* undoes broadcasting 
 const gr_type *op_view_input(const gr_ctx *c);
 /* Mean, sum or all of a loss, by the attribute "reduction". */
 gr_val op_reduce_loss(gr_ctx *c, gr_val loss);
+/* The mean of losses that count as much as `weight` says, as the loop may add it up. */
+gr_val op_mean_loss(gr_ctx *c, gr_val loss, gr_val weight);
 
 /* The lines of elements along one axis of a dense tensor: n entries, `step` apart. */
 typedef struct op_lines { int64_t n, step, count; } op_lines;

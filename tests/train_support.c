@@ -1,5 +1,6 @@
 /* train_support.c - small models and files for the tests of training. */
 #include "train_support.h"
+#include "io/npy.h"
 
 #include <CUnit/Basic.h>
 #include <stdarg.h>
@@ -40,6 +41,21 @@ const char *temp_file(const char *name, const char *fmt, ...)
     vfprintf(f, fmt, args);
     va_end(args);
     fclose(f);
+    return path;
+}
+
+const char *temp_integers(const char *name, int rank, const int64_t *dim, const int32_t *data)
+{
+    const char *path = temp_path(name);
+    gr_tensor t = {.data = (void *)(uintptr_t)data, .dtype = GR_INT32, .rank = rank};
+    gr_error e;
+    int64_t stride = 1;
+    for (int k = rank - 1; k >= 0; k--) {
+        t.dim[k] = dim[k];
+        t.stride[k] = stride;
+        stride *= dim[k];
+    }
+    CU_ASSERT_EQUAL_FATAL(gr_npy_write(path, &t, &e), 0);
     return path;
 }
 

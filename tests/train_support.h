@@ -8,6 +8,8 @@
 const char *temp_path(const char *name);
 /* Writes a file there and gives its path. */
 GR_PRINTF(2, 3) const char *temp_file(const char *name, const char *fmt, ...);
+/* Writes an array of integers there as .npy and gives its path. */
+const char *temp_integers(const char *name, int rank, const int64_t *dim, const int32_t *data);
 bool same_files(const char *a, const char *b);
 /* The whole file, to be freed; NULL if there is none. */
 char *read_text(const char *path, size_t *length);

@@ -336,6 +336,7 @@ typedef struct gr_host {
     bool (*is_training)(const gr_ctx *c);
     void (*freeze)(gr_ctx *c, gr_val parameter);
     int (*loop_lengths)(gr_ctx *c, gr_loop *l, gr_val lengths);
+    void (*mean_of)(gr_ctx *c, gr_val mean, gr_val count, double n);
 } gr_host;
 
 struct gr_ctx {
@@ -499,6 +500,10 @@ static inline gr_val gr_out(gr_ctx *c, int index) { return c->host->out(c, index
 static inline gr_val gr_grad(gr_ctx *c, int index) { return c->host->grad(c, index); }
 static inline bool gr_wants(gr_ctx *c, int port, int index) { return c->host->wants(c, port, index); }
 static inline int gr_set_grad(gr_ctx *c, int port, int index, gr_val v) { return c->host->set_grad(c, port, index, v); }
+
+/* expand: says that the scalar `mean` is a sum divided by the scalar `count` (NULL: by n), as a
+ * loss is, so that batches of unlike sizes can be added up to what one of all would give. */
+static inline void gr_mean_of(gr_ctx *c, gr_val mean, gr_val count, double n) { c->host->mean_of(c, mean, count, n); }
 
 /* ---- batch, accumulate ---- */
 static inline bool gr_is_stacked(gr_ctx *c, int port, int index) { return c->host->is_stacked(c, port, index); }

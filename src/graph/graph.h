@@ -123,6 +123,12 @@ typedef struct gr_name { /* a name a person may ask for: "rnn", "rnn.output" */
     gr_value *value;     /* of this graph or of a body below it */
 } gr_name;
 
+typedef struct gr_mean { /* `mean` is a sum divided by how many elements it is of */
+    gr_value *mean;
+    gr_value *count;     /* NULL: always n */
+    double n;
+} gr_mean;
+
 struct gr_graph {
     gr_arena *arena;
     gr_graph *parent;  /* of a body */
@@ -141,6 +147,7 @@ struct gr_graph {
     gr_state **states; int num_states, cap_states; /* each stays where it is while others come */
     gr_name *names; int num_names, cap_names;
     struct gr_map *name_index; /* name -> 1 + its place in names */
+    gr_mean *means; int num_means, cap_means; /* as they were expanded; later passes do not keep them */
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
 };
 

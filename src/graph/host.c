@@ -241,6 +241,15 @@ static const gr_op *host_self(const gr_ctx *c) { return frame(c)->op; }
 static gr_dtype host_real(const gr_ctx *c) { return emitter(c)->graph->real; }
 static bool host_is_training(const gr_ctx *c) { return emitter(c)->graph->training; }
 
+static void host_mean_of(gr_ctx *c, gr_val mean, gr_val count, double n)
+{
+    gr_emitter *e = emitter(c);
+    gr_graph *g = e->graph;
+    bool known = mean && mean->type.dtype != GR_UNKNOWN && (!count || count->type.dtype != GR_UNKNOWN);
+    if (g->parent || !known || gr_numel(&mean->type) != 1) return;
+    *GR_PUSH(g->arena, g->means, g->num_means, g->cap_means) = (gr_mean){value(mean), value(count), n};
+}
+
 static void host_freeze(gr_ctx *c, gr_val parameter)
 {
     gr_value *v = value(parameter);
@@ -279,6 +288,6 @@ const gr_host gr_host_functions = {
     .loop_begin = gr_host_loop_begin, .loop_slice = gr_host_loop_slice, .loop_carry = gr_host_loop_carry,
     .loop_next = gr_host_loop_next, .loop_stack = gr_host_loop_stack, .loop_end = gr_host_loop_end,
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
-    .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze,
+    .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze, .mean_of = host_mean_of,
     .loop_lengths = gr_host_loop_lengths,
 };

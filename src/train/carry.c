@@ -2,30 +2,10 @@
  *
  * Where a loop started from zeros it starts from a state, whose `next` is the carry after
  * the last step: the state goes from batch to batch and no gradient goes through. */
+#include "train/loss.h"
 #include "train/update.h"
 
 #include <string.h>
-
-/* Whether v is one number everywhere, whatever is fed; which one. */
-static bool is_filled(const gr_value *v, double *number)
-{
-    const gr_node *n = v->node;
-    if (n->op->role == GR_ROLE_FILL) {
-        int a = gr_op_attr(n->op, "value");
-        *number = a < 0 ? 0 : n->attr[a].f;
-        return true;
-    }
-    if (n->op->role == GR_ROLE_CONSTANT) {
-        const gr_attr *value = &n->attr[gr_op_attr(n->op, "value")];
-        *number = value->n ? value->floats[0] : value->f;
-        for (int64_t i = 1; i < value->n; i++)
-            if (value->floats[i] != *number) return false;
-        return true;
-    }
-    bool moves = (n->op->traits & GR_VIEW) || n->op->role == GR_ROLE_EXPAND || n->op->role == GR_ROLE_COPY ||
-                 n->op->role == GR_ROLE_CAST;
-    return moves && n->num_in > 0 && n->in[0] && is_filled(n->in[0], number);
-}
 
 static bool belongs_to(const char *node, const char *name)
 {
@@ -37,7 +17,7 @@ static int tie_carry(gr_graph *root, gr_node *scan, int c, const char *reset, gr
 {
     gr_value *init = scan->in[c], *arg = scan->scan->body->args[c];
     double number = 0;
-    if (!is_filled(init, &number)) {
+    if (!gr_is_filled(init, &number)) {
         gr_diag_error(root->diag, at, "%s cannot keep its carry '%s': it starts from '%s' and not from zeros", scan->name,
                       arg->node->name, init->node->name);
         return -1;

@@ -37,7 +37,9 @@ static bool reached(const trainer *t)
 /* Doubles go into the file as hexadecimal text, which loses nothing. */
 static const char *meter_text(gr_arena *a, const gr_meter *m)
 {
-    const char *text = gr_arena_printf(a, "%lld %a", (long long)m->batches, m->loss);
+    const char *text = gr_arena_printf(a, "%lld %d", (long long)m->batches, m->num_terms);
+    for (int i = 0; i < m->num_terms; i++)
+        text = gr_arena_printf(a, "%s %a %a %a", text, m->term[i].factor, m->term[i].sum, m->term[i].count);
     for (int i = 0; i < m->num_metrics; i++)
         for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
             text = gr_arena_printf(a, "%s %lld", text, (long long)m->sum[i][k].size);
@@ -50,7 +52,13 @@ static void meter_from_text(gr_arena *a, gr_meter *m, const char *text)
 {
     char *end;
     m->batches = strtoll(text, &end, 10);
-    m->loss = strtod(end, &end);
+    m->num_terms = (int)strtol(end, &end, 10);
+    if (m->num_terms < 0 || m->num_terms > GR_LOSS_TERMS) m->num_terms = 0; /* a file made by hand */
+    for (int i = 0; i < m->num_terms; i++) {
+        m->term[i].factor = strtod(end, &end);
+        m->term[i].sum = strtod(end, &end);
+        m->term[i].count = strtod(end, &end);
+    }
     for (int i = 0; i < m->num_metrics; i++)
         for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
             gr_meter_size(a, &m->sum[i][k], strtoll(end, &end, 10));

@@ -65,7 +65,7 @@ gr_meter *gr_meter_create(gr_session *s)
 void gr_meter_clear(gr_meter *m)
 {
     m->batches = 0;
-    m->loss = 0;
+    m->num_terms = 0;
     for (int i = 0; i < m->num_metrics; i++)
         for (int k = 0; k < GR_METRIC_MAX_SUMS; k++)
             for (int64_t j = 0; j < m->sum[i][k].size; j++) m->sum[i][k].value[j] = 0;
@@ -83,13 +83,6 @@ static void add_elements(gr_arena *a, gr_meter_sum *sum, const void *data, const
 {
     gr_meter_size(a, sum, gr_numel(t));
     for (int64_t i = 0; i < sum->size; i++) sum->value[i] += gr_element(data, t->dtype, i);
-}
-
-static double total(const void *data, const gr_type *t)
-{
-    double sum = 0;
-    for (int64_t i = 0, n = gr_numel(t); i < n; i++) sum += gr_element(data, t->dtype, i);
-    return sum;
 }
 
 bool gr_vocab_is_words(const char *const *vocab, int n)
@@ -138,17 +131,41 @@ static void add_metric(gr_meter *m, const gr_exec *x, int i)
     }
 }
 
+static bool term_part(const gr_exec *x, int term, int part, double *number)
+{
+    char name[48];
+    snprintf(name, sizeof name, "loss:%d:%d", term, part);
+    gr_type t;
+    const void *data = gr_run_result(x->run, name, &t);
+    if (data) *number = gr_element(data, t.dtype, 0);
+    return data != NULL;
+}
+
+static void add_loss(gr_meter *m, const gr_exec *x)
+{
+    double part[3];
+    for (int i = 0; i < GR_LOSS_TERMS && term_part(x, i, 0, &part[0]); i++) {
+        for (int k = 1; k < 3; k++) term_part(x, i, k, &part[k]);
+        if (i == m->num_terms) m->term[m->num_terms++] = (gr_meter_term){.factor = part[2]};
+        if (part[1] == 0) continue; /* a mean of nothing is NaN */
+        m->term[i].sum += part[0] * part[1];
+        m->term[i].count += part[1];
+    }
+}
+
 void gr_meter_add(gr_meter *m, const gr_exec *x)
 {
-    gr_type t;
-    const char *loss = x->session->recipe->minimize;
-    const void *data = loss ? gr_run_result(x->run, loss, &t) : NULL;
-    if (data) m->loss += total(data, &t);
+    add_loss(m, x);
     for (int i = 0; i < m->num_metrics; i++) add_metric(m, x, i);
     m->batches++;
 }
 
-double gr_meter_loss(const gr_meter *m) { return m->batches ? m->loss / (double)m->batches : NAN; }
+double gr_meter_loss(const gr_meter *m)
+{
+    double loss = m->num_terms ? 0 : NAN;
+    for (int i = 0; i < m->num_terms; i++) loss += m->term[i].factor * (m->term[i].sum / m->term[i].count);
+    return loss;
+}
 
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int i)
 {

@@ -7,6 +7,7 @@
 #ifndef GR_TRAIN_METRICS_H
 #define GR_TRAIN_METRICS_H
 
+#include "train/loss.h"
 #include "train/session.h"
 #include <graphrun/metric.h>
 
@@ -21,10 +22,14 @@ typedef struct gr_meter_sum {
     double *value;
 } gr_meter_sum;
 
+/* A term of the loss: factor times the mean of `count` elements. */
+typedef struct gr_meter_term { double factor, sum, count; } gr_meter_term;
+
 /* What has been seen since gr_meter_clear: the loss and every metric. */
 typedef struct gr_meter {
     int64_t batches;
-    double loss;                     /* sum over batches */
+    int num_terms;
+    gr_meter_term term[GR_LOSS_TERMS]; /* of the loss */
     int num_metrics;
     gr_meter_sum (*sum)[GR_METRIC_MAX_SUMS]; /* by metric */
     char (*text)[GR_METRIC_TEXT];    /* by metric: of the last batch; "" where it is a number */

@@ -4,6 +4,7 @@
  *     compile:  raw graph -> passes -> program -> schedule -> states in the store -> run */
 #include "train/session.h"
 #include "train/init.h"
+#include "train/loss.h"
 #include "train/metrics.h"
 #include "train/update.h"
 
@@ -162,6 +163,7 @@ static int prepare(void *data, gr_graph *root)
     const gr_recipe *r = p->session->recipe;
     if (check_initialisers(p->session, root)) return -1;
     if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
+    if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
     if (p->want->stepwise) return gr_carry_states(root, NULL, NULL, 0, "never");
     if ((p->want->update || p->want->metrics) && r->num_carries)
         return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, "epoch");
