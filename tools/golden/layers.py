@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/layers.safetensors: what PyTorch's layers give, toward every input and parameter.
+
+For each case __metadata__ has the lines of the model's section `graph` that make it (Inputs are
+added), and the file, each name behind "<case>/":
+
+    in:<input>      what is fed             u:<value>       d(loss)/d(value)
+    weight:<name>   states before           out:<value>     results
+    grad:<name>     d(loss)/d(name)         after:<name>    states after <case>/steps steps
+
+loss = sum of value * u. <case>/training: in train mode. <case>/lr: with an update at that rate.
+All is computed in double from numbers that are floats.
+"""
+import pathlib
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+OUT = pathlib.Path(__file__).parents[2] / "tests" / "golden" / "layers.safetensors"
+tensors, metadata = {}, {}
+
+
+def given(*shape):
+    return torch.randn(*shape).double()
+
+
+def leaf(v):
+    return v.float().double().requires_grad_() if v.is_floating_point() else v
+
+
+def module_case(name, node, module, inputs, at="layer", graph=None, run=None, values=None, **more):
+    """node: the text of the node `layer`; graph: lines in its place; run: how the module is applied."""
+    module = module.double()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(torch.randn(p.shape).float().double() if more.get("random") else p.float().double())
+    inputs = {k: leaf(v) for k, v in inputs.items()}
+    states = {f"weight:{at}.{k}": v.detach().clone() for k, v in module.state_dict().items()}
+    y = run(module, **inputs) if run else module(*inputs.values())
+    ys = dict(zip(values or ["layer"], y if isinstance(y, tuple) else (y,)))
+    loss, found = 0, dict(states)
+    for k, v in ys.items():
+        found["out:" + k] = v
+        if v.is_floating_point():
+            found["u:" + k] = given(*v.shape)
+            loss = loss + (v * found["u:" + k]).sum()
+    found.update({"in:" + k: v for k, v in inputs.items()})
+    loss.backward()
+    found.update({f"grad:{k}": v.grad for k, v in inputs.items() if v.grad is not None})
+    found.update({f"grad:{at}.{k}": p.grad for k, p in module.named_parameters() if p.grad is not None})
+    add(name, graph or f"  layer: {node}", found)
+
+
+def add(name, graph, found, **settings):
+    metadata[name] = graph
+    for k, v in settings.items():
+        metadata[f"{name}/{k}"] = str(v)
+    for k, v in found.items():
+        v = v.detach()
+        v = v.float() if v.is_floating_point() else v if v.dtype == torch.bool else v.int()
+        tensors[f"{name}/{k}"] = v.contiguous().clone()
+
+
+def norms():
+    def one(name, node, module, *shape):
+        module_case(name, node, module, {"x": given(*shape)}, random=True)
+
+    one("layer_norm", "{op: LayerNorm, in: x, normalized_shape: 7}", nn.LayerNorm(7), 4, 3, 7)
+    one("layer_norm_axes", "{op: LayerNorm, in: x, normalized_shape: [3, 7], eps: 0.1}", nn.LayerNorm([3, 7], eps=0.1), 4, 3, 7)
+    one("layer_norm_no_bias", "{op: LayerNorm, in: x, normalized_shape: 70, bias: false}", nn.LayerNorm(70, bias=False), 130, 70)
+    one("rms_norm", "{op: RMSNorm, in: x, normalized_shape: 7}", nn.RMSNorm(7, eps=1.1920929e-7), 4, 3, 7)
+    one("rms_norm_axes", "{op: RMSNorm, in: x, normalized_shape: [3, 7], eps: 0.1}", nn.RMSNorm([3, 7], eps=0.1), 4, 3, 7)
+
+
+class NormCell(nn.Module):
+    """h = tanh(LayerNorm(h + x)), over time."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(5)
+
+    def forward(self, x, h):
+        out = []
+        for row in x:
+            h = torch.tanh(self.norm(h + row))
+            out.append(h)
+        return torch.stack(out), h
+
+
+def scans():
+    graph = """  rnn:
+    op: Scan
+    over: 0
+    in: {x: x}
+    carry: {h: {init: h0, next: t}}
+    step:
+      sum: {op: Add, in: [x, h]}
+      norm: {op: LayerNorm, in: sum, normalized_shape: 5}
+      t: {op: Tanh, in: norm}
+    out: {y: t}"""
+    module_case("layer_norm_scan", "", NormCell(), {"x": given(6, 3, 5), "h0": given(3, 5)}, at="rnn", graph=graph,
+                run=lambda m, x, h0: m(x, h0), values=["rnn.y", "rnn.h_n"], random=True)
+
+
+def main():
+    torch.manual_seed(3)
+    for group in (norms, scans):
+        group()
+    save_file(tensors, OUT, metadata={**metadata})
+    print(sum("/" not in k for k in metadata), "cases")
+
+
+if __name__ == "__main__":
+    main()
