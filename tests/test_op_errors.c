@@ -51,6 +51,7 @@ static const struct refusal {
     {"LayerNorm", "normalized_shape=[2, 2, 3]", {"shape=[2, 3]"}, "must be the lengths"},
     {"RMSNorm", "normalized_shape=2", {"shape=[2], dtype=int32"}, "must be float"},
     {"NormalizeRows", NULL, {"shape=[2, 3]", "shape=[2]"}, "it must have the last 1 axes"},
+    {"BatchNorm1d", NULL, {"shape=[2]"}, "it must be [batch, channels] or [batch, channels, time]"},
     {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[3], dtype=int32"}, "one class for each row"},
     {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[2]"}, "must be integers"},
     {"CrossEntropyLoss", NULL, {"shape=[2, 3]", "shape=[2], dtype=int32", "shape=[2]"}, "a number for each class"},
@@ -120,6 +121,29 @@ static void a_loop_needs_an_axis(void)
     gr_arena_destroy(a);
 }
 
+/* Each step would renew its running statistics; over the batch's own it may stand anywhere. */
+static void running_statistics_stay_out_of_loops(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_diag *d = gr_diag_create(a);
+    gr_graph *g = gr_graph_create(a, gr_registry_create(a), d, GR_FLOAT32);
+    g->typed = g->training = true;
+    gr_ctx *c = gr_emitter_ctx(gr_emitter_create(g, GR_FORWARD));
+    gr_val x = gr_emit(c, "Input", NULL, 0, NULL, "shape=[3, 2, 4]"), one = gr_emit(c, "Input", NULL, 0, NULL, "shape=[1, 4]");
+    gr_loop *l = gr_loop_begin(c, "loop", false);
+    gr_val slice = gr_loop_slice(c, l, "x", x);
+    gr_emit(c, "BatchNorm1d", "own", 1, &slice, "track_running_stats=false");
+    CU_ASSERT_EQUAL(gr_diag_count(d), 0);
+    gr_emit(c, "BatchNorm1d", "tracked", 1, &slice, NULL);
+    CU_ASSERT_EQUAL_FATAL(gr_diag_count(d), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(d, 0, NULL), "put the node before or after the loop"));
+    gr_loop_end(c, l);
+    gr_emit(c, "BatchNorm1d", "one", 1, &one, NULL);
+    CU_ASSERT_EQUAL_FATAL(gr_diag_count(d), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(d, 1, NULL), "one number for each channel"));
+    gr_arena_destroy(a);
+}
+
 static void a_frozen_parameter_stays(void)
 {
     gr_arena *a = gr_arena_create();
@@ -139,5 +163,6 @@ void test_op_errors(void)
     CU_pSuite s = CU_add_suite("op_errors", NULL, NULL);
     CU_add_test(s, "a node that makes no sense is refused", nonsense_is_refused);
     CU_add_test(s, "a value in a loop keeps an axis free", a_loop_needs_an_axis);
+    CU_add_test(s, "running statistics stay out of loops", running_statistics_stay_out_of_loops);
     CU_add_test(s, "a parameter that is not trainable stays", a_frozen_parameter_stays);
 }

@@ -337,6 +337,8 @@ typedef struct gr_host {
     void (*freeze)(gr_ctx *c, gr_val parameter);
     int (*loop_lengths)(gr_ctx *c, gr_loop *l, gr_val lengths);
     void (*mean_of)(gr_ctx *c, gr_val mean, gr_val count, double n);
+    gr_val (*buffer)(gr_ctx *c, const char *name, const gr_type *t, const char *init, va_list args);
+    int (*set_next)(gr_ctx *c, gr_val state, gr_val next);
 } gr_host;
 
 struct gr_ctx {
@@ -443,6 +445,21 @@ static inline gr_val gr_parameter(gr_ctx *c, const char *name, const gr_type *t,
 
 /* No optimiser changes this parameter. */
 static inline void gr_freeze(gr_ctx *c, gr_val parameter) { c->host->freeze(c, parameter); }
+
+/* A tensor that is saved with the weights as <node>.<name> but that no optimiser changes: a
+ * running statistic. Not in a loop, each of whose steps would renew it. */
+GR_PRINTF(4, 5)
+static inline gr_val gr_register_buffer(gr_ctx *c, const char *name, const gr_type *t, const char *init, ...)
+{
+    va_list args;
+    va_start(args, init);
+    gr_val v = c->host->buffer(c, name, t, init, args);
+    va_end(args);
+    return v;
+}
+/* What a buffer is in the next run, once this one has been found finite; asked again, the
+ * last counts. Without it a buffer stays. */
+static inline int gr_set_next(gr_ctx *c, gr_val buffer, gr_val next) { return c->host->set_next(c, buffer, next); }
 
 /* What "float" is here: GR_FLOAT32, or GR_FLOAT64 under --dtype float64. */
 static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }

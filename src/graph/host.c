@@ -250,13 +250,42 @@ static void host_mean_of(gr_ctx *c, gr_val mean, gr_val count, double n)
     *GR_PUSH(g->arena, g->means, g->num_means, g->cap_means) = (gr_mean){value(mean), value(count), n};
 }
 
-static void host_freeze(gr_ctx *c, gr_val parameter)
+/* The state that v is, perhaps handed down into loops; NULL: none. */
+static gr_state *state_of(gr_ctx *c, gr_value *v)
 {
-    gr_value *v = value(parameter);
     while (v && v->node->graph->owner && v->node->op->role == GR_ROLE_ARG) v = gr_arg_outer(v);
     gr_graph *root = gr_graph_root(emitter(c)->graph);
     for (int i = 0; i < root->num_states; i++)
-        if (root->states[i]->value == v) root->states[i]->trainable = false;
+        if (root->states[i]->value == v) return root->states[i];
+    return NULL;
+}
+
+static void host_freeze(gr_ctx *c, gr_val parameter)
+{
+    gr_state *s = state_of(c, value(parameter));
+    if (s) s->trainable = false;
+}
+
+static gr_val host_buffer(gr_ctx *c, const char *name, const gr_type *t, const char *init, va_list args)
+{
+    if (emitter(c)->graph->parent) {
+        gr_fail(c, GR_AT_NODE, NULL, "'%s' is renewed once a batch, so this node cannot stand in a loop, of which every step would "
+                "renew it; put the node before or after the loop", name);
+        return gr_unknown_value(emitter(c));
+    }
+    gr_val v = host_parameter(c, name, t, init, args);
+    host_freeze(c, v);
+    return v;
+}
+
+static int host_set_next(gr_ctx *c, gr_val state, gr_val next)
+{
+    gr_state *s = state_of(c, value(state));
+    if (!state || !next || unknown(value(state)) || unknown(value(next))) return -1;
+    if (!s || value(next)->node->graph->parent) gr_misuse(c, "gives a next to what is no state, or from inside a loop");
+    if (!gr_type_equal(&s->value->type, &next->type)) gr_misuse(c, "gives a next of another type than the state's");
+    s->next = value(next);
+    return 0;
 }
 
 static int host_scope(gr_ctx *c, const char *name)
@@ -290,4 +319,5 @@ const gr_host gr_host_functions = {
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
     .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze, .mean_of = host_mean_of,
     .loop_lengths = gr_host_loop_lengths,
+    .buffer = host_buffer, .set_next = host_set_next,
 };

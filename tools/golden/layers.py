@@ -73,6 +73,41 @@ def norms():
     one("rms_norm_axes", "{op: RMSNorm, in: x, normalized_shape: [3, 7], eps: 0.1}", nn.RMSNorm([3, 7], eps=0.1), 4, 3, 7)
 
 
+def batch_norms():
+    def one(name, module, text, *shape, training, **more):
+        graph = f"  layer: {{op: BatchNorm1d, in: x{text}}}\ntrain: {{minimize: loss, optimizer: {{op: SGD, lr: 0.1}}}}"
+        module.train(training)
+        with torch.no_grad():
+            for k, v in module.state_dict().items():
+                if k.startswith("running"):
+                    v.copy_(torch.rand(v.shape) + 0.5)
+        x, u = leaf(2 * given(*shape) + 1), given(*shape).float().double()
+        module = module.double()
+        found = {f"weight:layer.{k}": v.detach().clone() for k, v in module.state_dict().items()}
+        found.update({"in:x": x, "u:layer": u})
+        if more:
+            step = torch.optim.SGD(module.parameters(), lr=0.1)
+            for _ in range(3):
+                step.zero_grad()
+                (module(x) * u).sum().backward()
+                step.step()
+            found.update({f"after:layer.{k}": v.detach().clone() for k, v in module.state_dict().items()})
+            return add(name, graph, found, steps=3, lr=0.1)
+        y = module(x)
+        (y * u).sum().backward()
+        found.update({"out:layer": y, "grad:x": x.grad})
+        found.update({f"grad:layer.{k}": p.grad for k, p in module.named_parameters()})
+        add(name, graph, found, **({"training": 1} if training else {}))
+
+    one("batch_norm", nn.BatchNorm1d(5), "", 6, 5, training=True)
+    one("batch_norm_time", nn.BatchNorm1d(5, eps=0.1), ", eps: 0.1", 4, 5, 3, training=True)
+    one("batch_norm_eval", nn.BatchNorm1d(5), "", 4, 5, 3, training=False)
+    one("batch_norm_plain", nn.BatchNorm1d(5, affine=False), ", affine: false", 4, 5, training=True)
+    one("batch_norm_untracked", nn.BatchNorm1d(5, track_running_stats=False), ", track_running_stats: false", 4, 5, training=False)
+    one("batch_norm_steps", nn.BatchNorm1d(5), "", 6, 5, training=True, steps=3)
+    one("batch_norm_momentum", nn.BatchNorm1d(5, momentum=0.4), ", momentum: 0.4", 2, 5, 3, training=True, steps=3)
+
+
 class NormCell(nn.Module):
     """h = tanh(LayerNorm(h + x)), over time."""
 
@@ -105,7 +140,7 @@ def scans():
 
 def main():
     torch.manual_seed(3)
-    for group in (norms, scans):
+    for group in (norms, batch_norms, scans):
         group()
     save_file(tensors, OUT, metadata={**metadata})
     print(sum("/" not in k for k in metadata), "cases")
