@@ -1,70 +1,13 @@
 /* test_data.c - sources: fields, partitions as d2l's, vocabularies, order by seed, bad files. */
-#include "data/source.h"
+#include "data_support.h"
 #include "io/npy.h"
 #include "tests.h"
+#include "train_support.h"
 #include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
-
-typedef struct bench {
-    gr_arena *arena;
-    gr_diag *diag;
-    gr_model *model;
-    gr_data *data;
-    gr_error error;
-} bench;
-
-static const char *temp_file(const char *name)
-{
-    static char path[4][64];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "/tmp/graphrun-%ld-%s", (long)getpid(), name);
-    return p;
-}
-
-static const char *write_file(const char *name, const void *bytes, size_t n)
-{
-    const char *path = temp_file(name);
-    FILE *f = fopen(path, "wb");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    fwrite(bytes, 1, n, f);
-    fclose(f);
-    return path;
-}
-
-static bench open_with(const char *yaml, gr_data_options o)
-{
-    bench b = {.arena = gr_arena_create()};
-    const char *path = write_file("model.yaml", yaml, strlen(yaml));
-    b.diag = gr_diag_create(b.arena);
-    b.model = gr_model_read(b.arena, path, NULL, b.diag, &b.error);
-    unlink(path);
-    if (b.model) b.data = gr_data_open(b.model, gr_model_section(b.model, "data"), &o, &b.error);
-    return b;
-}
-
-static bench open_data(const char *yaml) { return open_with(yaml, (gr_data_options){.seed = 1}); }
-
-static void done(bench *b)
-{
-    gr_data_close(b->data);
-    gr_arena_destroy(b->arena);
-}
-
-static void complains(const char *yaml, const char *words)
-{
-    bench b = open_data(yaml);
-    gr_loc at;
-    const char *message = gr_diag_message(b.diag, 0, &at);
-    bool fine = !b.data && message && strstr(message, words) && b.error.status == GR_OK;
-    if (!fine) fprintf(stderr, "\n%s-> %s (expected %s)\n", yaml, message ? message : "no message", words);
-    CU_ASSERT_TRUE(fine);
-    CU_ASSERT_EQUAL(gr_diag_count(b.diag), 1);
-    done(&b);
-}
 
 #define HEAD "graphrun: 1\nvars: {time: 5, batch: 2}\n"
 #define INPUTS "graph:\n  tokens: {op: Input, shape: [time, batch], from: data.tokens}\n" \
@@ -254,25 +197,17 @@ static bench open_text(const char *text, size_t n, const char *more)
     return b;
 }
 
-static const char *vocab_text(bench *b)
-{
-    int n = 0;
-    const char *const *v = b->data ? gr_data_vocab(b->data, NULL, &n) : NULL, *text = "";
-    for (int i = 0; i < n; i++) text = gr_arena_printf(b->arena, "%s%s|", text, v[i]);
-    return text;
-}
-
 static void vocabularies(void)
 {
     static const char text[] = "\xef\xbb\xbf" "Abba, B\xc3\x84!\r\n";
     bench b = open_text(text, sizeof text - 1, "");
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|A|a|,| |B|\xc3\x84|!|\n|");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|A|a|,| |B|\xc3\x84|!|\n|");
     done(&b);
     b = open_text(text, sizeof text - 1, ", order: character, unk: false");
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "\n| |!|,|A|B|a|b|\xc3\x84|");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "\n| |!|,|A|B|a|b|\xc3\x84|");
     done(&b);
     b = open_text(text, sizeof text - 1, ", lower: true, keep: letters");
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|a| |");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|a| |");
     int32_t *ids;
     CU_ASSERT_EQUAL(gr_data_encode(b.data, b.arena, NULL, "A.. x", &ids, &b.error), 3);
     CU_ASSERT_TRUE(ids[0] == 2 && ids[1] == 3 && ids[2] == 0);
@@ -283,13 +218,19 @@ static void vocabularies(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
     CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"source\":\"CharText\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"keep\":\"letters\""));
-    bench other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, lower: true}\ngraph: {}\n",
+    bench other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, lower: true, keep: letters}\ngraph: {}\n",
                             (gr_data_options){.metadata = metadata, .facts_only = true});
-    CU_ASSERT_STRING_EQUAL(vocab_text(&other), "<unk>|b|a| |");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&other, NULL), "<unk>|b|a| |");
+    done(&other);
+    other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, keep: letters}\ngraph: {}\n",
+                      (gr_data_options){.metadata = metadata, .facts_only = true});
+    gr_loc at;
+    CU_ASSERT_PTR_NULL(other.data);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(other.diag, 0, &at), "'lower' is false here, but was true when the weights"));
     done(&other);
     done(&b);
     b = open_text(text, sizeof text - 1, ", lower: true");
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|b|a|,| |\xc3\xa4|!|\n|");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|a|,| |\xc3\xa4|!|\n|");
     done(&b);
 }
 
@@ -330,13 +271,13 @@ static void known_facts(void)
     b = open_text("abcabc", 6, ", vocab: 28");
     gr_loc at;
     CU_ASSERT_PTR_NULL(b.data);
-    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "'vocab' is 28 here, but 4 of the text"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &at), "'vocab' is 28 here, but 4 of the data"));
     done(&b);
 }
 
 static void gzipped(void)
 {
-    const char *path = temp_file("text.gz");
+    const char *path = temp_path("text.gz");
     char yaml[512];
     gzFile f = gzopen(path, "wb");
     gzputs(f, "hello hello");
@@ -344,7 +285,7 @@ static void gzipped(void)
     snprintf(yaml, sizeof yaml, "graphrun: 1\nvars: {time: 2, batch: 1}\ndata: {op: CharText, path: %s}\n" INPUTS, path);
     bench b = open_data(yaml);
     unlink(path);
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b), "<unk>|l|h|e|o| |");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|l|h|e|o| |");
     done(&b);
 }
 
@@ -360,7 +301,7 @@ static const char *array_file(const char *name, bool along_one)
     t.stride[1] = 1;
     for (int i = 0; i < 7; i++)
         for (int k = 0; k < 2; k++) values[along_one ? k * 7 + i : i * 2 + k] = i + 100 * k;
-    const char *path = temp_file(name);
+    const char *path = temp_path(name);
     CU_ASSERT_EQUAL(gr_npy_write(path, &t, &e), 0);
     return path;
 }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_npy, &gr_source_char_text, NULL};
+const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_npy, &gr_source_char_text, &gr_source_word_text,
+                                          &gr_source_lines, NULL};
 
 /* ---- for sources ---- */
 
@@ -59,7 +60,7 @@ const char *gr_data_axis_name(const gr_doc *entry)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ? entry->text : NULL;
 }
 
-static int64_t length_of_var(gr_data *d, const char *name)
+int64_t gr_data_var(gr_data *d, const char *name)
 {
     gr_var v = gr_model_var(d->model, name);
     return v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
@@ -68,7 +69,7 @@ static int64_t length_of_var(gr_data *d, const char *name)
 int64_t gr_data_axis_length(gr_data *d, gr_doc *entry)
 {
     const char *name = gr_data_axis_name(entry);
-    if (name) return length_of_var(d, name);
+    if (name) return gr_data_var(d, name);
     gr_var v = gr_model_eval(d->model, entry);
     return v.kind == GR_VAR_INT && v.i > 0 ? v.i : -1;
 }
@@ -87,7 +88,7 @@ gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *nam
     unsigned seen = 0;
     for (int k = 0; k < n; k++) {
         order[k] = k;
-        length[k] = shape ? -1 : length_of_var(d, names[k]);
+        length[k] = shape ? -1 : gr_data_var(d, names[k]);
     }
     for (int k = 0; shape && k < n; k++) {
         int i = axis_number(shape->item[k], n, names);
@@ -149,7 +150,7 @@ static int open_source(gr_data *d, gr_error *e)
     d->desc = find_desc(d);
     if (!d->desc) return -1;
     d->attr = gr_model_attrs(d->model, d->section, d->desc->attrs, d->desc->name, d->desc->keys, &d->attr_at);
-    int opened = d->attr ? d->desc->open(d, e) : -1;
+    int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d, e) : -1;
     if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
         for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
             gr_doc *rest = gr_doc_get(d->section, d->desc->keys[i]);

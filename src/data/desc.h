@@ -45,11 +45,14 @@ typedef struct gr_source_desc {
     void (*fill)(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field);
     char *(*prepare)(gr_data *d, char *text, size_t *n); /* what is done to text before it is
                                            numbered, also to a prompt; NULL: nothing */
+    const char *const *numbering; /* attributes that say what a number means, which is to be the
+                                     same with the weights as without; NULL-ended or NULL */
 } gr_source_desc;
 
 typedef struct gr_items gr_items;
 
-extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text;
+extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text, gr_source_word_text,
+                            gr_source_lines;
 extern const gr_source_desc *const gr_sources[]; /* NULL-ended */
 
 struct gr_data {
@@ -62,6 +65,7 @@ struct gr_data {
     gr_loc *attr_at;
     gr_data_options options;
     void *state;         /* the source's own */
+    void *unicode;       /* text.c's locale_t */
     gr_items *items;     /* of a source that has items (items.h) */
     gr_field *fields; int num_fields;
     gr_split *splits; int num_splits;
@@ -86,16 +90,13 @@ void gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, c
 gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order);
 /* The shape of the Input that is fed from a field, as a list of `rank`; NULL if there is none. */
 gr_doc *gr_data_input_shape(gr_data *d, const char *field, int rank);
+/* A var that is a length, -1 if there is none. */
+int64_t gr_data_var(gr_data *d, const char *name);
 /* Of an entry of such a shape: the name of its axis or NULL; its length, -1: not known. */
 const char *gr_data_axis_name(const gr_doc *entry);
 int64_t gr_data_axis_length(gr_data *d, gr_doc *entry);
 
 /* ---- split.c ---- */
-
-/* `split: {train: 0.9, valid: 0.1}` of `total` units, or counts of them, {train: 1000, valid: 100};
- * without it, all is train. 0 or -1. */
-int gr_data_read_splits(gr_data *d, int64_t total);
-bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
 
 /* A file that a source reads: the only one, or that of a split. */
 typedef struct gr_part {
@@ -104,6 +105,11 @@ typedef struct gr_part {
     gr_loc at;
     int64_t end;       /* for the source: its items are those up to here, after the part before */
 } gr_part;
+/* Of files by split, a split each. Else `split: {train: 0.9, valid: 0.1}` of `total` units, or counts of
+ * them, {train: 1000, valid: 100}; without it, all is train. 0 or -1. */
+int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_parts);
+bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
+
 /* `path: FILE` or `path: {train: FILE, valid: FILE}`; example says what file: "a text file". Their
  * number, 0 after a diagnostic. */
 int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **parts);
@@ -121,17 +127,38 @@ gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);
 int gr_vocab_find(const gr_vocab *v, const char *item); /* -1: not there */
 /* Numbers of the longest items that text is made of. Their count, or -1 with e filled. */
 int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
-/* The vocabulary of that name from metadata's JSON; NULL if there is none. */
-gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json, const char *name);
-/* The vocabularies and the source's attributes. */
-const char *gr_data_to_json(const gr_data *d);
-/* Makes v one of the source's vocabularies and tells $data.NAME. */
-void gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v);
+/* Makes v one of the source's vocabularies and tells $data.NAME. v NULL: tells what the attribute NAME
+ * gives, if it does. -1 after a diagnostic: that attribute says otherwise. */
+int gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v);
 void gr_data_add_text(gr_data *d, const char *field, const gr_vocab *v, bool begins, bool ends);
 /* $data.NAME, a number */
 void gr_data_tell(gr_data *d, const char *name, int64_t value);
 
-/* text.c: a whole file, plain or gzipped, checked to be UTF-8; a diagnostic at `at` if not.
- * Line ends become \n. NULL after a diagnostic. */
+/* ---- metadata.c ---- */
+
+/* The vocabulary of that name in the weights that are loaded; NULL if there is none. */
+gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name);
+/* The vocabularies and the source's attributes. */
+const char *gr_data_to_json(const gr_data *d);
+/* Whether the settings in desc->numbering are those of the weights. 0, or -1 after diagnostics. */
+int gr_data_compare_settings(const gr_data *d);
+
+/* ---- text.c ---- */
+
+/* A whole file, plain or packed, checked to be UTF-8 text; a diagnostic at `at` if it is not.
+ * Line ends become \n. Ends in 0. NULL after a diagnostic. */
 char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length);
+/* What the attributes of GR_TEXT_ATTRS ask for, in place or in the arena; *n is the new length. */
+char *gr_text_prepare(gr_data *d, char *text, size_t *n);
+#define GR_TEXT_ATTRS                                                                                            \
+    {"lower", GR_ATTR_BOOL, "false", 0, 0, NULL, "turn capital letters into small ones"},                        \
+    {"keep", GR_ATTR_CHOICE, "all", 0, 0, "all|letters", "letters: what is not A-Z or a-z becomes one space a run"}
+
+/* for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) */
+typedef struct gr_line {
+    char *next, *end;
+    char *text; size_t length; /* without its \n, but with a 0 in its place */
+    long number;               /* from 1 */
+} gr_line;
+bool gr_line_next(gr_line *l);
 #endif

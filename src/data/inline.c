@@ -48,8 +48,7 @@ static int read_vocab(gr_data *d, gr_doc *doc)
         gr_diag_error(d->diag, doc->at, "'vocab' takes a list of texts, [e, h, l, o]: what the numbers 0, 1, ... mean");
         return -1;
     }
-    gr_data_add_vocab(d, "vocab", gr_vocab_create(d->arena, v.count, item));
-    return 0;
+    return gr_data_add_vocab(d, "vocab", gr_vocab_create(d->arena, v.count, item));
 }
 
 static int inline_open(gr_data *d, gr_error *e)
@@ -67,7 +66,7 @@ static int inline_open(gr_data *d, gr_error *e)
     void **values = GR_NEW_ARRAY(d->arena, void *, map->count);
     for (int i = 0; i < map->count; i++) add_values(d, map->item[i], &v[i], &values[i]);
     d->state = values;
-    if (gr_data_read_splits(d, 1) < 0) return -1;
+    if (gr_data_read_splits(d, 1, NULL, 0) < 0) return -1;
     d->splits[0].batches = 1;
     return 0;
 }

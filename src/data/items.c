@@ -42,24 +42,17 @@ static void keep_items(const gr_data *d, gr_items *x, int64_t begin, int64_t end
 /* Splits as ranges of kept. */
 static int cut_splits(gr_data *d, gr_items *x)
 {
-    gr_doc *split = gr_doc_get(d->section, "split");
+    bool by_files = x->num_parts && x->parts[0].split;
+    gr_part *part = gr_arena_copy(d->arena, x->parts, (size_t)x->num_parts * sizeof *part);
     x->kept = GR_NEW_ARRAY(d->arena, int64_t, x->count + 1);
-    if (!x->num_parts || !x->parts[0].split) {
-        keep_items(d, x, 0, x->count);
-        if (flag(d, "random_split")) gr_order_deal(x->kept, x->num_kept);
-        return gr_data_read_splits(d, x->num_kept);
+    for (int64_t i = 0, from = 0; i < x->num_parts; i++) {
+        keep_items(d, x, from, part[i].end - x->gap);
+        from = part[i].end;
+        part[i].end = x->num_kept;
     }
-    if (split) {
-        gr_diag_error(d->diag, split->at, "the files of 'path' are the splits already; leave 'split' out");
-        return -1;
-    }
-    d->splits = GR_NEW_ARRAY(d->arena, gr_split, x->num_parts);
-    for (int64_t i = 0, begin = 0, from = 0; i < x->num_parts; i++, begin = x->num_kept) {
-        keep_items(d, x, from, x->parts[i].end);
-        from = x->parts[i].end;
-        d->splits[d->num_splits++] = (gr_split){.name = x->parts[i].split, .begin = begin, .end = x->num_kept};
-    }
-    return 0;
+    if (!x->num_parts) keep_items(d, x, 0, x->count - x->gap);
+    if (!by_files && flag(d, "random_split")) gr_order_deal(x->kept, x->num_kept);
+    return gr_data_read_splits(d, x->num_kept, part, x->num_parts);
 }
 
 static int check_splits(gr_data *d, const gr_items *x)
@@ -124,6 +117,7 @@ static int read_axes(gr_data *d, gr_items *x)
         r |= agree(d, shape->item[x->place[i]], "the length of the batch axis", &x->batch);
         if (ragged) r |= agree(d, shape->item[x->place[i] == 0], "the length of the time axis", &x->fixed[f->axis]);
     }
+    if (x->batch < 0) x->batch = gr_data_var(d, name);
     return r;
 }
 

@@ -36,9 +36,10 @@ typedef struct gr_item_field {
 struct gr_items {
     /* ---- what the source fills in; all stays the source's ---- */
     int64_t count;
-    const gr_part *parts; int num_parts; /* of gr_data_paths, with `end` set; none: `split` cuts */
+    gr_part *parts; int num_parts; /* of gr_data_paths, with `end` set; none: `split` cuts */
     gr_item_field field[GR_MAX_FIELDS]; int num_fields;
     int32_t *length[GR_ITEM_AXES]; int num_axes; /* by item; shortened where items are cut */
+    int64_t gap; /* the last so many of each part are no items */
     /* The values of an item in a field that holds no lengths: dense and of the field's dtype,
      * length x dims of them (at least so many as `length` says after cutting). In the source's
      * memory, or written to scratch, which has room for the longest item. */

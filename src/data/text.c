@@ -1,9 +1,11 @@
-/* text.c - reading text files. */
+/* text.c - reading text files, and what is done to text before it is cut into tokens. */
 #include "base/utf8.h"
 #include "data/desc.h"
 #include "io/file.h"
 
+#include <locale.h>
 #include <string.h>
+#include <wctype.h>
 
 static const size_t MAX_TEXT = (size_t)1 << 30;
 
@@ -35,7 +37,8 @@ char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length)
         return NULL;
     }
     if (*length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, *length -= 3;
-    size_t bad = gr_utf8_check(text, *length);
+    size_t bad = gr_utf8_check(text, *length), zero = strlen(text);
+    if (zero < bad) bad = zero; /* no text holds one */
     if (bad < *length) {
         report_bytes(d, path, at, text, bad);
         return NULL;
@@ -45,5 +48,58 @@ char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length)
         gr_diag_error(d->diag, at, "'%s' is empty", path);
         return NULL;
     }
+    text[*length] = 0;
     return text;
+}
+
+/* ---- preparing ---- */
+
+static size_t keep_letters(char *text, size_t n)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (letter) text[to++] = c;
+        else if (i == 0 || to == 0 || text[to - 1] != ' ') text[to++] = ' ';
+    }
+    return to;
+}
+
+static void free_locale_of(void *p) { freelocale((locale_t)p); }
+
+/* Small letters by Unicode, which may take more or fewer bytes. */
+static char *lower(gr_data *d, const char *text, size_t *n)
+{
+    char *out = gr_arena_alloc(d->arena, 2 * *n + 1); /* no small letter has three times the bytes */
+    size_t to = 0;
+    if (!d->unicode && (d->unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0)))
+        gr_arena_defer(d->arena, free_locale_of, d->unicode);
+    for (size_t i = 0; i < *n;) {
+        uint32_t c = 0;
+        i += (size_t)gr_utf8_decode(text + i, *n - i, &c);
+        if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+        else if (c >= 0x80 && d->unicode) c = (uint32_t)towlower_l((wint_t)c, (locale_t)d->unicode);
+        to += (size_t)gr_utf8_encode(c, out + to);
+    }
+    *n = to;
+    return out;
+}
+
+char *gr_text_prepare(gr_data *d, char *text, size_t *n)
+{
+    if (gr_data_attr(d, "keep")->i) *n = keep_letters(text, *n);
+    return gr_data_attr(d, "lower")->i ? lower(d, text, n) : text;
+}
+
+bool gr_line_next(gr_line *l)
+{
+    if (l->next >= l->end) return false;
+    char *end = memchr(l->next, '\n', (size_t)(l->end - l->next));
+    l->text = l->next;
+    l->length = (size_t)((end ? end : l->end) - l->next);
+    l->text[l->length] = 0;
+    l->next = l->text + l->length + 1;
+    l->number++;
+    return true;
 }

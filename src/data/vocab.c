@@ -1,10 +1,8 @@
-/* vocab.c - characters or words and their numbers; as JSON in a weights file. */
+/* vocab.c - characters, words or classes and their numbers; the vocabularies of a source. */
 #include "base/map.h"
 #include "base/utf8.h"
 #include "data/desc.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define WHITE " \t\n\r\f\v"
@@ -61,47 +59,6 @@ int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **
     return count;
 }
 
-static void free_json(void *p) { json_decref(p); }
-
-gr_vocab *gr_vocab_from_json(gr_arena *a, const char *json, const char *name)
-{
-    json_t *root = json_loads(json, 0, NULL), *list = json_object_get(root, name);
-    size_t n = json_array_size(list);
-    if (root) gr_arena_defer(a, free_json, root);
-    if (!n || n > INT32_MAX) return NULL;
-    const char **item = GR_NEW_ARRAY(a, const char *, n);
-    for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        if (!text || !*text) return NULL;
-        item[i] = text; /* lives as long as the arena */
-    }
-    return gr_vocab_create(a, (int)n, item);
-}
-
-const char *gr_data_to_json(const gr_data *d)
-{
-    gr_arena *a = d->arena;
-    json_t *root = json_object(), *settings = json_object();
-    json_object_set_new(root, "source", json_string(d->desc->name));
-    for (int i = 0; d->desc->attrs[i].name; i++)
-        if (d->attr[i].present)
-            json_object_set_new(settings, d->desc->attrs[i].name,
-                                json_string(gr_attr_text(a, &d->desc->attrs[i], &d->attr[i])));
-    json_object_set_new(root, "settings", settings);
-    for (int k = 0; k < d->num_vocabs; k++) {
-        const gr_vocab *v = d->vocabs[k];
-        json_t *list = json_array();
-        for (int i = 0; i < v->count; i++) json_array_append_new(list, json_string(v->item[i]));
-        json_object_set_new(root, v->name, list);
-    }
-    char *text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    if (!text) return NULL;
-    const char *copy = gr_arena_strdup(a, text);
-    free(text);
-    return copy;
-}
-
 /* ---- of a source ---- */
 
 void gr_data_tell(gr_data *d, const char *name, int64_t value)
@@ -109,11 +66,18 @@ void gr_data_tell(gr_data *d, const char *name, int64_t value)
     gr_model_set(d->model, gr_arena_printf(d->arena, "data.%s", name), (gr_var){.kind = GR_VAR_INT, .i = value});
 }
 
-void gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v)
+int gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v)
 {
-    v->name = name;
-    *GR_PUSH(d->arena, d->vocabs, d->num_vocabs, d->cap_vocabs) = v;
-    gr_data_tell(d, name, v->count);
+    const gr_attr *size = gr_data_find_attr(d, name);
+    bool given = size && size->present;
+    if (v) *GR_PUSH(d->arena, d->vocabs, d->num_vocabs, d->cap_vocabs) = v;
+    if (v) v->name = name;
+    if (v && given && size->i != v->count) {
+        gr_diag_error(d->diag, gr_data_attr_at(d, name), "'%s' is %lld here, but %d of the data", name, (long long)size->i, v->count);
+        return -1;
+    }
+    if (v || given) gr_data_tell(d, name, v ? v->count : size->i);
+    return 0;
 }
 
 void gr_data_add_text(gr_data *d, const char *field, const gr_vocab *v, bool begins, bool ends)

@@ -1,0 +1,125 @@
+/* lines.c - Lines: each line of a file is an item.
+ *
+ *     tokens   <bos> w1 ... wn           of one line
+ *     targets        w1 ... wn <eos>
+ *     lengths  n + 1
+ *
+ * Empty lines are left out. */
+#include "data/items.h"
+#include "data/lexicon.h"
+
+#include <string.h>
+
+static const gr_attr_spec lines_attrs[] = {
+    GR_ITEM_ATTRS("true", "true"),
+    GR_RAGGED_ATTRS,
+    {"unit", GR_ATTR_CHOICE, "character", 0, 0, "character|word", "what a token is"},
+    GR_TEXT_ATTRS,
+    GR_VOCAB_ATTRS,
+    {"vocab", GR_ATTR_INT, "~", 1, 1e9, NULL, "size of the vocabulary, where the text is not at hand"},
+    {NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL},
+};
+static const char *const lines_keys[] = {"path", "split", NULL};
+static const char *const lines_numbering[] = {"unit", "lower", "keep", "min_freq", "max_vocab", "order", NULL};
+static const char *const lines_specials[] = {"<unk>", "<pad>", "<bos>", "<eos>", NULL};
+
+static const char *const lines_vocabs[] = {"vocab", NULL};
+
+typedef struct lines {
+    gr_items items;
+    gr_sequences text; /* <bos> w1 ... wn <eos> of each line */
+} lines;
+
+static bool is_words(const gr_data *d) { return gr_data_attr(d, "unit")->i != 0; }
+
+static int read_file(gr_data *d, gr_part *part, gr_lexicon *x)
+{
+    gr_sequences *q = &((lines *)d->state)->text;
+    const gr_attr *most = gr_data_attr(d, "max_items");
+    int64_t begin = q->num;
+    size_t n = 0;
+    char *text = gr_text_read(d, part->path, part->at, &n);
+    if (!text) return -1;
+    for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) {
+        char *line = gr_text_prepare(d, l.text, &l.length);
+        int64_t before = q->count;
+        if (most->present && q->num - begin == most->i) break;
+        gr_sequences_add(q, gr_lexicon_add(x, "<bos>", 5, false));
+        gr_sequences_text(q, x, line, l.length, is_words(d), !part->split || !strcmp(part->split, "train"));
+        gr_sequences_add(q, gr_lexicon_add(x, "<eos>", 5, false));
+        if (q->count == before + 2) q->count = before; /* an empty line */
+        else gr_sequences_end(q);
+    }
+    part->end = q->num;
+    if (q->num > begin) return 0;
+    gr_diag_error(d->diag, part->at, "'%s' holds no lines of text", part->path);
+    return -1;
+}
+
+static const void *lines_get(gr_data *d, int64_t item, int field, void *scratch)
+{
+    const gr_sequences *q = &((lines *)d->state)->text;
+    (void)scratch;
+    return q->id + q->start[item] + field;
+}
+
+static int open_items(gr_data *d, gr_part *parts, int num_parts, const gr_vocab *v)
+{
+    lines *s = d->state;
+    gr_items *x = &s->items;
+    x->count = s->text.num;
+    x->parts = parts;
+    x->num_parts = num_parts;
+    x->get = lines_get;
+    x->num_axes = 1;
+    x->length[0] = gr_sequences_lengths(&s->text, -1);
+    gr_items_field(x, "tokens", GR_ITEM_RAGGED, 0, GR_INT32)->pad = v->special[GR_PAD];
+    gr_items_field(x, "targets", GR_ITEM_RAGGED, 0, GR_INT32)->pad = v->special[GR_PAD];
+    gr_items_field(x, "lengths", GR_ITEM_LENGTHS, 0, GR_INT32);
+    return gr_items_open(d, x);
+}
+
+static void lines_fields(gr_data *d, const gr_vocab *v)
+{
+    gr_data_add_text(d, "tokens", v, true, false);
+    gr_data_add_text(d, "targets", v, false, true);
+    gr_data_tell(d, "pad", v->special[GR_PAD]);
+}
+
+static int lines_open(gr_data *d, gr_error *e)
+{
+    (void)e;
+    lines *s = GR_NEW(d->arena, lines);
+    gr_lexicon *x = gr_lexicon_create(d->arena);
+    gr_part *parts;
+    int32_t *number;
+    gr_vocab *v;
+    d->state = s;
+    s->text.arena = d->arena;
+    int n = gr_data_paths(d, "path", "a text file", &parts);
+    if (!n) return -1;
+    if (gr_vocabs_known(d, lines_vocabs)) {
+        if (gr_vocab_add_known(d, "vocab", is_words(d), &v) < 0) return -1;
+        if (v) lines_fields(d, v);
+        return 0;
+    }
+    for (int i = 0; i < n; i++)
+        if (read_file(d, &parts[i], x) < 0) return -1;
+    v = gr_lexicon_vocab(d, "vocab", x, is_words(d), lines_specials, &number);
+    if (!v) return -1;
+    gr_sequences_number(&s->text, number);
+    lines_fields(d, v);
+    return open_items(d, parts, n, v);
+}
+
+const gr_source_desc gr_source_lines = {
+    .name = "Lines",
+    .summary = "Each line of a text is an item: tokens after <bos>, and as targets the next ones, to <eos>.",
+    .attrs = lines_attrs,
+    .keys = lines_keys,
+    .numbering = lines_numbering,
+    .open = lines_open,
+    .begin = gr_items_begin,
+    .fill = gr_items_fill,
+    .prepare = gr_text_prepare,
+};

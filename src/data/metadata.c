@@ -1,0 +1,80 @@
+/* metadata.c - vocabularies and settings of a source as JSON in a weights file, and back.
+ *
+ *     {"source": "Lines", "settings": {"unit": "word", ...}, "vocab": ["<unk>", ...], ...} */
+#include "data/desc.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_json(void *p) { json_decref(p); }
+
+/* What the weights say; NULL if they say nothing. Lives as long as the arena. */
+static json_t *of_weights(const gr_data *d)
+{
+    json_t *root = d->options.metadata ? json_loads(d->options.metadata, 0, NULL) : NULL;
+    if (root) gr_arena_defer(d->arena, free_json, root);
+    return root;
+}
+
+gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name)
+{
+    json_t *list = json_object_get(of_weights(d), name);
+    size_t n = json_array_size(list);
+    if (!n || n > INT32_MAX) return NULL;
+    const char **item = GR_NEW_ARRAY(d->arena, const char *, n);
+    for (size_t i = 0; i < n; i++) {
+        item[i] = json_string_value(json_array_get(list, i));
+        if (!item[i] || !*item[i]) return NULL;
+    }
+    return gr_vocab_create(d->arena, (int)n, item);
+}
+
+const char *gr_data_to_json(const gr_data *d)
+{
+    gr_arena *a = d->arena;
+    json_t *root = json_object(), *settings = json_object();
+    json_object_set_new(root, "source", json_string(d->desc->name));
+    for (int i = 0; d->desc->attrs[i].name; i++)
+        if (d->attr[i].present)
+            json_object_set_new(settings, d->desc->attrs[i].name,
+                                json_string(gr_attr_text(a, &d->desc->attrs[i], &d->attr[i])));
+    json_object_set_new(root, "settings", settings);
+    for (int k = 0; k < d->num_vocabs; k++) {
+        const gr_vocab *v = d->vocabs[k];
+        json_t *list = json_array();
+        for (int i = 0; i < v->count; i++) json_array_append_new(list, json_string(v->item[i]));
+        json_object_set_new(root, v->name, list);
+    }
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    if (!text) return NULL;
+    const char *copy = gr_arena_strdup(a, text);
+    free(text);
+    return copy;
+}
+
+/* A setting that the file does not know is as its default. */
+static const char *saved_setting(const json_t *settings, const gr_attr_spec *spec)
+{
+    const char *text = json_string_value(json_object_get(settings, spec->name));
+    if (text) return text;
+    return spec->fallback && strcmp(spec->fallback, "~") ? spec->fallback : "absent";
+}
+
+int gr_data_compare_settings(const gr_data *d)
+{
+    const json_t *settings = json_object_get(of_weights(d), "settings");
+    int differ = 0;
+    for (int i = 0; settings && d->desc->numbering && d->desc->numbering[i]; i++) {
+        const char *name = d->desc->numbering[i];
+        const gr_attr *attr = gr_data_attr(d, name);
+        const gr_attr_spec *spec = &d->desc->attrs[attr - d->attr];
+        const char *now = attr->present ? gr_attr_text(d->arena, spec, attr) : "absent", *then = saved_setting(settings, spec);
+        if (!strcmp(now, then)) continue;
+        gr_diag_error(d->diag, attr->given ? gr_data_attr_at(d, name) : d->section->key_at, "'%s' is %s here, but was %s when the weights "
+                      "were made, whose vocabulary is used", name, now, then);
+        differ = -1;
+    }
+    return differ;
+}
