@@ -360,7 +360,7 @@ typedef struct wiring {
     gr_loc *port_at;
     gr_attr *attr;
     gr_loc *attr_at;
-    gr_tie *ties;
+    gr_tie *ties; int num_ties;
 } wiring;
 
 static void explain_list(gr_body *b, const gr_use *u)
@@ -437,13 +437,15 @@ static int resolve_ties(gr_body *b, gr_item *it, wiring *w)
     w->ties = GR_NEW_ARRAY(a, gr_tie, it->num_ties);
     for (int i = 0; i < it->num_ties; i++) {
         const gr_item_tie *t = &it->ties[i];
-        w->ties[i] = (gr_tie){.param = t->param, .target = t->outer, .at = t->use.doc->key_at};
+        gr_item *other = t->outer ? NULL : &b->items[t->use.item];
+        if (other && (other->bad || other->absent)) return -1;
+        if (!t->param) continue; /* only to be made before, for a tie of its step */
+        gr_tie *tie = &w->ties[w->num_ties++];
+        *tie = (gr_tie){.param = t->param, .target = t->outer, .at = t->use.doc->key_at};
         if (t->outer) continue;
-        gr_item *other = &b->items[t->use.item];
-        if (other->bad || other->absent) return -1;
-        if (!t->use.rest) w->ties[i].value = other->num_out ? other->out[0] : NULL;
-        else if (find_output(other, t->use.rest) >= 0) w->ties[i].value = other->out[find_output(other, t->use.rest)];
-        else w->ties[i].target = *b->params ? gr_arena_printf(a, "%s.%s", b->params, t->use.text) : t->use.text;
+        if (!t->use.rest) tie->value = other->num_out ? other->out[0] : NULL;
+        else if (find_output(other, t->use.rest) >= 0) tie->value = other->out[find_output(other, t->use.rest)];
+        else tie->target = *b->params ? gr_arena_printf(a, "%s.%s", b->params, t->use.text) : t->use.text;
     }
     return 0;
 }
@@ -456,7 +458,7 @@ static int add_raw(gr_body *b, gr_item *it, const char *name, const wiring *w)
     n->attr_at = w->attr_at;
     n->port_at = w->port_at;
     n->ties = w->ties;
-    n->num_ties = it->num_ties;
+    n->num_ties = w->num_ties;
     n->params = it->share ? it->name : NULL;
     it->raw = n;
     for (const gr_port *p = it->op->outputs; p && p->name; p++)
@@ -474,7 +476,7 @@ static int emit(gr_body *b, gr_item *it, const char *name, const wiring *w)
 {
     gr_apply apply = {.op = it->op, .name = name, .at = it->doc->key_at, .num_in = w->num_in, .in = w->in,
                       .port = w->port, .attr = w->attr, .attr_at = w->attr_at, .port_at = w->port_at,
-                      .params = it->share ? it->name : NULL, .ties = w->ties, .num_ties = it->num_ties};
+                      .params = it->share ? it->name : NULL, .ties = w->ties, .num_ties = w->num_ties};
     if (!b->m->root) { /* a cell of the library: what is wrong is wrong where it is used */
         apply.at = (gr_loc){0};
         apply.attr_at = apply.port_at = NULL;

@@ -200,6 +200,22 @@ static void add_result(gr_graph *g, const char *name)
     if (v && !is_unknown(v) && !has_result(g, name)) gr_graph_add_result(g, g->num_results, name, gr_lift(v));
 }
 
+static int dots(const char *name)
+{
+    int n = 0;
+    for (; *name; name++) n += *name == '.';
+    return n;
+}
+
+/* What a person calls v: "rnn" rather than "rnn.l0.output". */
+static const char *plainest_name(gr_graph *g, const gr_value *v)
+{
+    const char *best = v->node->num_out > 1 ? gr_arena_printf(g->arena, "%s.%s", v->node->name, v->port) : v->node->name;
+    for (int i = 0; i < g->num_names; i++)
+        if (g->names[i].value == v && dots(g->names[i].name) < dots(best)) best = g->names[i].name;
+    return best;
+}
+
 /* Without any request: what no node reads. */
 static void add_open_ends(gr_graph *g)
 {
@@ -208,9 +224,7 @@ static void add_open_ends(gr_graph *g)
             gr_value *v = g->nodes[i]->out[o];
             bool history = g->nodes[i]->scan && o >= g->nodes[i]->scan->carries && o < 2 * g->nodes[i]->scan->carries;
             if (history || gr_value_readers(v) > 0 || (g->nodes[i]->op->traits & GR_LEAF)) continue;
-            const char *name = g->nodes[i]->num_out > 1 ? gr_arena_printf(g->arena, "%s.%s", g->nodes[i]->name, v->port)
-                                                        : g->nodes[i]->name;
-            gr_graph_add_result(g, g->num_results, name, v);
+            gr_graph_add_result(g, g->num_results, plainest_name(g, v), v);
         }
 }
 
