@@ -3,11 +3,12 @@
 
 static int accuracy_expand(gr_ctx *c)
 {
-    gr_val logits = gr_in(c, 0), counted = metric_counted(c);
-    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1");
-    gr_val equal = gr_emit2(c, "Equal", chosen, gr_in(c, 1));
-    gr_val right = gr_emit2(c, "Mul", gr_emit(c, "Cast", NULL, 1, &equal, "dtype=float32"), counted);
-    return metric_set_ratio(c, gr_emit1(c, "Sum", right), gr_emit1(c, "Sum", counted));
+    metric_rows r;
+    if (metric_take_rows(c, &r) < 0) return -1;
+    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &r.input, "dim=-1");
+    gr_val equal = gr_emit2(c, "Equal", chosen, r.target);
+    gr_val right = gr_emit2(c, "Mul", gr_emit(c, "Cast", NULL, 1, &equal, "dtype=float32"), r.counted);
+    return metric_set_ratio(c, gr_emit1(c, "Sum", right), gr_emit1(c, "Sum", r.counted));
 }
 
 static double accuracy_finish(const gr_sums *s) { return s->sum[0][0] / s->sum[1][0]; }

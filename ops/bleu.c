@@ -63,7 +63,7 @@ static double sequence_bleu(const gr_call *call, int64_t row)
 #include <graphrun/each_real.h>
 
 static const gr_attr_spec bleu_attrs[] = {
-    METRIC_SEQUENCE_SPECS,
+    METRIC_TARGET_SPECS,
     {"k", GR_ATTR_INT, "2", 1, 64, NULL, "Longest n-grams that count."},
     {"eos", GR_ATTR_INT, "~", 0, 2147483647, NULL, "Number of the item that ends a sequence; it and what follows do not count."},
     {0}};
@@ -90,8 +90,9 @@ const gr_op gr_op_sequence_bleu = {
 
 static int bleu_expand(gr_ctx *c)
 {
-    gr_val logits = gr_in(c, 0);
-    const gr_val in[2] = {gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1"), gr_in(c, 1)};
+    metric_rows r;
+    if (metric_take_rows(c, &r) < 0) return -1;
+    const gr_val in[2] = {gr_emit(c, "ArgMax", NULL, 1, &r.input, "dim=-1"), r.target};
     const gr_attr *eos = gr_get(c, "eos");
     gr_val score = gr_emit(c, "SequenceBLEU", NULL, 2, in, eos->present ? "ignore_index=%lld, batch_first=%s, k=%lld, eos=%lld"
                                                                        : "ignore_index=%lld, batch_first=%s, k=%lld",

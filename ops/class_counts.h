@@ -9,21 +9,23 @@ typedef struct class_counts {
     gr_val chosen, target; /* [rows, classes] */
 } class_counts;
 
-/* NULL values after an error. */
-static inline class_counts class_counts_emit(gr_ctx *c)
+static inline int class_counts_emit(gr_ctx *c, class_counts *k)
 {
-    gr_val logits = gr_in(c, 0), row = metric_counted(c);
+    metric_rows r;
+    if (metric_take_rows(c, &r) < 0) return -1;
+    gr_val row = r.counted;
     const gr_type *t = gr_in_type(c, 0);
     long long classes = t->rank ? (long long)t->dim[t->rank - 1] : 0;
-    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1");
+    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &r.input, "dim=-1");
     gr_val counted = gr_emit(c, "Cast", NULL, 1, &row, "dtype=int32");
-    gr_val target = gr_emit2(c, "Mul", gr_in(c, 1), counted); /* what does not count may be no class */
+    gr_val target = gr_emit2(c, "Mul", r.target, counted); /* what does not count may be no class */
     row = gr_emit(c, "Reshape", NULL, 1, &row, "shape=[-1, 1]");
     chosen = gr_emit(c, "Reshape", NULL, 1, &chosen, "shape=[-1]");
     target = gr_emit(c, "Reshape", NULL, 1, &target, "shape=[-1]");
     chosen = gr_emit(c, "OneHot", NULL, 1, &chosen, "num_classes=%lld", classes);
     target = gr_emit(c, "OneHot", NULL, 1, &target, "num_classes=%lld", classes);
-    return (class_counts){gr_emit2(c, "Mul", chosen, row), gr_emit2(c, "Mul", target, row)};
+    *k = (class_counts){gr_emit2(c, "Mul", chosen, row), gr_emit2(c, "Mul", target, row)};
+    return 0;
 }
 
 #endif

@@ -3,7 +3,8 @@
 
 static int confusion_matrix_expand(gr_ctx *c)
 {
-    const class_counts k = class_counts_emit(c);
+    class_counts k;
+    if (class_counts_emit(c, &k) < 0) return -1;
     const gr_val in[2] = {k.target, k.chosen};
     return gr_set_result(c, 0, gr_emit(c, "MatMul", NULL, 2, in, "transpose_a=true"));
 }

@@ -77,6 +77,7 @@ static void NAME(class_loss_back_run)(const gr_call *call)
 }
 
 #else
+#include "ragged.h"
 #include "util.h"
 
 #include <math.h>
@@ -169,13 +170,27 @@ static const gr_attr_spec loss_attrs[] = {
     {"ignore_index", GR_ATTR_INT, "-100", 0, 0, NULL, "A target that counts for nothing."},
     {"label_smoothing", GR_ATTR_FLOAT, "0", 0, 1, NULL, "Share of the target that is spread evenly over all classes."},
     {"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum", "mean divides by the weights of the targets."},
-    OP_END};
+    RAGGED_ATTR, OP_END};
+static const gr_port cross_entropy_in[] = {{"input", 0, "[..., classes]: logits"}, {"target", GR_PORT_INT, "[...]: a class for each row"},
+                                           {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]: how much each class counts"}, RAGGED_PORT, OP_END};
 static const gr_port loss_out[] = {{"output", 0, "[], or [...] without reduction"}, OP_END};
+
+/* The inputs of a loss of classes, its shapes checked; padding is of no class that counts. */
+static int class_inputs(gr_ctx *c, gr_val in[3])
+{
+    gr_val real;
+    if (check_shapes(c) < 0 || op_real_steps(c, 1, &real) < 0) return -1;
+    in[0] = op_only_real(c, real, gr_in(c, 0), NULL);
+    in[2] = gr_in(c, 2);
+    gr_val ignored = gr_emit(c, "Constant", NULL, 0, NULL, "value=%lld, dtype=int32", (long long)gr_int(c, "ignore_index"));
+    in[1] = op_only_real(c, real, gr_in(c, 1), ignored);
+    return 0;
+}
 
 static int cross_entropy_expand(gr_ctx *c)
 {
-    if (check_shapes(c) < 0) return -1;
-    gr_val in[3] = {gr_in(c, 0), gr_in(c, 1), gr_in(c, 2)};
+    gr_val in[3];
+    if (class_inputs(c, in) < 0) return -1;
     gr_val loss = gr_emit(c, "ClassLoss", "rows", 3, in, "ignore_index=%lld, label_smoothing=%.17g",
                           (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
@@ -185,18 +200,19 @@ static int cross_entropy_expand(gr_ctx *c)
 extern const gr_op gr_op_cross_entropy_loss;
 const gr_op gr_op_cross_entropy_loss = {GR_OP_HEADER, .name = "CrossEntropyLoss",
     .summary = "How surprised the logits are by the target classes.", .formula = "mean of -ln softmax(input)[target]",
-    .reference = "torch.nn.CrossEntropyLoss; classes are the last axis", .attrs = loss_attrs, .inputs = loss_in,
+    .reference = "torch.nn.CrossEntropyLoss; classes are the last axis", .attrs = loss_attrs, .inputs = cross_entropy_in,
     .outputs = loss_out, .expand = cross_entropy_expand};
 
 /* ---- NLLLoss: log probabilities come in, so a Gather does ---- */
 
 static int nll_expand(gr_ctx *c)
 {
-    if (check_shapes(c) < 0) return -1;
-    gr_val in[2] = {gr_in(c, 1), op_number(c, (double)gr_int(c, "ignore_index"))};
-    gr_val counts = gr_emit(c, "NotEqual", NULL, 2, in, NULL), target = gr_emit2(c, "Mul", gr_in(c, 1), counts);
+    gr_val in[3];
+    if (class_inputs(c, in) < 0) return -1;
+    gr_val counts = gr_emit2(c, "NotEqual", in[1], op_number(c, (double)gr_int(c, "ignore_index")));
+    gr_val target = gr_emit2(c, "Mul", in[1], counts);
     gr_val weight = gr_emit(c, "Cast", NULL, 1, &counts, "dtype=float32");
-    gr_val index = gr_emit(c, "Unsqueeze", NULL, 1, &target, "dim=-1"), pick[2] = {gr_in(c, 0), index};
+    gr_val index = gr_emit(c, "Unsqueeze", NULL, 1, &target, "dim=-1"), pick[2] = {in[0], index};
     const gr_type *t = gr_in_type(c, 1);
     gr_val picked = op_reshape(c, gr_emit(c, "Gather", NULL, 2, pick, "dim=-1"), t->rank, t->dim);
     if (gr_count(c, 2)) {
@@ -211,10 +227,10 @@ static int nll_expand(gr_ctx *c)
 static const gr_attr_spec nll_attrs[] = {
     {"ignore_index", GR_ATTR_INT, "-100", 0, 0, NULL, "A target that counts for nothing."},
     {"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum", "mean divides by the weights of the targets."},
-    OP_END};
+    RAGGED_ATTR, OP_END};
 static const gr_port nll_in[] = {{"input", 0, "[..., classes]: logarithms of probabilities"},
                                  {"target", GR_PORT_INT, "[...]: a class for each row"},
-                                 {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]: how much each class counts"}, OP_END};
+                                 {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]: how much each class counts"}, RAGGED_PORT, OP_END};
 
 extern const gr_op gr_op_nll_loss;
 const gr_op gr_op_nll_loss = {GR_OP_HEADER, .name = "NLLLoss", .summary = "CrossEntropyLoss for log probabilities.",

@@ -1,13 +1,14 @@
 /* loss.c - losses that are formulas of the input (a) and the target (b), then reduced. */
 #include "expression.h"
+#include "ragged.h"
 #include "util.h"
 
 #include <math.h>
 #include <string.h>
 
-static const gr_port pair[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"}, OP_END};
+static const gr_port pair[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"}, RAGGED_PORT, OP_END};
 static const gr_port weighted[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"},
-                                   {"weight", GR_PORT_OPTIONAL, "[...]: how much each element counts"}, OP_END};
+                                   {"weight", GR_PORT_OPTIONAL, "[...]: how much each element counts"}, RAGGED_PORT, OP_END};
 static const gr_port output[] = {{"output", 0, "[], or [...] without reduction"}, OP_END};
 
 static int same_shape(gr_ctx *c)
@@ -19,18 +20,49 @@ static int same_shape(gr_ctx *c)
     return gr_fail(c, GR_AT_INPUT, "target", "input is %s and target is %s; they must have one shape", op_type_text(c, a), op_type_text(c, b));
 }
 
+/* "beta=0.6": the attributes that the elements' losses depend on. */
+static const char *formula_attrs(gr_ctx *c)
+{
+    const char *text = "reduction=none";
+    for (const gr_attr_spec *s = gr_self(c)->attrs; s->name; s++) {
+        if (s->kind == GR_ATTR_FLOAT) text = op_text(c, "%s, %s=%.17g", text, s->name, gr_float(c, s->name));
+        else if (strcmp(s->name, "log_target") == 0) text = op_text(c, "%s, log_target=%s", text, gr_bool(c, s->name) ? "true" : "false");
+    }
+    return text;
+}
+
+/* The same loss of each element, of inputs that hold zeros for padding; then the real ones. */
+static int ragged_expand(gr_ctx *c, gr_val real)
+{
+    bool has_weight = strcmp(gr_self(c)->inputs[2].name, "weight") == 0;
+    const gr_val in[3] = {op_only_real(c, real, gr_in(c, 0), NULL), op_only_real(c, real, gr_in(c, 1), NULL), has_weight ? gr_in(c, 2) : NULL};
+    const char *how = gr_string(c, "reduction");
+    gr_val loss = gr_emit(c, gr_self(c)->name, "each", has_weight ? 3 : 2, in, "%s", formula_attrs(c));
+    loss = op_only_real(c, real, loss, NULL);
+    if (strcmp(how, "none") == 0) return gr_set_result(c, 0, loss);
+    gr_val sum = gr_emit1(c, "Sum", loss);
+    if (strcmp(how, "sum") == 0) return gr_set_result(c, 0, sum);
+    bool steps = strcmp(how, "batchmean") == 0;
+    return gr_set_result(c, 0, gr_emit2(c, "Div", sum, op_count_real(c, real, gr_type_of(c, steps ? real : loss))));
+}
+
 static int formula_expand(gr_ctx *c)
 {
-    if (same_shape(c) < 0) return -1;
+    gr_val real;
+    if (same_shape(c) < 0 || op_real_steps(c, 0, &real) < 0) return -1;
+    if (real) return ragged_expand(c, real);
     gr_val loss = op_expression(c, gr_self(c)->data);
-    if (gr_self(c)->inputs[2].name && gr_count(c, 2)) loss = gr_emit2(c, "Mul", loss, gr_in(c, 2));
+    bool has_weight = strcmp(gr_self(c)->inputs[2].name, "weight") == 0;
+    if (has_weight && gr_count(c, 2)) loss = gr_emit2(c, "Mul", loss, gr_in(c, 2));
     return gr_set_result(c, 0, op_reduce_loss(c, loss));
 }
 
 /* target (ln target - input), 0 where target is 0. */
 static int kl_div_expand(gr_ctx *c)
 {
-    if (same_shape(c) < 0) return -1;
+    gr_val real;
+    if (same_shape(c) < 0 || op_real_steps(c, 0, &real) < 0) return -1;
+    if (real) return ragged_expand(c, real);
     gr_val loss = op_expression(c, gr_bool(c, "log_target") ? "exp(b) * (b - a)"
                                                             : "where(b == 0, 0, b * log(where(b == 0, 1, b))) - b * a");
     if (strcmp(gr_string(c, "reduction"), "batchmean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
@@ -42,11 +74,11 @@ static int kl_div_expand(gr_ctx *c)
 }
 
 #define REDUCTION {"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum", "What becomes of the elements' losses."}
-static const gr_attr_spec plain[] = {REDUCTION, OP_END};
-static const gr_attr_spec smooth[] = {REDUCTION, {"beta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, OP_END};
-static const gr_attr_spec huber[] = {REDUCTION, {"delta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, OP_END};
-static const gr_attr_spec kl[] = {{"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum|batchmean", "batchmean divides by the first axis."},
-                                  {"log_target", GR_ATTR_BOOL, "false", 0, 0, NULL, "The target is a logarithm too."}, OP_END};
+static const gr_attr_spec plain[] = {REDUCTION, RAGGED_ATTR, OP_END};
+static const gr_attr_spec smooth[] = {REDUCTION, {"beta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, RAGGED_ATTR, OP_END};
+static const gr_attr_spec huber[] = {REDUCTION, {"delta", GR_ATTR_FLOAT, "1", 0, INFINITY, NULL, "Distance at which the square becomes a line."}, RAGGED_ATTR, OP_END};
+static const gr_attr_spec kl[] = {{"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum|batchmean", "batchmean divides by the first axis, with lengths by the number of real steps."},
+                                  {"log_target", GR_ATTR_BOOL, "false", 0, 0, NULL, "The target is a logarithm too."}, RAGGED_ATTR, OP_END};
 
 #define LOSS(NAME, symbol, ports, list, text, math, formula_text)                                                    \
     extern const gr_op gr_op_##symbol;                                                                         \

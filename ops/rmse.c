@@ -3,8 +3,9 @@
 
 static int rmse_expand(gr_ctx *c)
 {
-    gr_val d = metric_difference(c);
-    return metric_error_expand(c, gr_emit2(c, "Mul", d, d));
+    metric_errors e;
+    if (metric_take_errors(c, &e) < 0) return -1;
+    return metric_set_errors(c, gr_emit2(c, "Mul", e.difference, e.difference), e.count);
 }
 
 static double rmse_finish(const gr_sums *s) { return sqrt(s->sum[0][0] / s->sum[1][0]); }
@@ -16,6 +17,7 @@ const gr_op gr_op_rmse = {
     .name = "RMSE",
     .summary = "Root of the mean squared error.",
     .formula = "sqrt(mean((input - target)^2))",
+    .attrs = metric_error_attrs,
     .inputs = metric_error_inputs,
     .outputs = metric_error_outputs,
     .traits = GR_METRIC,

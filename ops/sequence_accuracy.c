@@ -3,13 +3,13 @@
 
 static int sequence_accuracy_expand(gr_ctx *c)
 {
-    gr_val logits = gr_in(c, 0), counted = metric_counted(c);
+    metric_rows r;
     int time = metric_time_axis(c);
-    if (time < 0) return -1;
-    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &logits, "dim=-1"), wrong = gr_emit2(c, "NotEqual", chosen, gr_in(c, 1));
-    wrong = gr_emit2(c, "Mul", gr_emit(c, "Cast", NULL, 1, &wrong, "dtype=float32"), counted);
+    if (time < 0 || metric_take_rows(c, &r) < 0) return -1;
+    gr_val chosen = gr_emit(c, "ArgMax", NULL, 1, &r.input, "dim=-1"), wrong = gr_emit2(c, "NotEqual", chosen, r.target);
+    wrong = gr_emit2(c, "Mul", gr_emit(c, "Cast", NULL, 1, &wrong, "dtype=float32"), r.counted);
     gr_val any_wrong = gr_emit(c, "Max", NULL, 1, &wrong, "dim=%d", time);
-    gr_val any = gr_emit(c, "Max", NULL, 1, &counted, "dim=%d", time); /* 0 where nothing of a sequence counts */
+    gr_val any = gr_emit(c, "Max", NULL, 1, &r.counted, "dim=%d", time); /* 0 where nothing of a sequence counts */
     return metric_set_ratio(c, gr_emit1(c, "Sum", gr_emit2(c, "Sub", any, any_wrong)), gr_emit1(c, "Sum", any));
 }
 
@@ -23,7 +23,7 @@ const gr_op gr_op_sequence_accuracy = {
     .name = "SequenceAccuracy",
     .summary = "How often every step of a sequence is right.",
     .formula = "number of sequences with argmax(input) = target at every step that counts / number of sequences",
-    .attrs = metric_sequence_attrs,
+    .attrs = metric_target_attrs,
     .inputs = metric_target_inputs,
     .outputs = metric_ratio_outputs,
     .traits = GR_METRIC,

@@ -7,7 +7,8 @@
 
 static int token_f1_expand(gr_ctx *c)
 {
-    const class_counts k = class_counts_emit(c);
+    class_counts k;
+    if (class_counts_emit(c, &k) < 0) return -1;
     gr_val all[3] = {gr_emit2(c, "Mul", k.chosen, k.target), k.chosen, k.target};
     for (int i = 0; i < 3; i++)
         if (gr_set_result(c, i, gr_emit(c, "Sum", NULL, 1, &all[i], "dim=0"))) return -1;

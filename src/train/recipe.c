@@ -55,6 +55,17 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
     return NULL;
 }
 
+/* A key of a metric may be one of its ports. */
+static const char *const *and_ports(gr_arena *a, const char *const *skip, const gr_op *op)
+{
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; skip && skip[i]; i++) *GR_PUSH(a, list, n, cap) = skip[i];
+    for (int i = 0; i < gr_op_num_inputs(op); i++) *GR_PUSH(a, list, n, cap) = op->inputs[i].name;
+    *GR_PUSH(a, list, n, cap) = NULL;
+    return list;
+}
+
 /* `SGD` or `{op: SGD, ...}`; skip: keys that are not attributes. */
 static bool read_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
                       gr_call_spec *out)
@@ -69,6 +80,7 @@ static bool read_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const
     out->at = d->at;
     if (!text || !(out->op = find_of_kind(m, name, text, kind, what))) return false;
     gr_loc *at;
+    if (out->op->traits & GR_METRIC) skip = and_ports(gr_model_arena(m), skip, out->op);
     out->attr = d->kind == GR_DOC_MAP ? gr_model_attrs(m, d, out->op->attrs, out->op->name, skip, &at)
                                       : gr_attr_defaults(gr_model_arena(m), out->op);
     return out->attr != NULL;
@@ -198,13 +210,28 @@ static void check_minimize(gr_model *m, gr_graph *raw, gr_recipe *r)
     r->minimize = NULL;
 }
 
+/* An attribute that the metric shares with the loss (ignore_index, batch_first) is the loss's
+ * where the metric is not given its own. */
+static void attrs_of_loss(gr_arena *a, const gr_node *loss, gr_metric_spec *x)
+{
+    const gr_op *op = x->call.op;
+    gr_attr *attr = gr_arena_copy(a, x->call.attr, sizeof *attr * (size_t)gr_op_num_attrs(op));
+    for (int i = 0; i < gr_op_num_attrs(op); i++) {
+        int k = gr_op_attr(loss->op, op->attrs[i].name);
+        if (k >= 0 && loss->op->attrs[k].kind == op->attrs[i].kind && !attr[i].given && loss->attr[k].given) attr[i] = loss->attr[k];
+    }
+    x->call.attr = attr;
+}
+
 /* A bare metric reads what the ports of those names of the minimized node read. */
 static bool ports_of_loss(gr_model *m, gr_graph *raw, const gr_recipe *r, gr_metric_spec *x)
 {
     gr_node *loss = raw_node(raw, r->minimize);
     if (!loss) return false; /* the name of the loss is at fault, and reported as that */
+    attrs_of_loss(gr_model_arena(m), loss, x);
     for (int p = 0; p < num_ports(x->call.op); p++) {
         const gr_port *port = &x->call.op->inputs[p];
+        if (x->in[p]) continue;
         int q = gr_op_input(loss->op, port->name);
         if (q >= 0 && loss->port[q] < loss->port[q + 1]) {
             const gr_value *v = loss->in[loss->port[q]];
@@ -271,6 +298,10 @@ static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
     x->in = GR_NEW_ARRAY(a, const char *, num_ports(x->call.op));
     x->in_at = GR_NEW_ARRAY(a, gr_loc, num_ports(x->call.op));
     for (int p = 0; p < num_ports(x->call.op); p++) x->in_at[p] = d->at;
+    for (int p = 0; d->kind == GR_DOC_MAP && p < num_ports(x->call.op); p++) {
+        gr_doc *given = gr_doc_get(d, x->call.op->inputs[p].name);
+        if (given && !take_port(m, x, p, given)) return;
+    }
     if (as) x->label = gr_model_text(m, as);
     else x->label = d->kind == GR_DOC_SCALAR ? d->text : lower_case(a, x->call.op->name);
     if (x->label && (in ? ports_given(m, in, x) : ports_of_loss(m, raw, r, x))) r->num_metrics++;
