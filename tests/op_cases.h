@@ -78,6 +78,10 @@ CASE("NormalizeRows", "centred=false", "f 2 3 5; p 5; -") CASE("NormalizeRows", 
 CASE("NormalizeRows", "eps=0.5", "f 3 1; p 1; f 1") CASE("NormalizeRows", "", "f 0 4; p 4; f 4") CASE("NormalizeRows", "", "f 3 0; p 0; f 0")
 CASE("NormalizeRowsGradient", "", "n 3 5; q 5; n 3; q 3; n 3 5") CASE("NormalizeRowsGradient", "axes=2, centred=false", "n 3 2 5; -; n 3; q 3; n 3 2 5")
 CASE("NormalizeRowsWeightGradient", "", "n 3 70; n 3; q 3; n 3 70") CASE("NormalizeRowsWeightGradient", "axes=2", "n 3 2 5; n 3; q 3; n 3 2 5")
+CASE("Patches", "kernel_size=3", "f 2 3 6") CASE("Patches", "kernel_size=2, stride=2, dilation=3, before=2, after=1", "f 2 7") CASE("Patches", "kernel_size=1", "f 0 3 4")
+CASE("PatchesGradient", "kernel_size=3, before=1, after=1, length=4", "n 2 4 6") CASE("PatchesGradient", "kernel_size=2, stride=3, length=6", "n 2 2")
+CASE("Conv1d", "out_channels=4, kernel_size=3, padding=causal", "f 2 3 5") CASE("Conv1d", "out_channels=4, kernel_size=2, stride=2, groups=2", "f 4 6")
+CASE("Bilinear", "out_features=3", "f 2 4; f 2 5") CASE("Bilinear", "out_features=3", "f 4; f 5") CASE("BatchNorm1d", "track_running_stats=false", "f 4 3 2")
 CASE("LayerNorm", "normalized_shape=5", "f 3 5") CASE("LayerNorm", "normalized_shape=[2, 5], elementwise_affine=false", "f 3 2 5") CASE("LayerNorm", "normalized_shape=5, bias=false", "f 3 5")
 CASE("RMSNorm", "normalized_shape=[5]", "f 3 5") CASE("RMSNorm", "normalized_shape=[2, 5], eps=0.1, elementwise_affine=false", "f 3 2 5")
 

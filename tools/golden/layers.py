@@ -108,6 +108,30 @@ def batch_norms():
     one("batch_norm_momentum", nn.BatchNorm1d(5, momentum=0.4), ", momentum: 0.4", 2, 5, 3, training=True, steps=3)
 
 
+def convolutions():
+    def one(name, text, shape, *args, trim=0, **more):
+        def run(m, x):
+            return m(x)[..., : m(x).shape[-1] - trim]
+
+        module_case(name, f"{{op: Conv1d, in: x, {text}}}", nn.Conv1d(*args, **more), {"x": given(*shape)}, run=run)
+
+    one("conv", "out_channels: 4, kernel_size: 3", (2, 3, 7), 3, 4, 3)
+    one("conv_unbatched", "out_channels: 4, kernel_size: 3, bias: false", (3, 7), 3, 4, 3, bias=False)
+    one("conv_stride", "out_channels: 4, kernel_size: 3, stride: 2, padding: 1", (2, 3, 8), 3, 4, 3, stride=2, padding=1)
+    one("conv_dilation", "out_channels: 2, kernel_size: 2, dilation: 3, padding: 4", (2, 3, 5), 3, 2, 2, dilation=3, padding=4)
+    one("conv_same", "out_channels: 2, kernel_size: 4, padding: same", (2, 3, 5), 3, 2, 4, padding="same")
+    one("conv_valid", "out_channels: 2, kernel_size: 1, padding: valid", (2, 3, 5), 3, 2, 1, padding="valid")
+    one("conv_causal", "out_channels: 2, kernel_size: 3, dilation: 2, padding: causal", (2, 3, 5), 3, 2, 3, dilation=2, padding=4, trim=4)
+    one("conv_groups", "out_channels: 6, kernel_size: 3, groups: 2, padding: 1", (2, 4, 5), 4, 6, 3, groups=2, padding=1)
+    one("conv_depthwise", "out_channels: 3, kernel_size: 2, groups: 3", (3, 5), 3, 3, 2, groups=3)
+
+
+def bilinears():
+    module_case("bilinear", "{op: Bilinear, in: [x, y], out_features: 3}", nn.Bilinear(4, 5, 3), {"x": given(2, 6, 4), "y": given(2, 6, 5)})
+    module_case("bilinear_no_bias", "{op: Bilinear, in: [x, y], out_features: 3, bias: false}", nn.Bilinear(4, 5, 3, bias=False),
+                {"x": given(4), "y": given(5)})
+
+
 class NormCell(nn.Module):
     """h = tanh(LayerNorm(h + x)), over time."""
 
@@ -140,7 +164,7 @@ def scans():
 
 def main():
     torch.manual_seed(3)
-    for group in (norms, batch_norms, scans):
+    for group in (norms, batch_norms, convolutions, bilinears, scans):
         group()
     save_file(tensors, OUT, metadata={**metadata})
     print(sum("/" not in k for k in metadata), "cases")
