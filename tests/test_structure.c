@@ -81,6 +81,7 @@ static const struct { const char *header, *file; } seams[] = {
     {"<yaml.h>", "src/model/doc.c"},
     {"<hwloc.h>", "src/program/topology.c"},
     {"<csv.h>", "src/io/csv.c"},
+    {"<zip.h>", "src/io/zip.c"},
 };
 
 static int count_includes(const char *path, const char *header)

@@ -2,11 +2,11 @@
 # if missing. Costs nothing once a build folder exists.
 
 packages=(gcc libc6-dev pkg-config meson ninja-build libblis-serial-dev libyaml-dev libhwloc-dev
-    libcunit1-dev libjansson-dev zlib1g-dev libcsv-dev)
+    libcunit1-dev libjansson-dev zlib1g-dev libzip-dev libcsv-dev)
 
 have_packages() {
     command -v cc >/dev/null && command -v meson >/dev/null && command -v ninja >/dev/null &&
-        command -v pkg-config >/dev/null && pkg-config --exists yaml-0.1 hwloc jansson zlib cunit &&
+        command -v pkg-config >/dev/null && pkg-config --exists yaml-0.1 hwloc jansson zlib libzip cunit &&
         echo '#include <csv.h>' | cc -E - >/dev/null 2>&1 &&
         compgen -G '/usr/lib/*/blis-*/libblis.a' >/dev/null
 }
@@ -22,7 +22,7 @@ install_packages() {
         as_root=(sudo)
     fi
     if ! command -v apt-get >/dev/null; then
-        echo "graphrun needs a C compiler, meson, ninja, BLIS, libyaml, hwloc, CUnit, Jansson, zlib and libcsv" >&2
+        echo "graphrun needs a C compiler, meson, ninja, BLIS, libyaml, hwloc, CUnit, Jansson, zlib, libzip and libcsv" >&2
         exit 1
     fi
     echo "Installing ${packages[*]}" >&2

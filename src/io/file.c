@@ -1,5 +1,6 @@
 /* file.c - whole files. */
 #include "io/file.h"
+#include "io/zip.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,28 +28,41 @@ static char *grow(char *text, size_t length, size_t *room, size_t most)
     return more;
 }
 
-/* zlib's reader, which takes plain files too. 0 or a status; *text is the caller's to free. */
-static int unpack(gzFile file, const char *path, size_t most, char **text, size_t *length, gr_error *e)
+/* What a file's bytes come from, unpacked. */
+typedef struct stream {
+    const char *path;
+    gzFile gz; /* plain files too */
+    gr_zip *zip;
+} stream;
+
+static int64_t get_some(stream *s, char *to, size_t room, gr_error *e)
+{
+    const size_t want = room < (1u << 30) ? room : 1u << 30;
+    int code;
+    if (s->zip) return gr_zip_get(s->zip, to, want, e);
+    const int got = gzread(s->gz, to, (unsigned)want);
+    if (got >= 0) return got;
+    const char *why = gzerror(s->gz, &code);
+    return gr_set_error(e, GR_EIO, "%s: %s", s->path, code == Z_ERRNO ? strerror(errno) : why);
+}
+
+/* 0 or a status; *text is the caller's to free. */
+static int unpack(stream *s, size_t most, char **text, size_t *length, gr_error *e)
 {
     size_t room = most < 65536 ? most + 1 : 65536;
     *length = 0;
     *text = gr_malloc(room);
     while (*text) {
-        const size_t want = room - *length < (1u << 30) ? room - *length : 1u << 30;
-        const int got = gzread(file, *text + *length, (unsigned)want);
-        if (got < 0) {
-            int code;
-            const char *why = gzerror(file, &code);
-            return gr_set_error(e, GR_EIO, "%s: %s", path, code == Z_ERRNO ? strerror(errno) : why);
-        }
+        const int64_t got = get_some(s, *text + *length, room - *length, e);
+        if (got < 0) return GR_EIO;
         if (got == 0) return GR_OK;
         *length += (size_t)got;
         if (*length > most)
-            return gr_set_error(e, GR_EINVAL, "%s: holds more than %zu bytes, which is more than is read at once", path,
+            return gr_set_error(e, GR_EINVAL, "%s: holds more than %zu bytes, which is more than is read at once", s->path,
                                 most);
         if (*length == room) *text = grow(*text, *length, &room, most);
     }
-    return no_memory(path, e);
+    return no_memory(s->path, e);
 }
 
 static int copy_to_arena(gr_arena *a, const char *path, const char *bytes, size_t length, char **text, gr_error *e)
@@ -63,18 +77,53 @@ static int copy_to_arena(gr_arena *a, const char *path, const char *bytes, size_
     return no_memory(path, e);
 }
 
+/* Where "fra.zip/fra.txt" is cut: after the archive. NULL: no part of the path is a regular file. */
+static const char *end_of_archive(const char *path)
+{
+    char archive[PATH_MAX];
+    struct stat st;
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        const size_t n = (size_t)(slash - path);
+        if (n >= sizeof archive) return NULL;
+        memcpy(archive, path, n);
+        archive[n] = 0;
+        if (n && stat(archive, &st) == 0 && S_ISREG(st.st_mode)) return slash;
+    }
+    return NULL;
+}
+
+static int read_zip(gr_arena *a, const char *path, const char *member, size_t most, char **text, size_t *length, gr_error *e)
+{
+    stream s = {.path = path};
+    char archive[PATH_MAX], *bytes = NULL;
+    snprintf(archive, sizeof archive, "%.*s", member ? (int)(member - path) : (int)strlen(path), path);
+    if (member && !gr_zip_is_archive(archive))
+        return gr_set_error(e, GR_EIO, "%s: '%s' is a file and no zip archive", path, archive);
+    int status = gr_zip_open(&s.zip, archive, member ? member + 1 : NULL, e);
+    if (status == GR_OK) status = unpack(&s, most, &bytes, length, e);
+    gr_zip_close(s.zip);
+    if (status == GR_OK) status = copy_to_arena(a, path, bytes, *length, text, e);
+    gr_free(bytes);
+    return status;
+}
+
 int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e)
 {
     struct stat st;
     char *bytes = NULL;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
+    stream s = {.path = path};
+    const bool there = stat(path, &st) == 0;
+    const char *member = there ? NULL : end_of_archive(path);
+    most = most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
+    if (there && S_ISDIR(st.st_mode)) return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
+    if (member || (there && S_ISREG(st.st_mode) && gr_zip_is_archive(path)))
+        return read_zip(a, path, member, most, text, length, e);
     errno = 0;
-    gzFile file = gzopen(path, "rbe");
-    if (!file) return gr_set_error(e, errno ? GR_EIO : GR_ENOMEM, "%s: %s", path, strerror(errno ? errno : ENOMEM));
-    gzbuffer(file, 1 << 17);
-    int status = unpack(file, path, most < SIZE_MAX / 2 ? most : SIZE_MAX / 2, &bytes, length, e);
-    if (gzclose_r(file) == Z_BUF_ERROR && status == GR_OK)
+    s.gz = gzopen(path, "rbe");
+    if (!s.gz) return gr_set_error(e, errno ? GR_EIO : GR_ENOMEM, "%s: %s", path, strerror(errno ? errno : ENOMEM));
+    gzbuffer(s.gz, 1 << 17);
+    int status = unpack(&s, most, &bytes, length, e);
+    if (gzclose_r(s.gz) == Z_BUF_ERROR && status == GR_OK)
         status = gr_set_error(e, GR_EINVAL, "%s: ends in the middle of its gzipped contents", path);
     if (status == GR_OK) status = copy_to_arena(a, path, bytes, *length, text, e);
     gr_free(bytes);

@@ -5,7 +5,8 @@
 #include "base/diag.h"
 
 /* The text of a file, in the arena, with a 0 after its last byte that `length` does not count.
- * A gzipped file is unpacked. More than `most` bytes (unpacked) are an error, so that a small
+ * A gzipped file is unpacked; "FOLDER/x.zip/member.txt" is a member of an archive, "x.zip" the only
+ * one that can be meant (zip.h). More than `most` bytes (unpacked) are an error, so that a small
  * file cannot fill the memory. Reads what is no regular file (a pipe) too. */
 int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e);
 
