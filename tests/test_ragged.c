@@ -444,6 +444,53 @@ static void metrics_leave_padding_out(void)
     CU_ASSERT_DOUBLE_EQUAL(value[0][3], 0.5, 1e-6); /* accuracy: rows 2 and 4 of 4 */
 }
 
+/* ---- programs of other lengths ---- */
+
+static gr_exec *of_length(gr_session *s, int64_t time)
+{
+    static const char *const grad[] = {"x", "rnn.weight_hh_l0", NULL}, *const fetch[] = {"rnn.output", NULL};
+    const gr_axis_size axes[] = {{"time", time}, {"batch", BATCH}};
+    const gr_want want = {.fetch = fetch, .grad = grad, .of = "loss", .axes = axes, .num_axes = 2};
+    gr_error e = {0};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    float *data = gr_run_feed(x->run, "x", NULL);
+    for (int64_t i = 0; i < time * BATCH * WIDTH; i++) data[i] = real_at((int)i, (int)time, 0);
+    return x;
+}
+
+/* Programs use the same memory in turn, but neither what a run was fed nor what it gave is lost
+ * when another runs. */
+static void programs_share_a_workspace(void)
+{
+    static char first[3][1 << 18], again[1 << 18];
+    static const int64_t length[3] = {7, 3, 12};
+    gr_session *s = open_model(temp_file("share.yaml",
+        "graphrun: 1\nname: share\ngraph:\n  x: {op: Input, shape: [time, batch, 3]}\n"
+        "  rnn: {op: LSTM, in: x, hidden_size: 40, num_layers: 2}\n  sq: {op: Square, in: rnn.output}\n"
+        "  loss: {op: Sum, in: sq}\n"), 2);
+    model m[3];
+    int64_t bytes[3];
+    size_t workspace[3];
+    for (int i = 0; i < 3; i++) {
+        m[i] = (model){s, of_length(s, length[i])};
+        workspace[i] = gr_store_workspace_bytes(s->store);
+        run(&m[i]);
+        bytes[i] = all_results(&m[i], first[i]);
+    }
+    CU_ASSERT_EQUAL(workspace[0], workspace[1]); /* 7 has room for 3 */
+    CU_ASSERT_TRUE(workspace[1] < workspace[2]);
+    CU_ASSERT_TRUE(workspace[0] >= m[0].exec->program->arena_bytes);
+    CU_ASSERT_TRUE(workspace[2] < 3 * (m[2].exec->program->arena_bytes + 3 * (m[2].exec->program->scratch_bytes + 8192)));
+    for (int turn = 0; turn < 6; turn++)
+        for (int i = 0; i < 3; i++) {
+            CU_ASSERT_EQUAL(all_results(&m[i], again), bytes[i]); /* of its last run, though others ran since */
+            CU_ASSERT_EQUAL(memcmp(first[i], again, (size_t)bytes[i]), 0);
+            run(&m[(i + turn) % 3]);
+        }
+    gr_session_close(s);
+}
+
 void test_ragged(void)
 {
     CU_pSuite s = CU_add_suite("ragged", NULL, NULL);
@@ -451,6 +498,7 @@ void test_ragged(void)
     CU_add_test(s, "neither padding nor threads change a bit", padding_and_threads_change_no_bit);
     CU_add_test(s, "losses leave padding out, as do their gradients", losses_leave_padding_out);
     CU_add_test(s, "metrics leave padding out", metrics_leave_padding_out);
+    CU_add_test(s, "programs of other lengths share a workspace", programs_share_a_workspace);
     CU_add_test(s, "a length out of range stops the run and names the node", wrong_lengths_stop_the_run);
     CU_add_test(s, "a step with wrong lengths commits nothing", wrong_lengths_commit_nothing);
 }

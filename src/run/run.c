@@ -11,7 +11,7 @@ struct gr_run {
     gr_arena *arena;
     const gr_program *program;
     gr_pool *pool;
-    char *memory;    /* arena, feeds, constants, results, each worker's scratch */
+    char *memory;    /* feeds, constants, results; the rest is the store's workspace */
     char **where;    /* of each buffer */
     gr_worker_run *worker;
     int threads;     /* that have anything to do */
@@ -65,32 +65,36 @@ static int bind_states(gr_run *r, gr_store *store, gr_error *e)
     return 0;
 }
 
-/* One piece: [arena][feeds][constants][results][scratch of each worker][padding]. Its pages
- * are first touched by who first writes them. */
-static int bind_memory(gr_run *r, int threads, gr_error *e)
+static int out_of_memory(size_t bytes, gr_error *e)
+{
+    gr_set_error(e, GR_ENOMEM, "out of memory: the program needs %zu MiB", bytes >> 20);
+    return -1;
+}
+
+/* The run's own: [feeds][constants][results][padding]. The store's, which other runs overwrite:
+ * [arena][padding][scratch of each worker]. Its pages are first touched by who first writes them. */
+static int bind_memory(gr_run *r, int threads, gr_store *store, gr_error *e)
 {
     const gr_program *p = r->program;
-    size_t start[] = {[GR_BUFFER_ARENA] = 0, [GR_BUFFER_FEED] = p->arena_bytes,
-                      [GR_BUFFER_CONSTANT] = p->arena_bytes + p->feed_bytes,
-                      [GR_BUFFER_RESULT] = p->arena_bytes + p->feed_bytes + p->constant_bytes};
-    size_t scratch = aligned(p->scratch_bytes) + PADDING;
-    size_t end = start[GR_BUFFER_RESULT] + p->result_bytes + PADDING;
-    r->memory = gr_malloc_aligned(end + scratch * (size_t)threads, 4096);
-    if (!r->memory) {
-        gr_set_error(e, GR_ENOMEM, "out of memory: the program needs %zu MiB", (end + scratch * (size_t)threads) >> 20);
-        return -1;
-    }
+    size_t scratch = aligned(p->scratch_bytes) + PADDING, arena = aligned(p->arena_bytes) + PADDING;
+    size_t own = p->feed_bytes + p->constant_bytes + p->result_bytes + PADDING, shared = arena + scratch * (size_t)threads;
+    char *workspace = gr_store_workspace(store, shared);
+    r->memory = workspace ? gr_malloc_aligned(own, 4096) : NULL;
+    if (!r->memory) return out_of_memory(own + shared, e);
 #ifdef GR_CHECKS
-    memset(r->memory, 0xff, end + scratch * (size_t)threads); /* NaN, so that reading too early shows */
+    memset(r->memory, 0xff, own); /* NaN, so that reading too early shows */
 #endif
-    memset(r->memory + start[GR_BUFFER_FEED], 0, p->feed_bytes);
+    memset(r->memory, 0, p->feed_bytes);
+    char *start[] = {[GR_BUFFER_ARENA] = workspace, [GR_BUFFER_FEED] = r->memory,
+                     [GR_BUFFER_CONSTANT] = r->memory + p->feed_bytes,
+                     [GR_BUFFER_RESULT] = r->memory + p->feed_bytes + p->constant_bytes};
     for (int i = 0; i < p->num_buffers; i++) {
         const gr_buffer *b = &p->buffers[i];
         if (b->kind == GR_BUFFER_STATE) continue;
-        r->where[i] = r->memory + start[b->kind] + b->offset;
+        r->where[i] = start[b->kind] + b->offset;
         if (b->kind == GR_BUFFER_CONSTANT) fill_constant(b, r->where[i]);
     }
-    for (int w = 0; w < threads; w++) r->worker[w].scratch = r->memory + end + scratch * (size_t)w;
+    for (int w = 0; w < threads; w++) r->worker[w].scratch = workspace + arena + scratch * (size_t)w;
     return 0;
 }
 
@@ -128,7 +132,7 @@ static int create(gr_run *r, const gr_schedule *s, gr_store *store, uint64_t see
     r->where = GR_NEW_ARRAY(r->arena, char *, r->program->num_buffers + 1);
     r->worker = GR_NEW_ARRAY(r->arena, gr_worker_run, r->threads);
     r->base = GR_NEW_ARRAY(r->arena, int64_t, r->threads);
-    if (bind_memory(r, r->threads, e) < 0 || bind_states(r, store, e) < 0) return -1;
+    if (bind_memory(r, r->threads, store, e) < 0 || bind_states(r, store, e) < 0) return -1;
     for (int w = 0; w < r->threads; w++) prepare_worker(r, s, w, seed);
     return 0;
 }

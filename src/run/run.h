@@ -13,7 +13,8 @@ gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e);
 void gr_pool_destroy(gr_pool *p);
 int gr_pool_threads(const gr_pool *p);
 
-/* Memory of states by name, shared by all programs of a session. */
+/* What all programs of a session share: the memory of states, by name, and a workspace, since
+ * one of them runs at a time. */
 typedef struct gr_store gr_store;
 gr_store *gr_store_create(void);
 void gr_store_destroy(gr_store *s);
@@ -24,12 +25,18 @@ int gr_store_count(const gr_store *s);
 const char *gr_store_name(const gr_store *s, int i);
 void *gr_store_data(const gr_store *s, int i, gr_type *t);
 
+/* At least so many bytes, aligned to pages, whose content means nothing between runs. What was
+ * given before stays, so ask for the largest first; the sum of all is at most thrice the
+ * largest. NULL: no memory. */
+void *gr_store_workspace(gr_store *s, size_t bytes);
+size_t gr_store_workspace_bytes(const gr_store *s); /* of all of it */
+
 typedef struct gr_run gr_run;
 /* Plans memory and lists; the program must outlive the run. */
 gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e);
 void gr_run_destroy(gr_run *r);
-/* The memory of an Input, to be filled before a step; of a result, to be read after. NULL:
- * no such name. */
+/* The memory of an Input, to be filled before a step; of a result, to be read after. Both are
+ * the run's own and stay as they are while others run. NULL: no such name. */
 void *gr_run_feed(gr_run *r, const char *name, gr_type *t);
 const void *gr_run_result(const gr_run *r, const char *name, gr_type *t);
 /* One run of the program; `step` numbers the training step (random numbers depend on it).

@@ -1,4 +1,4 @@
-/* store.c - memory of states by name, shared by all programs of a session. */
+/* store.c - memory that all programs of a session share: states by name, and the workspace. */
 #include "graph/graph.h"
 #include "run/run.h"
 #include <string.h>
@@ -14,9 +14,17 @@ typedef struct state {
     char name[];
 } state;
 
+/* Blocks of the workspace, the largest and youngest first. */
+typedef struct block {
+    struct block *older;
+    size_t bytes;
+    void *data;
+} block;
+
 struct gr_store {
     state *first, **last;
     int count;
+    block *workspace;
 };
 
 gr_store *gr_store_create(void)
@@ -34,6 +42,12 @@ void gr_store_destroy(gr_store *s)
         gr_free(x->data);
         gr_free(x);
         x = next;
+    }
+    for (block *b = s ? s->workspace : NULL; b;) {
+        block *older = b->older;
+        gr_free(b->data);
+        gr_free(b);
+        b = older;
     }
     gr_free(s);
 }
@@ -92,4 +106,30 @@ void *gr_store_data(const gr_store *s, int i, gr_type *t)
     const state *x = state_at(s, i);
     if (t) *t = x->type;
     return x->data;
+}
+
+void *gr_store_workspace(gr_store *s, size_t bytes)
+{
+    size_t largest = s->workspace ? s->workspace->bytes : 0, grown = largest + largest / 2;
+    if (s->workspace && bytes <= largest) return s->workspace->data;
+    block *b = gr_malloc(sizeof *b);
+    if (!b) return NULL;
+    *b = (block){s->workspace, bytes > grown ? bytes : grown, NULL};
+    b->data = gr_malloc_aligned(b->bytes, 4096);
+    if (!b->data) {
+        gr_free(b);
+        return NULL;
+    }
+#ifdef GR_CHECKS
+    memset(b->data, 0xff, b->bytes); /* NaN, so that reading too early shows */
+#endif
+    s->workspace = b;
+    return b->data;
+}
+
+size_t gr_store_workspace_bytes(const gr_store *s)
+{
+    size_t sum = 0;
+    for (const block *b = s->workspace; b; b = b->older) sum += b->bytes;
+    return sum;
 }
