@@ -257,7 +257,7 @@ static void add_results(gr_graph *g, const gr_request *r)
     for (int i = 0; r->fetch && r->fetch[i]; i++) add_result(g, r->fetch[i]);
     check_grads(g, r);
     if (r->train) add_result(g, r->minimize);
-    if (!r->train && !(r->fetch && r->fetch[0]) && !(r->grad && r->grad[0])) add_open_ends(g);
+    if (!r->train && g->num_results == 0 && !(r->grad && r->grad[0])) add_open_ends(g);
 }
 
 gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)

@@ -123,7 +123,7 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
     for (int i = 0; i < s->num_execs && !particular; i++) {
         gr_want w = s->execs[i]->want;
         if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics &&
-            w.keep_all == x->want.keep_all && !w.stepwise && !w.fetch && !w.grad && batch_fits(s->execs[i], field))
+            w.keep_all == x->want.keep_all && !w.cut && !w.fetch && !w.grad && batch_fits(s->execs[i], field))
             return s->execs[i];
     }
     gr_want w = x->want;

@@ -1,136 +1,149 @@
-/* generate.c - choosing the next item again and again. */
+/* generate.c - prompts in, texts out. */
 #include "train/generate.h"
-#include "kernel/kernel.h"
-#include "train/metrics.h"
+#include "base/utf8.h"
+#include "train/generate_text.h"
+#include "train/search.h"
 
+#include <graphrun/bleu.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum { BLEU_GRAMS = 2 }; /* as Dive into Deep Learning scores its translations */
 
 typedef struct generator {
     gr_session *session;
     const gr_generate_options *options;
-    gr_exec *exec;
-    int32_t *feed;         /* where the item goes */
-    const void *logits;
-    gr_type type;          /* of logits */
-    int64_t classes;
-    double *weight;        /* [classes] */
-    const char *const *vocab; int words;
-    bool spaced;
-    int64_t step;
+    gr_decoder *decoder;
+    gr_items feed, source; /* how items are written; source NULL vocabulary and field: none */
+    gr_search search;
+    gr_attention tables;
+    double bleu;           /* sum */
 } generator;
 
 gr_generate_options gr_generate_defaults(const gr_session *s)
 {
     const gr_generate_spec *g = &s->recipe->generate;
-    return (gr_generate_options){g->prompt, g->length, g->temperature, g->top_k, stdout};
+    return (gr_generate_options){.prompts = g->prompts, .num_prompts = g->num_prompts, .references = g->references,
+                                 .num_references = g->num_references, .length = g->length, .temperature = g->temperature,
+                                 .top_k = g->top_k, .beam = g->beam, .length_penalty = g->length_penalty, .out = stdout};
 }
 
-/* ---- choosing ---- */
+/* ---- before the first prompt ---- */
 
-static int likeliest(const generator *g)
+static int check_options(const generator *g, gr_error *e)
 {
-    int best = 0;
-    for (int i = 1; i < (int)g->classes; i++)
-        if (gr_element(g->logits, g->type.dtype, i) > gr_element(g->logits, g->type.dtype, best)) best = i;
-    return best;
+    const gr_generate_options *o = g->options;
+    const gr_generate_spec *spec = &g->session->recipe->generate;
+    if ((o->show || o->attention) && !spec->show)
+        return gr_set_error(e, GR_EINVAL, "there is no table to show: write generate: {show: VALUE, ...}, the attention's weights");
+    if (o->beam && (o->temperature > 0 || o->top_k > 0))
+        return gr_set_error(e, GR_EINVAL, "beam search looks for the likeliest and does not draw: leave out temperature and top-k");
+    if (o->beam > GR_MAX_BEAM) return gr_set_error(e, GR_EINVAL, "a beam is at most %d wide", GR_MAX_BEAM);
+    if (o->num_references && o->num_references != o->num_prompts)
+        return gr_set_error(e, GR_EINVAL, "there are %d references, but %d prompts", o->num_references, o->num_prompts);
+    return 0;
 }
-
-static int descending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x < y) - (x > y);
-}
-
-/* The logit below which nothing is chosen. */
-static double threshold(generator *g, int64_t k)
-{
-    if (k <= 0 || k >= g->classes) return -INFINITY;
-    for (int64_t i = 0; i < g->classes; i++) g->weight[i] = gr_element(g->logits, g->type.dtype, i);
-    qsort(g->weight, (size_t)g->classes, sizeof *g->weight, descending);
-    return g->weight[k - 1];
-}
-
-static int sample(generator *g)
-{
-    double least = threshold(g, g->options->top_k), sum = 0;
-    double top = gr_element(g->logits, g->type.dtype, likeliest(g));
-    for (int64_t i = 0; i < g->classes; i++) {
-        double x = gr_element(g->logits, g->type.dtype, i);
-        sum += g->weight[i] = x < least ? 0 : exp((x - top) / g->options->temperature);
-    }
-    float u;
-    const uint64_t key[2] = {g->session->options.seed, 0x67656e6572617465u};
-    gr_math_get()->uniform_f32(key, (uint64_t)g->step, 0, &u, 1);
-    double at = (double)u * sum;
-    int chosen = likeliest(g);
-    for (int i = 0; i < (int)g->classes; i++) {
-        if (g->weight[i] <= 0) continue;
-        chosen = i;
-        if ((at -= g->weight[i]) < 0) break;
-    }
-    return chosen;
-}
-
-/* ---- running ---- */
 
 static int prepare(generator *g, gr_error *e)
 {
     gr_session *s = g->session;
+    const gr_generate_options *o = g->options;
     const gr_generate_spec *spec = &s->recipe->generate;
-    if (!spec->feed || !spec->from)
-        return gr_set_error(e, GR_EINVAL, "%s has no `generate` section; write generate: {feed: INPUT, from: LOGITS}",
-                            gr_model_path(s->model));
-    gr_axis_size axes[GR_MAX_RANK];
-    const char *fetch[] = {spec->from, NULL};
-    gr_want want = {.stepwise = true, .fetch = fetch, .axes = axes};
-    for (int i = 0; i < s->num_inputs; i++)
-        for (int k = 0; strcmp(s->inputs[i].name, spec->feed) == 0 && k < s->inputs[i].rank; k++)
-            if (s->inputs[i].axis[k]) axes[want.num_axes++] = (gr_axis_size){s->inputs[i].axis[k], 1};
-    if (!(g->exec = gr_session_compile(s, &want, e)) || gr_session_check_weights(s, g->exec, e)) return e->status;
-    gr_type t;
-    g->feed = gr_run_feed(g->exec->run, spec->feed, &t);
-    if (!g->feed || t.dtype != GR_INT32 || gr_numel(&t) != 1)
-        return gr_set_error(e, GR_EINVAL, "generate: '%s' must be an Input of integers whose axes have names ([time, batch]), "
-                            "and '%s' must depend on it", spec->feed, spec->from);
-    g->logits = gr_run_result(g->exec->run, spec->from, &g->type);
-    g->classes = gr_numel(&g->type);
-    g->weight = GR_NEW_ARRAY(s->arena, double, g->classes);
-    g->vocab = s->data ? gr_data_vocab(s->data, NULL, &g->words) : NULL;
-    if (!g->vocab) return gr_set_error(e, GR_EINVAL, "generate needs the vocabulary of a data source");
-    if (g->words != g->classes)
+    if (check_options(g, e) || !(g->decoder = gr_decoder_create(s, false, e))) return e->status;
+    g->feed = gr_items_of(s, gr_decoder_feed_input(g->decoder));
+    if (gr_decoder_source_input(g->decoder)) g->source = gr_items_of(s, gr_decoder_source_input(g->decoder));
+    if (gr_items_specials(&g->feed, spec->start, spec->stop, e)) return e->status;
+    if (g->feed.vocab && g->feed.words != gr_decoder_classes(g->decoder))
         return gr_set_error(e, GR_EINVAL, "'%s' chooses among %lld, but the vocabulary has %d", spec->from,
-                            (long long)g->classes, g->words);
-    g->spaced = gr_vocab_is_words(g->vocab, g->words);
-    return gr_session_reset(s, "never", e);
+                            (long long)gr_decoder_classes(g->decoder), g->feed.words);
+    g->search = (gr_search){.length = o->length, .stop = g->feed.stop, .temperature = o->temperature, .top_k = o->top_k,
+                            .beam = o->beam, .length_penalty = o->length_penalty, .seed = s->options.seed};
+    if (o->top_k > 0 && o->temperature <= 0) g->search.temperature = 1;
+    return 0;
 }
 
-static int run_step(generator *g, int32_t item, gr_error *e)
+/* ---- one prompt ---- */
+
+/* What the feed starts with: the prompt without its end, else <bos>. */
+static int start_items(generator *g, const char *prompt, int32_t **items, gr_error *e)
 {
-    *g->feed = item;
-    return gr_exec_step(g->exec, g->step++, e);
+    gr_session *s = g->session;
+    bool empty = !*prompt || gr_decoder_source_input(g->decoder);
+    if (empty && g->feed.start < 0)
+        return gr_set_error(e, GR_EINVAL, "what does '%s' start with? Its vocabulary has no <bos>: write generate: {start: ITEM, ...}",
+                            s->recipe->generate.feed);
+    if (empty) {
+        *items = GR_NEW_ARRAY(s->arena, int32_t, 1);
+        **items = g->feed.start;
+        return 1;
+    }
+    int n = gr_items_read(&g->feed, prompt, items, e);
+    if (n > 0 && (*items)[n - 1] == g->feed.stop) n--;
+    return n || e->status ? n : gr_set_error(e, GR_EINVAL, "the prompt is empty");
 }
 
-static int continue_text(generator *g, gr_error *e)
+/* Its n-grams are compared as numbers; a word that the vocabulary lacks is like none. */
+static int score_bleu(generator *g, const char *reference, const gr_found *f, double *bleu, gr_error *e)
+{
+    int32_t *ids;
+    int n = gr_items_read(&g->feed, reference, &ids, e), first = 0;
+    if (n < 0) return e->status;
+    if (n && ids[0] == g->feed.start) first = 1;
+    if (n && ids[n - 1] == g->feed.stop) n--;
+    for (int i = 0; i < n; i++)
+        if (ids[i] == g->feed.unknown) ids[i] = -1;
+    gr_sequence label = {ids + first, 1, n > first ? n - first : 0}, made = {f->item, 1, f->count};
+    *bleu = gr_bleu(made, label, BLEU_GRAMS);
+    g->bleu += *bleu;
+    return 0;
+}
+
+static int write_line(generator *g, int which, const char *prompt, const gr_found *f, gr_error *e)
 {
     const gr_generate_options *o = g->options;
-    int32_t *ids;
-    const char *prompt = o->prompt && *o->prompt ? o->prompt : g->vocab[0];
-    int n = gr_data_encode(g->session->data, g->session->arena, NULL, prompt, &ids, e);
-    if (n < 0) return e->status;
-    if (n == 0) return gr_set_error(e, GR_EINVAL, "the prompt is empty");
-    for (int i = 0; i < n; i++)
-        if (run_step(g, ids[i], e)) return e->status;
-    if (strcmp(prompt, "<unk>") != 0) fputs(prompt, o->out); /* nobody wrote it */
-    for (int64_t k = 0; k < o->length; k++) {
-        int chosen = o->temperature > 0 ? sample(g) : likeliest(g);
-        fprintf(o->out, "%s%s", g->spaced ? " " : "", g->vocab[chosen]);
-        if (k + 1 < o->length && run_step(g, chosen, e)) return e->status;
+    bool answers = gr_decoder_source_input(g->decoder) != NULL, scored = o->num_references > 0;
+    double bleu = 0;
+    if (scored && score_bleu(g, o->references[which], f, &bleu, e)) return e->status;
+    if (!answers) fputs(prompt, o->out);
+    else if (scored) fprintf(o->out, "%s => ", prompt);
+    for (int i = 0; i < f->count; i++) {
+        if (g->feed.spaced && (i || (!answers && *prompt))) fputc(' ', o->out);
+        fputs(gr_items_word(&g->feed, f->item[i]), o->out);
     }
+    if (scored) fprintf(o->out, "  bleu %.3f", bleu);
     fputc('\n', o->out);
     fflush(o->out);
     return 0;
+}
+
+static int run_prompt(generator *g, int which, const char *prompt, gr_error *e)
+{
+    const gr_generate_options *o = g->options;
+    int32_t *source = NULL, *start;
+    int n = 0;
+    if (gr_decoder_source_input(g->decoder) && (n = gr_items_read(&g->source, prompt, &source, e)) < 0) return e->status;
+    if (gr_decoder_begin(g->decoder, source, n, e)) return e->status;
+    int m = start_items(g, prompt, &start, e);
+    gr_found f;
+    g->search.stream = (uint64_t)which;
+    if (m < 0 || e->status || gr_search_run(g->decoder, &g->search, start, m, g->session->arena, &f, e)) return e->status;
+    if (write_line(g, which, prompt, &f, e)) return e->status;
+    if (!o->show && !o->attention) return 0;
+    gr_table t = gr_table_of(g->session->arena, &f, source ? &g->source : NULL, source, n, &g->feed);
+    if (o->show) gr_table_print(&t, o->out);
+    if (o->attention) gr_attention_add(&g->tables, g->session->arena, which, &t);
+    return 0;
+}
+
+static int run_prompts(generator *g, gr_error *e)
+{
+    const gr_generate_options *o = g->options;
+    if (prepare(g, e)) return e->status;
+    for (int i = 0; i < o->num_prompts; i++)
+        if (run_prompt(g, i, o->prompts[i], e)) return e->status;
+    if (!o->num_prompts && run_prompt(g, 0, "", e)) return e->status;
+    if (o->num_references > 1) fprintf(o->out, "mean bleu %.3f of %d\n", g->bleu / o->num_references, o->num_references);
+    return o->attention ? gr_safetensors_write(o->attention, &g->tables.tensors, e) : 0;
 }
 
 int gr_generate(gr_session *s, const gr_generate_options *o, gr_error *e)
@@ -139,8 +152,7 @@ int gr_generate(gr_session *s, const gr_generate_options *o, gr_error *e)
     gr_frame frame;
     *e = (gr_error){0};
     if (gr_try(s->arena, &frame)) {
-        int status = prepare(&g, e);
-        if (status == 0) status = continue_text(&g, e);
+        int status = run_prompts(&g, e);
         gr_end_try(s->arena, &frame);
         return status;
     }

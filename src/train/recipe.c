@@ -187,8 +187,7 @@ static gr_node *raw_node(gr_graph *raw, const char *name)
     return NULL;
 }
 
-/* Whether the file writes a node of that name, be it one that could not be built. */
-static bool is_written(gr_model *m, const char *node)
+bool gr_recipe_is_written(gr_model *m, const char *node)
 {
     gr_doc *graph = gr_model_section(m, "graph");
     for (int i = 0; graph && graph->kind == GR_DOC_MAP && i < graph->count; i++)
@@ -201,7 +200,7 @@ static void check_minimize(gr_model *m, gr_graph *raw, gr_recipe *r)
 {
     if (!raw || !r->minimize || raw_node(raw, r->minimize)) return;
     const char *node = gr_arena_strndup(gr_model_arena(m), r->minimize, strcspn(r->minimize, "."));
-    if (raw_node(raw, node) || is_written(m, node)) return;
+    if (raw_node(raw, node) || gr_recipe_is_written(m, node)) return;
     const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, raw->num_nodes + 1);
     for (int i = 0; i < raw->num_nodes; i++) names[i] = raw->nodes[i]->name;
     const char *near = gr_nearest(r->minimize, names);

@@ -17,13 +17,21 @@ typedef struct gr_metric_spec {
     gr_loc *in_at;
 } gr_metric_spec;
 
+#define GR_MAX_BEAM 1000
+
 typedef struct gr_generate_spec { /* the section `generate` */
     const char *feed;       /* Input that gets what was chosen; NULL: no such section */
     const char *from;       /* value it is chosen from: logits */
-    const char *prompt;
+    const char *source;     /* Input that gets the prompt; NULL: `feed` does */
+    const char **prompts; int num_prompts;
+    const char **references; int num_references; /* what is hoped for, by prompt; or none */
     int64_t length;
     double temperature;     /* 0: always the likeliest */
     int64_t top_k;          /* 0: of all */
+    int64_t beam;           /* 0: no beam search */
+    double length_penalty;
+    const char *start, *stop; /* words; NULL: <bos> and <eos> where the vocabulary has them */
+    const char *show;       /* value whose rows are kept, step by step: attention weights; or NULL */
 } gr_generate_spec;
 
 typedef struct gr_recipe {

@@ -9,6 +9,8 @@
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what);
 /* A whole number of at least 0, if the map has the key. */
 void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out);
+/* Whether the file writes a node of that name, be it one that could not be built. */
+bool gr_recipe_is_written(gr_model *m, const char *node);
 
 /* recipe_generate.c: the section `generate`. */
 void gr_recipe_read_generate(gr_model *m, gr_recipe *r);

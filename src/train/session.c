@@ -164,7 +164,7 @@ static int prepare(void *data, gr_graph *root)
     if (check_initialisers(p->session, root)) return -1;
     if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
-    if (p->want->stepwise) return gr_carry_states(root, NULL, NULL, 0, "never");
+    if (p->want->cut) return p->want->cut(p->want->cut_data, root);
     if ((p->want->update || p->want->metrics) && r->num_carries)
         return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, "epoch");
     return 0;
@@ -259,7 +259,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 static bool same_want(const gr_want *a, const gr_want *b)
 {
     if (a->update != b->update || a->training != b->training || a->metrics != b->metrics ||
-        a->keep_all != b->keep_all || a->stepwise != b->stepwise || a->num_axes != b->num_axes)
+        a->keep_all != b->keep_all || a->cut || b->cut || a->num_axes != b->num_axes)
         return false;
     if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;
     for (int i = 0; i < a->num_axes; i++)

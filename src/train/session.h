@@ -57,11 +57,12 @@ typedef struct gr_want {
     bool training;    /* Dropout drops */
     bool metrics;
     bool keep_all;    /* all values, to find one that is not finite */
-    bool stepwise;    /* every loop's carries are states: one step a run */
     bool assume_axes; /* check: an axis whose length only feeding tells gets one of its own */
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
+    int (*cut)(void *data, gr_graph *root); /* generate: what is done to the expanded graph; or NULL */
+    void *cut_data;
 } gr_want;
 
 typedef struct gr_exec {

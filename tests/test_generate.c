@@ -1,0 +1,265 @@
+/* test_generate.c - generating: steps against prefixes, search, encoder and decoder, messages. */
+#include "tests.h"
+#include "train/generate.h"
+#include "train/search.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLASSES = 7 };
+
+static gr_session *open_text(const char *name, const char *graph, const char *section)
+{
+    return open_model(temp_file(name,
+        "graphrun: 1\nname: small\nvars: {time: 6, batch: 2}\n"
+        "graph:\n  x: {op: Input, shape: [time, batch], dtype: int32}\n%s"
+        "generate: {feed: x, from: logits%s}\n", graph, section), 1);
+}
+
+static gr_decoder *decoder_of(gr_session *s, bool prefix)
+{
+    gr_error e;
+    gr_decoder *d = gr_decoder_create(s, prefix, &e);
+    if (!d) fprintf(stderr, "%s\n", e.message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+    return d;
+}
+
+/* The logits after each of `n` items, one after another, [n][CLASSES]. */
+static void run_items(gr_decoder *d, const int32_t *source, int sources, const int32_t *item, int n, double *logits)
+{
+    gr_error e;
+    int status = gr_decoder_begin(d, source, sources, &e);
+    for (int i = 0; i < n && status == 0; i++) {
+        status = gr_decoder_feed(d, &item[i], 1, &e);
+        memcpy(logits + i * CLASSES, gr_decoder_logits(d), CLASSES * sizeof *logits);
+    }
+    if (status) fprintf(stderr, "%s\n", e.message);
+    CU_ASSERT_EQUAL_FATAL(status, 0);
+}
+
+static double farthest(const double *a, const double *b, int n)
+{
+    double worst = 0;
+    for (int i = 0; i < n; i++) worst = fmax(worst, fabs(a[i] - b[i]));
+    return worst;
+}
+
+static const int32_t items[] = {3, 1, 4, 1, 5, 2, 6, 5};
+
+#define EMBED "  e: {op: Embedding, in: x, num_embeddings: 7, embedding_dim: 5}\n"
+#define OUT(h) "  logits: {op: Linear, in: " h ", out_features: 7}\n"
+
+/* ---- steps where steps do, prefixes where not ---- */
+
+static void steps_are_prefixes(void)
+{
+    static const struct { const char *name, *graph; bool steps; } model[] = {
+        {"lstm", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), true},
+        {"gru", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), true},
+        {"bigram", EMBED OUT("e"), true},
+        {"one_hot", "  e: {op: OneHot, in: x, num_classes: 7}\n  r: {op: RNN, in: e, hidden_size: 6}\n" OUT("r.output"), true},
+        {"transposed", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n"
+         "  r: {op: RNN, in: t, hidden_size: 6, batch_first: true}\n" OUT("r.output"), true},
+        {"last", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: -1}\n" OUT("l"), true},
+        {"state", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n  l: {op: Squeeze, in: r.h_n, dim: 0}\n" OUT("l"), true},
+        {"first", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: 0}\n" OUT("l"), false},
+        {"two_ways", EMBED "  r: {op: RNN, in: e, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
+        {"softmax", EMBED "  s: {op: Softmax, in: e, dim: 0}\n" OUT("s"), false},
+        {"features", EMBED "  s: {op: Softmax, in: e, dim: -1}\n" OUT("s"), true},
+        {"cumsum", EMBED "  s: {op: CumSum, in: e, dim: 0}\n" OUT("s"), false},
+        {"flip", EMBED "  s: {op: Flip, in: e, dims: [0]}\n" OUT("s"), false},
+        {"mean", EMBED "  m: {op: Mean, in: e, dim: 0}\n" OUT("m"), false},
+        {"batch_mean", EMBED "  m: {op: Mean, in: e, dim: 1, keepdim: true}\n" OUT("m"), true},
+        {"attends", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n  k: {op: Transpose, in: t, dim0: 1, dim1: 2}\n"
+         "  s: {op: MatMul, in: [t, k]}\n  w: {op: Softmax, in: s, dim: -1}\n  c: {op: MatMul, in: [w, t]}\n" OUT("c"), false},
+        {"shifted", EMBED "  a: {op: Roll, in: e, shifts: [1], dims: [0]}\n" OUT("a"), false},
+        {"learned", EMBED "  h: {op: Parameter, shape: [1, 1, 6], init: {op: Normal}}\n"
+         "  r: {op: RNN, in: {input: e, h_0: h}, hidden_size: 6}\n" OUT("r.output"), true},
+    };
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        double steps[6 * CLASSES], prefix[6 * CLASSES];
+        gr_session *s = open_text(model[i].name, model[i].graph, "");
+        gr_decoder *d = decoder_of(s, false);
+        if (gr_decoder_steps(d) != model[i].steps) fprintf(stderr, "%s: %s\n", model[i].name, model[i].steps ? "does not step" : "steps");
+        CU_ASSERT_EQUAL(gr_decoder_steps(d), model[i].steps);
+        run_items(d, NULL, 0, items, 6, steps);
+        run_items(decoder_of(s, true), NULL, 0, items, 6, prefix);
+        double worst = farthest(steps, prefix, 6 * CLASSES);
+        if (worst > 1e-5) fprintf(stderr, "%s: %g\n", model[i].name, worst);
+        CU_ASSERT_TRUE(worst <= 1e-5);
+        gr_session_close(s);
+    }
+}
+
+static void long_prefixes_slide(void)
+{
+    double all[8 * CLASSES], last[6 * CLASSES];
+    gr_session *s = open_text("slide", EMBED "  s: {op: CumSum, in: e, dim: 0}\n" OUT("s"), "");
+    gr_decoder *d = decoder_of(s, false);
+    run_items(d, NULL, 0, items, 8, all);
+    run_items(d, NULL, 0, items + 2, 6, last); /* the model's time is 6 */
+    CU_ASSERT_DOUBLE_EQUAL(farthest(all + 7 * CLASSES, last + 5 * CLASSES, CLASSES), 0, 0);
+    CU_ASSERT_TRUE(farthest(all + 5 * CLASSES, last + 3 * CLASSES, CLASSES) > 1e-3);
+    gr_session_close(s);
+}
+
+/* Against a program of the whole sequence. */
+static void steps_are_the_whole(void)
+{
+    double steps[6 * CLASSES];
+    gr_session *s = open_text("whole", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), "");
+    run_items(decoder_of(s, false), NULL, 0, items, 6, steps);
+    const char *fetch[] = {"logits", NULL};
+    const gr_axis_size axes[] = {{"time", 6}, {"batch", 1}};
+    const gr_want w = {.fetch = fetch, .axes = axes, .num_axes = 2};
+    gr_error e;
+    gr_exec *x = gr_session_compile(s, &w, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    memcpy(gr_run_feed(x->run, "x", NULL), items, 6 * sizeof *items);
+    CU_ASSERT_EQUAL(gr_run_step(x->run, 0), 0);
+    gr_type t;
+    const float *logits = gr_run_result(x->run, "logits", &t);
+    for (int i = 0; i < 6 * CLASSES; i++) CU_ASSERT_DOUBLE_EQUAL((double)logits[i], steps[i], 1e-5);
+    gr_session_close(s);
+}
+
+/* ---- search ---- */
+
+static gr_found search(gr_session *s, gr_search how, const int32_t *source, int sources, const int32_t *start, int n)
+{
+    gr_found f = {0};
+    gr_error e = {0};
+    gr_decoder *d = gr_decoder_create(s, false, &e);
+    int status = !d || gr_decoder_begin(d, source, sources, &e) || gr_search_run(d, &how, start, n, s->arena, &f, &e);
+    if (status) fprintf(stderr, "%s\n", e.message);
+    CU_ASSERT_EQUAL(status, 0);
+    return f;
+}
+
+static bool same_items(const gr_found *a, const gr_found *b)
+{
+    return a->count == b->count && (!a->count || memcmp(a->item, b->item, (size_t)a->count * sizeof *a->item) == 0);
+}
+
+/* log p of what comes after 0, then after 1 and 2: the first choice that looks worse leads farther. */
+static gr_session *open_trap(const char *section)
+{
+    return open_text("trap",
+        "  p: {op: Constant, value: [[-9.0, 0.6, 0.4, -9, -9, -9, -9], [-9.0, 0, 0, 0.1, 0, 0, -9], [-9.0, -9, -9, -9, 3, -9, -9],\n"
+        "       [-9.0, -9, -9, 1, -9, -9, 1], [-9.0, -9, -9, -9, -9, -9, 5], [-9.0, 1, 1, 1, 1, 1, 1], [1.0, 1, 1, 1, 1, 1, 1]]}\n"
+        "  o: {op: OneHot, in: x, num_classes: 7}\n  logits: {op: MatMul, in: [o, p]}\n", section);
+}
+
+static void beam_finds_better(void)
+{
+    const int32_t start = 0;
+    gr_session *s = open_trap("");
+    gr_search how = {.length = 5, .stop = 6};
+    gr_found greedy = search(s, how, NULL, 0, &start, 1);
+    CU_ASSERT_EQUAL(greedy.item[0], 1);
+    how.beam = 2;
+    gr_found wide = search(s, how, NULL, 0, &start, 1);
+    CU_ASSERT_TRUE_FATAL(wide.count == 2 && wide.stopped);
+    CU_ASSERT_TRUE(wide.item[0] == 2 && wide.item[1] == 4);
+    CU_ASSERT_TRUE(wide.score > greedy.score + 0.5);
+    double p = 0.4 - log(exp(0.6) + exp(0.4) + 5 * exp(-9)) - log(1 + 6 * exp(-12)) - log(1 + 6 * exp(-14));
+    CU_ASSERT_DOUBLE_EQUAL(wide.score, p, 1e-5);
+    gr_session_close(s);
+}
+
+static void beam_of_one_is_greedy(void)
+{
+    gr_session *s = open_text("one", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), "");
+    for (int stop = -1; stop < CLASSES; stop++) {
+        gr_search how = {.length = 12, .stop = stop};
+        gr_found a = search(s, how, NULL, 0, items, 3);
+        how.beam = 1;
+        gr_found b = search(s, how, NULL, 0, items, 3);
+        CU_ASSERT_TRUE(same_items(&a, &b) && a.stopped == b.stopped);
+        CU_ASSERT_DOUBLE_EQUAL(a.score, b.score, 1e-12);
+    }
+    gr_session_close(s);
+}
+
+/* Where the states go back with their outputs, all outputs of three items are weighed. */
+static void wide_beam_is_exhaustive(void)
+{
+    gr_session *s = open_text("wide", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), "");
+    gr_search how = {.length = 3, .stop = -1, .beam = 49};
+    gr_found found = search(s, how, NULL, 0, items, 2);
+    double best = -INFINITY;
+    gr_decoder *d = decoder_of(s, true);
+    int32_t chosen[3] = {0};
+    for (int32_t k = 0; k < 343; k++) {
+        const int32_t three[5] = {items[0], items[1], k / 49, k / 7 % 7, k % 7};
+        double logits[4 * CLASSES], score = 0;
+        run_items(d, NULL, 0, three, 4, logits);
+        for (int i = 0; i < 3; i++) {
+            const double *x = logits + (i + 1) * CLASSES;
+            double sum = 0;
+            for (int c = 0; c < CLASSES; c++) sum += exp(x[c]);
+            score += x[three[i + 2]] - log(sum);
+        }
+        if (score > best) best = score, memcpy(chosen, three + 2, sizeof chosen);
+    }
+    CU_ASSERT_TRUE(found.count == 3 && memcmp(found.item, chosen, sizeof chosen) == 0);
+    CU_ASSERT_DOUBLE_EQUAL(found.score, best, 1e-5);
+    gr_session_close(s);
+}
+
+static void greedy_is_a_roll_out(void)
+{
+    gr_session *s = open_text("roll", EMBED "  r: {op: LSTM, in: e, hidden_size: 6}\n" OUT("r.output"), "");
+    gr_found found = search(s, (gr_search){.length = 5, .stop = -1}, NULL, 0, items, 1);
+    gr_decoder *d = decoder_of(s, true);
+    int32_t all[6] = {items[0]};
+    for (int n = 1; n <= 5; n++) {
+        double logits[6 * CLASSES];
+        run_items(d, NULL, 0, all, n, logits);
+        for (int c = 1; c < CLASSES; c++)
+            if (logits[(n - 1) * CLASSES + c] > logits[(n - 1) * CLASSES + all[n]]) all[n] = c;
+    }
+    CU_ASSERT_TRUE(found.count == 5 && memcmp(found.item, all + 1, 5 * sizeof *all) == 0);
+    gr_session_close(s);
+}
+
+static void draws_depend_on_the_seed(void)
+{
+    gr_session *s = open_text("draws", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), "");
+    gr_search how = {.length = 40, .stop = -1, .temperature = 3, .seed = 5};
+    gr_found a = search(s, how, NULL, 0, items, 1), b = search(s, how, NULL, 0, items, 1);
+    CU_ASSERT_TRUE(same_items(&a, &b));
+    how.stream = 1;
+    b = search(s, how, NULL, 0, items, 1);
+    CU_ASSERT_FALSE(same_items(&a, &b));
+    how.stream = 0;
+    how.seed = 6;
+    b = search(s, how, NULL, 0, items, 1);
+    CU_ASSERT_FALSE(same_items(&a, &b));
+    how.top_k = 1;
+    a = search(s, how, NULL, 0, items, 1);
+    how.temperature = 0;
+    how.top_k = 0;
+    b = search(s, how, NULL, 0, items, 1);
+    CU_ASSERT_TRUE(same_items(&a, &b));
+    gr_session_close(s);
+}
+
+/* ---- encoder and decoder ---- */
+
+void test_generate(void)
+{
+    CU_pSuite s = CU_add_suite("generate", NULL, NULL);
+    CU_add_test(s, "steps give what prefixes give, and are taken where they do", steps_are_prefixes);
+    CU_add_test(s, "steps give what the whole sequence gives", steps_are_the_whole);
+    CU_add_test(s, "what is longer than the model's time slides", long_prefixes_slide);
+    CU_add_test(s, "greedy is a roll-out by hand", greedy_is_a_roll_out);
+    CU_add_test(s, "beam search finds what greedy misses", beam_finds_better);
+    CU_add_test(s, "a beam of one is greedy", beam_of_one_is_greedy);
+    CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
+    CU_add_test(s, "draws depend on seed and prompt alone", draws_depend_on_the_seed);
+}
