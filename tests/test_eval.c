@@ -51,7 +51,7 @@ static void measure(const char *model, int threads, double *value)
     gr_session *s = open_model(model, threads);
     gr_meter *m = gr_meter_create(s);
     gr_error e = {0};
-    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, NULL, &e), 0);
     value[0] = gr_meter_loss(m);
     for (int i = 0; i < 3; i++) value[1 + i] = gr_meter_value(m, s->recipe, i);
     gr_session_close(s);

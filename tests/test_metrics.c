@@ -58,7 +58,7 @@ static void expect_values(const char *chosen, const char *target, const char *me
     gr_session *s = chosen_model(chosen, target, metrics);
     gr_meter *m = gr_meter_create(s);
     gr_error e = {0};
-    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, NULL, &e), 0);
     CU_ASSERT_EQUAL_FATAL(m->num_metrics, n);
     for (int i = 0; i < n; i++) CU_ASSERT_DOUBLE_EQUAL(gr_meter_value(m, s->recipe, i), want[i], 1e-6);
     gr_session_close(s);

@@ -434,7 +434,7 @@ static void metrics_leave_padding_out(void)
             "  {op: RMSE, in: {input: x, target: z, lengths: lengths}, batch_first: true}, {op: TokenF1}]\n", data[i]), 1);
         gr_meter *m = gr_meter_create(s);
         gr_error e = {0};
-        CU_ASSERT_EQUAL(gr_evaluate(s, "train", m, &e), 0);
+        CU_ASSERT_EQUAL(gr_evaluate(s, "train", m, NULL, &e), 0);
         value[i][0] = gr_meter_loss(m);
         CU_ASSERT_EQUAL_FATAL(s->recipe->num_metrics, 6);
         for (int k = 0; k < 6; k++) value[i][1 + k] = gr_meter_value(m, s->recipe, k);

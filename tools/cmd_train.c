@@ -96,7 +96,7 @@ static int evaluate(gr_session *s, void *data)
     const gr_want want = {.metrics = true};
     gr_exec *x = gr_session_compile(s, &want, &e);
     gr_meter *meter = gr_meter_create(s);
-    if (!x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, &e)) return cli_fail(&e);
+    if (!x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, NULL, &e)) return cli_fail(&e);
     char text[1024] = "";
     gr_meter_print(meter, s->recipe, text, sizeof text);
     printf("%s  %s\n", split, text);

@@ -65,6 +65,11 @@ int gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, gr_
     json_object_set_new(line, "model", json_string(gr_model_name(s->model)));
     json_object_set_new(line, "steps", json_integer(r->steps));
     json_object_set_new(line, "stopped", json_boolean(r->stopped));
+    if (r->best_step >= 0) {
+        json_object_set_new(line, "early", json_boolean(r->early));
+        json_object_set_new(line, "best", json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)r->best_epoch, "step",
+                                                    (json_int_t)r->best_step, "value", number(r->best)));
+    }
     json_object_set_new(line, "error", e->status ? json_string(e->message) : json_null());
     write_line(log, line);
     bool failed = ferror(log->file);

@@ -17,7 +17,8 @@ typedef struct gr_log_position {
  * the split of that name, "valid": {"loss", "metrics"} unless valid is NULL; log may be NULL.
  * Each line is flushed, so that a killed run leaves whole lines. */
 void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at);
-/* {"event": "end", "steps", "stopped", "error"}, and closes. e: how training ended; a log that could
+/* {"event": "end", "steps", "stopped", "error"}, where validations are watched also "early" and "best":
+ * {"epoch", "step", "value"}, and closes. e: how training ended; a log that could
  * not be written ends it badly, too. */
 int gr_log_close(gr_log *log, const gr_session *s, const gr_train_result *r, gr_error *e);
 #endif

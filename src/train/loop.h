@@ -24,14 +24,18 @@ typedef struct gr_train_result {
     double seconds;          /* in steps of this run, compiling left out */
     int64_t tokens;          /* elements of the first integer field that these steps read */
     bool stopped;
+    bool early;              /* ended because validations got no better */
+    int64_t best_epoch, best_step; /* of the validation that was best; -1: none was watched */
+    double best;             /* what it gave */
 } gr_train_result;
 
 /* Trains until done or stopped. GR_ESTATE with e filled where a value was not finite: the
  * message names the first. */
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e);
 
-/* Measures a split without changing a weight: the meter is filled. */
-int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, gr_error *e);
+/* Measures a split without changing a weight, or a state that training carries: the meter is
+ * filled. stop, when set, ends it with what was measured so far; it may be NULL. */
+int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, const volatile sig_atomic_t *stop, gr_error *e);
 
 /* Runs the step of x again keeping every value, and says which was the first that is not
  * finite, and at which time step. Always fills e. (nonfinite.c) */

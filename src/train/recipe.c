@@ -137,7 +137,8 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
 }
 
 static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm",
-                                         "epochs", "steps", "carry", NULL};
+                                         "epochs", "steps", "carry", "early_stopping", "best", "keep",
+                                         "valid_every", NULL};
 
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
 {
@@ -325,6 +326,8 @@ gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
     read_train(m, r);
     check_minimize(m, raw, r);
     read_metrics(m, raw, r);
+    gr_doc *train = gr_model_section(m, "train");
+    if (train && train->kind == GR_DOC_MAP) gr_recipe_read_watch(m, train, r);
     gr_recipe_read_generate(m, r);
     return r;
 }

@@ -34,6 +34,16 @@ typedef struct gr_generate_spec { /* the section `generate` */
     const char *show;       /* value whose rows are kept, step by step: attention weights; or NULL */
 } gr_generate_spec;
 
+typedef struct gr_watch_spec { /* what is asked of validations */
+    bool given;             /* anything is */
+    bool keep;              /* the best weights */
+    int metric;             /* by which: of `metrics`; -1: the loss */
+    bool larger;            /* is better */
+    int64_t patience;       /* validations in a row that may be no better; 0: any number */
+    double min_delta;
+    gr_loc at;
+} gr_watch_spec;
+
 typedef struct gr_recipe {
     const char *minimize;   /* NULL: the file has no `train` section */
     gr_loc minimize_at;
@@ -43,6 +53,8 @@ typedef struct gr_recipe {
     int64_t epochs, steps;  /* -1: not given */
     const char **carry; gr_loc *carry_at; int num_carries;
     gr_metric_spec *metrics; int num_metrics;
+    gr_watch_spec watch;
+    int64_t valid_every; gr_loc valid_every_at; /* steps between validations; 0: each epoch */
     gr_generate_spec generate;
 } gr_recipe;
 

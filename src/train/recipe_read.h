@@ -14,4 +14,6 @@ bool gr_recipe_is_written(gr_model *m, const char *node);
 
 /* recipe_generate.c: the section `generate`. */
 void gr_recipe_read_generate(gr_model *m, gr_recipe *r);
+/* recipe_watch.c: reads early_stopping, best, keep and valid_every; after the metrics. */
+void gr_recipe_read_watch(gr_model *m, gr_doc *train, gr_recipe *r);
 #endif

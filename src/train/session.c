@@ -166,7 +166,7 @@ static int prepare(void *data, gr_graph *root)
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
     if ((p->want->update || p->want->metrics) && r->num_carries)
-        return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, "epoch");
+        return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, p->want->update ? "epoch" : "eval");
     return 0;
 }
 

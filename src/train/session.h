@@ -111,6 +111,12 @@ const char *gr_session_weight_faults(gr_session *s, const gr_exec *x);
 int gr_session_fill_loaded(gr_session *s, const gr_state *state, const gr_type *t, void *data, gr_error *e);
 /* Writes the weights alone, as PyTorch names them. */
 int gr_session_save(gr_session *s, const gr_exec *x, const char *path, gr_error *e);
-/* Writes all states, and the metadata pairs (key, value, ..., NULL). */
-int gr_session_checkpoint(gr_session *s, const gr_exec *x, const char *path, const char *const *pairs, gr_error *e);
+/* What a checkpoint holds besides states. Tensors of such names belong to no state. */
+#define GR_BEST_PREFIX "best:"
+typedef struct gr_extra {
+    const char *const *pairs; /* of the metadata: key, value, ..., NULL */
+    const gr_named_tensor *tensor; int num_tensors; /* called "best:..." */
+} gr_extra;
+/* Writes all states. */
+int gr_session_checkpoint(gr_session *s, const gr_exec *x, const char *path, const gr_extra *extra, gr_error *e);
 #endif

@@ -10,6 +10,8 @@
 
 static bool is_state_name(const char *name) { return strncmp(name, STATE_PREFIX, strlen(STATE_PREFIX)) == 0; }
 
+static bool is_best_name(const char *name) { return strncmp(name, GR_BEST_PREFIX, strlen(GR_BEST_PREFIX)) == 0; }
+
 int gr_session_read_weights(gr_session *s, const char *path, bool resume, gr_error *e)
 {
     s->resume = resume;
@@ -103,7 +105,7 @@ static const char *faults_of_file(gr_session *s)
     const char *text = "";
     for (int i = 0; i < s->loaded.count; i++) {
         const gr_named_tensor *t = &s->loaded.tensor[i];
-        if (s->loaded_used[i] || (is_state_name(t->name) && !s->resume)) continue;
+        if (s->loaded_used[i] || (is_state_name(t->name) && !s->resume) || is_best_name(t->name)) continue;
         text = gr_arena_printf(s->arena, "%s\n  not in the model: %s %s", text, t->name, tensor_text(s->arena, t));
     }
     return text;
@@ -167,15 +169,17 @@ static void add_states(writer *w, gr_session *s, const gr_exec *x, bool all)
     if (s->data) add_pair(w, "data", gr_data_metadata(s->data));
 }
 
-static int write_states(gr_session *s, const gr_exec *x, const char *path, bool all, const char *const *pairs, gr_error *e)
+static int write_states(gr_session *s, const gr_exec *x, const char *path, const gr_extra *extra, gr_error *e)
 {
     gr_arena *a = gr_arena_create();
     gr_frame frame;
     int status = GR_ENOMEM;
     if (a && gr_try(a, &frame)) {
         writer w = {.arena = a};
-        add_states(&w, s, x, all);
-        for (int i = 0; pairs && pairs[i]; i += 2) add_pair(&w, pairs[i], pairs[i + 1]);
+        add_states(&w, s, x, extra != NULL);
+        for (int i = 0; extra && extra->pairs[i]; i += 2) add_pair(&w, extra->pairs[i], extra->pairs[i + 1]);
+        for (int i = 0; extra && i < extra->num_tensors; i++)
+            *GR_PUSH(a, w.out.tensor, w.out.count, w.cap_tensors) = extra->tensor[i];
         int r = gr_safetensors_write(path, &w.out, e);
         gr_end_try(a, &frame);
         gr_arena_destroy(a);
@@ -187,10 +191,10 @@ static int write_states(gr_session *s, const gr_exec *x, const char *path, bool 
 
 int gr_session_save(gr_session *s, const gr_exec *x, const char *path, gr_error *e)
 {
-    return write_states(s, x, path, false, NULL, e);
+    return write_states(s, x, path, NULL, e);
 }
 
-int gr_session_checkpoint(gr_session *s, const gr_exec *x, const char *path, const char *const *pairs, gr_error *e)
+int gr_session_checkpoint(gr_session *s, const gr_exec *x, const char *path, const gr_extra *extra, gr_error *e)
 {
-    return write_states(s, x, path, true, pairs, e);
+    return write_states(s, x, path, extra, e);
 }

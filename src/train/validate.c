@@ -1,0 +1,73 @@
+/* validate.c - validations in the course of training, and what is kept of them.
+ *
+ * A validation that Ctrl-C breaks off is due again when training goes on: nothing of it is
+ * reported or kept before. */
+#include "train/trainer.h"
+
+#include <stdio.h>
+
+int gr_trainer_prepare_watch(gr_trainer *t, gr_error *e)
+{
+    gr_session *s = t->session;
+    const gr_recipe *r = s->recipe;
+    if (s->data && gr_data_has_split(s->data, "valid")) t->valid = gr_meter_create(s);
+    t->valid_step = -1;
+    if (r->watch.given) t->watch = gr_watch_create(s);
+    if (t->valid || !(r->watch.given || r->valid_every)) return 0;
+    gr_loc at = r->watch.given ? r->watch.at : r->valid_every_at;
+    return gr_set_error(e, GR_EINVAL, "%s:%d:%d: %s: but the data have no split 'valid', as in split: {train: 0.9, valid: 0.1}",
+                        gr_model_path(s->model), at.line, at.column,
+                        r->watch.given ? "the best weights are those that validate best" : "'valid_every' asks for validations");
+}
+
+bool gr_trainer_is_valid_step(const gr_trainer *t)
+{
+    int64_t every = t->session->recipe->valid_every;
+    return t->valid && every && t->step % every == 0;
+}
+
+bool gr_trainer_is_valid_epoch(const gr_trainer *t)
+{
+    return t->valid && !t->session->recipe->valid_every && (!t->report || t->watch);
+}
+
+int gr_trainer_validate(gr_trainer *t, gr_error *e)
+{
+    t->valid_due = true;
+    t->data_moved = true;
+    if (gr_evaluate(t->session, "valid", t->valid, t->options->stop, e)) return e->status;
+    if (gr_trainer_stop_asked(t)) return 0;
+    t->valid_due = false;
+    t->valid_step = t->step;
+    if (t->watch) gr_watch_see(t->watch, t->exec, t->valid, t->epoch, t->step);
+    gr_trainer_report(t, t->valid);
+    return 0;
+}
+
+/* The last weights of all may be the best; a run that goes on from the checkpoint does not
+ * see this validation, as it would not have been made had training not ended here. */
+static int see_last(gr_trainer *t, gr_error *e)
+{
+    if (t->valid_step == t->step || t->result->stopped || gr_watch_is_over(t->watch)) return 0;
+    if (gr_evaluate(t->session, "valid", t->valid, t->options->stop, e)) return e->status;
+    if (!gr_trainer_stop_asked(t)) gr_watch_see(t->watch, t->exec, t->valid, t->epoch, t->step);
+    return 0;
+}
+
+int gr_trainer_take_best(gr_trainer *t, gr_error *e)
+{
+    const gr_watch_spec *spec = &t->session->recipe->watch;
+    gr_arena *a = t->session->arena;
+    if (!t->watch) return 0;
+    if (gr_watch_is_over(t->watch) && !t->options->quiet)
+        fprintf(stderr, "graphrun: stopped early: valid %s got no better in %lld validations\n", gr_watch_metric(t->watch),
+                (long long)spec->patience);
+    if (spec->keep && see_last(t, e)) return e->status;
+    gr_watch_result(t->watch, t->result);
+    if (!spec->keep) return 0;
+    bool taken = gr_watch_restore(t->watch);
+    if (!t->options->quiet)
+        fprintf(stderr, "graphrun: %s: %s\n", taken ? "the best weights are kept" : "the last weights are kept",
+                gr_watch_best_text(t->watch, a));
+    return 0;
+}
