@@ -4,7 +4,7 @@
 #include <string.h>
 
 const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_npy, &gr_source_char_text, &gr_source_word_text,
-                                          &gr_source_lines, NULL};
+                                          &gr_source_lines, &gr_source_labelled_text, &gr_source_text_pairs, NULL};
 
 /* ---- for sources ---- */
 
@@ -108,7 +108,7 @@ gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *nam
 static const gr_source_desc *find_desc(gr_data *d)
 {
     gr_doc *op = gr_doc_get(d->section, "op");
-    const char *name = op ? gr_model_text(d->model, op) : NULL, *names[16];
+    const char *name = op ? gr_model_text(d->model, op) : NULL, *names[sizeof gr_sources / sizeof *gr_sources];
     int n = 0;
     for (; gr_sources[n]; n++) {
         names[n] = gr_sources[n]->name;

@@ -52,7 +52,7 @@ typedef struct gr_source_desc {
 typedef struct gr_items gr_items;
 
 extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text, gr_source_word_text,
-                            gr_source_lines;
+                            gr_source_lines, gr_source_labelled_text, gr_source_text_pairs;
 extern const gr_source_desc *const gr_sources[]; /* NULL-ended */
 
 struct gr_data {
@@ -108,6 +108,9 @@ typedef struct gr_part {
 /* Of files by split, a split each. Else `split: {train: 0.9, valid: 0.1}` of `total` units, or counts of
  * them, {train: 1000, valid: 100}; without it, all is train. 0 or -1. */
 int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_parts);
+bool gr_part_is_train(const gr_part *part); /* vocabularies are learnt from it */
+/* A diagnostic where a file had none of `what`: 0 or -1. */
+int gr_part_check(gr_data *d, const gr_part *part, int64_t count, const char *what);
 bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
 
 /* `path: FILE` or `path: {train: FILE, valid: FILE}`; example says what file: "a text file". Their
@@ -153,6 +156,11 @@ char *gr_text_prepare(gr_data *d, char *text, size_t *n);
 #define GR_TEXT_ATTRS                                                                                            \
     {"lower", GR_ATTR_BOOL, "false", 0, 0, NULL, "turn capital letters into small ones"},                        \
     {"keep", GR_ATTR_CHOICE, "all", 0, 0, "all|letters", "letters: what is not A-Z or a-z becomes one space a run"}
+#define GR_PUNCTUATION_ATTR                                                                                      \
+    {"space_punctuation", GR_ATTR_BOOL, "false", 0, 0, NULL, "a space before each , . ! and ?, and spaces in place of " \
+     "non-breaking ones"}
+#define GR_UNIT_ATTR(fallback) {"unit", GR_ATTR_CHOICE, fallback, 0, 0, "character|word", "what a token is"}
+bool gr_text_is_words(const gr_data *d); /* by the attribute `unit` */
 
 /* for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) */
 typedef struct gr_line {

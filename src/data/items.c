@@ -103,7 +103,7 @@ static int read_axes(gr_data *d, gr_items *x)
     const gr_attr *size = gr_data_find_attr(d, "batch_size");
     int r = 0;
     x->batch = size && size->present ? size->i : -1;
-    for (int k = 0; k < GR_ITEM_AXES; k++) x->fixed[k] = -1;
+    for (int k = 0; k < GR_ITEM_AXES; k++) x->fixed[k] = flag(d, "steps") ? flag(d, "steps") : -1;
     for (int i = 0; i < x->num_fields; i++) {
         const gr_item_field *f = &x->field[i];
         bool ragged = f->kind == GR_ITEM_RAGGED;

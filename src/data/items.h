@@ -68,6 +68,7 @@ struct gr_items {
     {"bucket", GR_ATTR_INT, "0", 0, 1e9, NULL, "batches of items of like lengths: sorts the items of so many batches"}, \
     {"pad_multiple", GR_ATTR_INT, "1", 1, 1e9, NULL, "a batch's length is the next multiple of this"},                  \
     {"max_length", GR_ATTR_INT, "~", 1, 1e9, NULL, "items that are longer are left out"},                               \
+    {"steps", GR_ATTR_INT, "~", 1, 1e9, NULL, "the time axes have so many steps: shorter items are padded, longer ones cut"}, \
     {"truncate", GR_ATTR_BOOL, "false", 0, 0, NULL, "items longer than max_length are cut instead"}
 
 /* Adds a field and gives it, of rank 0 (a scalar an item, or a step). */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const gr_specials[] = {"<unk>", "<pad>", "<bos>", "<eos>", NULL};
+
 typedef struct tally {
     const char *token;
     int64_t count; /* in what is learnt from */

@@ -32,6 +32,8 @@ void gr_sequences_number(gr_sequences *q, const int32_t *number);
 /* Of each sequence, plus `more`. */
 int32_t *gr_sequences_lengths(const gr_sequences *q, int more);
 
+extern const char *const gr_specials[]; /* all four */
+
 /* Attributes that say what a vocabulary holds. */
 #define GR_VOCAB_ATTRS                                                                                            \
     {"min_freq", GR_ATTR_INT, "1", 1, 1e15, NULL, "what comes less often becomes <unk>"},                        \

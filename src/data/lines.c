@@ -8,20 +8,18 @@
 #include "data/items.h"
 #include "data/lexicon.h"
 
-#include <string.h>
-
 static const gr_attr_spec lines_attrs[] = {
     GR_ITEM_ATTRS("true", "true"),
     GR_RAGGED_ATTRS,
-    {"unit", GR_ATTR_CHOICE, "character", 0, 0, "character|word", "what a token is"},
+    GR_UNIT_ATTR("character"),
     GR_TEXT_ATTRS,
+    GR_PUNCTUATION_ATTR,
     GR_VOCAB_ATTRS,
     {"vocab", GR_ATTR_INT, "~", 1, 1e9, NULL, "size of the vocabulary, where the text is not at hand"},
     {NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL},
 };
 static const char *const lines_keys[] = {"path", "split", NULL};
-static const char *const lines_numbering[] = {"unit", "lower", "keep", "min_freq", "max_vocab", "order", NULL};
-static const char *const lines_specials[] = {"<unk>", "<pad>", "<bos>", "<eos>", NULL};
+static const char *const lines_numbering[] = {"unit", "lower", "keep", "space_punctuation", "min_freq", "max_vocab", "order", NULL};
 
 static const char *const lines_vocabs[] = {"vocab", NULL};
 
@@ -29,8 +27,6 @@ typedef struct lines {
     gr_items items;
     gr_sequences text; /* <bos> w1 ... wn <eos> of each line */
 } lines;
-
-static bool is_words(const gr_data *d) { return gr_data_attr(d, "unit")->i != 0; }
 
 static int read_file(gr_data *d, gr_part *part, gr_lexicon *x)
 {
@@ -45,15 +41,13 @@ static int read_file(gr_data *d, gr_part *part, gr_lexicon *x)
         int64_t before = q->count;
         if (most->present && q->num - begin == most->i) break;
         gr_sequences_add(q, gr_lexicon_add(x, "<bos>", 5, false));
-        gr_sequences_text(q, x, line, l.length, is_words(d), !part->split || !strcmp(part->split, "train"));
+        gr_sequences_text(q, x, line, l.length, gr_text_is_words(d), gr_part_is_train(part));
         gr_sequences_add(q, gr_lexicon_add(x, "<eos>", 5, false));
         if (q->count == before + 2) q->count = before; /* an empty line */
         else gr_sequences_end(q);
     }
     part->end = q->num;
-    if (q->num > begin) return 0;
-    gr_diag_error(d->diag, part->at, "'%s' holds no lines of text", part->path);
-    return -1;
+    return gr_part_check(d, part, q->num - begin, "lines of text");
 }
 
 static const void *lines_get(gr_data *d, int64_t item, int field, void *scratch)
@@ -99,13 +93,13 @@ static int lines_open(gr_data *d, gr_error *e)
     int n = gr_data_paths(d, "path", "a text file", &parts);
     if (!n) return -1;
     if (gr_vocabs_known(d, lines_vocabs)) {
-        if (gr_vocab_add_known(d, "vocab", is_words(d), &v) < 0) return -1;
+        if (gr_vocab_add_known(d, "vocab", gr_text_is_words(d), &v) < 0) return -1;
         if (v) lines_fields(d, v);
         return 0;
     }
     for (int i = 0; i < n; i++)
         if (read_file(d, &parts[i], x) < 0) return -1;
-    v = gr_lexicon_vocab(d, "vocab", x, is_words(d), lines_specials, &number);
+    v = gr_lexicon_vocab(d, "vocab", x, gr_text_is_words(d), gr_specials, &number);
     if (!v) return -1;
     gr_sequences_number(&s->text, number);
     lines_fields(d, v);

@@ -62,7 +62,7 @@ static int read_text(gr_data *d, gr_part *part, gr_lexicon *x)
     char *text = gr_text_read(d, part->path, part->at, &n);
     if (!text) return -1;
     text = gr_text_prepare(d, text, &n);
-    gr_sequences_text(&t->text, x, text, n, is_words(d), !part->split || !strcmp(part->split, "train"));
+    gr_sequences_text(&t->text, x, text, n, is_words(d), gr_part_is_train(part));
     if (most >= 0 && t->text.count - begin > most) t->text.count = begin + most;
     part->end = t->text.count;
     return 0;

@@ -5,6 +5,15 @@
 
 bool gr_split_is_train(const gr_split *s) { return !strcmp(s->name, "train"); }
 
+bool gr_part_is_train(const gr_part *part) { return !part->split || !strcmp(part->split, "train"); }
+
+int gr_part_check(gr_data *d, const gr_part *part, int64_t count, const char *what)
+{
+    if (count > 0) return 0;
+    gr_diag_error(d->diag, part->at, "'%s' holds no %s", part->path, what);
+    return -1;
+}
+
 static void add_split(gr_data *d, const char *name, int64_t begin, int64_t end)
 {
     d->splits[d->num_splits++] = (gr_split){.name = name, .begin = begin, .end = end};

@@ -86,10 +86,37 @@ static char *lower(gr_data *d, const char *text, size_t *n)
     return out;
 }
 
+/* A space before , . ! ? where there is none; and for U+00A0 and U+202F, which are non-breaking ones. */
+static char *space_punctuation(gr_data *d, const char *text, size_t *n)
+{
+    char *out = gr_arena_alloc(d->arena, 2 * *n + 1);
+    size_t to = 0;
+    for (size_t i = 0; i < *n;) {
+        uint32_t c = 0;
+        int bytes = gr_utf8_decode(text + i, *n - i, &c);
+        bool mark = c == ',' || c == '.' || c == '!' || c == '?';
+        if (mark && to > 0 && out[to - 1] != ' ') out[to++] = ' ';
+        if (c == 0xa0 || c == 0x202f) out[to++] = ' ';
+        else memcpy(out + to, text + i, (size_t)bytes), to += (size_t)bytes;
+        i += (size_t)bytes;
+    }
+    *n = to;
+    return out;
+}
+
+static bool asks(const gr_data *d, const char *attr)
+{
+    const gr_attr *a = gr_data_find_attr(d, attr);
+    return a && a->i;
+}
+
+bool gr_text_is_words(const gr_data *d) { return asks(d, "unit"); }
+
 char *gr_text_prepare(gr_data *d, char *text, size_t *n)
 {
-    if (gr_data_attr(d, "keep")->i) *n = keep_letters(text, *n);
-    return gr_data_attr(d, "lower")->i ? lower(d, text, n) : text;
+    if (asks(d, "keep")) *n = keep_letters(text, *n);
+    if (asks(d, "space_punctuation")) text = space_punctuation(d, text, n);
+    return asks(d, "lower") ? lower(d, text, n) : text;
 }
 
 bool gr_line_next(gr_line *l)

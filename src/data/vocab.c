@@ -119,7 +119,8 @@ int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char 
                                                                  : "the data source has no vocabulary", field);
     if (gr_utf8_check(text, n) < n) return gr_set_error(e, GR_EINVAL, "the text is not UTF-8");
     char *copy = gr_arena_strdup(a, text);
-    if (d->desc->prepare) copy = gr_arena_strndup(a, d->desc->prepare((gr_data *)d, copy, &n), n);
+    if (d->desc->prepare) copy = d->desc->prepare((gr_data *)d, copy, &n);
+    copy = gr_arena_strndup(a, copy, n);
     int count = gr_vocab_encode(f.vocab, a, copy, &inner, e), size = 0;
     if (count < 0) return -1;
     *ids = GR_NEW_ARRAY(a, int32_t, count + 2);
