@@ -3,8 +3,11 @@
 
 #include <string.h>
 
-const gr_source_desc *const gr_sources[] = {&gr_source_inline, &gr_source_npy, &gr_source_char_text, &gr_source_word_text,
-                                          &gr_source_lines, &gr_source_labelled_text, &gr_source_text_pairs, NULL};
+#define X(name) &gr_source_##name,
+const gr_source_desc *const gr_sources[] = {
+#include "data/list.h"
+    NULL};
+#undef X
 
 /* ---- for sources ---- */
 

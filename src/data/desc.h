@@ -51,8 +51,9 @@ typedef struct gr_source_desc {
 
 typedef struct gr_items gr_items;
 
-extern const gr_source_desc gr_source_inline, gr_source_npy, gr_source_char_text, gr_source_word_text,
-                            gr_source_lines, gr_source_labelled_text, gr_source_text_pairs;
+#define X(name) extern const gr_source_desc gr_source_##name;
+#include "data/list.h"
+#undef X
 extern const gr_source_desc *const gr_sources[]; /* NULL-ended */
 
 struct gr_data {
@@ -124,6 +125,8 @@ int64_t gr_order_number(const gr_data *d, int64_t epoch, int64_t bound); /* in [
 void gr_order_shuffle(const gr_data *d, int64_t epoch, int64_t first, int64_t *item, int64_t n);
 /* The same order for every seed. */
 void gr_order_deal(int64_t *item, int64_t n);
+/* A number in [0, bound) of a made-up item, the same for every seed. */
+int64_t gr_order_draw(int64_t item, int64_t position, int64_t bound);
 
 /* vocab.c */
 gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);

@@ -3,7 +3,7 @@
 #include "kernel/kernel.h"
 
 typedef uint64_t order_key[2]; /* the second apart from that of weights and dropout */
-enum { OF_EPOCHS = 0x64617461, OF_SPLITS = 0x73706c74 };
+enum { OF_EPOCHS = 0x64617461, OF_SPLITS = 0x73706c74, OF_ITEMS = 0x6974656d };
 
 /* A number in [0, bound) from 48 bits. */
 static int64_t below(const order_key key, int64_t row, int64_t position, int64_t bound)
@@ -34,3 +34,8 @@ void gr_order_shuffle(const gr_data *d, int64_t epoch, int64_t first, int64_t *i
 }
 
 void gr_order_deal(int64_t *item, int64_t n) { shuffle((order_key){0, OF_SPLITS}, 0, 0, item, n); }
+
+int64_t gr_order_draw(int64_t item, int64_t position, int64_t bound)
+{
+    return below((order_key){0, OF_ITEMS}, item, position, bound);
+}
