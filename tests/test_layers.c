@@ -154,7 +154,7 @@ static bool run_case(layer_case *c, int threads)
     if (!c->exec) wrong(c, "does not compile:", e.message);
     if (c->exec) {
         fill_and_feed(c);
-        if (lr) gr_exec_set_lr(c->exec, strtod(lr, NULL));
+        if (lr) gr_exec_set_lr(c->exec, 0, strtod(lr, NULL));
         for (int i = 0; i < (steps ? atoi(steps) : 1); i++)
             if (gr_run_step(c->exec->run, (uint64_t)i) != 0) wrong(c, "does not run", "");
         compare_results(c, "out", "");

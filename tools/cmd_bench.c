@@ -82,7 +82,8 @@ static int bench_run(bench *b, double seconds, double *time, int64_t room, gr_er
 {
     enum { WARM_UP = 3 };
     double end = 0;
-    gr_exec_set_lr(b->exec, b->session->recipe->lr * 1e-3); /* the same step again must not diverge */
+    for (int i = 0; i < b->session->recipe->num_lrs; i++) /* the same step again must not diverge */
+        gr_exec_set_lr(b->exec, i, b->session->recipe->lrs[i].lr * 1e-3);
     for (int64_t i = -WARM_UP; i < room; i++) {
         double start = gr_seconds();
         int status = gr_exec_step(b->exec, i + WARM_UP, e);

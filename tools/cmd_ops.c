@@ -3,6 +3,7 @@
 #include "data/desc.h"
 #include "model/body.h"
 #include "graph/graph.h"
+#include "train/lr_schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,8 @@ static int list_ops(const gr_registry *r)
     free(all);
     printf("\ndata sources:\n");
     for (int i = 0; gr_sources[i]; i++) printf("%-22s %s\n", gr_sources[i]->name, gr_sources[i]->summary);
+    printf("\nschedules of learning rates:\n");
+    for (const gr_lr_schedule *s = gr_lr_schedules; s->name; s++) printf("%-22s %s\n", s->name, s->summary);
     return EXIT_DONE;
 }
 
@@ -66,6 +69,21 @@ static void print_source(const gr_source_desc *s)
     if (s->attrs && s->attrs->name) printf("\n\nattributes:");
     printf("\n");
     for (const gr_attr_spec *a = s->attrs; a && a->name; a++) print_attr(a);
+}
+
+static void print_schedule(const gr_lr_schedule *s)
+{
+    printf("%s - a schedule of learning rates. %s\n\n  %s\n\n", s->name, s->summary, s->formula);
+    if (s->watches) printf("It sees every validation or, without a split `valid`, the loss of every epoch.\n");
+    else printf("k counts the epochs before, or with `by: step` the updates before; both begin at 0.\n");
+    printf("\nattributes:\n  %-20s number, default %s\n  %-20s The rate%s%s%s.\n", "lr", s->lr ? s->lr : "the optimizer's", "",
+           s->lr_alias ? "; PyTorch's name for it, " : "", s->lr_alias ? s->lr_alias : "", s->lr_alias ? ", is taken too" : "");
+    if (!s->watches) printf("  %-20s epoch|step, default epoch\n", "by");
+    bool warmup = false;
+    for (const gr_attr_spec *a = s->attrs; a->name; warmup = warmup || strcmp(a->name, "warmup") == 0, a++) print_attr(a);
+    if (!warmup) printf("  %-20s integer, default 0\n  %-20s Update u, from 0, is made with (u + 1) / warmup of the rate until u + 1 = warmup.\n",
+                        "warmup", "");
+    printf("\nsee %s\n", s->reference);
 }
 
 static const gr_source_desc *find_source(const char *name)
@@ -79,8 +97,12 @@ static int show_op(const gr_registry *r, const char *name)
 {
     const gr_op *op = gr_registry_find(r, name);
     const gr_source_desc *source = find_source(name);
-    if (op) return print_op(op), EXIT_DONE;
-    if (source) return print_source(source), EXIT_DONE;
+    const gr_lr_schedule *schedule = gr_lr_schedule_find(name);
+    if (op) print_op(op);
+    if (source) print_source(source);
+    if (op && schedule) printf("\n"); /* Linear is a layer, too */
+    if (schedule) print_schedule(schedule);
+    if (op || source || schedule) return EXIT_DONE;
     const char *near = gr_nearest(name, gr_registry_names(r));
     fprintf(stderr, "graphrun: error: there is no op called '%s'%s%s%s\n", name, near ? "; did you mean '" : "; `graphrun "
             "ops` lists them", near ? near : "", near ? "'?" : "");

@@ -49,8 +49,10 @@ int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
             "step", gr_arena_printf(a, "%lld", (long long)t->step),
             "seed", gr_arena_printf(a, "%llu", (unsigned long long)t->session->options.seed),
             "meter", meter_text(a, t->meter),
+            "pace", gr_pace_text(a, &t->pace),
             "valid_due", t->valid_due ? "1" : "0",
-            t->watch ? "watch" : NULL, t->watch ? gr_watch_text(t->watch, a) : NULL, NULL};
+            "whole", t->whole ? meter_text(a, t->whole) : NULL,
+            "watch", t->watch ? gr_watch_text(t->watch, a) : NULL, NULL};
         const gr_extra extra = {pairs, best, num_best};
         status = gr_session_checkpoint(t->session, t->exec, t->options->checkpoint, &extra, e);
         gr_end_try(a, &frame);
@@ -77,6 +79,9 @@ int gr_trainer_read_position(gr_trainer *t, gr_error *e)
     if (seed && strtoull(seed, NULL, 10) != t->session->options.seed)
         return gr_set_error(e, GR_EINVAL, "%s was made with --seed %s; going on needs the same", t->options->resume, seed);
     if (meter) meter_from_text(t->session->arena, t->meter, meter);
+    const char *whole = gr_tensors_metadata(&t->session->loaded, "whole"), *pace = gr_tensors_metadata(&t->session->loaded, "pace");
+    if (whole && t->whole) meter_from_text(t->session->arena, t->whole, whole);
+    if (pace) gr_pace_from_text(&t->pace, pace);
     const char *due = gr_tensors_metadata(&t->session->loaded, "valid_due");
     t->valid_due = t->valid && due && *due == '1';
     return 0;

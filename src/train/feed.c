@@ -91,9 +91,9 @@ int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
     return 0;
 }
 
-void gr_exec_set_lr(gr_exec *x, double lr)
+void gr_exec_set_lr(gr_exec *x, int i, double lr)
 {
-    if (x->lr) put_element(x->lr, x->program->real, 0, lr);
+    if (x->lr[i]) put_element(x->lr[i], x->program->real, 0, lr);
 }
 
 int gr_exec_step(gr_exec *x, int64_t step, gr_error *e)

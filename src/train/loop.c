@@ -28,7 +28,7 @@ void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
     fprintf(t->options->out, "%s %lld  %s%s%s\n", within ? "step" : "epoch",
             (long long)(within ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
     fflush(t->options->out);
-    const gr_log_position at = {t->epoch, t->step, t->lr, t->result->seconds, t->result->tokens};
+    const gr_log_position at = {t->epoch, t->step, t->pace.lr[0], t->result->seconds, t->result->tokens};
     gr_log_report(t->log, t->session, t->meter, valid, &at);
     t->result->loss = gr_meter_loss(t->meter);
     gr_meter_clear(t->meter);
@@ -36,6 +36,10 @@ void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
 
 static int report_epoch(gr_trainer *t, gr_error *e)
 {
+    if (t->whole) {
+        gr_pace_see(&t->pace, t->whole);
+        gr_meter_clear(t->whole);
+    }
     if (gr_trainer_is_valid_epoch(t)) return gr_trainer_validate(t, e);
     if (!t->report && t->meter->batches) gr_trainer_report(t, NULL);
     return 0;
@@ -61,7 +65,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
         t->exec = gr_exec_for_batch(t->exec, field, e);
         if (!t->exec || gr_exec_feed_batch(t->exec, field, e)) return e->status;
     }
-    gr_exec_set_lr(t->exec, t->lr);
+    gr_pace_set(&t->pace, t->exec, t->epoch);
     double start = gr_seconds();
     int status = gr_exec_step(t->exec, t->step, e);
     if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
@@ -69,8 +73,10 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
     t->result->seconds += gr_seconds() - start;
     t->result->tokens += tokens_of(t->exec, field);
     gr_meter_add(t->meter, t->exec);
+    if (t->whole) gr_meter_add(t->whole, t->exec);
     t->step++;
     t->batch++;
+    t->pace.updates++;
     gr_progress_step(&t->progress, t->step, t->result->tokens);
     if (gr_trainer_is_valid_step(t)) {
         if (gr_trainer_validate(t, e)) return e->status;
@@ -158,8 +164,9 @@ static int prepare(gr_trainer *t, gr_error *e)
     if (try_paths(t->options, e)) return e->status;
     if (t->options->resume && gr_session_read_weights(s, t->options->resume, true, e)) return e->status;
     t->meter = gr_meter_create(s);
+    t->pace = gr_pace_start(s->arena, s->recipe);
     if (gr_trainer_prepare_watch(t, e)) return e->status;
-    t->lr = s->recipe->lr;
+    if (gr_pace_watches(&t->pace) && !t->valid) t->whole = gr_meter_create(s);
     if (t->options->resume && gr_trainer_read_position(t, e)) return e->status;
     t->exec = gr_session_compile(s, &want, e);
     if (!t->exec || gr_session_check_weights(s, t->exec, e)) return e->status;

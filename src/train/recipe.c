@@ -7,17 +7,9 @@
 
 /* ---- ops by role in the file ---- */
 
-/* Its first inputs are param, grad and lr, and every output is what an input becomes. */
-static bool is_optimiser(const gr_op *op)
-{
-    for (const gr_port *out = op->outputs; out && out->name; out++)
-        if (gr_op_input(op, out->name) < 0) return false;
-    return op->inputs && gr_op_input(op, "param") == 0 && gr_op_input(op, "grad") == 1 && gr_op_input(op, "lr") == 2;
-}
 static bool is_metric(const gr_op *op) { return (op->traits & GR_METRIC) != 0; }
 
-/* "bits_per_char" is BitsPerChar: names without case and underscores. */
-static bool same_name(const char *a, const char *b)
+bool gr_recipe_same_name(const char *a, const char *b)
 {
     for (;; a++, b++) {
         a += strspn(a, "_");
@@ -48,7 +40,7 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
     const char *list;
     const char *const *names = names_of_kind(m, kind, &list);
     for (int i = 0; names[i]; i++)
-        if (same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
+        if (gr_recipe_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
     const char *near = gr_nearest(name, names);
     if (near) gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s', did you mean '%s'?", what, name, near);
     else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'; there are: %s", what, name, list);
@@ -66,9 +58,8 @@ static const char *const *and_ports(gr_arena *a, const char *const *skip, const 
     return list;
 }
 
-/* `SGD` or `{op: SGD, ...}`; skip: keys that are not attributes. */
-static bool read_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
-                      gr_call_spec *out)
+bool gr_recipe_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
+                    gr_call_spec *out)
 {
     gr_doc *name = d->kind == GR_DOC_MAP ? gr_doc_get(d, "op") : d;
     d->used = true;
@@ -79,35 +70,15 @@ static bool read_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const
     const char *text = gr_model_text(m, name);
     out->at = d->at;
     if (!text || !(out->op = find_of_kind(m, name, text, kind, what))) return false;
-    gr_loc *at;
+    gr_loc *at = NULL;
     if (out->op->traits & GR_METRIC) skip = and_ports(gr_model_arena(m), skip, out->op);
     out->attr = d->kind == GR_DOC_MAP ? gr_model_attrs(m, d, out->op->attrs, out->op->name, skip, &at)
                                       : gr_attr_defaults(gr_model_arena(m), out->op);
+    out->attr_at = at;
     return out->attr != NULL;
 }
 
 /* ---- train ---- */
-
-/* `clip_grad_norm: 1` is the op ClipGradNorm with its only attribute given. */
-static void read_clip(gr_model *m, gr_doc *train, const char *key, gr_recipe *r)
-{
-    gr_doc *d = gr_doc_get(train, key);
-    if (!d) return;
-    double bound;
-    if (gr_model_float(m, d, &bound)) return;
-    if (!(bound > 0)) {
-        gr_diag_error(gr_model_diag(m), d->at, "%s must be above 0", key);
-        return;
-    }
-    gr_registry *reg = gr_model_registry(m);
-    for (int i = 0; i < gr_registry_count(reg); i++) {
-        const gr_op *op = gr_registry_at(reg, i);
-        if (!same_name(op->name, key)) continue;
-        gr_attr *attr = gr_attr_defaults(gr_model_arena(m), op);
-        attr[0] = (gr_attr){.present = true, .given = true, .f = bound};
-        r->clip[r->num_clips++] = (gr_call_spec){op, attr, d->at};
-    }
-}
 
 void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out)
 {
@@ -146,7 +117,7 @@ void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, co
         const char *near = gr_nearest(map->item[i]->key, keys);
         if (near && strcmp(near, key) == 0) return;
     }
-    gr_diag_error(gr_model_diag(m), map->key_at, "missing key '%s'%s", key, what);
+    gr_diag_error(gr_model_diag(m), map->key ? map->key_at : map->at, "missing key '%s'%s", key, what);
 }
 
 static void read_train(gr_model *m, gr_recipe *r)
@@ -159,16 +130,10 @@ static void read_train(gr_model *m, gr_recipe *r)
         return;
     }
     gr_model_check_keys(m, train, "train", train_keys);
-    gr_doc *loss = gr_doc_get(train, "minimize"), *opt = gr_doc_get(train, "optimizer");
+    gr_doc *loss = gr_doc_get(train, "minimize");
     if (!loss) gr_recipe_missing_key(m, train, train_keys, "minimize", ": the name of the loss");
     else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
-    if (!opt) gr_recipe_missing_key(m, train, train_keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
-    else if (read_call(m, opt, is_optimiser, "optimizer", NULL, &r->optimizer)) {
-        int lr = gr_op_attr(r->optimizer.op, "lr");
-        r->lr = lr < 0 ? 0 : r->optimizer.attr[lr].f;
-    }
-    read_clip(m, train, "clip_grad_value", r);
-    read_clip(m, train, "clip_grad_norm", r);
+    gr_recipe_read_optimizer(m, train, train_keys, r);
     gr_recipe_count(m, train, "epochs", &r->epochs);
     gr_recipe_count(m, train, "steps", &r->steps);
     read_carries(m, train, r);
@@ -292,7 +257,7 @@ static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
     static const char *const skip[] = {"in", "as", NULL};
     gr_metric_spec *x = &r->metrics[r->num_metrics];
     *x = (gr_metric_spec){0};
-    if (!read_call(m, d, is_metric, "metric", skip, &x->call)) return;
+    if (!gr_recipe_call(m, d, is_metric, "metric", skip, &x->call)) return;
     gr_arena *a = gr_model_arena(m);
     gr_doc *in = d->kind == GR_DOC_MAP ? gr_doc_get(d, "in") : NULL, *as = d->kind == GR_DOC_MAP ? gr_doc_get(d, "as") : NULL;
     x->in = GR_NEW_ARRAY(a, const char *, num_ports(x->call.op));
@@ -328,6 +293,7 @@ gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
     read_metrics(m, raw, r);
     gr_doc *train = gr_model_section(m, "train");
     if (train && train->kind == GR_DOC_MAP) gr_recipe_read_watch(m, train, r);
+    gr_recipe_check_watched(m, r);
     gr_recipe_read_generate(m, r);
     return r;
 }

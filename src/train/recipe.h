@@ -3,12 +3,34 @@
 #define GR_TRAIN_RECIPE_H
 
 #include "model/model.h"
+#include "train/lr_schedule.h"
 
 typedef struct gr_call_spec { /* an op with its attributes, as a section asks for it */
     const gr_op *op;
     const gr_attr *attr;
+    const gr_loc *attr_at;  /* by attribute; NULL: none is written */
     gr_loc at;
 } gr_call_spec;
+
+typedef struct gr_lr_spec { /* a learning rate */
+    const gr_lr_schedule *schedule; /* NULL: it is one number */
+    const gr_attr *attr;    /* of the schedule */
+    double lr;              /* what the schedule starts from */
+    bool by_step;           /* the schedule counts updates, not epochs */
+    int64_t warmup;         /* updates in which it rises in a line; 0: none */
+    gr_loc at;
+} gr_lr_spec;
+
+typedef struct gr_group_spec { /* parameters that are trained alike */
+    const char **params;    /* patterns; none: all that no group before it takes */
+    gr_loc *params_at;
+    int num_params;
+    bool frozen;            /* not trained at all */
+    const gr_attr *attr;    /* of the optimiser */
+    const gr_loc *attr_at;
+    int lr;                 /* in gr_recipe.lrs */
+    gr_loc at;
+} gr_group_spec;
 
 typedef struct gr_metric_spec {
     gr_call_spec call;
@@ -48,7 +70,8 @@ typedef struct gr_recipe {
     const char *minimize;   /* NULL: the file has no `train` section */
     gr_loc minimize_at;
     gr_call_spec optimizer; /* op NULL: none */
-    double lr;
+    gr_group_spec *groups; int num_groups; /* the last one has no patterns */
+    gr_lr_spec *lrs; int num_lrs; /* the first is the optimiser's own */
     gr_call_spec clip[2]; int num_clips;
     int64_t epochs, steps;  /* -1: not given */
     const char **carry; gr_loc *carry_at; int num_carries;

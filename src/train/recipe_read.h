@@ -12,6 +12,18 @@ void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out);
 /* Whether the file writes a node of that name, be it one that could not be built. */
 bool gr_recipe_is_written(gr_model *m, const char *node);
 
+/* Whether names are the same without case and underscores: "bits_per_char" is BitsPerChar. */
+bool gr_recipe_same_name(const char *a, const char *b);
+/* `SGD` or `{op: SGD, ...}`: an op of a kind with its attributes; skip: keys that are none. what: the
+ * kind in messages. false after a message. */
+bool gr_recipe_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
+                    gr_call_spec *out);
+
+/* recipe_optimizer.c: `optimizer`, with schedules and groups, and what is done to gradients before it.
+ * keys: of the section `train`. */
+void gr_recipe_read_optimizer(gr_model *m, gr_doc *train, const char *const *keys, gr_recipe *r);
+/* A schedule may watch a metric only if there is one; after the metrics are read. */
+void gr_recipe_check_watched(gr_model *m, const gr_recipe *r);
 /* recipe_generate.c: the section `generate`. */
 void gr_recipe_read_generate(gr_model *m, gr_recipe *r);
 /* recipe_watch.c: reads early_stopping, best, keep and valid_every; after the metrics. */

@@ -3,6 +3,7 @@
  *     open:     model -> data source (facts, axes) -> raw graph -> recipe -> diagnostics
  *     compile:  raw graph -> passes -> program -> schedule -> states in the store -> run */
 #include "train/session.h"
+#include "train/groups.h"
 #include "train/init.h"
 #include "train/loss.h"
 #include "train/metrics.h"
@@ -162,6 +163,7 @@ static int prepare(void *data, gr_graph *root)
     preparation *p = data;
     const gr_recipe *r = p->session->recipe;
     if (check_initialisers(p->session, root)) return -1;
+    if (gr_groups_check(r, root) || (p->want->update && gr_groups_freeze(r, root))) return -1;
     if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
@@ -283,8 +285,11 @@ static void find_feeds(gr_exec *x)
     x->field = GR_NEW_ARRAY(s->arena, int, s->num_inputs + 1);
     for (int i = 0; i < s->num_inputs; i++) x->field[i] = find_field(s, &s->inputs[i]);
     gr_type t;
-    x->lr = gr_run_feed(x->run, GR_LR_INPUT, &t);
-    gr_exec_set_lr(x, s->recipe->lr);
+    x->lr = GR_NEW_ARRAY(s->arena, void *, s->recipe->num_lrs + 1);
+    for (int i = 0; i < s->recipe->num_lrs; i++) {
+        x->lr[i] = gr_run_feed(x->run, gr_update_lr_input(s->arena, i), &t);
+        gr_exec_set_lr(x, i, s->recipe->lrs[i].lr);
+    }
 }
 
 static int build_exec(gr_session *s, gr_exec *x, gr_error *e)

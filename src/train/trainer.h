@@ -8,6 +8,7 @@
 
 #include "train/log.h"
 #include "train/loop.h"
+#include "train/pace.h"
 #include "train/progress.h"
 #include "train/watch.h"
 
@@ -18,6 +19,7 @@ typedef struct gr_trainer {
     gr_exec *exec;        /* for the batch last met */
     gr_meter *meter;      /* since the last report */
     gr_meter *valid;      /* of the split `valid`, NULL: there is none */
+    gr_meter *whole;      /* of the whole epoch, for a learning rate that watches it; NULL: none does */
     gr_watch *watch;      /* what is kept of validations; NULL: nothing */
     gr_progress progress;
     gr_log *log;
@@ -27,7 +29,7 @@ typedef struct gr_trainer {
     bool data_moved;       /* a validation took the data source away from the split train */
     int64_t epochs, steps; /* where to end; -1: no bound */
     int64_t report;        /* steps between reports; 0: at the end of each epoch */
-    double lr;
+    gr_pace pace;
 } gr_trainer;
 
 /* checkpoint.c */

@@ -4,6 +4,7 @@
  *     loss, grads -> AllFinite -> commit
  *
  * An optimiser's carries are found by its ports: an output that is also an input is one. */
+#include "train/groups.h"
 #include "train/update.h"
 
 #include <graphrun/optimiser.h>
@@ -13,7 +14,8 @@ typedef struct updater {
     const gr_recipe *recipe;
     gr_emitter *emitter;
     gr_graph *graph;
-    gr_value *lr, *step, *commit;
+    gr_value **lr; /* by rate of the recipe */
+    gr_value *step, *commit;
 } updater;
 
 /* ---- gradients ---- */
@@ -38,10 +40,18 @@ static gr_value *all_finite(updater *u, int n, gr_value **grads, gr_value *loss)
 
 /* ---- what all optimisers read ---- */
 
-static gr_value *learning_rate(updater *u)
+const char *gr_update_lr_input(gr_arena *a, int i) { return i ? gr_arena_printf(a, "train.lr_%d", i) : "train.lr"; }
+
+static bool learning_rates(updater *u)
 {
     const gr_op *input = gr_registry_role(u->graph->registry, GR_ROLE_INPUT);
-    return (gr_value *)gr_emit(gr_emitter_ctx(u->emitter), input->name, "lr", 0, NULL, "shape=[]");
+    u->lr = GR_NEW_ARRAY(u->graph->arena, gr_value *, u->recipe->num_lrs + 1);
+    for (int i = 0; i < u->recipe->num_lrs; i++) {
+        const char *name = gr_update_lr_input(u->graph->arena, i) + strlen("train.");
+        u->lr[i] = (gr_value *)gr_emit(gr_emitter_ctx(u->emitter), input->name, name, 0, NULL, "shape=[]");
+        if (!u->lr[i]) return false;
+    }
+    return true;
 }
 
 /* Counts committed updates; this one's number. */
@@ -66,30 +76,38 @@ static const gr_moment *unusual_moment(const gr_op *op, const char *port)
     return NULL;
 }
 
-static gr_value *moment(updater *u, const char *param, const char *port, const gr_type *t)
+/* A parameter that is to be updated. States are found by value, because one that an optimiser
+ * does not need is dropped. */
+typedef struct target {
+    const char *name;
+    gr_value *value, *grad;
+    const gr_group_spec *group;
+} target;
+
+static gr_value *moment(updater *u, const target *t, const char *port)
 {
-    const gr_call_spec *opt = &u->recipe->optimizer;
-    const gr_moment *unusual = unusual_moment(opt->op, port);
-    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, param), *init = "Zeros";
-    gr_type scalar = {.dtype = t->dtype};
+    const gr_op *op = u->recipe->optimizer.op;
+    const gr_moment *unusual = unusual_moment(op, port);
+    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, t->name), *init = "Zeros";
+    gr_type type = t->value->type;
     if (unusual) {
-        double first = unusual->attr ? opt->attr[gr_op_attr(opt->op, unusual->attr)].f : unusual->first;
+        double first = unusual->attr ? t->group->attr[gr_op_attr(op, unusual->attr)].f : unusual->first;
         init = gr_arena_printf(u->graph->arena, "Constant value=%.17g", first);
-        if (unusual->scalar) t = &scalar;
+        if (unusual->scalar) type = (gr_type){.dtype = type.dtype};
     }
-    gr_state *s = gr_graph_add_state(u->graph, name, t, init);
+    gr_state *s = gr_graph_add_state(u->graph, name, &type, init);
     s->trainable = s->weight = false;
     return s->value;
 }
 
-/* Input port p of the optimiser for a parameter of that name. */
-static gr_value *optimiser_input(updater *u, const gr_port *p, const char *param, gr_value *value, gr_value *grad)
+/* Input port p of the optimiser. */
+static gr_value *optimiser_input(updater *u, const gr_port *p, const target *t)
 {
-    if (strcmp(p->name, "param") == 0) return value;
-    if (strcmp(p->name, "grad") == 0) return grad;
-    if (strcmp(p->name, "lr") == 0) return u->lr;
+    if (strcmp(p->name, "param") == 0) return t->value;
+    if (strcmp(p->name, "grad") == 0) return t->grad;
+    if (strcmp(p->name, "lr") == 0) return u->lr[t->group->lr];
     if (strcmp(p->name, "step") == 0) return u->step;
-    return gr_op_output(u->recipe->optimizer.op, p->name) >= 0 ? moment(u, param, p->name, &value->type) : NULL;
+    return gr_op_output(u->recipe->optimizer.op, p->name) >= 0 ? moment(u, t, p->name) : NULL;
 }
 
 static void drop_state(gr_graph *g, const gr_value *value)
@@ -110,23 +128,24 @@ static void set_next(gr_graph *g, const gr_value *value, gr_value *next)
 
 #define MAX_PORTS 16
 
-static int update_parameter(updater *u, const char *param, gr_value *value, gr_value *grad)
+static int update_parameter(updater *u, const target *t)
 {
-    const gr_call_spec *opt = &u->recipe->optimizer;
+    const gr_op *op = u->recipe->optimizer.op;
     gr_value *in[MAX_PORTS], *out[MAX_PORTS];
     const char *names[MAX_PORTS];
-    int port[MAX_PORTS + 1], n = gr_op_num_inputs(opt->op);
+    int port[MAX_PORTS + 1], n = gr_op_num_inputs(op);
     if (n > MAX_PORTS) return -1;
     for (int p = 0; p < n; p++) {
-        in[p] = optimiser_input(u, &opt->op->inputs[p], param, value, grad);
+        in[p] = optimiser_input(u, &op->inputs[p], t);
         port[p] = p;
     }
     port[n] = n;
-    gr_apply apply = {.op = opt->op, .name = param, .at = opt->at, .num_in = n, .in = in, .port = port, .attr = opt->attr};
+    gr_apply apply = {.op = op, .name = t->name, .at = t->group->at, .num_in = n, .in = in, .port = port,
+                      .attr = t->group->attr, .attr_at = t->group->attr_at};
     int outputs = gr_apply_op(u->emitter, &apply, out, names, MAX_PORTS);
     if (outputs < 0) return -1;
     for (int i = 0; i < outputs; i++) {
-        gr_value *carry = in[gr_op_input(opt->op, names[i])];
+        gr_value *carry = in[gr_op_input(op, names[i])];
         if (out[i] == carry) drop_state(u->graph, carry); /* the attributes do not need it */
         else set_next(u->graph, carry, out[i]);
     }
@@ -147,12 +166,14 @@ static void gate_states(updater *u)
     }
 }
 
-static int update_all(updater *u, int n, const char **names, gr_value **values, gr_value **grads)
+static int update_all(updater *u, int n, target *targets, gr_value **grads)
 {
     for (int i = 0; i < u->recipe->num_clips; i++)
         if (clip_gradients(u, &u->recipe->clip[i], n, grads)) return -1;
-    for (int i = 0; i < n; i++)
-        if (update_parameter(u, names[i], values[i], grads[i])) return -1;
+    for (int i = 0; i < n; i++) {
+        targets[i].grad = grads[i];
+        if (update_parameter(u, &targets[i])) return -1;
+    }
     gate_states(u);
     u->graph->commit = u->commit;
     return 0;
@@ -162,19 +183,17 @@ int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value
 {
     gr_graph *g = gr_emitter_graph(e);
     updater u = {.recipe = data, .emitter = e, .graph = g};
-    /* States are found by value from here on: one that an optimiser does not need is dropped. */
-    const char **names = GR_NEW_ARRAY(g->arena, const char *, n + 1);
-    gr_value **values = GR_NEW_ARRAY(g->arena, gr_value *, n + 1), **reached = GR_NEW_ARRAY(g->arena, gr_value *, n + 1);
+    target *targets = GR_NEW_ARRAY(g->arena, target, n + 1);
+    gr_value **reached = GR_NEW_ARRAY(g->arena, gr_value *, n + 1);
     int count = 0;
     for (int i = 0; i < n; i++) {
         if (!grads[i]) continue;
-        names[count] = params[i]->name;
-        values[count] = params[i]->value;
+        const gr_group_spec *group = &u.recipe->groups[gr_group_of(u.recipe, params[i])];
+        targets[count] = (target){.name = params[i]->name, .value = params[i]->value, .group = group};
         reached[count++] = grads[i];
     }
     gr_emitter_at(e, "train", u.recipe->optimizer.at);
     u.commit = all_finite(&u, count, reached, loss);
-    u.lr = learning_rate(&u);
     u.step = count_step(&u);
-    return u.commit && u.lr && u.step ? update_all(&u, count, names, values, reached) : -1;
+    return learning_rates(&u) && u.commit && u.step ? update_all(&u, count, targets, reached) : -1;
 }

@@ -5,8 +5,10 @@
 #include "pass/pass.h"
 #include "train/recipe.h"
 
-#define GR_LR_INPUT "train.lr"
 #define GR_STEP_STATE "train.step"
+
+/* Name of the Input that rate i of the recipe is fed to. */
+const char *gr_update_lr_input(gr_arena *a, int i);
 
 /* Clips, gives each parameter its optimiser, and lets every state take its `next` only if
  * the loss and all gradients are finite. data: the gr_recipe. */

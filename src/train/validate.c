@@ -28,7 +28,7 @@ bool gr_trainer_is_valid_step(const gr_trainer *t)
 
 bool gr_trainer_is_valid_epoch(const gr_trainer *t)
 {
-    return t->valid && !t->session->recipe->valid_every && (!t->report || t->watch);
+    return t->valid && !t->session->recipe->valid_every && (!t->report || t->watch || gr_pace_watches(&t->pace));
 }
 
 int gr_trainer_validate(gr_trainer *t, gr_error *e)
@@ -40,6 +40,7 @@ int gr_trainer_validate(gr_trainer *t, gr_error *e)
     t->valid_due = false;
     t->valid_step = t->step;
     if (t->watch) gr_watch_see(t->watch, t->exec, t->valid, t->epoch, t->step);
+    gr_pace_see(&t->pace, t->valid);
     gr_trainer_report(t, t->valid);
     return 0;
 }
