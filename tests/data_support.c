@@ -55,3 +55,47 @@ const char *vocab_text(bench *b, const char *field)
     for (int i = 0; i < n; i++) text = gr_arena_printf(b->arena, "%s%s|", text, v[i]);
     return text;
 }
+
+bool have(const char *path)
+{
+    if (access(path, R_OK) == 0) return true;
+    fprintf(stderr, "\n  skipped: %s is not there\n", path);
+    return false;
+}
+
+bench open_on(const char *text, const char *rest_of_model)
+{
+    const char *path = write_file("items.txt", text, strlen(text));
+    char yaml[2048];
+    snprintf(yaml, sizeof yaml, rest_of_model, path);
+    bench b = open_data(yaml);
+    unlink(path);
+    if (!b.data) gr_diag_print(b.diag, stderr);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    return b;
+}
+
+const gr_tensor *first_batch(bench *b, const char *split)
+{
+    const gr_tensor *t = NULL;
+    CU_ASSERT_EQUAL(gr_data_begin(b->data, split, 0, 0, &b->error), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_data_next(b->data, &t, &b->error), 1);
+    return t;
+}
+
+void holds(const gr_tensor *t, int n, const int32_t *want)
+{
+    int64_t count = 1;
+    for (int k = 0; k < t->rank; k++) count *= t->dim[k];
+    CU_ASSERT_EQUAL_FATAL(count, n);
+    for (int i = 0; i < n; i++) CU_ASSERT_EQUAL(((const int32_t *)t->data)[i], want[i]);
+}
+
+void holds_floats(const gr_tensor *t, int n, const double *want)
+{
+    int64_t count = 1;
+    for (int k = 0; k < t->rank; k++) count *= t->dim[k];
+    CU_ASSERT_EQUAL_FATAL(count, n);
+    CU_ASSERT_EQUAL_FATAL(t->dtype, GR_FLOAT32);
+    for (int i = 0; i < n; i++) CU_ASSERT_DOUBLE_EQUAL(((const float *)t->data)[i], want[i], 1e-6);
+}

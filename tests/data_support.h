@@ -21,4 +21,16 @@ void done(bench *b);
 void complains(const char *yaml, const char *words);
 /* The items of a vocabulary, each before a bar; "" if there is none. */
 const char *vocab_text(bench *b, const char *field);
+
+#define SHARED GR_SOURCE_DIR "/../shared/data/"
+/* Whether a file is there; says that a test is skipped if not. */
+bool have(const char *path);
+/* A file of this text, and a model whose `data` names it in place of the %s. */
+bench open_on(const char *text, const char *rest_of_model);
+const gr_tensor *first_batch(bench *b, const char *split);
+/* int32 elements in memory's order. */
+void holds(const gr_tensor *t, int n, const int32_t *want);
+#define HOLDS(t, ...) holds(t, sizeof((int32_t[]){__VA_ARGS__}) / 4, (int32_t[]){__VA_ARGS__})
+void holds_floats(const gr_tensor *t, int n, const double *want); /* to 1e-6 */
+#define HOLDS_FLOATS(t, ...) holds_floats(t, sizeof((double[]){__VA_ARGS__}) / 8, (double[]){__VA_ARGS__})
 #endif

@@ -8,14 +8,11 @@
 
 enum { SOURCE, SHIFTED, TARGETS, SOURCE_LENGTHS, TARGET_LENGTHS };
 
-static const gr_tensor *first_batch(bench *b, const char *yaml)
+static const gr_tensor *open_batch(bench *b, const char *yaml)
 {
-    const gr_tensor *t;
     *b = open_data(yaml);
     CU_ASSERT_PTR_NOT_NULL_FATAL(b->data);
-    CU_ASSERT_EQUAL_FATAL(gr_data_begin(b->data, "train", 0, 0, &b->error), 0);
-    CU_ASSERT_EQUAL_FATAL(gr_data_next(b->data, &t, &b->error), 1);
-    return t;
+    return first_batch(b, "train");
 }
 
 /* Element [step, row] of a field [time, batch]. */
@@ -31,7 +28,7 @@ static void sequences(const char *task, bool reverse)
     char yaml[256];
     bench b;
     snprintf(yaml, sizeof yaml, "graphrun: 1\ndata: {op: Task, task: %s, items: 200, length: 7, min_length: 2, batch_size: 50}\n", task);
-    const gr_tensor *t = first_batch(&b, yaml);
+    const gr_tensor *t = open_batch(&b, yaml);
     bool varies = false;
     for (int64_t r = 0; r < 50; r++) {
         int32_t n = length(&t[SOURCE_LENGTHS], r);
@@ -79,7 +76,7 @@ static void adds(const char *reversed, bool question, bool sum)
     bench b;
     snprintf(yaml, sizeof yaml, "graphrun: 1\ndata: {op: Task, task: addition, items: 900, length: 2, batch_size: 900, shuffle: false, "
              "reversed: %s}\n", reversed);
-    const gr_tensor *t = first_batch(&b, yaml);
+    const gr_tensor *t = open_batch(&b, yaml);
     char *seen = calloc(1, 10000);
     CU_ASSERT_EQUAL(t[SOURCE].dim[0], 5);
     CU_ASSERT_EQUAL(t[TARGETS].dim[0], 3);
@@ -109,7 +106,7 @@ static void additions_add_up(void)
 static void first_symbols_are_recalled(void)
 {
     bench b;
-    const gr_tensor *t = first_batch(&b, "graphrun: 1\ndata: {op: Task, task: recall, items: 40, delay: 6, symbols: 3, batch_size: 40}\n");
+    const gr_tensor *t = open_batch(&b, "graphrun: 1\ndata: {op: Task, task: recall, items: 40, delay: 6, symbols: 3, batch_size: 40}\n");
     CU_ASSERT_EQUAL(t[0].dim[0], 8);
     for (int64_t r = 0; r < 40; r++) {
         CU_ASSERT_EQUAL(at(&t[0], 0, r), length(&t[1], r));
@@ -123,7 +120,7 @@ static void first_symbols_are_recalled(void)
 static void parities_are_right(void)
 {
     bench b;
-    const gr_tensor *t = first_batch(&b, "graphrun: 1\ndata: {op: Task, task: parity, items: 40, length: 9, min_length: 3, batch_size: 40}\n");
+    const gr_tensor *t = open_batch(&b, "graphrun: 1\ndata: {op: Task, task: parity, items: 40, length: 9, min_length: 3, batch_size: 40}\n");
     for (int64_t r = 0; r < 40; r++) {
         int32_t sum = 0;
         for (int32_t i = 0; i < length(&t[3], r); i++) {

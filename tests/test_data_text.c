@@ -7,46 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHARED GR_SOURCE_DIR "/../shared/data/"
-
-static bool have(const char *path)
-{
-    if (access(path, R_OK) == 0) return true;
-    fprintf(stderr, "\n  skipped: %s is not there\n", path);
-    return false;
-}
-
-/* A file of this text, and a model whose `data` names it in place of the %s. */
-static bench open_on(const char *text, const char *rest_of_model)
-{
-    const char *path = write_file("items.txt", text, strlen(text));
-    char yaml[2048];
-    snprintf(yaml, sizeof yaml, rest_of_model, path);
-    bench b = open_data(yaml);
-    unlink(path);
-    if (!b.data) gr_diag_print(b.diag, stderr);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
-    return b;
-}
-
-static const gr_tensor *first_batch(bench *b, const char *split)
-{
-    const gr_tensor *t = NULL;
-    CU_ASSERT_EQUAL(gr_data_begin(b->data, split, 0, 0, &b->error), 0);
-    CU_ASSERT_EQUAL_FATAL(gr_data_next(b->data, &t, &b->error), 1);
-    return t;
-}
-
-/* int32 elements in memory's order. */
-static void holds(const gr_tensor *t, int n, const int32_t *want)
-{
-    int64_t count = 1;
-    for (int k = 0; k < t->rank; k++) count *= t->dim[k];
-    CU_ASSERT_EQUAL_FATAL(count, n);
-    for (int i = 0; i < n; i++) CU_ASSERT_EQUAL(((const int32_t *)t->data)[i], want[i]);
-}
-#define HOLDS(t, ...) holds(t, sizeof((int32_t[]){__VA_ARGS__}) / 4, (int32_t[]){__VA_ARGS__})
-
 #define LINES "graphrun: 1\nvars: {batch: 3}\ndata: {op: Lines, path: %s, shuffle: false, order: character"
 
 static void lines(void)

@@ -203,7 +203,7 @@ static void conll_sentences(void)
     CU_ASSERT_EQUAL(gr_conll_parse(a, "f", text, strlen(text), GR_CONLL_AUTO, NULL, NULL, &t, &e), 0);
     CU_ASSERT_TRUE(t.count == 2 && t.sentences[0].length == 2 && t.sentences[1].first == 2 && t.sentences[1].length == 1);
     CU_ASSERT_TRUE(!strcmp(t.word[0], "de") && !strcmp(t.tag[1], "DET") && !strcmp(t.word[2], "a b"));
-    CU_ASSERT_TRUE(t.sentences[0].line == 3 && t.sentences[1].line == 8);
+    CU_ASSERT_TRUE(t.line[0] == 3 && t.line[1] == 4 && t.line[2] == 8);
     text = gr_arena_strdup(a, u_text);
     CU_ASSERT_EQUAL(gr_conll_parse(a, "f", text, strlen(text), GR_CONLL_AUTO, "lemma", "-3", &t, &e), 0);
     CU_ASSERT_TRUE(!strcmp(t.word[2], "a") && !strcmp(t.tag[2], "root"));

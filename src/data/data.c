@@ -162,7 +162,7 @@ static int open_source(gr_data *d, gr_error *e)
     if (opened < 0) return -1;
     if (gr_diag_count(d->diag) > before) return -1;
     if (!d->options.facts_only) make_slots(d);
-    if (d->num_vocabs) d->metadata = gr_data_to_json(d);
+    if (d->num_vocabs || d->num_numbers) d->metadata = gr_data_to_json(d);
     return 0;
 }
 

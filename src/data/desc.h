@@ -35,6 +35,13 @@ typedef struct gr_text_field {
     bool begins, ends; /* its items start with <bos>, end with <eos> */
 } gr_text_field;
 
+/* What a source learnt besides: counts, means. */
+typedef struct gr_numbers {
+    const char *name;
+    int count;
+    const double *value;
+} gr_numbers;
+
 typedef struct gr_source_desc {
     const char *name, *summary;
     const gr_attr_spec *attrs;  /* ends with name NULL */
@@ -72,6 +79,7 @@ struct gr_data {
     gr_split *splits; int num_splits;
     gr_vocab **vocabs; int num_vocabs, cap_vocabs;
     gr_text_field *texts; int num_texts, cap_texts; /* none: any field is of the first vocabulary */
+    gr_numbers *numbers; int num_numbers, cap_numbers;
     const char *metadata;
     /* the epoch in hand */
     const gr_split *split;
@@ -112,6 +120,8 @@ int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_
 bool gr_part_is_train(const gr_part *part); /* vocabularies are learnt from it */
 /* A diagnostic where a file had none of `what`: 0 or -1. */
 int gr_part_check(gr_data *d, const gr_part *part, int64_t count, const char *what);
+/* A split each, whatever `split` says. */
+int gr_data_part_splits(gr_data *d, const gr_part *part, int num_parts);
 bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
 
 /* `path: FILE` or `path: {train: FILE, valid: FILE}`; example says what file: "a text file". Their
@@ -144,7 +154,9 @@ void gr_data_tell(gr_data *d, const char *name, int64_t value);
 
 /* The vocabulary of that name in the weights that are loaded; NULL if there is none. */
 gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name);
-/* The vocabularies and the source's attributes. */
+/* The numbers of that name, likewise. */
+const double *gr_numbers_of_weights(const gr_data *d, const char *name, int *count);
+/* The vocabularies, the numbers and the source's attributes. */
 const char *gr_data_to_json(const gr_data *d);
 /* Whether the settings in desc->numbering are those of the weights. 0, or -1 after diagnostics. */
 int gr_data_compare_settings(const gr_data *d);

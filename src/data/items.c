@@ -52,7 +52,7 @@ static int cut_splits(gr_data *d, gr_items *x)
     }
     if (!x->num_parts) keep_items(d, x, 0, x->count - x->gap);
     if (!by_files && flag(d, "random_split")) gr_order_deal(x->kept, x->num_kept);
-    return gr_data_read_splits(d, x->num_kept, part, x->num_parts);
+    return x->cut ? gr_data_part_splits(d, part, x->num_parts) : gr_data_read_splits(d, x->num_kept, part, x->num_parts);
 }
 
 static int check_splits(gr_data *d, const gr_items *x)
@@ -72,6 +72,13 @@ static int check_splits(gr_data *d, const gr_items *x)
 /* ---- axes ---- */
 
 static int rank_of(const gr_item_field *f) { return f->rank + (f->kind == GR_ITEM_RAGGED) + 1; }
+
+void gr_items_squeeze(gr_data *d, gr_item_field *f)
+{
+    int rank = rank_of(f);
+    if (!f->rank || f->dim[f->rank - 1] != 1 || gr_data_input_shape(d, f->name, rank)) return;
+    if (gr_data_input_shape(d, f->name, rank - 1)) f->rank--;
+}
 
 /* What the batch axis is called: as the only axis of an Input is. */
 static const char *batch_name(gr_data *d, const gr_items *x)

@@ -39,6 +39,7 @@ struct gr_items {
     gr_part *parts; int num_parts; /* of gr_data_paths, with `end` set; none: `split` cuts */
     gr_item_field field[GR_MAX_FIELDS]; int num_fields;
     int32_t *length[GR_ITEM_AXES]; int num_axes; /* by item; shortened where items are cut */
+    bool cut;    /* the parts are splits already, for the source has cut them */
     int64_t gap; /* the last so many of each part are no items */
     /* The values of an item in a field that holds no lengths: dense and of the field's dtype,
      * length x dims of them (at least so many as `length` says after cutting). In the source's
@@ -73,6 +74,8 @@ struct gr_items {
 
 /* Adds a field and gives it, of rank 0 (a scalar an item, or a step). */
 gr_item_field *gr_items_field(gr_items *x, const char *name, gr_item_kind kind, int axis, gr_dtype dtype);
+/* Drops the field's last axis if its length is 1 and the Input that it feeds has an axis less. */
+void gr_items_squeeze(gr_data *d, gr_item_field *f);
 /* Cuts items into splits and batches, adds the fields; d->items is x. 0, or -1 after a diagnostic. */
 int gr_items_open(gr_data *d, gr_items *x);
 void gr_items_begin(gr_data *d, const gr_split *s, int64_t epoch);

@@ -1,6 +1,7 @@
 /* metadata.c - vocabularies and settings of a source as JSON in a weights file, and back.
  *
- *     {"source": "Lines", "settings": {"unit": "word", ...}, "vocab": ["<unk>", ...], ...} */
+ *     {"source": "Lines", "settings": {"unit": "word", ...}, "vocab": ["<unk>", ...], ...,
+ *      "numbers": {"features_mean": [0.5, ...], ...}} */
 #include "data/desc.h"
 
 #include <jansson.h>
@@ -30,6 +31,17 @@ gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name)
     return gr_vocab_create(d->arena, (int)n, item);
 }
 
+const double *gr_numbers_of_weights(const gr_data *d, const char *name, int *count)
+{
+    json_t *list = json_object_get(json_object_get(of_weights(d), "numbers"), name);
+    size_t n = json_array_size(list);
+    if (!n || n > INT32_MAX) return NULL;
+    double *x = GR_NEW_ARRAY(d->arena, double, n);
+    for (size_t i = 0; i < n; i++) x[i] = json_number_value(json_array_get(list, i));
+    *count = (int)n;
+    return x;
+}
+
 const char *gr_data_to_json(const gr_data *d)
 {
     gr_arena *a = d->arena;
@@ -46,6 +58,13 @@ const char *gr_data_to_json(const gr_data *d)
         for (int i = 0; i < v->count; i++) json_array_append_new(list, json_string(v->item[i]));
         json_object_set_new(root, v->name, list);
     }
+    json_t *numbers = json_object();
+    for (int k = 0; k < d->num_numbers; k++) {
+        json_t *list = json_array();
+        for (int i = 0; i < d->numbers[k].count; i++) json_array_append_new(list, json_real(d->numbers[k].value[i]));
+        json_object_set_new(numbers, d->numbers[k].name, list);
+    }
+    json_object_set_new(root, "numbers", numbers);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (!text) return NULL;

@@ -40,20 +40,21 @@ static int64_t units_of(gr_data *d, gr_doc *entry, int64_t total, double *sum, i
     return -1;
 }
 
-/* A file each. */
-static int part_splits(gr_data *d, const gr_part *part, int n, const gr_doc *split)
+int gr_data_part_splits(gr_data *d, const gr_part *part, int n)
 {
     d->splits = GR_NEW_ARRAY(d->arena, gr_split, n);
     for (int i = 0; i < n; i++) add_split(d, part[i].split, i ? part[i - 1].end : 0, part[i].end);
-    if (!split) return 0;
-    gr_diag_error(d->diag, split->at, "each split has its file already; leave 'split' out");
-    return -1;
+    return 0;
 }
 
 int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_parts)
 {
     gr_doc *map = gr_doc_get(d->section, "split");
-    if (num_parts && part[0].split) return part_splits(d, part, num_parts, map);
+    if (num_parts && part[0].split && !map) return gr_data_part_splits(d, part, num_parts);
+    if (num_parts && part[0].split) {
+        gr_diag_error(d->diag, map->at, "each split has its file already; leave 'split' out");
+        return -1;
+    }
     double sum = 0;
     int counts = -1;
     d->splits = GR_NEW_ARRAY(d->arena, gr_split, map && map->kind == GR_DOC_MAP ? map->count + 1 : 1);

@@ -124,10 +124,11 @@ static int take_word(reader *r, char *text)
         if (!*column[r->column[k]]) return wrong(r, "column %d is empty", r->column[k]);
     if (!r->inside) {
         int count = (int)r->t->count;
-        *GR_PUSH(r->arena, r->t->sentences, count, r->cap) = (gr_conll_sentence){r->words, 0, r->line};
+        *GR_PUSH(r->arena, r->t->sentences, count, r->cap) = (gr_conll_sentence){r->words, 0};
         r->t->count = count;
         r->inside = true;
     }
+    r->t->line[r->words] = r->line;
     r->t->word[r->words] = column[r->column[0]];
     r->t->tag[r->words++] = column[r->column[1]];
     r->t->sentences[r->t->count - 1].length++;
@@ -157,6 +158,7 @@ int gr_conll_parse(gr_arena *a, const char *name, char *text, size_t length, gr_
     r.u = format == GR_CONLL_U || (format == GR_CONLL_AUTO && looks_like_u(text));
     out->word = GR_NEW_ARRAY(a, const char *, lines);
     out->tag = GR_NEW_ARRAY(a, const char *, lines);
+    out->line = GR_NEW_ARRAY(a, int64_t, lines);
     for (char *next = text; next; r.line++) {
         char *line = next, *newline = strchr(line, '\n');
         if (newline) *newline = 0;

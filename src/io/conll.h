@@ -21,13 +21,13 @@ typedef enum gr_conll_format {
 typedef struct gr_conll_sentence {
     int64_t first; /* of word and tag */
     int64_t length;
-    int64_t line;  /* of its first word, from 1 */
 } gr_conll_sentence;
 
 typedef struct gr_conll {
     int64_t count;
     gr_conll_sentence *sentences;
     const char **word, **tag; /* of all sentences, one after another */
+    int64_t *line;            /* of each word, from 1 */
 } gr_conll;
 
 /* text[0..length), with a 0 behind it, is cut into the words. word, tag: a column's name (CoNLL-U) or

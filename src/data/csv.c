@@ -1,0 +1,198 @@
+/* csv.c - Csv: the rows of a table, each an item.
+ *
+ *     features   float32 [batch, features]   the chosen columns
+ *     targets    float32 [batch, columns]    numbers to predict (an Input of one axis: [batch])
+ *     labels     int32 [batch]               the class, a word or a number */
+#include "data/facts.h"
+#include "data/items.h"
+#include "data/lexicon.h"
+#include "data/scale.h"
+#include "data/table.h"
+
+#include <string.h>
+
+static const gr_attr_spec csv_attrs[] = {
+    GR_ITEM_ATTRS("true", "false"),
+    GR_TABLE_ATTRS,
+    GR_SCALE_ATTRS,
+    {"features", GR_ATTR_INT, "~", 1, 1e9, NULL, "how many columns are features, where no file is at hand"},
+    {"classes", GR_ATTR_INT, "~", 1, 1e9, NULL, "how many classes `label` has, where no file is at hand"},
+    {NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL},
+};
+static const char *const csv_keys[] = {"path", "split", "columns", "target", "label", NULL};
+static const char *const csv_numbering[] = {"standardize", "missing", NULL};
+
+enum { FEATURES, TARGETS, LABELS, KINDS };
+
+typedef struct csv_source {
+    gr_items items;
+    gr_table *tables;
+    int *column[KINDS]; int columns[KINDS];
+    double *raw;         /* features as the file has them: [items][features] */
+    float *value[2];     /* FEATURES, TARGETS: [items][columns] */
+    int32_t *label;      /* [items] */
+    int kind[KINDS];     /* of each field */
+} csv_source;
+
+/* ---- columns ---- */
+
+static bool taken(const csv_source *s, int column)
+{
+    for (int k = TARGETS; k < KINDS; k++)
+        for (int i = 0; i < s->columns[k]; i++)
+            if (s->column[k][i] == column) return true;
+    return false;
+}
+
+static int choose_columns(gr_data *d, csv_source *s)
+{
+    static const char *const keys[KINDS] = {"columns", "target", "label"};
+    for (int k = 0; k < KINDS; k++) {
+        gr_doc *doc = gr_doc_get(d->section, keys[k]);
+        if (doc && (s->columns[k] = gr_table_columns(d, &s->tables[0], doc, &s->column[k])) < 0) return -1;
+        if (k != LABELS || s->columns[k] <= 1) continue;
+        gr_diag_error(d->diag, doc->at, "'label' is one column; this names %d", s->columns[k]);
+        return -1;
+    }
+    if (s->columns[FEATURES]) return 0;
+    s->column[FEATURES] = GR_NEW_ARRAY(d->arena, int, s->tables[0].csv.columns);
+    for (int i = 0; i < s->tables[0].csv.columns; i++)
+        if (!taken(s, i)) s->column[FEATURES][s->columns[FEATURES]++] = i;
+    if (s->columns[FEATURES]) return 0;
+    gr_diag_error(d->diag, d->section->key_at, "no column is left to be a feature");
+    return -1;
+}
+
+/* ---- rows ---- */
+
+static int read_row(gr_data *d, csv_source *s, const gr_table *t, int64_t row, int64_t item)
+{
+    for (int i = 0; i < s->columns[FEATURES]; i++)
+        if (gr_table_number(d, t, row, s->column[FEATURES][i], &s->raw[item * s->columns[FEATURES] + i])) return -1;
+    for (int i = 0; i < s->columns[TARGETS]; i++) {
+        double x;
+        if (gr_table_number(d, t, row, s->column[TARGETS][i], &x)) return -1;
+        s->value[TARGETS][item * s->columns[TARGETS] + i] = (float)x;
+    }
+    return 0;
+}
+
+static int read_rows(gr_data *d, csv_source *s, gr_part *parts, int num_parts)
+{
+    gr_items *x = &s->items;
+    for (int p = 0; p < num_parts; p++) parts[p].end = x->count += s->tables[p].csv.rows;
+    s->raw = GR_NEW_ARRAY(d->arena, double, x->count * s->columns[FEATURES]);
+    for (int k = 0; k < 2; k++) s->value[k] = GR_NEW_ARRAY(d->arena, float, x->count * s->columns[k]);
+    for (int64_t p = 0, item = 0; p < num_parts; p++)
+        for (int64_t row = 0; row < s->tables[p].csv.rows; row++, item++)
+            if (read_row(d, s, &s->tables[p], row, item)) return -1;
+    return 0;
+}
+
+/* The classes of all files, so that each is known whatever the split. */
+static int read_labels(gr_data *d, csv_source *s, int num_parts)
+{
+    gr_lexicon *x = gr_lexicon_create(d->arena);
+    int column = s->column[LABELS][0];
+    int32_t *number, *label = s->label = GR_NEW_ARRAY(d->arena, int32_t, s->items.count);
+    for (int p = 0; p < num_parts; p++)
+        for (int64_t row = 0; row < s->tables[p].csv.rows; row++) {
+            const char *cell = gr_table_cell(&s->tables[p], row, column);
+            *label++ = gr_lexicon_add(x, cell, strlen(cell), true);
+            if (*cell) continue;
+            gr_diag_error(d->diag, s->tables[p].part->at, "%s: the class is missing", gr_table_place(d, &s->tables[p], row, column));
+            return -1;
+        }
+    const gr_vocab *v = gr_lexicon_classes(d, "classes", x, &number);
+    if (!v) return -1;
+    gr_data_add_text(d, "labels", v, false, false);
+    label = s->label;
+    for (int p = 0; p < num_parts; p++)
+        for (int64_t row = 0; row < s->tables[p].csv.rows; row++, label++) {
+            if ((*label = number[*label]) >= 0) continue;
+            gr_diag_error(d->diag, s->tables[p].part->at, "%s: '%s' is no class of the weights",
+                          gr_table_place(d, &s->tables[p], row, column), gr_table_cell(&s->tables[p], row, column));
+            return -1;
+        }
+    return 0;
+}
+
+static int standardize(gr_data *d, csv_source *s)
+{
+    const gr_items *x = &s->items;
+    int n = s->columns[FEATURES];
+    gr_scale *scale = gr_scale_create(d, "features", n);
+    if (!scale) return -1;
+    const gr_split *train = gr_data_train_split(d);
+    for (int64_t i = train->begin; i < train->end; i++)
+        for (int k = 0; k < n; k++) gr_scale_learn(scale, k, s->raw[x->kept[i] * n + k]);
+    gr_scale_finish(d, scale);
+    for (int64_t i = 0; i < x->count; i++)
+        for (int k = 0; k < n; k++) s->value[FEATURES][i * n + k] = (float)gr_scale_apply(scale, k, s->raw[i * n + k]);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static const void *csv_get(gr_data *d, int64_t item, int field, void *scratch)
+{
+    const csv_source *s = d->state;
+    int kind = s->kind[field];
+    (void)scratch;
+    return kind == LABELS ? (const void *)(s->label + item) : s->value[kind] + item * s->columns[kind];
+}
+
+static void add_fields(gr_data *d, csv_source *s)
+{
+    static const char *const names[KINDS] = {"features", "targets", "labels"};
+    gr_items *x = &s->items;
+    for (int k = 0; k < KINDS; k++) {
+        if (!s->columns[k]) continue;
+        s->kind[x->num_fields] = k;
+        gr_item_field *f = gr_items_field(x, names[k], GR_ITEM_FIXED, 0, k == LABELS ? GR_INT32 : GR_FLOAT32);
+        if (k == LABELS) continue;
+        f->dim[f->rank++] = s->columns[k];
+        if (k == TARGETS) gr_items_squeeze(d, f);
+    }
+}
+
+/* What is known without a file; false: nothing. */
+static bool known_facts(gr_data *d)
+{
+    bool features = gr_data_known_count(d, "features");
+    gr_vocab *classes = gr_vocab_of_weights(d, "classes");
+    return gr_data_add_vocab(d, "classes", classes) == 0 && (features || classes || gr_data_attr(d, "classes")->present);
+}
+
+static int csv_open(gr_data *d, gr_error *e)
+{
+    gr_part *parts;
+    csv_source *s = GR_NEW(d->arena, csv_source);
+    int n = gr_data_paths(d, "path", "a csv file", &parts);
+    (void)e;
+    d->state = s;
+    if (!n) return -1;
+    if (gr_data_absent(d, parts, n) && known_facts(d)) return 0;
+    s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
+    for (int i = 0; i < n; i++)
+        if (gr_table_read(d, &parts[i], &s->tables[i])) return -1;
+    if (gr_table_check_alike(d, s->tables, n) || choose_columns(d, s)) return -1;
+    if (gr_data_count(d, "features", s->columns[FEATURES])) return -1;
+    if (read_rows(d, s, parts, n) || (s->columns[LABELS] && read_labels(d, s, n))) return -1;
+    s->items.parts = parts;
+    s->items.num_parts = n;
+    s->items.get = csv_get;
+    add_fields(d, s);
+    return gr_items_open(d, &s->items) < 0 ? -1 : standardize(d, s);
+}
+
+const gr_source_desc gr_source_csv = {
+    .name = "Csv",
+    .summary = "The rows of a table: features, and targets (numbers) or labels (classes).",
+    .attrs = csv_attrs,
+    .keys = csv_keys,
+    .numbering = csv_numbering,
+    .open = csv_open,
+    .begin = gr_items_begin,
+    .fill = gr_items_fill,
+};
