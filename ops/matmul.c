@@ -256,7 +256,8 @@ static int matmul_gradient(gr_ctx *c)
     for (int p = 0; p < 2; p++) {
         if (!gr_wants(c, p, 0)) continue;
         const gr_type *t = p ? tb : ta;
-        gr_val v = p ? gradient_b(c, a, b, g, flip_a, flip_b) : gradient_a(c, b, g, flip_a, flip_b);
+        bool outer = p == 0 && tb->rank == 1 && !flip_a; /* of g and a vector: pointwise, so that it can be fused */
+        gr_val v = p ? gradient_b(c, a, b, g, flip_a, flip_b) : outer ? gr_emit2(c, "Mul", g, gr_in(c, 1)) : gradient_a(c, b, g, flip_a, flip_b);
         v = op_sum_to(c, v, t->rank == 1 ? gr_type_of(c, p ? b : a) : t);
         if (gr_set_grad(c, p, 0, op_reshape(c, v, t->rank, t->dim)) < 0) return -1;
     }
@@ -299,13 +300,26 @@ static int matmul_batch(gr_ctx *c)
     return gr_set_result(c, 0, op_reshape(c, v, n, dim));
 }
 
-/* The sum over t of a_t' b_t is one product over the rows of all steps. */
+/* v [T, batch..., k, n] as [batch..., T * k, n]. */
+static gr_val rows_of_steps(gr_ctx *c, gr_val v)
+{
+    const gr_type *t = gr_type_of(c, v);
+    int64_t dim[GR_MAX_RANK], dims[GR_MAX_RANK];
+    int lead = t->rank - 3;
+    for (int i = 0; i < lead; i++) dim[i] = t->dim[i + 1], dims[i] = i + 1;
+    dims[lead] = 0, dims[lead + 1] = t->rank - 2, dims[lead + 2] = t->rank - 1;
+    dim[lead] = t->dim[0] * t->dim[t->rank - 2], dim[lead + 1] = t->dim[t->rank - 1];
+    if (lead) v = gr_emit(c, "Permute", NULL, 1, &v, "dims=%s", op_ints(c, t->rank, dims));
+    return op_reshape(c, v, lead + 2, dim);
+}
+
+/* The sum over t of a_t' b_t is one product over the rows of all steps, for each of the batch. */
 static int matmul_accumulate(gr_ctx *c)
 {
     const gr_type *a = gr_in_type(c, 0), *b = gr_in_type(c, 1);
-    if (!gr_is_stacked(c, 0, 0) || !gr_is_stacked(c, 1, 0) || a->rank != 3 || b->rank != 3) return 1;
-    if (!gr_bool(c, "transpose_a") || gr_bool(c, "transpose_b")) return 1;
-    return gr_set_result(c, 0, times(c, as_matrix(c, gr_in(c, 0)), true, as_matrix(c, gr_in(c, 1)), false));
+    if (!gr_is_stacked(c, 0, 0) || !gr_is_stacked(c, 1, 0) || a->rank < 3 || a->rank != b->rank) return 1;
+    if (!gr_bool(c, "transpose_a") || gr_bool(c, "transpose_b") || memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)(a->rank - 1)) != 0) return 1;
+    return gr_set_result(c, 0, times(c, rows_of_steps(c, gr_in(c, 0)), true, rows_of_steps(c, gr_in(c, 1)), false));
 }
 
 /* A matrix that stays the same while the products run is packed once; a very small one is

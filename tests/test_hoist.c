@@ -94,7 +94,8 @@ static void loops_without_need_vanish(void)
 }
 
 /* A decoder's step: attention over a memory by h, dropout, a loss that the loop sums up,
- * rows beyond their length held. Backward the memory's gradient gathers in place. */
+ * rows beyond their length held. Backward the memory's gradient is two products over all
+ * steps, and what it gathers in place, of the step that was best. */
 static void build_decoder(test_graph *t, int64_t steps)
 {
     gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
@@ -109,6 +110,9 @@ static void build_decoder(test_graph *t, int64_t steps)
     gr_val scores = gr_emit(t->c, "MatMul", "scores", 2, (gr_val[]){query, memory}, "transpose_b=true");
     gr_val weights = gr_emit(t->c, "Softmax", NULL, 1, &scores, "dim=-1");
     gr_val context = gr_emit2(t->c, "MatMul", weights, memory);
+    gr_val best = gr_emit(t->c, "ArgMax", NULL, 1, &weights, "dim=-1, keepdim=true");
+    gr_val picked[2] = {memory, gr_emit(t->c, "Expand", NULL, 1, &best, "shape=[3, 1, 4]")};
+    context = gr_emit2(t->c, "Add", context, gr_emit(t->c, "Gather", NULL, 2, picked, "dim=1"));
     context = gr_emit(t->c, "Squeeze", NULL, 1, &context, "dim=1");
     gr_val dropped = gr_emit(t->c, "Dropout", NULL, 1, &xt, "p=0.5");
     gr_val sum[2] = {gr_emit2(t->c, "MatMul", context, w), gr_emit2(t->c, "MatMul", dropped, u)};
@@ -130,7 +134,10 @@ static const test_recipe decoder = {build_decoder, decoder_grad};
 static void attention(void)
 {
     test_graph t = test_graph_after(&decoder, 5, hoist);
-    CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 4); /* forward, backward, two that add to memory's gradient */
+    CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 3); /* forward, backward, one that adds to memory's gradient */
+    const gr_node *product = NULL; /* [batch, memory, time] times [batch, time, features] */
+    for (int i = 0; (product = test_find(t.g, "MatMul", i)) && (product->in[0]->type.rank != 3 || product->in[0]->type.dim[1] != 5);) i++;
+    CU_ASSERT_PTR_NOT_NULL(product);
     CU_ASSERT_EQUAL(test_count(t.g, "DropoutMask", false), 1);
     CU_ASSERT_EQUAL(test_find(t.g, "DropoutMask", 0)->outer_axes, 1);
     CU_ASSERT_EQUAL(test_count(t.g, "Sum", false), 1); /* the loss, over all steps at once */
