@@ -245,7 +245,7 @@ static void weights_generate_text(void)
     CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 1);
     text_model();
     CU_ASSERT_EQUAL(graphrun("eval %s --weights %s", model, weights), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "perplexity 1."));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "perplexity        1."));
 }
 
 static void interrupt_saves(void)

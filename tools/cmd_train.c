@@ -1,4 +1,4 @@
-/* cmd_train.c - graphrun train, graphrun eval, and graphrun MODEL. */
+/* cmd_train.c - graphrun train, and graphrun MODEL. */
 #include "cli.h"
 #include "train/generate.h"
 #include "train/progress.h"
@@ -85,39 +85,4 @@ int cmd_default(int argc, char **argv)
     int code = trains ? run_training(&a, s, true) : s ? EXIT_DONE : EXIT_MODEL;
     gr_session_close(s);
     return trains || code ? code : print_all_outputs(argv[1], &a.common, a.weights);
-}
-
-/* data: the split's name, "" for the one that is kept apart. */
-static int evaluate(gr_session *s, void *data)
-{
-    const char *split = data;
-    if (!*split) split = s->data && gr_data_has_split(s->data, "valid") ? "valid" : "train";
-    gr_error e = {0};
-    const gr_want want = {.metrics = true};
-    gr_exec *x = gr_session_compile(s, &want, &e);
-    gr_meter *meter = gr_meter_create(s);
-    if (!x || gr_session_check_weights(s, x, &e) || gr_evaluate(s, split, meter, NULL, &e)) return cli_fail(&e);
-    char text[1024] = "";
-    gr_meter_print(meter, s->recipe, text, sizeof text);
-    printf("%s  %s\n", split, text);
-    return EXIT_DONE;
-}
-
-int cmd_eval(int argc, char **argv)
-{
-    const cli_command *self = cli_find("eval");
-    cli_common common = CLI_DEFAULTS;
-    const char *weights = NULL, *split = "";
-    const cli_option own[] = {{"weights", 0, CLI_TEXT, &weights, "FILE", "the trained weights"},
-                              {"split", 0, CLI_TEXT, &split, "NAME", "of the data; valid where there is one"}, {0}};
-    int done = cli_parse_model(self, argc, argv, own, &common);
-    if (done >= 0) return done;
-    if (!weights) return cli_misuse(self, "--weights FILE is needed");
-    gr_session_options o = cli_session_options(&common);
-    o.weights = weights;
-    gr_session *s = cli_open(argv[1], &o);
-    if (!s) return EXIT_MODEL;
-    int code = cli_guard(s, evaluate, (void *)(uintptr_t)split);
-    gr_session_close(s);
-    return code;
 }

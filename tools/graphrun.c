@@ -9,7 +9,7 @@ const cli_command cli_commands[] = {
     {"check", "MODEL...", "Reports every mistake in model files; silent when there are none.", cmd_check},
     {"train", "MODEL [--epochs N | --steps N] [--weights FILE] [--save FILE] [--checkpoint FILE] [--resume FILE]",
      "Trains a model.", cmd_train},
-    {"eval", "MODEL --weights FILE [--split NAME]", "Measures a model on a split of its data.", cmd_eval},
+    {"eval", "MODEL --weights FILE [--split NAME] [--json FILE]", "Measures a model on a split of its data; a classifier by class.", cmd_eval},
     {"run", "MODEL [--input NAME=FILE.npy]... [--fetch VALUE[=FILE.npy]]... [--grad NAME[=FILE.npy]]...",
      "Runs a model once, and writes values and gradients.", cmd_run},
     {"generate", "MODEL --weights FILE [--prompt TEXT] [--length N]", "Continues a text.", cmd_generate},

@@ -1,9 +1,21 @@
 /* evaluate.c - measuring a split without changing a weight. */
 #include "train/loop.h"
 
+#include <string.h>
+
+/* The length of the axis called batch. */
+static int64_t examples_of(const gr_exec *x, const gr_tensor *field)
+{
+    const gr_session *s = x->session;
+    for (int i = 0; i < s->num_inputs; i++)
+        for (int k = 0; x->field[i] >= 0 && k < s->inputs[i].rank; k++)
+            if (s->inputs[i].axis[k] && strcmp(s->inputs[i].axis[k], "batch") == 0) return field[x->field[i]].dim[k];
+    return 0;
+}
+
 static int evaluate(gr_session *s, const char *split, gr_meter *meter, const volatile sig_atomic_t *stop, gr_error *e)
 {
-    const gr_want want = {.metrics = true};
+    const gr_want want = {.metrics = true, .counts = meter->count_classes};
     gr_exec *x = gr_session_compile(s, &want, e);
     if (!x || gr_session_reset(s, "eval", e)) return e->status;
     gr_meter_clear(meter);
@@ -19,6 +31,7 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, const vol
         if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e)) return e->status;
         if (gr_exec_step(x, 0, e)) return e->status;
         gr_meter_add(meter, x);
+        meter->examples += examples_of(x, field);
     }
     return more < 0 ? e->status : 0;
 }

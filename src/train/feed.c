@@ -122,7 +122,7 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
     bool particular = x->want.fetch || x->want.grad; /* made for one caller, who alone knows for what */
     for (int i = 0; i < s->num_execs && !particular; i++) {
         gr_want w = s->execs[i]->want;
-        if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics &&
+        if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics && w.counts == x->want.counts &&
             w.keep_all == x->want.keep_all && !w.cut && !w.fetch && !w.grad && batch_fits(s->execs[i], field))
             return s->execs[i];
     }

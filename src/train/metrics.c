@@ -19,7 +19,45 @@ static gr_value *metric_input(gr_graph *root, const char *name)
     return v ? gr_lift(v) : NULL;
 }
 
-static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, int number)
+/* The op that counts classes for x, on the same inputs and with what attributes it shares. */
+static void emit_counts(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, gr_value *const *from, int number)
+{
+    gr_arena *a = root->arena;
+    const gr_op *op = gr_registry_find(root->registry, metric_of(x)->counts);
+    const gr_type *t = from[0] ? &from[0]->type : NULL;
+    if (!op || !t || !t->rank || t->dim[t->rank - 1] > GR_MAX_COUNTED_CLASSES) return;
+    int ports = gr_op_num_inputs(op);
+    gr_value **in = GR_NEW_ARRAY(a, gr_value *, ports + 1), *out;
+    int *port = GR_NEW_ARRAY(a, int, ports + 1);
+    gr_attr *attr = gr_attr_defaults(a, op);
+    const char *name;
+    for (int p = 0; p < ports; p++) {
+        int q = gr_op_input(x->call.op, op->inputs[p].name);
+        in[p] = q < 0 ? NULL : from[q];
+        port[p + 1] = p + 1;
+    }
+    for (int i = 0; op->attrs && op->attrs[i].name; i++) {
+        int k = gr_op_attr(x->call.op, op->attrs[i].name);
+        if (k >= 0) attr[i] = x->call.attr[k];
+    }
+    gr_apply apply = {.op = op, .name = "counts", .at = x->call.at, .num_in = ports, .in = in, .port = port, .attr = attr};
+    if (gr_apply_op(e, &apply, &out, &name, 1) == 1)
+        gr_graph_add_result(root, root->num_results, gr_arena_printf(a, "counts:%d", number), out);
+}
+
+/* Whether an earlier metric counts the classes of the same values. */
+static bool is_counted(const gr_recipe *r, int number)
+{
+    const gr_metric_spec *x = &r->metrics[number];
+    for (int i = 0; i < number; i++) {
+        const gr_metric_spec *y = &r->metrics[i];
+        if (!metric_of(y)->counts || strcmp(metric_of(x)->counts, metric_of(y)->counts) != 0) continue;
+        if (strcmp(x->in[0], y->in[0]) == 0 && strcmp(x->in[1], y->in[1]) == 0) return true;
+    }
+    return false;
+}
+
+static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, bool counts, int number)
 {
     int ports = gr_op_num_inputs(x->call.op);
     gr_value **in = GR_NEW_ARRAY(root->arena, gr_value *, ports + 1), *out[GR_METRIC_MAX_SUMS];
@@ -35,18 +73,20 @@ static int emit_metric(gr_emitter *e, gr_graph *root, const gr_metric_spec *x, i
     }
     gr_apply apply = {.op = x->call.op, .at = x->call.at, .num_in = ports, .in = in, .port = port, .attr = x->call.attr};
     int n = gr_apply_op(e, &apply, out, names, GR_METRIC_MAX_SUMS);
+    if (n >= 0 && counts) emit_counts(e, root, x, in, number);
     for (int i = 0; i < n; i++)
         gr_graph_add_result(root, root->num_results, gr_arena_printf(root->arena, "metric:%d:%d", number, i), out[i]);
     return n < 0 ? -1 : 0;
 }
 
-int gr_metrics_emit(const gr_recipe *r, gr_graph *root)
+int gr_metrics_emit(const gr_recipe *r, gr_graph *root, bool counts)
 {
     gr_emitter *e = gr_emitter_create(root, GR_FORWARD);
     int status = 0;
     for (int i = 0; i < r->num_metrics; i++) {
         gr_emitter_at(e, gr_arena_printf(root->arena, "metric%d", i), r->metrics[i].call.at);
-        if (emit_metric(e, root, &r->metrics[i], i)) status = -1;
+        bool count = counts && metric_of(&r->metrics[i])->counts && !is_counted(r, i);
+        if (emit_metric(e, root, &r->metrics[i], count, i)) status = -1;
     }
     return status;
 }
@@ -58,17 +98,24 @@ gr_meter *gr_meter_create(gr_session *s)
     gr_meter *m = GR_NEW(s->arena, gr_meter);
     m->num_metrics = s->recipe->num_metrics;
     m->sum = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->sum);
+    m->counts = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->counts);
     m->text = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->text);
     return m;
 }
 
+static void clear_sum(gr_meter_sum *sum)
+{
+    for (int64_t i = 0; i < sum->size; i++) sum->value[i] = 0;
+}
+
 void gr_meter_clear(gr_meter *m)
 {
-    m->batches = 0;
+    m->batches = m->examples = 0;
     m->num_terms = 0;
-    for (int i = 0; i < m->num_metrics; i++)
-        for (int k = 0; k < GR_METRIC_MAX_SUMS; k++)
-            for (int64_t j = 0; j < m->sum[i][k].size; j++) m->sum[i][k].value[j] = 0;
+    for (int i = 0; i < m->num_metrics; i++) {
+        clear_sum(&m->counts[i]);
+        for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) clear_sum(&m->sum[i][k]);
+    }
     memset(m->text, 0, (size_t)m->num_metrics * sizeof *m->text);
 }
 
@@ -112,8 +159,18 @@ static void show_text(char *to, const int32_t *ids, const gr_type *t, const char
     }
 }
 
+static void add_counts(gr_meter *m, const gr_exec *x, int i)
+{
+    char name[48];
+    snprintf(name, sizeof name, "counts:%d", i);
+    gr_type t;
+    const void *data = gr_run_result(x->run, name, &t);
+    if (data) add_elements(x->session->arena, &m->counts[i], data, &t);
+}
+
 static void add_metric(gr_meter *m, const gr_exec *x, int i)
 {
+    add_counts(m, x, i);
     const gr_metric *metric = metric_of(&x->session->recipe->metrics[i]);
     for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
         char name[48];

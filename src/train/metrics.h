@@ -11,8 +11,11 @@
 #include "train/session.h"
 #include <graphrun/metric.h>
 
-/* Adds the recipe's metrics to a typed graph, as results. -1 after a diagnostic. */
-int gr_metrics_emit(const gr_recipe *r, gr_graph *root);
+/* Of more classes the square of their number is not counted. */
+#define GR_MAX_COUNTED_CLASSES 1000
+/* Adds the recipe's metrics to a typed graph, as results; with `counts` also what was taken for
+ * what, by class (gr_metric.counts). -1 after a diagnostic. */
+int gr_metrics_emit(const gr_recipe *r, gr_graph *root, bool counts);
 
 #define GR_METRIC_TEXT 256
 
@@ -32,6 +35,9 @@ typedef struct gr_meter {
     gr_meter_term term[GR_LOSS_TERMS]; /* of the loss */
     int num_metrics;
     gr_meter_sum (*sum)[GR_METRIC_MAX_SUMS]; /* by metric */
+    gr_meter_sum *counts;            /* by metric: [classes, classes], targets by what was chosen */
+    bool count_classes;              /* asks an evaluation for them */
+    int64_t examples;                /* of an evaluation: rows of the axis `batch`; 0: no axis is called so */
     char (*text)[GR_METRIC_TEXT];    /* by metric: of the last batch; "" where it is a number */
 } gr_meter;
 

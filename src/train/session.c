@@ -164,7 +164,7 @@ static int prepare(void *data, gr_graph *root)
     const gr_recipe *r = p->session->recipe;
     if (check_initialisers(p->session, root)) return -1;
     if (gr_groups_check(r, root) || (p->want->update && gr_groups_freeze(r, root))) return -1;
-    if (p->want->metrics && gr_metrics_emit(r, root)) return -1;
+    if (p->want->metrics && gr_metrics_emit(r, root, p->want->counts)) return -1;
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
     if ((p->want->update || p->want->metrics) && r->num_carries)
@@ -260,7 +260,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 
 static bool same_want(const gr_want *a, const gr_want *b)
 {
-    if (a->update != b->update || a->training != b->training || a->metrics != b->metrics ||
+    if (a->update != b->update || a->training != b->training || a->metrics != b->metrics || a->counts != b->counts ||
         a->keep_all != b->keep_all || a->cut || b->cut || a->num_axes != b->num_axes)
         return false;
     if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;

@@ -56,6 +56,7 @@ typedef struct gr_want {
     bool update;      /* backward pass and optimiser */
     bool training;    /* Dropout drops */
     bool metrics;
+    bool counts;      /* of classes too (metrics.h) */
     bool keep_all;    /* all values, to find one that is not finite */
     bool assume_axes; /* check: an axis whose length only feeding tells gets one of its own */
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
