@@ -30,7 +30,8 @@ static const gr_attr_spec adagrad_attrs[] = {
 static const gr_port adagrad_inputs[] = {OPT_PORTS, OPT_MOMENT("sum", "sum of squared gradients"), {0}};
 static const gr_port adagrad_outputs[] = {OPT_PARAM_OUT, {"sum", 0, "[...]"}, {0}};
 static const gr_moment adagrad_moments[] = {{.port = "sum", .attr = "initial_accumulator_value"}, {0}};
-static const gr_optimiser adagrad_says = {sizeof adagrad_says, adagrad_moments};
+static const char *const adagrad_dense[] = {"weight_decay", NULL};
+static const gr_optimiser adagrad_says = {sizeof adagrad_says, adagrad_moments, "Adagrad", adagrad_dense};
 
 const gr_op gr_op_adagrad = {
     GR_OP_HEADER,

@@ -6,16 +6,40 @@
  * never changes. */
 #ifdef REAL
 
+/* (sum of |x|^p)^(1/p) */
+static REAL NAME(row_norm)(const gr_call *call, const REAL *x, int64_t n, double p)
+{
+    double sum = 0;
+    if (p == 2) return (REAL)sqrt((double)call->math->MATH(dot)(x, x, n));
+    for (int64_t j = 0; j < n; j++) {
+        double size = fabs((double)x[j]);
+        if (isinf(p)) sum = size > sum || isnan(size) ? size : sum;
+        else sum += p == 1 ? size : pow(size, p);
+    }
+    return (REAL)(isinf(p) || p == 1 ? sum : pow(sum, 1 / p));
+}
+
+/* A row longer than max_norm is shortened to it. */
+static void NAME(shorten)(const gr_call *call, REAL *x, int64_t n)
+{
+    REAL limit = (REAL)call->attr[2].f, norm = NAME(row_norm)(call, x, n, call->attr[3].f);
+    if (!(norm > limit)) return;
+    REAL scale = limit / (norm + (REAL)1e-7);
+    for (int64_t j = 0; j < n; j++) x[j] *= scale;
+}
+
 static void NAME(take_run)(const gr_call *call)
 {
     const gr_tensor *table = &call->in[0];
     int64_t rows = table->dim[0], width = row_width(table);
     const int32_t *index = call->in[1].data;
+    REAL missing = call->attr[4].i ? 0 : (REAL)NAN;
     for (int64_t u = call->begin; u < call->end; u++) {
         REAL *to = (REAL *)call->out[0].data + u * width;
         int32_t i = index[u];
         if (i >= 0 && i < rows) memcpy(to, (const REAL *)table->data + i * width, sizeof *to * (size_t)width);
-        else for (int64_t j = 0; j < width; j++) to[j] = (REAL)NAN;
+        else for (int64_t j = 0; j < width; j++) to[j] = missing;
+        if (call->attr[2].present) NAME(shorten)(call, to, width);
     }
 }
 
@@ -102,12 +126,15 @@ static int64_t take_units(const gr_call *call) { return op_numel(&call->in[1]); 
 static const gr_attr_spec take_attrs[] = {
     {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "An index whose row gets no gradient."},
     {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
+    {"max_norm", GR_ATTR_FLOAT, "~", 0, 1e30, NULL, "A longer row is shortened to this."},
+    {"norm_type", GR_ATTR_FLOAT, "2", 0, 0, NULL, "The p of the norm that max_norm bounds."},
+    {"missing", GR_ATTR_BOOL, "false", 0, 0, NULL, "An index that is no row gives zeros, not NaN."},
     OP_END};
 static const gr_port take_in[] = {{"table", GR_PORT_WHOLE, "[rows, ...]"}, {"index", GR_PORT_INT, "[...]: rows of the table"}, OP_END};
 static const gr_port take_out[] = {{"output", 0, "[index..., ...]; NaN where an index is no row"}, OP_END};
 
 extern const gr_op gr_op_take;
-const gr_op gr_op_take = {GR_OP_HEADER, .name = "Take", .summary = "Rows of a table, by number.", .formula = "table[index]",
+const gr_op gr_op_take = {GR_OP_HEADER, .name = "Take", .summary = "Rows of a table, by number.", .formula = "table[index]", .role = GR_ROLE_TAKE,
     .attrs = take_attrs, .inputs = take_in, .outputs = take_out, .traits = GR_ROWWISE, .infer = take_infer,
     .gradient = take_gradient, .units = take_units, .kernels = REALS(take_run)};
 
@@ -156,30 +183,60 @@ const gr_op gr_op_take_gradient = {GR_OP_HEADER, .name = "TakeGradient", .summar
 
 /* ---- Embedding ---- */
 
+typedef struct renewal { int64_t rows; const char *shortened; } renewal;
+
+/* The rows about to be looked up are shortened in the table itself, as embedding_renorm_ does; what
+ * this run looks up Take has shortened already. values: the table, the index. */
+static int embedding_renew(gr_ctx *c, void *data, int n, const gr_val *values)
+{
+    const renewal *r = data;
+    (void)n;
+    gr_val rows = gr_emit(c, "UniqueRows", NULL, 1, &values[1], "rows=%" PRId64, r->rows), take[2] = {gr_next(c, values[0]), rows};
+    gr_val put[3] = {take[0], rows, gr_emit(c, "Take", NULL, 2, take, "%smissing=true", r->shortened)};
+    return gr_set_next(c, values[0], gr_emit(c, "PutRows", NULL, 3, put, NULL));
+}
+
+/* The attributes of Take for padding_idx, whose row also starts at zeros. -1 after a message. */
+static int embedding_padding(gr_ctx *c, const char **skip, const char **init)
+{
+    const gr_attr *padding = gr_get(c, "padding_idx");
+    int64_t rows = gr_int(c, "num_embeddings");
+    *skip = "", *init = "Normal mean=0 std=1";
+    if (!padding->present) return 0;
+    int64_t row = padding->i < 0 ? padding->i + rows : padding->i;
+    if (row < 0 || row >= rows)
+        return gr_fail(c, GR_AT_ATTR, "padding_idx", "padding_idx=%" PRId64 " is not one of %" PRId64 " rows", padding->i, rows);
+    *skip = op_text(c, "padding_idx=%" PRId64 ", ", row);
+    *init = op_text(c, "Normal mean=0 std=1 zero_row=%" PRId64, row);
+    return 0;
+}
+
 static int embedding_expand(gr_ctx *c)
 {
-    int64_t rows = gr_int(c, "num_embeddings");
-    gr_type t = {.dtype = gr_real(c), .rank = 2, .dim = {rows, gr_int(c, "embedding_dim")}};
-    const gr_attr *padding = gr_get(c, "padding_idx");
-    const char *skip = "", *init = "Normal mean=0 std=1";
-    if (op_need_int(c, 0) < 0) return -1;
-    if (padding->present) {
-        int64_t row = padding->i < 0 ? padding->i + rows : padding->i;
-        if (row < 0 || row >= rows)
-            return gr_fail(c, GR_AT_ATTR, "padding_idx", "padding_idx=%" PRId64 " is not one of %" PRId64 " rows", padding->i, rows);
-        skip = op_text(c, "padding_idx=%" PRId64 ", ", row);
-        init = op_text(c, "Normal mean=0 std=1 zero_row=%" PRId64, row);
-    }
+    gr_type t = {.dtype = gr_real(c), .rank = 2, .dim = {gr_int(c, "num_embeddings"), gr_int(c, "embedding_dim")}};
+    bool by_frequency = gr_bool(c, "scale_grad_by_freq"), sparse = gr_bool(c, "sparse"), bounded = gr_get(c, "max_norm")->present;
+    const char *skip, *init, *shortened = "";
+    if (op_need_int(c, 0) < 0 || embedding_padding(c, &skip, &init) < 0) return -1;
+    if (by_frequency && sparse) return gr_fail(c, GR_AT_ATTR, "scale_grad_by_freq", "a sparse gradient is not scaled by frequency; leave one of both out");
+    if (bounded) shortened = op_text(c, "max_norm=%.17g, norm_type=%.17g, ", gr_float(c, "max_norm"), gr_float(c, "norm_type"));
     gr_val in[2] = {gr_parameter(c, "weight", &t, "%s", init), gr_in(c, 0)};
-    return gr_set_result(c, 0, gr_emit(c, "Take", "", 2, in, "%sscale_grad_by_freq=%s", skip,
-                                       gr_bool(c, "scale_grad_by_freq") ? "true" : "false"));
+    if (sparse) gr_sparse(c, in[0], "sparse");
+    if (bounded) {
+        renewal *r = gr_alloc(c, sizeof *r);
+        *r = (renewal){t.dim[0], shortened};
+        gr_later(c, embedding_renew, r, 2, in);
+    }
+    return gr_set_result(c, 0, gr_emit(c, "Take", "", 2, in, "%s%sscale_grad_by_freq=%s", skip, shortened, by_frequency ? "true" : "false"));
 }
 
 static const gr_attr_spec embedding_attrs[] = {
     {"num_embeddings", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Rows of the table."},
     {"embedding_dim", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Length of a row."},
     {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "A row that starts at 0 and gets no gradient."},
+    {"max_norm", GR_ATTR_FLOAT, "~", 0, 1e30, NULL, "Rows longer than this are shortened to it, in the table, before they are looked up."},
+    {"norm_type", GR_ATTR_FLOAT, "2", 0, 0, NULL, "The p of the norm that max_norm bounds."},
     {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
+    {"sparse", GR_ATTR_BOOL, "false", 0, 0, NULL, "Only the rows met are updated, at a cost that does not depend on num_embeddings."},
     OP_END};
 static const gr_port embedding_in[] = {{"input", GR_PORT_INT, "[...]: rows of the table"}, OP_END};
 static const gr_port embedding_out[] = {{"output", 0, "[..., embedding_dim]"}, OP_END};

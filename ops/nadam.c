@@ -49,7 +49,7 @@ static const gr_port nadam_inputs[] = {OPT_PORTS, OPT_MOMENT("exp_avg", "average
 static const gr_port nadam_outputs[] = {OPT_PARAM_OUT, {"exp_avg", 0, "[...]"}, {"exp_avg_sq", 0, "[...]"},
     {"mu_product", 0, "[]"}, {0}};
 static const gr_moment nadam_moments[] = {{.port = "mu_product", .scalar = true, .first = 1}, {0}};
-static const gr_optimiser nadam_says = {sizeof nadam_says, nadam_moments};
+static const gr_optimiser nadam_says = {.size = sizeof nadam_says, .moments = nadam_moments};
 
 const gr_op gr_op_nadam = {
     GR_OP_HEADER,

@@ -37,12 +37,17 @@ static const gr_port sgd_inputs[] = {OPT_PORTS, OPT_MOMENT("momentum_buffer", "t
 static const gr_port sgd_outputs[] = {
     OPT_PARAM_OUT, {"momentum_buffer", 0, "[...]: the direction"}, {0}};
 
+static const char *const sgd_dense[] = {"momentum", "weight_decay", NULL};
+static const gr_optimiser sgd_says = {sizeof sgd_says, NULL, "SGD", sgd_dense};
+
 const gr_op gr_op_sgd = {
     GR_OP_HEADER,
     .name = "SGD",
     .summary = "Stochastic gradient descent, optionally with momentum.",
     .formula = "b = momentum * b + (1 - dampening) * (grad + weight_decay * param); param -= lr * b",
     .reference = "torch.optim.SGD",
+    .traits = GR_OPTIMISER,
+    .data = &sgd_says,
     .attrs = sgd_attrs,
     .inputs = sgd_inputs,
     .outputs = sgd_outputs,

@@ -136,6 +136,10 @@ typedef enum gr_role {
     GR_ROLE_WHERE,     /* condition, input, other */
     GR_ROLE_ALL_FINITE,/* variadic: bool scalar, no input holds inf or NaN */
     GR_ROLE_LENGTH_MASK,/* attribute size: bool [size, ...], whether index < length */
+    GR_ROLE_TAKE,      /* table, index; attributes padding_idx, max_norm, missing: rows of a table */
+    GR_ROLE_UNIQUE_ROWS,/* index; attributes rows, padding_idx -> rows, order, start */
+    GR_ROLE_SUM_ROWS,  /* input, order, start */
+    GR_ROLE_PUT_ROWS,  /* table, rows, input */
     GR_ROLE_COUNT
 } gr_role;
 
@@ -302,6 +306,9 @@ typedef enum gr_at { GR_AT_NODE, GR_AT_ATTR, GR_AT_INPUT } gr_at;
 
 typedef struct gr_loop gr_loop; /* a Scan under construction */
 
+/* What gr_later() calls; the values as they are outside of all loops. 0, or -1 after gr_fail(). */
+typedef int (*gr_later_fn)(gr_ctx *c, void *data, int n, const gr_val *values);
+
 typedef struct gr_host {
     uint32_t size;
     int (*fail)(gr_ctx *c, gr_at at, const char *which, const char *fmt, va_list args);
@@ -339,6 +346,9 @@ typedef struct gr_host {
     void (*mean_of)(gr_ctx *c, gr_val mean, gr_val count, double n);
     gr_val (*buffer)(gr_ctx *c, const char *name, const gr_type *t, const char *init, va_list args);
     int (*set_next)(gr_ctx *c, gr_val state, gr_val next);
+    gr_val (*next)(gr_ctx *c, gr_val state);
+    void (*later)(gr_ctx *c, gr_later_fn fn, void *data, int n, const gr_val *values);
+    void (*sparse)(gr_ctx *c, gr_val parameter, const char *attr);
 } gr_host;
 
 struct gr_ctx {
@@ -458,8 +468,20 @@ static inline gr_val gr_register_buffer(gr_ctx *c, const char *name, const gr_ty
     return v;
 }
 /* What a buffer is in the next run, once this one has been found finite; asked again, the
- * last counts. Without it a buffer stays. */
+ * last counts. Without it a buffer stays. Of a parameter it is what an optimiser starts from. */
 static inline int gr_set_next(gr_ctx *c, gr_val buffer, gr_val next) { return c->host->set_next(c, buffer, next); }
+/* What gr_set_next() last said it is, or the buffer itself. */
+static inline gr_val gr_next(gr_ctx *c, gr_val buffer) { return c->host->next(c, buffer); }
+/* expand: has fn called when the whole model is expanded, to emit outside of all loops. Parameters
+ * come to it as they are, what a loop computes stacked over its steps. data: lives as long as the
+ * graph. In fn there is no node in hand: no gr_in, gr_get and the like. */
+static inline void gr_later(gr_ctx *c, gr_later_fn fn, void *data, int n, const gr_val *values)
+{
+    c->host->later(c, fn, data, n, values);
+}
+/* The gradient of this parameter is one of rows: those that look-ups (GR_ROLE_TAKE), its only readers,
+ * met. attr: the attribute that asks for it, at fault where something else reads the parameter. */
+static inline void gr_sparse(gr_ctx *c, gr_val parameter, const char *attr) { c->host->sparse(c, parameter, attr); }
 
 /* What "float" is here: GR_FLOAT32, or GR_FLOAT64 under --dtype float64. */
 static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }

@@ -22,7 +22,11 @@ typedef struct gr_moment {
 
 typedef struct gr_optimiser {
     uint32_t size;            /* sizeof(gr_optimiser) */
-    const gr_moment *moments; /* the unusual ones; ends with port NULL */
+    const gr_moment *moments; /* the unusual ones; ends with port NULL; may be NULL */
+    /* The optimiser that moves only the rows that a sparse gradient has, it or another of the same
+     * moments, with the attributes that both have; NULL: none can. */
+    const char *sparse;
+    const char *const *dense; /* attributes that move every row unless they are 0; NULL-ended or NULL */
 } gr_optimiser;
 
 #ifdef __cplusplus

@@ -64,6 +64,11 @@ static gr_loc fault_place(const gr_op_frame *f, gr_at at, const char *which)
     return i >= 0 && list[i].line ? list[i] : f->at;
 }
 
+gr_loc gr_fault_place(const gr_emitter *e, gr_at at, const char *which)
+{
+    return e->frame ? fault_place(e->frame, at, which) : e->at;
+}
+
 static const char *frame_name(const gr_op_frame *f)
 {
     if (f->kind == GR_FRAME_INFER) return f->node->name;

@@ -70,5 +70,7 @@ gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index);
 int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t);
 /* Stops the process: an op did what op.h forbids. */
 _Noreturn void gr_misuse(const gr_ctx *c, const char *what);
+/* Where an attribute or input of the node in hand is written, or the node itself. */
+gr_loc gr_fault_place(const gr_emitter *e, gr_at at, const char *which);
 int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args);
 #endif

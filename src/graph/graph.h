@@ -116,7 +116,21 @@ typedef struct gr_state {
     bool weight;        /* belongs to the weights file; else to a checkpoint alone */
     const char **alias; int num_aliases, cap_aliases; /* tied parameters: its other names */
     const char *reset;  /* "epoch": set to init when an epoch begins; NULL: never */
+    bool sparse;        /* its gradient is that of the rows which look-ups met */
+    gr_loc sparse_at;   /* where that was asked for */
+    const gr_node *look_up; /* sparse: one of them, from differentiation to update ... */
+    gr_value *rows;     /* ... and the rows, [n], -1 behind the last; the gradient is [n, ...] */
 } gr_state;
+
+/* What an op wants done once the model is expanded (gr_later). */
+typedef struct gr_later_call {
+    gr_later_fn fn;
+    void *data;
+    int n;
+    gr_value **values;
+    const char *name;
+    gr_loc at;
+} gr_later_call;
 
 typedef struct gr_name { /* a name a person may ask for: "rnn", "rnn.output" */
     const char *name;
@@ -148,6 +162,7 @@ struct gr_graph {
     gr_name *names; int num_names, cap_names;
     struct gr_map *name_index; /* name -> 1 + its place in names */
     gr_mean *means; int num_means, cap_means; /* as they were expanded; later passes do not keep them */
+    gr_later_call *laters; int num_laters, cap_laters;
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
 };
 

@@ -288,6 +288,30 @@ static int host_set_next(gr_ctx *c, gr_val state, gr_val next)
     return 0;
 }
 
+static gr_val host_next(gr_ctx *c, gr_val state)
+{
+    gr_state *s = state_of(c, value(state));
+    return s && s->next ? s->next : s ? s->value : state;
+}
+
+static void host_later(gr_ctx *c, gr_later_fn fn, void *data, int n, const gr_val *values)
+{
+    gr_emitter *e = emitter(c);
+    gr_graph *root = gr_graph_root(e->graph);
+    gr_value **kept = GR_NEW_ARRAY(root->arena, gr_value *, n + 1);
+    for (int i = 0; i < n; i++) kept[i] = value(values[i]);
+    *GR_PUSH(root->arena, root->laters, root->num_laters, root->cap_laters) =
+        (gr_later_call){fn, data, n, kept, gr_emitter_prefix(e), e->frame ? e->frame->at : e->at};
+}
+
+static void host_sparse(gr_ctx *c, gr_val parameter, const char *attr)
+{
+    gr_state *s = state_of(c, value(parameter));
+    if (!s || s->sparse) return;
+    s->sparse = true;
+    s->sparse_at = gr_fault_place(emitter(c), GR_AT_ATTR, attr);
+}
+
 static int host_scope(gr_ctx *c, const char *name)
 {
     gr_op_frame *f = frame(c);
@@ -319,5 +343,5 @@ const gr_host gr_host_functions = {
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
     .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze, .mean_of = host_mean_of,
     .loop_lengths = gr_host_loop_lengths,
-    .buffer = host_buffer, .set_next = host_set_next,
+    .buffer = host_buffer, .set_next = host_set_next, .next = host_next, .later = host_later, .sparse = host_sparse,
 };

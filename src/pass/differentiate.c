@@ -5,6 +5,7 @@
  * them into terms of its inputs. The emitted nodes are ordinary nodes of phase
  * BACKWARD, called after the node they come from. Loops: scan_gradient.c. */
 #include "pass/gradient.h"
+#include "pass/look_up.h"
 #include <string.h>
 
 /* ---- one node ---- */
@@ -234,25 +235,56 @@ static gr_value *objective(gr_graph *g, const char *name)
     return NULL;
 }
 
-/* What one run of reverse mode answers: first the parameters, then request->grad. */
+/* What one run of reverse mode answers: first the parameters, then request->grad, then the
+ * look-ups of sparse parameters, in whose places nothing else is asked. */
 typedef struct questions {
     gr_state **params; int num_params;
-    gr_value **wrt, **grads; int count;
+    gr_look_ups *look_ups; /* by parameter; none: it is asked for itself */
+    gr_value **wrt, **grads; int count, cap;
 } questions;
 
-static void ask_params(gr_graph *g, questions *q)
+static void ask(gr_graph *g, questions *q, gr_value *v) { *GR_PUSH(g->arena, q->wrt, q->count, q->cap) = v; }
+
+static int ask_params(gr_graph *g, questions *q)
 {
     for (int i = 0; i < g->num_states; i++) {
-        if (!g->states[i]->trainable) continue;
-        q->params[q->num_params++] = g->states[i];
-        q->wrt[q->count++] = g->states[i]->value;
+        gr_state *s = g->states[i];
+        if (!s->trainable) continue;
+        gr_look_ups *l = &q->look_ups[q->num_params];
+        q->params[q->num_params++] = s;
+        if (s->sparse && !gr_find_look_ups(g, s, l)) return -1;
+        ask(g, q, l->count ? l->node[0]->out[0] : s->value);
+    }
+    return 0;
+}
+
+/* The rest of them; what is asked for by name stands between. */
+static void ask_look_ups(gr_graph *g, questions *q)
+{
+    for (int i = 0; i < q->num_params; i++)
+        for (int k = 1; k < q->look_ups[i].count; k++) ask(g, q, q->look_ups[i].node[k]->out[0]);
+}
+
+static void answer_look_ups(gr_graph *g, questions *q, int next)
+{
+    for (int i = 0; i < q->num_params; i++) {
+        const gr_look_ups *l = &q->look_ups[i];
+        if (!l->count) continue;
+        gr_value **of = GR_NEW_ARRAY(g->arena, gr_value *, l->count);
+        for (int k = 0; k < l->count; k++) of[k] = k ? q->grads[next++] : q->grads[i];
+        gr_emitter *e = gr_emitter_create(g, GR_BACKWARD);
+        gr_emitter_at(e, gr_arena_printf(g->arena, "%s'", q->params[i]->name), l->node[0]->at);
+        q->grads[i] = gr_look_up_gradient(e, q->params[i], l, of);
     }
 }
 
 static int ask_names(gr_graph *g, const gr_request *r, questions *q)
 {
-    for (int i = 0; r->grad[i]; i++)
-        if (!(q->wrt[q->count++] = gr_find_value(g, r->grad[i]))) return -1; /* reported by expand */
+    for (int i = 0; r->grad[i]; i++) {
+        gr_value *v = gr_find_value(g, r->grad[i]);
+        if (!v) return -1; /* reported by expand */
+        ask(g, q, v);
+    }
     return 0;
 }
 
@@ -266,24 +298,26 @@ static void answer_names(gr_graph *g, const gr_request *r, gr_value *const *wrt,
     }
 }
 
-static questions no_questions(gr_graph *g, const gr_request *r)
+static questions no_questions(gr_graph *g)
 {
-    int n = g->num_states + 1;
-    for (int i = 0; r->grad && r->grad[i]; i++) n++;
-    return (questions){.params = GR_NEW_ARRAY(g->arena, gr_state *, n), .wrt = GR_NEW_ARRAY(g->arena, gr_value *, n),
-                       .grads = GR_NEW_ARRAY(g->arena, gr_value *, n)};
+    return (questions){.params = GR_NEW_ARRAY(g->arena, gr_state *, g->num_states + 1),
+                       .look_ups = GR_NEW_ARRAY(g->arena, gr_look_ups, g->num_states + 1)};
 }
 
 /* d(name)/d(...) for the parameters (params) and the names in r->grad (names). */
 static int answer(gr_graph *g, const gr_request *r, const char *name, bool params, bool names)
 {
     gr_value *of = objective(g, name);
-    questions q = no_questions(g, r);
+    questions q = no_questions(g);
     if (!of) return -1;
-    if (params) ask_params(g, &q);
+    if (params && ask_params(g, &q) != 0) return -1;
     if (names && ask_names(g, r, &q) != 0) return -1;
+    int asked = q.count;
+    ask_look_ups(g, &q);
+    q.grads = GR_NEW_ARRAY(g->arena, gr_value *, q.count + 1);
     if (differentiate(g, of, q.count, q.wrt, q.grads) != 0) return -1;
     if (names) answer_names(g, r, q.wrt + q.num_params, q.grads + q.num_params);
+    answer_look_ups(g, &q, asked);
     if (!params || !r->update) return 0;
     return r->update(r->update_data, gr_emitter_create(g, GR_UPDATE), q.num_params, q.params, q.grads, of);
 }

@@ -148,6 +148,31 @@ static void expand_names(expansion *x, const gr_graph *raw)
     }
 }
 
+/* ---- what ops put off ---- */
+
+/* A value as it is outside of all loops: what comes from outside as it is, the rest stacked. */
+static gr_value *outside(gr_value *v)
+{
+    while (v->node->graph->parent && v->node->op->role == GR_ROLE_ARG) {
+        int number;
+        if (gr_arg_kind(v, &number) == GR_ARG_CARRY) break;
+        v = gr_arg_outer(v);
+    }
+    return gr_lift(v);
+}
+
+static int call_laters(expansion *x)
+{
+    for (int i = 0; i < x->to->num_laters; i++) {
+        const gr_later_call *l = &x->to->laters[i];
+        gr_value **values = GR_NEW_ARRAY(x->arena, gr_value *, l->n + 1);
+        for (int k = 0; k < l->n; k++) values[k] = outside(l->values[k]);
+        gr_emitter_at(x->emitter, l->name, l->at);
+        if (l->fn(gr_emitter_ctx(x->emitter), l->data, l->n, (const gr_val *)values) != 0) return -1;
+    }
+    return 0;
+}
+
 /* ---- what was asked for by name ---- */
 
 /* Whether it says nothing new: "fc.output" beside "fc", a parameter's node. */
@@ -273,6 +298,7 @@ gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
         gr_graph_set_name(g, raw->names[i].name, expanded(&x, raw->names[i].value, (gr_loc){0}));
     if (r->train) check_loss(g, r->minimize);
     if (gr_diag_count(g->diag) > errors) return NULL;
+    if (call_laters(&x) != 0) return NULL;
     if (r->prepare && r->prepare(r->prepare_data, g) != 0) return NULL;
     add_results(g, r);
     return gr_diag_count(g->diag) > errors ? NULL : g;

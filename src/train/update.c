@@ -79,19 +79,21 @@ static const gr_moment *unusual_moment(const gr_op *op, const char *port)
 /* A parameter that is to be updated. States are found by value, because one that an optimiser
  * does not need is dropped. */
 typedef struct target {
-    const char *name;
-    gr_value *value, *grad;
+    const gr_state *state;
+    gr_value *value, *start; /* the state's; what the step starts from, where a look-up has changed it */
+    gr_value *grad;          /* with rows: of those alone */
+    gr_value *rows;          /* NULL: all */
     const gr_group_spec *group;
+    gr_call_spec call;       /* the optimiser with the group's attributes */
 } target;
 
 static gr_value *moment(updater *u, const target *t, const char *port)
 {
-    const gr_op *op = u->recipe->optimizer.op;
-    const gr_moment *unusual = unusual_moment(op, port);
-    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, t->name), *init = "Zeros";
+    const gr_moment *unusual = unusual_moment(t->call.op, port);
+    const char *name = gr_arena_printf(u->graph->arena, "train.%s.%s", port, t->state->name), *init = "Zeros";
     gr_type type = t->value->type;
     if (unusual) {
-        double first = unusual->attr ? t->group->attr[gr_op_attr(op, unusual->attr)].f : unusual->first;
+        double first = unusual->attr ? t->call.attr[gr_op_attr(t->call.op, unusual->attr)].f : unusual->first;
         init = gr_arena_printf(u->graph->arena, "Constant value=%.17g", first);
         if (unusual->scalar) type = (gr_type){.dtype = type.dtype};
     }
@@ -100,14 +102,19 @@ static gr_value *moment(updater *u, const target *t, const char *port)
     return s->value;
 }
 
-/* Input port p of the optimiser. */
-static gr_value *optimiser_input(updater *u, const gr_port *p, const target *t)
+/* What stands at a port of the optimiser: the value that it sees, and the state that is behind. */
+typedef struct operand { gr_value *in, *state; } operand;
+
+static operand optimiser_input(updater *u, const gr_port *p, const target *t)
 {
-    if (strcmp(p->name, "param") == 0) return t->value;
-    if (strcmp(p->name, "grad") == 0) return t->grad;
-    if (strcmp(p->name, "lr") == 0) return u->lr[t->group->lr];
-    if (strcmp(p->name, "step") == 0) return u->step;
-    return gr_op_output(u->recipe->optimizer.op, p->name) >= 0 ? moment(u, t, p->name) : NULL;
+    if (strcmp(p->name, "grad") == 0) return (operand){t->grad, NULL};
+    if (strcmp(p->name, "lr") == 0) return (operand){u->lr[t->group->lr], NULL};
+    if (strcmp(p->name, "step") == 0) return (operand){u->step, NULL};
+    bool param = strcmp(p->name, "param") == 0;
+    if (!param && gr_op_output(t->call.op, p->name) < 0) return (operand){NULL, NULL};
+    gr_value *state = param ? t->value : moment(u, t, p->name);
+    if (t->rows) return (operand){gr_sparse_gather(u->emitter, state, t->rows, param ? t->state->look_up : NULL), state};
+    return (operand){param ? t->start : state, state};
 }
 
 static void drop_state(gr_graph *g, const gr_value *value)
@@ -120,36 +127,48 @@ static void drop_state(gr_graph *g, const gr_value *value)
         }
 }
 
-static void set_next(gr_graph *g, const gr_value *value, gr_value *next)
+static gr_state *state_of(gr_graph *g, const gr_value *value)
 {
     for (int i = 0; i < g->num_states; i++)
-        if (g->states[i]->value == value) g->states[i]->next = next;
+        if (g->states[i]->value == value) return g->states[i];
+    return NULL;
+}
+
+/* What the optimiser gave at a port is what the state behind becomes. */
+static void take_result(updater *u, const target *t, const operand *o, gr_value *out)
+{
+    gr_state *s = o->state ? state_of(u->graph, o->state) : NULL;
+    if (!s) return;
+    if (out == o->in) {
+        drop_state(u->graph, o->state); /* the attributes do not need it */
+        return;
+    }
+    s->next = t->rows ? gr_sparse_put(u->emitter, o->state, t->rows, u->commit, out, o->in) : out;
+    s->rows = t->rows; /* is committed already */
 }
 
 #define MAX_PORTS 16
 
-static int update_parameter(updater *u, const target *t)
+static int update_parameter(updater *u, target *t)
 {
-    const gr_op *op = u->recipe->optimizer.op;
+    if (t->rows && gr_sparse_optimizer(u->graph, t->state, &t->call) < 0) return -1;
+    const gr_op *op = t->call.op;
+    operand operands[MAX_PORTS];
     gr_value *in[MAX_PORTS], *out[MAX_PORTS];
     const char *names[MAX_PORTS];
     int port[MAX_PORTS + 1], n = gr_op_num_inputs(op);
     if (n > MAX_PORTS) return -1;
     for (int p = 0; p < n; p++) {
-        in[p] = optimiser_input(u, &op->inputs[p], t);
+        operands[p] = optimiser_input(u, &op->inputs[p], t);
+        in[p] = operands[p].in;
         port[p] = p;
     }
     port[n] = n;
-    gr_apply apply = {.op = op, .name = t->name, .at = t->group->at, .num_in = n, .in = in, .port = port,
-                      .attr = t->group->attr, .attr_at = t->group->attr_at};
+    gr_apply apply = {.op = op, .name = t->state->name, .at = t->call.at, .num_in = n, .in = in, .port = port,
+                      .attr = t->call.attr, .attr_at = t->call.attr_at};
     int outputs = gr_apply_op(u->emitter, &apply, out, names, MAX_PORTS);
-    if (outputs < 0) return -1;
-    for (int i = 0; i < outputs; i++) {
-        gr_value *carry = in[gr_op_input(op, names[i])];
-        if (out[i] == carry) drop_state(u->graph, carry); /* the attributes do not need it */
-        else set_next(u->graph, carry, out[i]);
-    }
-    return 0;
+    for (int i = 0; i < outputs; i++) take_result(u, t, &operands[gr_op_input(op, names[i])], out[i]);
+    return outputs < 0 ? -1 : 0;
 }
 
 /* ---- commit ---- */
@@ -159,7 +178,9 @@ static void gate_states(updater *u)
 {
     for (int i = 0; i < u->graph->num_states; i++) {
         gr_state *s = u->graph->states[i];
-        if (!s->next || s->next == s->value) continue;
+        bool done = s->rows != NULL;
+        s->rows = NULL;
+        if (done || !s->next || s->next == s->value) continue;
         gr_value *in[3] = {u->commit, s->next, s->value};
         gr_value *next = gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, in, NULL);
         u->graph->states[i]->next = next;
@@ -189,7 +210,9 @@ int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value
     for (int i = 0; i < n; i++) {
         if (!grads[i]) continue;
         const gr_group_spec *group = &u.recipe->groups[gr_group_of(u.recipe, params[i])];
-        targets[count] = (target){.name = params[i]->name, .value = params[i]->value, .group = group};
+        const gr_state *s = params[i];
+        targets[count] = (target){.state = s, .value = s->value, .start = s->next ? s->next : s->value, .rows = s->rows, .group = group,
+                                  .call = {u.recipe->optimizer.op, group->attr, group->attr_at, group->at}};
         reached[count++] = grads[i];
     }
     gr_emitter_at(e, "train", u.recipe->optimizer.at);

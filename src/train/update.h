@@ -17,4 +17,12 @@ int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value
 /* Carries of loops become states: of the nodes named, or of all loops (names NULL). A loop's
  * carry may start from zeros alone. reset: as in gr_state. -1 after a diagnostic. */
 int gr_carry_states(gr_graph *root, const char *const *names, const gr_loc *at, int n, const char *reset);
+
+/* ---- sparse.c: parameters with a sparse gradient (gr_state.sparse) ---- */
+/* opt becomes the optimiser for s's rows. -1 after a diagnostic: it moves every row. */
+int gr_sparse_optimizer(gr_graph *g, const gr_state *s, gr_call_spec *opt);
+/* table[rows]; look_up: as that node looks up, NULL: plainly. Zeros where a row is -1. */
+gr_value *gr_sparse_gather(gr_emitter *e, gr_value *table, gr_value *rows, const gr_node *look_up);
+/* The table with those rows as they are now, or, unless `commit`, as they were before. */
+gr_value *gr_sparse_put(gr_emitter *e, gr_value *table, gr_value *rows, gr_value *commit, gr_value *now, gr_value *before);
 #endif

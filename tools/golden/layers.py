@@ -132,6 +132,103 @@ def bilinears():
                 {"x": given(4), "y": given(5)})
 
 
+INDEX = torch.tensor([[3, 1, 4], [1, 5, 0], [2, 6, 5], [3, 5, 0]])
+
+
+def embedding_steps(name, node, module, optimizer, make, clip=None, moments=None, graph=None, at="layer", run=None, steps=3):
+    """Three steps of training; moments: their names there by their names here."""
+    text = ", clip_grad_norm: 0.7" if clip else ""
+    module = module.double()
+    with torch.no_grad():
+        module.weight.copy_(torch.randn(module.weight.shape).float().double())
+        if module.padding_idx is not None:
+            module.weight[module.padding_idx] = 0
+    found = {"in:x": INDEX, f"weight:{at}.weight": module.weight.detach().clone()}
+    run = run or (lambda m, x: m(x))
+    u = given(*run(module, INDEX).shape).float().double()
+    with torch.no_grad():
+        module.weight.copy_(found[f"weight:{at}.weight"])
+    step = make(module.parameters())
+    for _ in range(steps):
+        step.zero_grad()
+        (run(module, INDEX) * u).sum().backward()
+        if clip:
+            norm = module.weight.grad.coalesce()._values().norm()
+            module.weight.grad = module.weight.grad * torch.clamp(0.7 / (norm + 1e-6), max=1.0)
+        step.step()
+    found[f"after:{at}.weight"] = module.weight
+    for here, there in (moments or {}).items():
+        found[f"after:train.{here}.{at}.weight"] = step.state[module.weight][there]
+    found["u:" + ("rnn.y" if graph else at)] = u
+    rest = f"\ntrain: {{minimize: loss, optimizer: {optimizer}{text}}}"
+    add(name, (graph or f"  layer: {node}") + rest, found, steps=steps, lr=step.param_groups[0]["lr"])
+
+
+class Stepped(nn.Embedding):
+    """Looks up inside a loop over the first axis."""
+
+    def forward(self, x):
+        h, out = torch.zeros(3, 4).double(), []
+        for row in x:
+            h = torch.tanh(super().forward(row) + h)
+            out.append(h)
+        return torch.stack(out)
+
+
+def embeddings():
+    def one(name, text, *args, training=False, **more):
+        module = nn.Embedding(*args, **more)
+        node = f"{{op: Embedding, in: x, num_embeddings: {args[0]}, embedding_dim: {args[1]}{text}}}"
+        module_case(name, node, module, {"x": INDEX})
+        return node
+
+    one("embedding", "", 7, 4)
+    one("embedding_padding", ", padding_idx: -2", 7, 4, padding_idx=-2)
+    one("embedding_frequency", ", scale_grad_by_freq: true", 7, 4, scale_grad_by_freq=True)
+    for norm, text in ((2, ""), (1, ", norm_type: 1"), (float("inf"), ", norm_type: inf"), (3, ", norm_type: 3")):
+        name = f"embedding_max_norm_{norm}"
+        more = dict(max_norm=1.1, norm_type=float(norm))
+        node = one(name, f", max_norm: 1.1{text}", 7, 4, **more)
+        again = nn.Embedding(7, 4, **more).double()
+        with torch.no_grad():
+            again.weight.copy_(tensors[f"{name}/weight:layer.weight"])
+        again(INDEX)
+        tensors[f"{name}/after:layer.weight"] = again.weight.detach().float()
+        embedding_steps(name + "_steps", node, nn.Embedding(7, 4, **more), "{op: SGD, lr: 0.3}", lambda p: torch.optim.SGD(p, lr=0.3))
+
+    def sparse(name, optimizer, make, text="", cls=nn.Embedding, clip=None, moments=None, graph=None, at="layer", **more):
+        node = f"{{op: Embedding, in: x, num_embeddings: 9, embedding_dim: 4, sparse: true{text}}}"
+        embedding_steps("sparse_" + name, node, cls(9, 4, sparse=True, **more), optimizer, make, clip, moments, graph, at)
+
+    sgd = ("{op: SGD, lr: 0.3}", lambda p: torch.optim.SGD(p, lr=0.3))
+    adam = ("{op: Adam, lr: 0.1, eps: 0.01}", lambda p: torch.optim.SparseAdam(p, lr=0.1, eps=0.01))
+    averages = {"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}
+    sparse("sgd", *sgd)
+    sparse("sgd_padding", *sgd, ", padding_idx: 5", padding_idx=5)
+    sparse("sgd_clip", *sgd, clip=True)
+    sparse("sgd_max_norm", *sgd, ", max_norm: 1.1", max_norm=1.1)
+    sparse("adam", *adam, moments=averages)
+    sparse("adam_max_norm", *adam, ", max_norm: 0.9, norm_type: 1", max_norm=0.9, norm_type=1.0, moments=averages)
+    sparse("sparse_adam", "{op: SparseAdam, lr: 0.1, eps: 0.01, maximize: true}",
+           lambda p: torch.optim.SparseAdam(p, lr=0.1, eps=0.01, maximize=True), moments=averages)
+    sparse("adagrad", "{op: Adagrad, lr: 0.1, lr_decay: 0.2, initial_accumulator_value: 0.1}",
+           lambda p: torch.optim.Adagrad(p, lr=0.1, lr_decay=0.2, initial_accumulator_value=0.1), moments={"sum": "sum"})
+    loop = """  rnn:
+    op: Scan
+    over: 0
+    in: {x: x}
+    carry: {h: {init: zeros, size: 4, next: t}}
+    step:
+      emb: {op: Embedding, in: x, num_embeddings: 9, embedding_dim: 4, sparse: true%s}
+      sum: {op: Add, in: [emb, h]}
+      t: {op: Tanh, in: sum}
+    out: {y: t}"""
+    dense = loop.replace(", sparse: true", "")
+    sparse("scan", *adam, cls=Stepped, moments=averages, graph=loop % "", at="rnn.emb")
+    sparse("scan_max_norm", *sgd, cls=Stepped, graph=loop % ", max_norm: 1.1", at="rnn.emb", max_norm=1.1)
+    embedding_steps("scan_max_norm", "", Stepped(9, 4, max_norm=1.1), *sgd, graph=dense % ", max_norm: 1.1", at="rnn.emb")
+
+
 class NormCell(nn.Module):
     """h = tanh(LayerNorm(h + x)), over time."""
 
@@ -164,7 +261,7 @@ def scans():
 
 def main():
     torch.manual_seed(3)
-    for group in (norms, batch_norms, convolutions, bilinears, scans):
+    for group in (norms, batch_norms, convolutions, bilinears, embeddings, scans):
         group()
     save_file(tensors, OUT, metadata={**metadata})
     print(sum("/" not in k for k in metadata), "cases")

@@ -135,6 +135,12 @@ def rms_norm(x, normalized_shape, eps=1.1920929e-7, **more):
     return normalized(x, axes=len(normalized_shape) if isinstance(normalized_shape, list) else 1, eps=eps, centred=False)
 
 
+def take(t, i, max_norm, norm_type):
+    if max_norm is None:
+        return torch.where((i < len(t)).reshape(i.shape + (1,) * (t.dim() - 1)), t[i.clamp(max=len(t) - 1)], 0)
+    return F.embedding(i.clamp(max=len(t) - 1), t.clone(), max_norm=max_norm, norm_type=float(norm_type))
+
+
 def arg(f):
     return lambda x, dim=None, keepdim=False: f(x, dim=dim, keepdim=keepdim)
 
@@ -176,7 +182,7 @@ OPS = {
     "Norm": reduced(lambda x, d, k, p=2: torch.linalg.vector_norm(x, p, d, keepdim=k)),
     "ArgMax": arg(torch.argmax), "ArgMin": arg(torch.argmin), "CumSum": torch.cumsum,
     "Softmax": lambda x, dim=-1: x.softmax(dim), "LogSoftmax": lambda x, dim=-1: x.log_softmax(dim), "TopK": lambda x, k, dim=-1: torch.topk(x, k, dim),
-    "Take": lambda t, i, padding_idx=None: t[i], "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
+    "Take": lambda t, i, padding_idx=None, max_norm=None, norm_type=2.0, missing=False: take(t, i, max_norm, norm_type), "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
     "CrossEntropyLoss": classes_last(F.cross_entropy), "NLLLoss": classes_last(F.nll_loss), "MSELoss": F.mse_loss, "L1Loss": F.l1_loss,
     "SmoothL1Loss": F.smooth_l1_loss, "HuberLoss": F.huber_loss, "KLDivLoss": F.kl_div,
     "BCELoss": lambda x, t, w=None, **a: F.binary_cross_entropy(x, t, weight=w, **a), "BCEWithLogitsLoss": F.binary_cross_entropy_with_logits,
