@@ -491,6 +491,55 @@ static void programs_share_a_workspace(void)
     gr_session_close(s);
 }
 
+/* Lines of 1 to 12 letters. */
+static const char *lines_model(void)
+{
+    FILE *f = fopen(temp_path("ragged.txt"), "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    for (int i = 0; i < 40; i++) {
+        for (int k = 0; k <= i * 7 % 12; k++) fputc('a' + (i * k + k * k) % 9, f);
+        fputc('\n', f);
+    }
+    fclose(f);
+    return temp_file("lines.yaml",
+        "graphrun: 1\nname: lines\ndata: {op: Lines, path: ragged.txt, bucket: 4}\n"
+        "vars: {batch: 4}\n"
+        "graph:\n  x: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
+        "  e: {op: Embedding, in: x, num_embeddings: $data.vocab, embedding_dim: 5}\n"
+        "  rnn: {op: GRU, in: e, lengths: lengths, hidden_size: 6}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: [logits, y], lengths: lengths}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 3}\n");
+}
+
+/* Programs that are dropped and made again change no bit, and there are never many. */
+static void programs_are_dropped(void)
+{
+    const char *path = lines_model();
+    float weight[2][18 * 6];
+    int programs[2];
+    for (int i = 0; i < 2; i++) {
+        gr_session *s = open_model(path, 1);
+        s->keep_bytes = i;
+        gr_train_result r;
+        gr_train_options o = {.steps = -1, .epochs = -1, .quiet = true, .out = fopen("/dev/null", "w")};
+        gr_error e = {0};
+        CU_ASSERT_EQUAL(gr_train(s, &o, &r, &e), 0);
+        fclose(o.out);
+        gr_type t;
+        const void *w = gr_session_state(s, "rnn.weight_hh_l0", &t);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+        memcpy(weight[i], w, sizeof weight[i]);
+        programs[i] = s->num_execs;
+        gr_session_close(s);
+    }
+    CU_ASSERT_TRUE(programs[0] > 5);
+    CU_ASSERT_TRUE(programs[1] <= 3);
+    CU_ASSERT_EQUAL(memcmp(weight[0], weight[1], sizeof weight[0]), 0);
+}
+
 void test_ragged(void)
 {
     CU_pSuite s = CU_add_suite("ragged", NULL, NULL);
@@ -499,6 +548,7 @@ void test_ragged(void)
     CU_add_test(s, "losses leave padding out, as do their gradients", losses_leave_padding_out);
     CU_add_test(s, "metrics leave padding out", metrics_leave_padding_out);
     CU_add_test(s, "programs of other lengths share a workspace", programs_share_a_workspace);
+    CU_add_test(s, "programs are dropped where they need much memory", programs_are_dropped);
     CU_add_test(s, "a length out of range stops the run and names the node", wrong_lengths_stop_the_run);
     CU_add_test(s, "a step with wrong lengths commits nothing", wrong_lengths_commit_nothing);
 }

@@ -287,7 +287,7 @@ static void add_results(gr_graph *g, const gr_request *r)
 
 gr_graph *gr_pass_expand(gr_graph *raw, const gr_request *r)
 {
-    gr_graph *g = gr_graph_create(raw->arena, raw->registry, raw->diag, raw->real);
+    gr_graph *g = gr_graph_create(r->arena ? r->arena : raw->arena, raw->registry, raw->diag, raw->real);
     int errors = gr_diag_count(g->diag);
     g->typed = true;
     g->training = r->training;

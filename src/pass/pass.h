@@ -1,7 +1,7 @@
 /* pass.h - the passes: one table, one signature, run in order.
  *
  * A pass takes the graph as the pass before left it and returns it changed, or a new
- * one in the same arena. In a debug build the graph's invariants are checked after
+ * one (expand: in the arena of the request, and whatever follows too). In a debug build the graph's invariants are checked after
  * each. No pass knows an op by name: it asks traits and roles. */
 #ifndef GR_PASS_PASS_H
 #define GR_PASS_PASS_H
@@ -11,6 +11,7 @@
 
 /* What is wanted of the graph, besides what the model's file says. */
 typedef struct gr_request {
+    gr_arena *arena;             /* of the graph that comes out; NULL: the raw graph's */
     const char *const *fetch;    /* names of values to be results; NULL-ended or NULL */
     const char *const *grad;     /* names: d(of)/d(name) becomes the result "grad:<name>" */
     const char *of;              /* the differentiated value; NULL: minimize */

@@ -164,6 +164,12 @@ void gr_run_destroy(gr_run *r)
     gr_arena_destroy(r->arena);
 }
 
+size_t gr_run_bytes(const gr_run *r)
+{
+    const gr_program *p = r->program;
+    return gr_arena_bytes(r->arena) + p->feed_bytes + p->constant_bytes + p->result_bytes + PADDING;
+}
+
 /* ---- use ------------------------------------------------------------------ */
 
 void *gr_run_feed(gr_run *r, const char *name, gr_type *t)

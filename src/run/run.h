@@ -34,7 +34,8 @@ size_t gr_store_workspace_bytes(const gr_store *s); /* of all of it */
 typedef struct gr_run gr_run;
 /* Plans memory and lists; the program must outlive the run. */
 gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e);
-void gr_run_destroy(gr_run *r);
+void gr_run_destroy(gr_run *r); /* NULL is allowed */
+size_t gr_run_bytes(const gr_run *r); /* its own memory, without the workspace */
 /* The memory of an Input, to be filled before a step; of a result, to be read after. Both are
  * the run's own and stay as they are while others run. NULL: no such name. */
 void *gr_run_feed(gr_run *r, const char *name, gr_type *t);

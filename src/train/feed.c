@@ -115,17 +115,26 @@ static bool batch_fits(const gr_exec *x, const gr_tensor *field)
     return true;
 }
 
-gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
+static bool same_purpose(const gr_want *a, const gr_want *b)
 {
-    gr_session *s = x->session;
-    if (batch_fits(x, field)) return x;
-    bool particular = x->want.fetch || x->want.grad; /* made for one caller, who alone knows for what */
-    for (int i = 0; i < s->num_execs && !particular; i++) {
-        gr_want w = s->execs[i]->want;
-        if (w.update == x->want.update && w.training == x->want.training && w.metrics == x->want.metrics && w.counts == x->want.counts &&
-            w.keep_all == x->want.keep_all && !w.cut && !w.fetch && !w.grad && batch_fits(s->execs[i], field))
-            return s->execs[i];
-    }
+    return a->update == b->update && a->training == b->training && a->metrics == b->metrics && a->counts == b->counts &&
+           a->keep_all == b->keep_all && !a->cut && !a->fetch && !a->grad;
+}
+
+/* The program of x's purpose that fits the batch, if there is one. */
+static gr_exec *find_fitting(const gr_exec *x, const gr_tensor *field)
+{
+    const gr_session *s = x->session;
+    if (batch_fits(x, field)) return (gr_exec *)(uintptr_t)x;
+    if (x->want.fetch || x->want.grad) return NULL; /* made for one caller, who alone knows for what */
+    for (int i = 0; i < s->num_execs; i++)
+        if (same_purpose(&s->execs[i]->want, &x->want) && batch_fits(s->execs[i], field)) return s->execs[i];
+    return NULL;
+}
+
+static gr_exec *compile_fitting(gr_exec *x, const gr_tensor *field, gr_error *e)
+{
+    const gr_session *s = x->session;
     gr_want w = x->want;
     gr_axis_size axes[32];
     w.axes = axes;
@@ -136,5 +145,36 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
         for (int k = 0; k < in->rank && w.num_axes < 32; k++)
             if (in->axis[k]) axes[w.num_axes++] = (gr_axis_size){in->axis[k], field[x->field[i]].dim[k]};
     }
-    return gr_session_compile(s, &w, e);
+    gr_exec *made = gr_session_compile(x->session, &w, e);
+    if (made) made->of_batch = !w.fetch && !w.grad;
+    return made;
+}
+
+static size_t bytes_of(const gr_exec *x) { return gr_arena_bytes(x->arena) + gr_run_bytes(x->run); }
+
+/* Drops what was longest unused of x's purpose, until the rest is within bounds. */
+static void drop_unused(gr_exec *x, const gr_exec *other)
+{
+    gr_session *s = x->session;
+    size_t most = s->keep_bytes ? s->keep_bytes : GR_KEEP_BYTES;
+    for (;;) {
+        size_t sum = 0;
+        int oldest = -1;
+        for (int i = 0; i < s->num_execs; i++) {
+            const gr_exec *one = s->execs[i];
+            if (!one->of_batch || !same_purpose(&one->want, &x->want)) continue;
+            sum += bytes_of(one);
+            if (one != x && one != other && (oldest < 0 || one->used < s->execs[oldest]->used)) oldest = i;
+        }
+        if (sum <= most || oldest < 0) return;
+        gr_session_drop(s, oldest);
+    }
+}
+
+gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
+{
+    gr_exec *found = find_fitting(x, field);
+    if (!found && (found = compile_fitting(x, field, e)) != NULL) drop_unused(found, x);
+    if (found) found->used = ++x->session->askings;
+    return found;
 }

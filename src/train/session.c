@@ -124,7 +124,7 @@ gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_er
 void gr_session_close(gr_session *s)
 {
     if (!s) return;
-    for (int i = 0; i < s->num_execs; i++) gr_run_destroy(s->execs[i]->run);
+    while (s->num_execs > 0) gr_session_drop(s, s->num_execs - 1);
     if (s->pool) gr_pool_destroy(s->pool);
     if (s->store) gr_store_destroy(s->store);
     gr_data_close(s->data);
@@ -203,12 +203,12 @@ static const char *const *fetch_list(gr_session *s, const gr_want *w)
     return n ? list : NULL;
 }
 
-gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last)
+static gr_graph *make_graph(gr_session *s, const gr_want *w, const char *last, gr_arena *a)
 {
     preparation p = {.session = s, .want = w};
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
     gr_graph *g = gr_model_graph(s->model);
-    gr_request r = {.fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
+    gr_request r = {.arena = a, .fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
                     .train = w->update, .training = w->training, .keep_all = w->keep_all, .prepare = prepare,
                     .prepare_data = &p, .axis_length = wanted_length, .axis_data = &p};
     if (w->update && s->recipe->optimizer.op) {
@@ -219,6 +219,8 @@ gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last)
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, -1);
     return g;
 }
+
+gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last) { return make_graph(s, w, last, s->arena); }
 
 /* ---- states ---- */
 
@@ -282,7 +284,7 @@ static int need_pool(gr_session *s, gr_error *e)
 static void find_feeds(gr_exec *x)
 {
     gr_session *s = x->session;
-    x->field = GR_NEW_ARRAY(s->arena, int, s->num_inputs + 1);
+    x->field = GR_NEW_ARRAY(x->arena, int, s->num_inputs + 1);
     for (int i = 0; i < s->num_inputs; i++) x->field[i] = find_field(s, &s->inputs[i]);
     gr_type t;
     x->lr = GR_NEW_ARRAY(s->arena, void *, s->recipe->num_lrs + 1);
@@ -294,11 +296,11 @@ static void find_feeds(gr_exec *x)
 
 static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
 {
-    x->graph = gr_session_graph(s, &x->want, NULL);
+    x->graph = make_graph(s, &x->want, NULL, x->arena);
     if (!x->graph) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
-    x->program = gr_program_create(s->arena, x->graph, e);
+    x->program = gr_program_create(x->arena, x->graph, e);
     if (!x->program || need_pool(s, e)) return e->status;
-    x->schedule = gr_schedule_create(s->arena, x->program, s->topology, s->options.threads, e);
+    x->schedule = gr_schedule_create(x->arena, x->program, s->topology, s->options.threads, e);
     if (!x->schedule) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
         if (fill_state(s, x->graph->states[i], e)) return e->status;
@@ -309,22 +311,45 @@ static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
     return 0;
 }
 
+void gr_session_drop(gr_session *s, int i)
+{
+    gr_exec *x = s->execs[i];
+    memmove(&s->execs[i], &s->execs[i + 1], (size_t)(--s->num_execs - i) * sizeof *s->execs);
+    gr_run_destroy(x->run);
+    gr_arena_destroy(x->arena);
+}
+
+/* What is made of it lives in its own arena, so that it can be dropped. */
+static int build_guarded(gr_session *s, gr_exec *x, gr_error *e)
+{
+    gr_frame frame;
+    if (!(x->arena = gr_arena_create())) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(x->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    int status = build_exec(s, x, e);
+    gr_end_try(x->arena, &frame);
+    return status;
+}
+
 gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
 {
     for (int i = 0; i < s->num_execs; i++)
         if (same_want(&s->execs[i]->want, w)) return s->execs[i];
-    gr_exec *volatile made = NULL;
+    gr_exec *volatile made = NULL, *volatile x = NULL;
     gr_frame frame;
     *e = (gr_error){0};
     if (gr_try(s->arena, &frame)) {
-        gr_exec *x = GR_NEW(s->arena, gr_exec);
+        x = GR_NEW(s->arena, gr_exec);
         x->session = s;
         x->want = *w;
         x->want.axes = gr_arena_copy(s->arena, w->axes, (size_t)w->num_axes * sizeof *w->axes);
-        if (build_exec(s, x, e) == 0) made = x;
+        if (build_guarded(s, x, e) == 0) made = x;
         gr_end_try(s->arena, &frame);
     } else {
         gr_set_error(e, GR_ENOMEM, "out of memory");
+    }
+    if (!made && x) {
+        gr_run_destroy(x->run);
+        gr_arena_destroy(x->arena);
     }
     return made;
 }

@@ -42,7 +42,11 @@ typedef struct gr_session {
     bool *loaded_used;    /* by tensor of `loaded` */
     bool resume;          /* `loaded` is a checkpoint whose every state counts */
     struct gr_exec **execs; int num_execs, cap_execs;
+    int64_t askings;      /* for programs that fit a batch */
+    size_t keep_bytes;    /* how much memory such programs of one purpose may keep; 0: GR_KEEP_BYTES */
 } gr_session;
+
+#define GR_KEEP_BYTES ((size_t)512 << 20)
 
 /* Mistakes of the model are printed to standard error. NULL with e filled; e->message is ""
  * where all has been said already. */
@@ -68,6 +72,9 @@ typedef struct gr_want {
 
 typedef struct gr_exec {
     gr_session *session;
+    gr_arena *arena;  /* of all below; the exec itself and its want are the session's */
+    bool of_batch;    /* made by gr_exec_for_batch, which may drop it again */
+    int64_t used;     /* when it was last asked for: the count of the session's askings */
     gr_want want;
     gr_graph *graph;
     gr_program *program;
@@ -82,10 +89,14 @@ gr_graph *gr_session_graph(gr_session *s, const gr_want *w, const char *last);
 /* A program that can run, its states filled. The same again for the same want and lengths. */
 gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e);
 
+/* Frees program i of s->execs. */
+void gr_session_drop(gr_session *s, int i);
+
 /* Fills the Inputs that the data source feeds from a batch. -1 if a shape does not fit. */
 int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
 /* x, or the program of the same purpose whose shapes are those of the batch (a last batch may
- * be shorter); made when first met. */
+ * be shorter); made when first met. Where programs have come to need more memory than the session
+ * keeps, those longest unused of x's purpose are dropped, but not x. */
 gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
 /* Fills one Input, converting; its shape must be the program's. */
 int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e);
