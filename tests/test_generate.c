@@ -79,6 +79,13 @@ static void steps_are_prefixes(void)
         {"shifted", EMBED "  a: {op: Roll, in: e, shifts: [1], dims: [0]}\n" OUT("a"), false},
         {"learned", EMBED "  h: {op: Parameter, shape: [1, 1, 6], init: {op: Normal}}\n"
          "  r: {op: RNN, in: {input: e, h_0: h}, hidden_size: 6}\n" OUT("r.output"), true},
+        {"ragged", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
+         "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6}\n" OUT("r.output"), true},
+        {"ragged_back", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
+         "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
+        {"positions", EMBED "  p: {op: PositionalEncoding, in: e, max_len: 6}\n" OUT("p"), false},
+        {"transformer", EMBED "  p: {op: LearnedPositionalEncoding, in: e, max_len: 6}\n"
+         "  t: {op: TransformerEncoderLayer, in: p, nhead: 5, dim_feedforward: 8, is_causal: true}\n" OUT("t"), false},
     };
     for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
         double steps[6 * CLASSES], prefix[6 * CLASSES];
@@ -107,23 +114,34 @@ static void long_prefixes_slide(void)
     gr_session_close(s);
 }
 
-/* Against a program of the whole sequence. */
-static void steps_are_the_whole(void)
+/* The same by one program over the whole. */
+static void run_whole(gr_session *s, const int32_t *source, int sources, const int32_t *item, int n, double *logits)
 {
-    double steps[6 * CLASSES];
-    gr_session *s = open_text("whole", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), "");
-    run_items(decoder_of(s, false), NULL, 0, items, 6, steps);
-    const char *fetch[] = {"logits", NULL};
-    const gr_axis_size axes[] = {{"time", 6}, {"batch", 1}};
-    const gr_want w = {.fetch = fetch, .axes = axes, .num_axes = 2};
+    static const char *const fetch[] = {"logits", NULL};
+    const gr_axis_size axes[] = {{"time", n}, {"batch", 1}, {"source_time", sources}};
+    const gr_want w = {.fetch = fetch, .axes = axes, .num_axes = sources ? 3 : 2};
     gr_error e;
     gr_exec *x = gr_session_compile(s, &w, &e);
     CU_ASSERT_PTR_NOT_NULL_FATAL(x);
-    memcpy(gr_run_feed(x->run, "x", NULL), items, 6 * sizeof *items);
+    int32_t *to = gr_run_feed(x->run, "source_lengths", NULL);
+    if (to) *to = sources;
+    if ((to = gr_run_feed(x->run, "x_lengths", NULL))) *to = n;
+    if ((to = gr_run_feed(x->run, "source", NULL))) memcpy(to, source, (size_t)sources * sizeof *source);
+    memcpy(gr_run_feed(x->run, "x", NULL), item, (size_t)n * sizeof *item);
     CU_ASSERT_EQUAL(gr_run_step(x->run, 0), 0);
     gr_type t;
-    const float *logits = gr_run_result(x->run, "logits", &t);
-    for (int i = 0; i < 6 * CLASSES; i++) CU_ASSERT_DOUBLE_EQUAL((double)logits[i], steps[i], 1e-5);
+    const float *result = gr_run_result(x->run, "logits", &t);
+    CU_ASSERT_EQUAL(gr_numel(&t), n * CLASSES);
+    for (int i = 0; i < n * CLASSES; i++) logits[i] = (double)result[i];
+}
+
+static void steps_are_the_whole(void)
+{
+    double steps[6 * CLASSES], whole[6 * CLASSES];
+    gr_session *s = open_text("whole", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), "");
+    run_items(decoder_of(s, false), NULL, 0, items, 6, steps);
+    run_whole(s, NULL, 0, items, 6, whole);
+    CU_ASSERT_TRUE(farthest(steps, whole, 6 * CLASSES) <= 1e-5);
     gr_session_close(s);
 }
 
@@ -251,6 +269,157 @@ static void draws_depend_on_the_seed(void)
 
 /* ---- encoder and decoder ---- */
 
+#define SOURCE "  source: {op: Input, shape: [source_time, batch], dtype: int32}\n" \
+               "  se: {op: Embedding, in: source, num_embeddings: 7, embedding_dim: 5}\n"
+#define SOURCE_LENGTHS "  source_lengths: {op: Input, shape: [batch], dtype: int32}\n"
+#define LAST(h) "  m: {op: Select, in: " h ", dim: 0, index: -1}\n"
+#define LOOKING(look) LAST("enc.h_n") \
+    "  dec:\n    op: Scan\n    over: time\n    in: {x: e}\n    with: {memory: enc.output, lengths: source_lengths}\n" \
+    "    carry: {h: {init: m, next: cell.h}}\n    step:\n" \
+    "      look: {op: " look "Attention, in: {query: h, memory: memory, lengths: lengths}}\n" \
+    "      cell: {op: GRUCell, in: {input: both, h: h}, hidden_size: 6}\n      both: {op: Concat, in: [x, look.context], dim: -1}\n" \
+    "    out: {output: cell.h, weights: look.weights}\n" OUT("dec.output")
+#define ENCODER "  enc: {op: GRU, in: {input: se, lengths: source_lengths}, hidden_size: 6}\n"
+
+static void sources_run_once(void)
+{
+    static const struct { const char *name, *graph; bool steps; } model[] = {
+        {"plain", SOURCE EMBED "  enc: {op: LSTM, in: se, hidden_size: 6, num_layers: 2}\n"
+         "  dec: {op: LSTM, in: {input: e, h_0: enc.h_n, c_0: enc.c_n}, hidden_size: 6, num_layers: 2}\n" OUT("dec.output"), true},
+        {"bilinear", SOURCE SOURCE_LENGTHS EMBED ENCODER LOOKING("Bilinear"), true},
+        {"dot", SOURCE SOURCE_LENGTHS EMBED ENCODER LOOKING("Dot"), true},
+        {"ragged_target", SOURCE SOURCE_LENGTHS "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED ENCODER
+         "  dec: {op: GRU, in: {input: e, h_0: enc.h_n, lengths: x_lengths}, hidden_size: 6}\n" OUT("dec.output"), true},
+        {"both_ways", SOURCE EMBED "  enc: {op: GRU, in: se, hidden_size: 6, bidirectional: true}\n" LAST("enc.h_n")
+         "  dec:\n    op: Scan\n    over: time\n    in: {x: e}\n    carry: {h: {init: m, next: cell.h}}\n    step:\n"
+         "      cell: {op: GRUCell, in: {input: x, h: h}, hidden_size: 6}\n    out: {output: cell.h}\n" OUT("dec.output"), true},
+        {"added", SOURCE EMBED "  enc: {op: GRU, in: se, hidden_size: 6}\n  dec: {op: GRU, in: e, hidden_size: 6}\n"
+         "  sum: {op: Add, in: [dec.output, enc.h_n]}\n" OUT("sum"), true},
+        {"transformer", SOURCE EMBED "  sp: {op: PositionalEncoding, in: se, max_len: 9}\n  p: {op: PositionalEncoding, in: e, max_len: 9}\n"
+         "  enc: {op: TransformerEncoderLayer, in: sp, nhead: 5, dim_feedforward: 8}\n"
+         "  dec: {op: TransformerDecoderLayer, in: {tgt: p, memory: enc}, nhead: 5, dim_feedforward: 8, tgt_is_causal: true}\n" OUT("dec"), false},
+    };
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        double steps[6 * CLASSES], prefix[6 * CLASSES], whole[6 * CLASSES];
+        gr_session *s = open_text(model[i].name, model[i].graph, ", source: source");
+        gr_decoder *d = decoder_of(s, false), *again = decoder_of(s, true);
+        CU_ASSERT_EQUAL(gr_decoder_steps(d), model[i].steps);
+        for (int from = 0; from < 5; from += 2) { /* sources of 5, 3 and 1 item */
+            run_items(d, items + from, 5 - from, items, 6, steps);
+            run_items(again, items + from, 5 - from, items, 6, prefix);
+            run_whole(s, items + from, 5 - from, items, 6, whole);
+            double worst = fmax(farthest(steps, whole, 6 * CLASSES), farthest(prefix, whole, 6 * CLASSES));
+            if (worst > 1e-5) fprintf(stderr, "%s: %g\n", model[i].name, worst);
+            CU_ASSERT_TRUE(worst <= 1e-5);
+        }
+        run_items(d, items, 5, items, 6, prefix); /* the first again, after others */
+        run_whole(s, items, 5, items, 6, whole);
+        CU_ASSERT_TRUE(farthest(prefix, whole, 6 * CLASSES) <= 1e-5);
+        gr_session_close(s);
+    }
+}
+
+/* The decoder looks where it must to say what the source says. */
+static const char *copy_model(void)
+{
+    return temp_file("copy.yaml",
+        "graphrun: 1\nname: copy\n"
+        "data:\n  op: Inline\n  vocab: [<eos>, <bos>, a, b, c, d, <unk>]\n  values:\n"
+        "    source: [[2, 3, 4, 5, 5, 3], [3, 4, 5, 2, 4, 3], [4, 2, 2, 3, 3, 5], [0, 0, 0, 0, 0, 0]]\n"
+        "    shifted: [[1, 1, 1, 1, 1, 1], [2, 3, 4, 5, 5, 3], [3, 4, 5, 2, 4, 3], [4, 2, 2, 3, 3, 5]]\n"
+        "    targets: [[2, 3, 4, 5, 5, 3], [3, 4, 5, 2, 4, 3], [4, 2, 2, 3, 3, 5], [0, 0, 0, 0, 0, 0]]\n"
+        "graph:\n"
+        "  source: {op: Input, shape: [source_time, batch], dtype: int32, from: data.source}\n"
+        "  x: {op: Input, shape: [time, batch], dtype: int32, from: data.shifted}\n"
+        "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  se: {op: Embedding, in: source, num_embeddings: 7, embedding_dim: 12}\n"
+        "  e: {op: Embedding, in: x, num_embeddings: 7, embedding_dim: 12}\n"
+        "  enc: {op: GRU, in: se, hidden_size: 24}\n  m: {op: Select, in: enc.h_n, dim: 0, index: -1}\n"
+        "  dec:\n    op: Scan\n    over: time\n    in: {x: e}\n    with: {memory: enc.output}\n"
+        "    carry: {h: {init: m, next: cell.h}}\n    step:\n"
+        "      look: {op: BilinearAttention, in: {query: h, memory: memory}}\n"
+        "      both: {op: Concat, in: [x, look.context], dim: -1}\n"
+        "      cell: {op: GRUCell, in: {input: both, h: h}, hidden_size: 24}\n"
+        "    out: {output: cell.h, weights: look.weights}\n"
+        "  logits: {op: Linear, in: dec.output, out_features: 7}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.02}, epochs: 150}\n"
+        "generate: {feed: x, from: logits, source: source, prompts: [abc<eos>, dab<eos>], references: [abc, dac], length: 10, "
+        "show: dec.weights}\n");
+}
+
+static char *generated(gr_session *s, gr_generate_options o, int *status, gr_error *e)
+{
+    char *text = NULL;
+    size_t size;
+    o.out = open_memstream(&text, &size);
+    *status = gr_generate(s, &o, e);
+    fclose(o.out);
+    return text;
+}
+
+static void copies_its_source(void)
+{
+    const char *model = copy_model(), *weights = temp_path("copy.safetensors"), *tables = temp_path("tables.safetensors");
+    gr_error e = {0};
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .save = weights}, &e), 0);
+    gr_session_options so = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true, .weights = weights};
+    gr_session *s = gr_session_open(model, &so, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    int status;
+    gr_generate_options o = gr_generate_defaults(s);
+    char *text = generated(s, o, &status, &e);
+    CU_ASSERT_EQUAL(status, 0);
+    CU_ASSERT_STRING_EQUAL(text, "abc<eos> => abc  bleu 1.000\ndab<eos> => dab  bleu 0.687\nmean bleu 0.843 of 2\n");
+    free(text);
+    o.num_references = 0;
+    o.beam = 3;
+    text = generated(s, o, &status, &e);
+    CU_ASSERT_STRING_EQUAL(text, "abc\ndab\n");
+    free(text);
+    o.show = true;
+    o.attention = tables;
+    o.num_prompts = 1;
+    text = generated(s, o, &status, &e);
+    CU_ASSERT_EQUAL(status, 0);
+    CU_ASSERT_PTR_EQUAL(strstr(text, "abc\n            a     b     c   <eos>\n      a  1.00  0.0"), text);
+    free(text);
+    gr_tensors t;
+    CU_ASSERT_EQUAL_FATAL(gr_safetensors_read(s->arena, tables, &t, &e), 0);
+    CU_ASSERT_TRUE_FATAL(t.count == 1 && t.tensor[0].rank == 2 && t.tensor[0].dim[0] == 4 && t.tensor[0].dim[1] == 4);
+    const float *w = t.tensor[0].data;
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_DOUBLE_EQUAL((double)w[4 * i] + (double)w[4 * i + 1] + (double)w[4 * i + 2] + (double)w[4 * i + 3], 1, 1e-5);
+    CU_ASSERT_STRING_EQUAL(gr_tensors_metadata(&t, "0.rows"), "a b c <eos>");
+    gr_session_close(s);
+}
+
+/* ---- messages ---- */
+
+static void refuse(const char *graph, const char *section, const char *message)
+{
+    gr_error e;
+    gr_session *s = open_text("refused", graph, section);
+    gr_decoder *d = gr_decoder_create(s, false, &e);
+    int32_t one = 1;
+    int status = !d || gr_decoder_begin(d, &one, 1, &e) || gr_decoder_feed(d, &one, 1, &e);
+    CU_ASSERT_NOT_EQUAL(status, 0);
+    if (!strstr(e.message, message)) fprintf(stderr, "expected '%s', got '%s'\n", message, e.message);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, message));
+    gr_session_close(s);
+}
+
+static void mistakes_are_named(void)
+{
+    refuse(EMBED "  y: {op: Input, shape: [time, batch, 5]}\n  a: {op: Add, in: [e, y]}\n" OUT("a"), "",
+           "depends on the Input 'y', which nobody feeds");
+    refuse("  y: {op: Input, shape: [time, batch, 5]}\n" OUT("y"), "", "does not depend on 'x'");
+    refuse(EMBED OUT("e") "  source: {op: Input, shape: [time, batch], dtype: int32}\n", ", source: source", "different names");
+    refuse(EMBED OUT("e") "  source: {op: Input, shape: [other, batch]}\n", ", source: source", "an Input of integers");
+    refuse(EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n  k: {op: Transpose, in: t, dim0: 1, dim1: 2}\n"
+           "  w: {op: MatMul, in: [t, k]}\n" OUT("e"), ", show: w", "does it have one row a step?");
+}
+
 void test_generate(void)
 {
     CU_pSuite s = CU_add_suite("generate", NULL, NULL);
@@ -261,5 +430,8 @@ void test_generate(void)
     CU_add_test(s, "beam search finds what greedy misses", beam_finds_better);
     CU_add_test(s, "a beam of one is greedy", beam_of_one_is_greedy);
     CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
+    CU_add_test(s, "what the feed does not reach runs once a source", sources_run_once);
+    CU_add_test(s, "an encoder-decoder copies, with its attention", copies_its_source);
+    CU_add_test(s, "mistakes are named", mistakes_are_named);
     CU_add_test(s, "draws depend on seed and prompt alone", draws_depend_on_the_seed);
 }

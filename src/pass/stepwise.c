@@ -114,8 +114,9 @@ static int64_t shown_index(const gr_value *v, int own, const gr_value *x, int k)
     if (block < 1) return -1;
     int64_t least = l.offset % block, most = least;
     for (int j = 0; j < v->type.rank; j++) {
+        if (v->type.dim[j] < 2) continue; /* its stride says nothing */
         if (j == own && l.stride[j] != step) return -1;
-        if (j == own || v->type.dim[j] < 2) continue;
+        if (j == own) continue;
         int64_t reach = (v->type.dim[j] - 1) * (l.stride[j] % block);
         if (reach < 0) least += reach;
         else most += reach;
@@ -221,6 +222,19 @@ static gr_reach reach_of_loop_output(const gr_scan *s, int o)
 
 /* ---- nodes ---- */
 
+/* Whether all slices of an output along time are one and the same: a number everywhere, or something
+ * that does not depend on time, repeated. */
+static bool repeats(const pair *p, int o)
+{
+    const gr_node *n = p->n;
+    int axis = axis_of_output(p, o);
+    if (axis < 0) return false;
+    if (n->op->role == GR_ROLE_FILL) return same_attr(gr_node_attr(n, "value"), gr_node_attr(p->m, "value"));
+    if (n->op->role != GR_ROLE_EXPAND || reach_of_input(p, 0) != GR_REACH_NONE) return false;
+    gr_layout from = gr_dense_layout(&n->in[0]->type), l;
+    return gr_view_layout(n->out[o], &from, &l) == 0 && l.stride[axis] == 0;
+}
+
 static gr_reach reach_of_step_node(const pair *p, int o)
 {
     const gr_node *n = p->n;
@@ -240,6 +254,7 @@ static gr_reach reach_of_output(const pair *p, int o)
     if (p->n->scan) same = same && p->n->scan->steps == p->m->scan->steps && is_same_body(p->n->scan->body, p->m->scan->body);
     if (seen & 1u << GR_REACH_MIXED) return GR_REACH_MIXED;
     bool step = seen & 1u << GR_REACH_STEP, last = seen & 1u << GR_REACH_LAST, length = seen & 1u << GR_REACH_LENGTH;
+    if (!step && !last && !length && repeats(p, o)) return GR_REACH_STEP;
     if (!step && !last) return length || !same ? GR_REACH_LENGTH : GR_REACH_NONE;
     if (length || (step && last)) return GR_REACH_MIXED;
     if (last) return same ? GR_REACH_LAST : GR_REACH_MIXED;
@@ -253,19 +268,26 @@ static bool reads_dynamic(const gr_stepwise *s, const gr_node *n)
     return n->op->role == GR_ROLE_INPUT;
 }
 
-static void follow(gr_stepwise *s, const gr_node *n, const gr_node *m, const char *feed)
+static bool is_input(const gr_node *n, const char *name)
+{
+    return name && n->op->role == GR_ROLE_INPUT && strcmp(n->name, name) == 0;
+}
+
+static void follow(gr_stepwise *s, const gr_node *n, const gr_node *m, const char *feed, const char *lengths)
 {
     const pair p = {.s = s, .n = n, .m = m, .same_attrs = same_attrs(n, m)};
-    bool dynamic = reads_dynamic(s, n), is_feed = n->op->role == GR_ROLE_INPUT && strcmp(n->name, feed) == 0;
+    bool dynamic = reads_dynamic(s, n);
+    bool goes_along = is_input(n, feed) || (n->op->role == GR_ROLE_LENGTH_MASK && is_input(n->in[0]->node, lengths));
     for (int o = 0; o < n->num_out; o++) {
         int at = s->first[gr_number(n)] + o;
         s->dynamic[at] = dynamic;
-        if (is_feed) s->reach[at] = axis_of_output(&p, o) >= 0 ? GR_REACH_STEP : GR_REACH_MIXED;
-        else s->reach[at] = reach_of_output(&p, o);
+        if (goes_along) s->reach[at] = axis_of_output(&p, o) >= 0 ? GR_REACH_STEP : GR_REACH_MIXED;
+        else s->reach[at] = is_input(n, lengths) ? GR_REACH_LENGTH : reach_of_output(&p, o);
     }
 }
 
-gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed)
+gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed,
+                                const char *lengths)
 {
     gr_stepwise *s = GR_NEW(root->arena, gr_stepwise);
     if (!is_alike(root, other)) return NULL;
@@ -275,7 +297,7 @@ gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *
     for (int i = 0; i < root->num_nodes; i++) s->first[i + 1] = s->first[i] + root->nodes[i]->num_out;
     s->reach = GR_NEW_ARRAY(root->arena, gr_reach, s->first[root->num_nodes] + 1);
     s->dynamic = GR_NEW_ARRAY(root->arena, bool, s->first[root->num_nodes] + 1);
-    for (int i = 0; i < root->num_nodes; i++) follow(s, root->nodes[i], other->nodes[i], feed);
+    for (int i = 0; i < root->num_nodes; i++) follow(s, root->nodes[i], other->nodes[i], feed, lengths);
     return s;
 }
 

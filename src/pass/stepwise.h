@@ -28,8 +28,10 @@ typedef struct gr_stepwise {
 } gr_stepwise;
 
 /* root, at length `length`, against the graph of the same model at another one; NULL if these
- * are not alike node by node. Marks every node of root with its number. */
-gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed);
+ * are not alike node by node. lengths: the Input that says how many of the items fed are real, which
+ * all are; or NULL. Marks every node of root with its number. */
+gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed,
+                                const char *lengths);
 gr_reach gr_reach_of(const gr_stepwise *s, const gr_value *v);
 bool gr_is_dynamic(const gr_stepwise *s, const gr_value *v);
 /* Which axis of v stands for time; -1: none, or more than one. */

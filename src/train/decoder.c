@@ -7,17 +7,24 @@
 
 enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4 };
 
-/* What the feed does not reach, and the same values as states of a part. */
-typedef struct part part;
-struct part {
+/* What the feed does not reach: it runs once, and its results become states. */
+typedef struct rest {
+    int64_t source;           /* length */
+    gr_exec *exec;            /* NULL: there is nothing */
+    int num_borders; gr_border *borders;
+    int64_t begun;            /* the beginning for which it has run */
+} rest;
+
+/* What it does reach, for so many items at once. */
+typedef struct part {
     gr_decoder *decoder;
     int64_t time, source;     /* lengths */
-    gr_exec *exec, *rest;     /* rest NULL: nothing is computed once */
+    gr_exec *exec;
+    rest *rest;
     int num_borders; gr_border *borders;
     const gr_graph *other;    /* while it is made: the model at another length */
     int64_t other_time;
-    int64_t begun;            /* the beginning for which `rest` has run */
-};
+} part;
 
 typedef struct output { /* one of what is fetched */
     const char *name;
@@ -29,7 +36,7 @@ typedef struct output { /* one of what is fetched */
 struct gr_decoder {
     gr_session *session;
     const gr_generate_spec *spec;
-    const gr_model_input *feed, *source, *source_lengths;
+    const gr_model_input *feed, *lengths, *source, *source_lengths; /* all but feed may be NULL */
     const char *time_axis, *source_axis;
     const char *fetch[3];
     output out[2]; int num_out;
@@ -92,7 +99,22 @@ static bool is_lengths(const gr_model_input *in)
 {
     const char *key = key_of(in);
     size_t n = strlen(key), m = strlen("lengths");
-    return n >= m && strcmp(key + n - m, "lengths") == 0;
+    return in->dtype == GR_INT32 && n >= m && strcmp(key + n - m, "lengths") == 0;
+}
+
+/* By name ("source_lengths" of "source"); else one that stands alone is the source's, or the feed's
+ * where there is no source. */
+static void find_lengths(gr_decoder *d)
+{
+    const gr_session *s = d->session;
+    for (int i = 0; d->source && i < s->num_inputs; i++)
+        if (is_lengths_of(&s->inputs[i], d->source, s->arena)) d->source_lengths = &s->inputs[i];
+    for (int i = 0; i < s->num_inputs; i++) {
+        const gr_model_input *in = &s->inputs[i];
+        if (!is_lengths(in) || in == d->source_lengths) continue;
+        if (!d->source || d->source_lengths || is_lengths_of(in, d->feed, s->arena)) d->lengths = in;
+        else d->source_lengths = in;
+    }
 }
 
 static int check_items(const gr_model_input *in, const char *key, gr_error *e)
@@ -121,8 +143,7 @@ static int find_inputs(gr_decoder *d, gr_error *e)
     if (d->source && !d->source_axis)
         return gr_set_error(e, GR_EINVAL, "generate: '%s' and '%s' must have time axes of different names ([source_time, batch] "
                             "and [time, batch]), for their lengths differ", spec->source, spec->feed);
-    for (int i = 0; d->source && i < s->num_inputs; i++)
-        if (is_lengths_of(&s->inputs[i], d->source, s->arena)) d->source_lengths = &s->inputs[i];
+    find_lengths(d);
     return 0;
 }
 
@@ -143,7 +164,7 @@ static gr_graph *typed_graph(gr_decoder *d, int64_t time, int64_t source, gr_err
 static gr_stepwise *compare(gr_decoder *d, int64_t time, int64_t other, gr_graph **g, gr_graph **h, gr_error *e)
 {
     if (!(*g = typed_graph(d, time, SOURCE_PROBE, e)) || !(*h = typed_graph(d, other, SOURCE_PROBE, e))) return NULL;
-    return gr_stepwise_create(*g, time, *h, other, d->spec->feed);
+    return gr_stepwise_create(*g, time, *h, other, d->spec->feed, d->lengths ? d->lengths->name : NULL);
 }
 
 static bool results_step(const gr_stepwise *s, int n, gr_value *const *results)
@@ -211,7 +232,7 @@ static int add_outputs(gr_decoder *d, const gr_stepwise *s, const gr_graph *g, c
         if (gr_reach_of(s, v) == GR_REACH_NONE || gr_reach_of(s, v) == GR_REACH_LENGTH)
             return gr_set_error(e, GR_EINVAL, "generate: '%s' does not depend on '%s'", o->name, d->spec->feed);
         if (o->axis < 0 && !gr_type_equal(&v->type, &h->results[i]->type))
-            return gr_set_error(e, GR_EINVAL, "generate: '%s' is %s: which of it is one step?", o->name,
+            return gr_set_error(e, GR_EINVAL, "generate: '%s' is %s: does it have one row a step?", o->name,
                                 gr_type_text(d->session->arena, &v->type));
     }
     return 0;
@@ -256,16 +277,36 @@ static int cut_part(void *data, gr_graph *root)
     gr_decoder *d = p->decoder;
     gr_value *result[2];
     for (int i = 0; i < d->num_out; i++) result[i] = gr_lift(gr_find_value(root, d->out[i].name));
-    gr_stepwise *s = gr_stepwise_create(root, p->time, p->other, p->other_time, d->spec->feed);
+    gr_stepwise *s = gr_stepwise_create(root, p->time, p->other, p->other_time, d->spec->feed, d->lengths ? d->lengths->name : NULL);
     if (s) p->num_borders = gr_cut_rest(s, d->num_out, result, d->step, &p->borders);
     return 0;
 }
 
 static int cut_rest(void *data, gr_graph *root)
 {
-    const part *p = data;
-    gr_cut_borders(root, p->num_borders, p->borders);
+    const rest *r = data;
+    gr_cut_borders(root, r->num_borders, r->borders);
     return 0;
+}
+
+static bool same_borders(const part *p, const rest *r)
+{
+    bool same = r->source == p->source && r->num_borders == p->num_borders;
+    for (int i = 0; same && i < p->num_borders; i++) same = strcmp(r->borders[i].state, p->borders[i].state) == 0;
+    return same;
+}
+
+/* The rest of p; prefixes of all lengths have it in common. */
+static rest *find_rest(gr_decoder *d, const part *p, gr_want w, gr_error *e)
+{
+    for (int i = 0; i < d->num_parts; i++)
+        if (same_borders(p, d->parts[i]->rest)) return d->parts[i]->rest;
+    rest *r = GR_NEW(d->session->arena, rest);
+    *r = (rest){.source = p->source, .num_borders = p->num_borders, .borders = p->borders};
+    w.fetch = NULL;
+    w.cut = cut_rest;
+    w.cut_data = r;
+    return !r->num_borders || (r->exec = gr_session_compile(d->session, &w, e)) ? r : NULL;
 }
 
 static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
@@ -278,15 +319,7 @@ static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
     gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .cut = cut_part, .cut_data = p};
     if (!(p->exec = gr_session_compile(s, &w, e))) return NULL;
     if (!d->num_parts && gr_session_check_weights(s, p->exec, e)) return NULL;
-    w.fetch = NULL;
-    w.cut = cut_rest;
-    for (int i = 0; i < d->num_parts && p->num_borders && !p->rest; i++) { /* the same for every length of the prefix */
-        const part *q = d->parts[i];
-        bool same = q->source == p->source && q->num_borders == p->num_borders;
-        for (int k = 0; same && k < p->num_borders; k++) same = strcmp(q->borders[k].state, p->borders[k].state) == 0;
-        if (same) p->rest = q->rest;
-    }
-    if (p->num_borders && !p->rest && !(p->rest = gr_session_compile(s, &w, e))) return NULL;
+    if (!(p->rest = find_rest(d, p, w, e))) return NULL;
     *GR_PUSH(s->arena, d->parts, d->num_parts, d->cap_parts) = p;
     return p;
 }
@@ -307,7 +340,7 @@ static void put_items(void *to, const gr_type *t, const int32_t *item, int64_t n
 }
 
 /* Every Input that the program reads; n items are fed. */
-static int feed_inputs(gr_decoder *d, gr_exec *x, bool rest, const int32_t *item, int64_t n, gr_error *e)
+static int feed_inputs(gr_decoder *d, gr_exec *x, const int32_t *item, int64_t n, gr_error *e)
 {
     gr_session *s = d->session;
     for (int i = 0; i < s->num_inputs; i++) {
@@ -315,27 +348,15 @@ static int feed_inputs(gr_decoder *d, gr_exec *x, bool rest, const int32_t *item
         gr_type t;
         void *to = gr_run_feed(x->run, in->name, &t);
         if (!to) continue;
-        bool lengths = t.dtype == GR_INT32 && is_lengths(in);
-        int32_t own = (int32_t)(in == d->source_lengths || (rest && d->source && !d->source_lengths) ? d->source_count : n);
+        int32_t length = (int32_t)(in == d->source_lengths ? d->source_count : n);
         if (in == d->feed) put_items(to, &t, item, n);
         else if (in == d->source) put_items(to, &t, d->source_item, d->source_count);
-        else if (in == d->source_lengths || lengths) put_items(to, &t, &own, 1);
+        else if (in == d->source_lengths || in == d->lengths) put_items(to, &t, &length, 1);
         else
             return gr_set_error(e, GR_EINVAL, "generate: '%s' depends on the Input '%s', which nobody feeds; it is neither `feed` nor "
                                 "`source` nor their lengths", d->spec->from, in->name);
     }
     return 0;
-}
-
-/* States of the part become what the rest gives. Carries: their first values only, at the beginning. */
-static void take_borders(gr_decoder *d, const part *p)
-{
-    for (int i = 0; i < p->num_borders; i++) {
-        gr_type t, from;
-        void *to = gr_session_state(d->session, p->borders[i].state, &t);
-        const void *data = gr_run_result(p->rest->run, p->borders[i].state, &from);
-        if (to && data && (!p->borders[i].carry || !d->num_items)) memcpy(to, data, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
-    }
 }
 
 static int run(gr_decoder *d, gr_exec *x, gr_error *e)
@@ -344,14 +365,18 @@ static int run(gr_decoder *d, gr_exec *x, gr_error *e)
     return gr_set_error(e, GR_ESTATE, "generate: the model could not be run");
 }
 
-static int run_rest(gr_decoder *d, part *p, gr_error *e)
+/* Once after each beginning; what it gives is kept as states. */
+static int run_rest(gr_decoder *d, rest *r, gr_error *e)
 {
-    int64_t begun = p->begun;
-    for (int i = 0; p->rest && i < d->num_parts; i++) /* one rest may be of several parts */
-        if (d->parts[i]->rest == p->rest && d->parts[i]->begun > begun) begun = d->parts[i]->begun;
-    if (p->rest && begun < d->beginning && (feed_inputs(d, p->rest, true, NULL, 0, e) || run(d, p->rest, e))) return e->status;
-    if (p->begun < d->beginning || d->at != p) take_borders(d, p);
-    p->begun = d->beginning;
+    if (!r->exec || r->begun == d->beginning) return 0;
+    if (feed_inputs(d, r->exec, NULL, 0, e) || run(d, r->exec, e)) return e->status;
+    for (int i = 0; i < r->num_borders; i++) {
+        gr_type t, from;
+        void *to = gr_session_state(d->session, r->borders[i].state, &t);
+        const void *data = gr_run_result(r->exec->run, r->borders[i].state, &from);
+        memcpy(to, data, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
+    }
+    r->begun = d->beginning;
     return 0;
 }
 
@@ -369,7 +394,7 @@ static void read_output(const gr_exec *x, output *o)
 static int run_part(gr_decoder *d, int64_t time, const int32_t *item, gr_error *e)
 {
     part *p = find_part(d, time, e);
-    if (!p || run_rest(d, p, e) || feed_inputs(d, p->exec, false, item, time, e)) return e->status;
+    if (!p || run_rest(d, p->rest, e) || feed_inputs(d, p->exec, item, time, e)) return e->status;
     d->at = p;
     return run(d, p->exec, e);
 }
