@@ -248,6 +248,41 @@ static void weights_generate_text(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "perplexity        1."));
 }
 
+static void prompts_are_many(void)
+{
+    const char *model = text_model(), *weights = temp_path("text.safetensors");
+    const char *file = temp_file("prompts.txt", "abc\r\n\nfgh\n"), *scored = temp_file("scored.txt", "abc\tde f\nfgh\tij\n");
+    const char *mixed = temp_file("mixed.txt", "abc\tde f\nfgh\n"), *empty = temp_file("empty.txt", "\n\n");
+    CU_ASSERT_EQUAL(graphrun("train %s --save %s", model, weights), 0);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt abc --prompt fgh --length 2", model, weights), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "abcde\nfghij\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s --length 2 --beam 3", model, weights, file), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "abcde\nfghij\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s --length 2", model, weights, scored), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "abcde  bleu 0.368\nfghij  bleu 1.000\nmean bleu 0.684 of 2\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s", model, weights, mixed), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "mixed.txt: line 2 has no reference"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s", model, weights, empty), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "holds no prompts"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s", model, weights, temp_path("absent.txt")), 1);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s --prompt a", model, weights, file), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --beam 3 --temperature 1", model, weights), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --top-k 3 --temperature 0", model, weights), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --beam 1001", model, weights), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "at most 1000"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --show", model, weights), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "show: VALUE"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompt aXbXY --length 0", model, weights), 0);
+    CU_ASSERT_STRING_EQUAL(err_text, "graphrun: the vocabulary has <unk> for 'X', 'Y'\n");
+    CU_ASSERT_STRING_EQUAL(out_text, "aXbXY\n");
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --set generate.feed=token", model, weights), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "no Input is called 'token'; did you mean 'tokens'?"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --set generate.stop=Q", model, weights), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "'stop' is 'Q', which is not in the vocabulary"));
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --set generate.stop=d --prompt abc", model, weights), 0);
+    CU_ASSERT_STRING_EQUAL(out_text, "abc\n");
+}
+
 static void interrupt_saves(void)
 {
     const char *model = text_model(), *weights = temp_path("stop.safetensors"), *log = temp_path("stop.jsonl");
@@ -424,6 +459,7 @@ void test_cli(void)
     CU_add_test(s, "a Scan over named axes says which", a_scan_says_its_axis);
     CU_add_test(s, "gradcheck of nothing is an error", checking_nothing_is_an_error);
     CU_add_test(s, "saved weights generate text", weights_generate_text);
+    CU_add_test(s, "prompts: several, of a file, with references", prompts_are_many);
     CU_add_test(s, "Ctrl-C saves", interrupt_saves);
     CU_add_test(s, "Ctrl-C loses no output", interrupt_finds_a_slow_reader);
     CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);

@@ -394,6 +394,50 @@ static void copies_its_source(void)
     gr_session_close(s);
 }
 
+static const char *pairs_model(void)
+{
+    temp_file("pairs.tsv", "a b c .\tx y z !\nb c a .\ty z x !\nc a b .\tz x y !\na .\tx !\nb .\ty !\nc .\tz !\nc b .\tz y !\n");
+    return temp_file("pairs.yaml",
+        "graphrun: 1\nname: pairs\nvars: {batch: 3}\n"
+        "data: {op: TextPairs, path: pairs.tsv}\n"
+        "graph:\n"
+        "  source: {op: Input, shape: [batch, from], dtype: int32, from: data.source}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.source_lengths}\n"
+        "  shifted: {op: Input, shape: [batch, to], dtype: int32, from: data.shifted}\n"
+        "  target_lengths: {op: Input, shape: [batch], dtype: int32, from: data.target_lengths}\n"
+        "  targets: {op: Input, shape: [batch, to], dtype: int32, from: data.targets}\n"
+        "  se: {op: Embedding, in: source, num_embeddings: $data.source_vocab, embedding_dim: 12}\n"
+        "  enc: {op: GRU, in: {input: se, lengths: lengths}, hidden_size: 24, batch_first: true}\n"
+        "  e: {op: Embedding, in: shifted, num_embeddings: $data.target_vocab, embedding_dim: 12}\n"
+        "  dec: {op: GRU, in: {input: e, h_0: enc.h_n, lengths: target_lengths}, hidden_size: 24, batch_first: true}\n"
+        "  logits: {op: Linear, in: dec.output, out_features: $data.target_vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets, lengths: target_lengths}, batch_first: true}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.02}, epochs: 60}\n"
+        "generate: {feed: shifted, from: logits, source: source, prompts: [b c a ., c b .], length: 9}\n");
+}
+
+/* Its file is gone when it answers; each side has its own words. */
+static void pairs_are_answered(void)
+{
+    const char *model = pairs_model(), *weights = temp_path("pairs.safetensors");
+    gr_error e = {0};
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .save = weights}, &e), 0);
+    remove(temp_path("pairs.tsv"));
+    gr_session_options so = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true, .weights = weights, .facts_only = true};
+    gr_session *s = gr_session_open(model, &so, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    CU_ASSERT_TRUE(gr_decoder_steps(decoder_of(s, false)));
+    gr_generate_options o = gr_generate_defaults(s);
+    for (o.beam = 0; o.beam < 4; o.beam++) {
+        int status;
+        char *text = generated(s, o, &status, &e);
+        CU_ASSERT_EQUAL(status, 0);
+        CU_ASSERT_STRING_EQUAL(text, "y z x !\nz y !\n");
+        free(text);
+    }
+    gr_session_close(s);
+}
+
 /* ---- messages ---- */
 
 static void refuse(const char *graph, const char *section, const char *message)
@@ -432,6 +476,7 @@ void test_generate(void)
     CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
     CU_add_test(s, "what the feed does not reach runs once a source", sources_run_once);
     CU_add_test(s, "an encoder-decoder copies, with its attention", copies_its_source);
+    CU_add_test(s, "pairs of texts: words of both sides, <bos> and <eos>", pairs_are_answered);
     CU_add_test(s, "mistakes are named", mistakes_are_named);
     CU_add_test(s, "draws depend on seed and prompt alone", draws_depend_on_the_seed);
 }

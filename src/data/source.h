@@ -42,6 +42,8 @@ const char *const *gr_data_vocab(const gr_data *d, const char *field, int *count
 /* What text becomes as an item of the field: numbers, in the arena, with the <bos> and <eos>
  * that the field's items have, without padding. Their count, or -1 with e filled. */
 int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char *text, int32_t **ids, gr_error *e);
+/* Whether these are words, to be written with spaces between them. */
+bool gr_data_is_words(const gr_data *d, const char *field);
 typedef enum gr_special { GR_UNK, GR_PAD, GR_BOS, GR_EOS, GR_NUM_SPECIALS } gr_special;
 /* The number of <unk>, <pad>, <bos>, <eos>; -1: there is none. */
 int gr_data_special(const gr_data *d, const char *field, gr_special which);

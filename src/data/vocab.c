@@ -103,6 +103,15 @@ const char *const *gr_data_vocab(const gr_data *d, const char *field, int *count
     return v->item;
 }
 
+bool gr_data_is_words(const gr_data *d, const char *field)
+{
+    const gr_vocab *v = text_field(d, field).vocab;
+    bool words = v && v->words;
+    for (int i = 0; v && i < v->count && !words; i++) /* <unk> and the like do not count */
+        words = v->item[i][0] != '<' && strlen(v->item[i]) > 4; /* longer than any character in UTF-8 */
+    return words;
+}
+
 int gr_data_special(const gr_data *d, const char *field, gr_special which)
 {
     const gr_vocab *v = text_field(d, field).vocab;

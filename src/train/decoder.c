@@ -201,18 +201,12 @@ static int find_time(gr_decoder *d, gr_error *e)
                         d->source ? " and not of the source" : "");
 }
 
-/* The usual length of the axis of time. */
+/* The length of time that the model's vars give, which it was trained with: what is longer slides.
+ * An answer to a source does not, its beginning is needed. */
 static int64_t own_length(const gr_decoder *d)
 {
-    gr_session *s = d->session;
-    gr_var v = gr_model_var(s->model, d->time_axis);
-    if (v.kind == GR_VAR_INT && v.i > 0) return v.i;
-    const gr_field *list;
-    int n = s->data && d->feed->from ? gr_data_fields(s->data, &list) : 0;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; strcmp(list[i].name, d->feed->from) == 0 && k < d->feed->rank; k++)
-            if (d->feed->axis[k] == d->time_axis && k < list[i].type.rank) return list[i].type.dim[k];
-    return 0;
+    gr_var v = gr_model_var(d->session->model, d->time_axis);
+    return !d->source && v.kind == GR_VAR_INT && v.i > 0 ? v.i : 0;
 }
 
 /* The other length to compare with: one that the model can have, too. */

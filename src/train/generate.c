@@ -14,7 +14,7 @@ typedef struct generator {
     gr_session *session;
     const gr_generate_options *options;
     gr_decoder *decoder;
-    gr_items feed, source; /* how items are written; source NULL vocabulary and field: none */
+    gr_words feed, source; /* how items are written; source NULL vocabulary and field: none */
     gr_search search;
     gr_attention tables;
     double bleu;           /* sum */
@@ -50,9 +50,9 @@ static int prepare(generator *g, gr_error *e)
     const gr_generate_options *o = g->options;
     const gr_generate_spec *spec = &s->recipe->generate;
     if (check_options(g, e) || !(g->decoder = gr_decoder_create(s, false, e))) return e->status;
-    g->feed = gr_items_of(s, gr_decoder_feed_input(g->decoder));
-    if (gr_decoder_source_input(g->decoder)) g->source = gr_items_of(s, gr_decoder_source_input(g->decoder));
-    if (gr_items_specials(&g->feed, spec->start, spec->stop, e)) return e->status;
+    g->feed = gr_words_of(s, gr_decoder_feed_input(g->decoder));
+    if (gr_decoder_source_input(g->decoder)) g->source = gr_words_of(s, gr_decoder_source_input(g->decoder));
+    if (gr_words_specials(&g->feed, spec->start, spec->stop, e)) return e->status;
     if (g->feed.vocab && g->feed.words != gr_decoder_classes(g->decoder))
         return gr_set_error(e, GR_EINVAL, "'%s' chooses among %lld, but the vocabulary has %d", spec->from,
                             (long long)gr_decoder_classes(g->decoder), g->feed.words);
@@ -77,7 +77,7 @@ static int start_items(generator *g, const char *prompt, int32_t **items, gr_err
         **items = g->feed.start;
         return 1;
     }
-    int n = gr_items_read(&g->feed, prompt, items, e);
+    int n = gr_words_read(&g->feed, prompt, items, e);
     if (n > 0 && (*items)[n - 1] == g->feed.stop) n--;
     return n || e->status ? n : gr_set_error(e, GR_EINVAL, "the prompt is empty");
 }
@@ -86,7 +86,7 @@ static int start_items(generator *g, const char *prompt, int32_t **items, gr_err
 static int score_bleu(generator *g, const char *reference, const gr_found *f, double *bleu, gr_error *e)
 {
     int32_t *ids;
-    int n = gr_items_read(&g->feed, reference, &ids, e), first = 0;
+    int n = gr_words_read(&g->feed, reference, &ids, e), first = 0;
     if (n < 0) return e->status;
     if (n && ids[0] == g->feed.start) first = 1;
     if (n && ids[n - 1] == g->feed.stop) n--;
@@ -108,7 +108,7 @@ static int write_line(generator *g, int which, const char *prompt, const gr_foun
     else if (scored) fprintf(o->out, "%s => ", prompt);
     for (int i = 0; i < f->count; i++) {
         if (g->feed.spaced && (i || (!answers && *prompt))) fputc(' ', o->out);
-        fputs(gr_items_word(&g->feed, f->item[i]), o->out);
+        fputs(gr_words_text(&g->feed, f->item[i]), o->out);
     }
     if (scored) fprintf(o->out, "  bleu %.3f", bleu);
     fputc('\n', o->out);
@@ -121,7 +121,7 @@ static int run_prompt(generator *g, int which, const char *prompt, gr_error *e)
     const gr_generate_options *o = g->options;
     int32_t *source = NULL, *start;
     int n = 0;
-    if (gr_decoder_source_input(g->decoder) && (n = gr_items_read(&g->source, prompt, &source, e)) < 0) return e->status;
+    if (gr_decoder_source_input(g->decoder) && (n = gr_words_read(&g->source, prompt, &source, e)) < 0) return e->status;
     if (gr_decoder_begin(g->decoder, source, n, e)) return e->status;
     int m = start_items(g, prompt, &start, e);
     gr_found f;

@@ -1,7 +1,6 @@
 /* generate_text.c - items as words, words as items, tables of attention. */
 #include "train/generate_text.h"
 #include "base/utf8.h"
-#include "train/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,32 +8,32 @@
 
 /* ---- items ---- */
 
-gr_items gr_items_of(gr_session *s, const gr_model_input *in)
+gr_words gr_words_of(gr_session *s, const gr_model_input *in)
 {
-    gr_items it = {.session = s, .field = in->from, .start = -1, .stop = -1, .unknown = -1};
+    gr_words it = {.session = s, .field = in->from, .start = -1, .stop = -1, .unknown = -1};
     it.vocab = s->data ? gr_data_vocab(s->data, it.field, &it.words) : NULL;
-    it.spaced = !it.vocab || gr_vocab_is_words(it.vocab, it.words);
+    it.spaced = !it.vocab || gr_data_is_words(s->data, it.field);
     if (it.vocab) it.unknown = gr_data_special(s->data, it.field, GR_UNK);
     return it;
 }
 
-static int find_word(const gr_items *it, const char *word)
+static int find_word(const gr_words *it, const char *word)
 {
     for (int i = 0; i < it->words; i++)
         if (strcmp(it->vocab[i], word) == 0) return i;
     return -1;
 }
 
-static int read_special(const gr_items *it, const char *key, const char *text, int *item, gr_error *e)
+static int read_special(const gr_words *it, const char *key, const char *text, int *item, gr_error *e)
 {
     int32_t *ids;
     if (it->vocab) *item = find_word(it, text);
-    else if (gr_items_read(it, text, &ids, e) == 1) *item = ids[0];
+    else if (gr_words_read(it, text, &ids, e) == 1) *item = ids[0];
     if (e->status || *item >= 0) return e->status;
     return gr_set_error(e, GR_EINVAL, "generate: '%s' is '%s', which is not in the vocabulary", key, text);
 }
 
-int gr_items_specials(gr_items *it, const char *start, const char *stop, gr_error *e)
+int gr_words_specials(gr_words *it, const char *start, const char *stop, gr_error *e)
 {
     gr_data *d = it->session->data;
     if (start) {
@@ -49,7 +48,7 @@ int gr_items_specials(gr_items *it, const char *start, const char *stop, gr_erro
 }
 
 /* "3 1 4" */
-static int read_numbers(const gr_items *it, const char *text, int32_t **items, gr_error *e)
+static int read_numbers(const gr_words *it, const char *text, int32_t **items, gr_error *e)
 {
     int n = 0, cap = 0;
     *items = NULL;
@@ -73,7 +72,7 @@ static bool holds(const int32_t *ids, int n, int item)
 }
 
 /* Which words (or characters) of the text are unknown, "'x', 'y'"; "" if none. */
-static const char *unknown_words(const gr_items *it, const char *text)
+static const char *unknown_words(const gr_words *it, const char *text)
 {
     gr_arena *a = it->session->arena;
     const char *list = "";
@@ -91,7 +90,7 @@ static const char *unknown_words(const gr_items *it, const char *text)
     return list;
 }
 
-int gr_items_read(const gr_items *it, const char *text, int32_t **items, gr_error *e)
+int gr_words_read(const gr_words *it, const char *text, int32_t **items, gr_error *e)
 {
     gr_session *s = it->session;
     if (!it->vocab) return read_numbers(it, text, items, e);
@@ -101,7 +100,7 @@ int gr_items_read(const gr_items *it, const char *text, int32_t **items, gr_erro
     return n;
 }
 
-const char *gr_items_word(const gr_items *it, int32_t item)
+const char *gr_words_text(const gr_words *it, int32_t item)
 {
     if (it->vocab) return item >= 0 && item < it->words ? it->vocab[item] : "?";
     return gr_arena_printf(it->session->arena, "%d", item);
@@ -109,16 +108,16 @@ const char *gr_items_word(const gr_items *it, int32_t item)
 
 /* ---- tables ---- */
 
-gr_table gr_table_of(gr_arena *a, const gr_found *f, const gr_items *source, const int32_t *source_item, int n, const gr_items *feed)
+gr_table gr_table_of(gr_arena *a, const gr_found *f, const gr_words *source, const int32_t *source_item, int n, const gr_words *feed)
 {
     gr_table t = {.rows = f->rows, .columns = (int)f->row_size, .heads = 1, .value = f->row};
     t.row = GR_NEW_ARRAY(a, const char *, t.rows + 1);
-    for (int i = 0; i < t.rows; i++) t.row[i] = gr_items_word(feed, i < f->count ? f->item[i] : feed->stop);
+    for (int i = 0; i < t.rows; i++) t.row[i] = gr_words_text(feed, i < f->count ? f->item[i] : feed->stop);
     if (!source || n < 1 || t.columns % n != 0) return t;
     t.heads = t.columns / n;
     t.columns = n;
     t.column = GR_NEW_ARRAY(a, const char *, n + 1);
-    for (int i = 0; i < n; i++) t.column[i] = gr_items_word(source, source_item[i]);
+    for (int i = 0; i < n; i++) t.column[i] = gr_words_text(source, source_item[i]);
     return t;
 }
 

@@ -132,15 +132,8 @@ static void add_elements(gr_arena *a, gr_meter_sum *sum, const void *data, const
     for (int64_t i = 0; i < sum->size; i++) sum->value[i] += gr_element(data, t->dtype, i);
 }
 
-bool gr_vocab_is_words(const char *const *vocab, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (vocab[i][0] != '<' && strlen(vocab[i]) > 4) return true; /* longer than any character in UTF-8 */
-    return false;
-}
-
 /* Numbers of the first sequence of a batch, shown through the vocabulary. */
-static void show_text(char *to, const int32_t *ids, const gr_type *t, const char *const *vocab, int words)
+static void show_text(char *to, const int32_t *ids, const gr_type *t, const char *const *vocab, int words, bool spaced)
 {
     int64_t stride = 1, length = gr_numel(t);
     for (int i = 0; i < t->rank; i++) { /* the others than the batch axis, at its first row */
@@ -148,7 +141,6 @@ static void show_text(char *to, const int32_t *ids, const gr_type *t, const char
         length /= t->dim[i] ? t->dim[i] : 1;
         if (i == t->rank - 1) stride = t->dim[i];
     }
-    bool spaced = gr_vocab_is_words(vocab, words);
     size_t used = 0;
     for (int64_t i = 0; i < length && used + 1 < GR_METRIC_TEXT; i++) {
         int32_t id = ids[i * stride];
@@ -183,7 +175,7 @@ static void add_metric(gr_meter *m, const gr_exec *x, int i)
         } else if (t.dtype == GR_INT32) {
             int words = 0;
             const char *const *vocab = x->session->data ? gr_data_vocab(x->session->data, NULL, &words) : NULL;
-            show_text(m->text[i], data, &t, vocab, words);
+            show_text(m->text[i], data, &t, vocab, words, vocab && gr_data_is_words(x->session->data, NULL));
         }
     }
 }

@@ -49,8 +49,6 @@ double gr_meter_loss(const gr_meter *m);
 /* Memory for so many elements of a sum that has none yet. */
 void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size);
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);
-/* Whether a vocabulary is of words, to be written with spaces; <unk> and the like do not count. */
-bool gr_vocab_is_words(const char *const *vocab, int n);
 /* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */
 void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size);
 #endif
