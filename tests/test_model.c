@@ -86,6 +86,14 @@ static void sets(void)
     /* a path on the command line is meant from where the command runs */
     CU_ASSERT_STRING_EQUAL(gr_model_file(b.m, gr_doc_get(gr_model_section(b.m, "data"), "path")), "here.txt");
     done(&b);
+    static const char folder[] = "graphrun: 1\nvars: {d: x, of: y}\ndata: {a: $d/a.txt, b: \"${d}/b.txt\", c: c.txt, e: $of/e.txt}\n";
+    const char *const set_folder[] = {"d=here", NULL};
+    static const char *const paths[] = {"a", "here/a.txt", "b", "here/b.txt", "c", "/tmp/c.txt", "e", "/tmp/y/e.txt"};
+    b = read_model(folder, set_folder);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.m);
+    for (int i = 0; i < 8; i += 2)
+        CU_ASSERT_STRING_EQUAL(gr_model_file(b.m, gr_doc_get(gr_model_section(b.m, "data"), paths[i])), paths[i + 1]);
+    done(&b);
 }
 
 static void bad_sets(void)

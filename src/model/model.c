@@ -1,6 +1,7 @@
 /* model.c - a model file's sections, and its vars. */
 #include "model/body.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const char *const top_keys[] = {"graphrun", "name", "doc",   "vars",    "plugins",  "blocks",
@@ -40,6 +41,16 @@ gr_var gr_model_var(gr_model *m, const char *name)
     return v;
 }
 
+/* Whether a text begins with the var of that name: "$folder/a.txt", "${folder}/a.txt". */
+static bool begins_with_var(const char *text, const char *name)
+{
+    bool braces = text[0] == '$' && text[1] == '{';
+    size_t n = strlen(name);
+    const char *end = text + 1 + braces + n;
+    if (text[0] != '$' || strncmp(text + 1 + braces, name, n) != 0) return false;
+    return braces ? *end == '}' : !isalnum((unsigned char)*end) && *end != '_';
+}
+
 const char *gr_model_file(gr_model *m, gr_doc *d)
 {
     const char *path = gr_eval_text(m, m->scope, d);
@@ -47,7 +58,7 @@ const char *gr_model_file(gr_model *m, gr_doc *d)
     /* --set and the shell know paths from where the command runs. */
     bool set = d->at.source != m->root->at.source;
     for (const gr_binding *b = m->scope->items; !set && b < m->scope->items + m->scope->count; b++)
-        set = d->kind == GR_DOC_SCALAR && d->text[0] == '$' && !strcmp(d->text + 1, b->name) && b->doc &&
+        set = d->kind == GR_DOC_SCALAR && begins_with_var(d->text, b->name) && b->doc &&
               b->doc->at.source != m->root->at.source;
     return *path == '/' || set || !*m->folder ? path : gr_arena_printf(m->arena, "%s/%s", m->folder, path);
 }
