@@ -194,6 +194,7 @@ static void series_splits(void)
     done(&b);
     refuses(counts, SERIES("window: 3, split: {train: 4, test: 3}"), "the split 'test' has 3 rows; a window of 3 and 1 to predict take 4");
     refuses(counts, SERIES("horizon: 3"), "Series needs 'window'");
+    refuses(counts, SERIES("window: 3, random_split: true"), "a series is split in order of time");
     refuses("day\nx\n", SERIES("window: 3"), "no column holds numbers");
 }
 

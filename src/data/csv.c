@@ -188,7 +188,8 @@ static int csv_open(gr_data *d, gr_error *e)
 
 const gr_source_desc gr_source_csv = {
     .name = "Csv",
-    .summary = "The rows of a table: features, and targets (numbers) or labels (classes).",
+    .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label: names, "
+               "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
     .attrs = csv_attrs,
     .keys = csv_keys,
     .numbering = csv_numbering,

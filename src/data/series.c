@@ -220,6 +220,10 @@ static int series_open(gr_data *d, gr_error *e)
     (void)e;
     d->state = s;
     if (!n) return -1;
+    if (gr_data_attr(d, "random_split")->i) {
+        gr_diag_error(d->diag, gr_data_attr_at(d, "random_split"), "a series is split in order of time; leave 'random_split' out");
+        return -1;
+    }
     if (gr_data_absent(d, parts, n) && known_facts(d)) return 0;
     s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
     s->window = gr_data_attr(d, "window")->i;
@@ -240,7 +244,7 @@ static int series_open(gr_data *d, gr_error *e)
 
 const gr_source_desc gr_source_series = {
     .name = "Series",
-    .summary = "Windows of a series in a csv file, and the values that follow.",
+    .summary = "Windows of a series in a csv file, and the values that follow; columns, target: names, numbers from 0, ranges \"0:4\".",
     .attrs = series_attrs,
     .keys = series_keys,
     .numbering = series_numbering,
