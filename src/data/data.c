@@ -190,6 +190,8 @@ void gr_data_close(gr_data *d)
 
 /* ---- what there is ---- */
 
+bool gr_data_unread(const gr_data *d) { return d->unread; }
+
 int gr_data_fields(const gr_data *d, const gr_field **list)
 {
     *list = d->fields;

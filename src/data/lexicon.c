@@ -191,11 +191,11 @@ static bool is_known(const gr_data *d, const char *name)
     return (size && size->present) || gr_vocab_of_weights(d, name);
 }
 
-bool gr_vocabs_known(const gr_data *d, const char *const *names)
+bool gr_vocabs_known(gr_data *d, const char *const *names)
 {
-    bool known = d->options.facts_only;
-    for (; known && *names; names++) known = is_known(d, *names);
-    return known;
+    d->unread = d->options.facts_only;
+    for (; d->unread && *names; names++) d->unread = is_known(d, *names);
+    return d->unread;
 }
 
 int gr_vocab_add_known(gr_data *d, const char *name, bool words, gr_vocab **v)

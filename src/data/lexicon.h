@@ -50,7 +50,7 @@ gr_vocab *gr_lexicon_vocab(gr_data *d, const char *name, const gr_lexicon *x, bo
 gr_vocab *gr_lexicon_classes(gr_data *d, const char *name, const gr_lexicon *x, int32_t **number);
 
 /* Whether each of the vocabularies is known without reading files, and no batch will be asked for. */
-bool gr_vocabs_known(const gr_data *d, const char *const *names);
+bool gr_vocabs_known(gr_data *d, const char *const *names);
 /* Adds a vocabulary that is known so: that of the weights, or (*v NULL) only its size. 0 or -1. */
 int gr_vocab_add_known(gr_data *d, const char *name, bool words, gr_vocab **v);
 #endif

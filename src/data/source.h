@@ -33,6 +33,9 @@ typedef struct gr_field {
     const char *name;
     gr_type type;
 } gr_field;
+/* facts_only: the weights or attributes told all that files would, but how long items are; there
+ * are no fields then. */
+bool gr_data_unread(const gr_data *d);
 int gr_data_fields(const gr_data *d, const gr_field **list);
 
 /* ---- vocabularies: of a field; field NULL: the source's first, which $data.vocab counts ---- */

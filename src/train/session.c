@@ -189,7 +189,8 @@ static int64_t wanted_length(void *data, const char *axis)
     const gr_want *w = p->want;
     for (int i = 0; i < w->num_axes; i++)
         if (strcmp(w->axes[i].axis, axis) == 0) return w->axes[i].length;
-    return w->assume_axes && !gr_model_section(p->session->model, "data") ? assumed_length(p, axis) : -1;
+    bool has_data = gr_model_section(p->session->model, "data") && !(p->session->data && gr_data_unread(p->session->data));
+    return w->assume_axes && !has_data ? assumed_length(p, axis) : -1;
 }
 
 /* What is fetched: what is asked for, and the loss where it is measured. */

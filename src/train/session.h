@@ -62,7 +62,7 @@ typedef struct gr_want {
     bool metrics;
     bool counts;      /* of classes too (metrics.h) */
     bool keep_all;    /* all values, to find one that is not finite */
-    bool assume_axes; /* check: an axis whose length only feeding tells gets one of its own */
+    bool assume_axes; /* check: an axis whose length only feeding or absent data tell gets one of its own */
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
