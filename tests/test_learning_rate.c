@@ -234,36 +234,6 @@ static void clip_is_over_the_trained(void)
 
 /* ---- mistakes ---- */
 
-/* What `check` says of the model, in memory to be freed. */
-static char *check_output(const char *model)
-{
-    char command[512], *text = NULL;
-    size_t size, n;
-    char part[4096];
-    snprintf(command, sizeof command, GR_BUILD_DIR "/tools/graphrun check %s 2>&1", model);
-    FILE *from = popen(command, "r"), *to = open_memstream(&text, &size);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(from);
-    while ((n = fread(part, 1, sizeof part, from)) > 0) fwrite(part, 1, n, to);
-    pclose(from);
-    fclose(to);
-    return text;
-}
-
-/* One message, which has these words and points at that text of the line `train`. */
-static void check_mistake(const char *optimizer, const char *words, const char *at)
-{
-    const char *model = small_model(optimizer, ", steps: 1");
-    char *said = check_output(model), *file = read_text(model, NULL), place[64];
-    char *train = strstr(file, "train: ");
-    snprintf(place, sizeof place, "small.yaml:15:%d: error: ", (int)(strstr(train, at) - train) + 1);
-    char *error = strstr(said, ": error: ");
-    bool good = error && strstr(said, place) && strstr(error, words) && !strstr(error + 1, ": error: ");
-    if (!good) fprintf(stderr, "\n  {%s}: not \"%s\" at %s but\n%s", optimizer, words, place, said);
-    CU_ASSERT_TRUE(good);
-    free(said);
-    free(file);
-}
-
 static void mistakes_are_placed(void)
 {
     static const char *const all[][3] = {
@@ -297,7 +267,7 @@ static void mistakes_are_placed(void)
         {"op: Adam, group: []", "did you mean 'groups'?", "group: "},
         {"op: Adam, groups: [{params: '*', frozen: true}]", "nothing is left to train", "{op: Adam"},
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_mistake(all[i][0], all[i][1], all[i][2]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) CU_ASSERT_TRUE(mistake_is_told(small_model(all[i][0], ", steps: 1"), all[i][1], all[i][2], "optimizer: "));
 }
 
 void test_learning_rate(void)

@@ -132,3 +132,34 @@ const char *recurrent_model(const char *name, const char *train)
         "train: {minimize: loss, %s}\n"
         "metrics: [perplexity, accuracy]\n", train);
 }
+
+/* What `check` says of the model, to be freed. */
+static char *check_output(const char *model)
+{
+    char command[512], part[4096], *text = NULL;
+    size_t size, n;
+    snprintf(command, sizeof command, GR_BUILD_DIR "/tools/graphrun check %s 2>&1", model);
+    FILE *from = popen(command, "r"), *to = open_memstream(&text, &size);
+    if (!from || !to) abort();
+    while ((n = fread(part, 1, sizeof part, from)) > 0) fwrite(part, 1, n, to);
+    pclose(from);
+    fclose(to);
+    return text;
+}
+
+bool mistake_is_told(const char *model, const char *words, const char *at, const char *after)
+{
+    char *said = check_output(model), *file = read_text(model, NULL), place[64];
+    char *spot = file ? strstr(file, after) : NULL, *start = file;
+    int line = 1;
+    spot = spot ? strstr(spot, at) : NULL;
+    for (char *s = file; spot && s < spot; s++)
+        if (*s == '\n') line++, start = s + 1;
+    snprintf(place, sizeof place, ".yaml:%d:%d: error: ", line, (int)(spot ? spot - start : 0) + 1);
+    char *error = strstr(said, ": error: ");
+    bool good = spot && error && strstr(said, place) && strstr(error, words) && !strstr(error + 1, ": error: ");
+    if (!good) fprintf(stderr, "\n  not \"%s\" at %s but\n%s", words, place, said);
+    free(said);
+    free(file);
+    return good;
+}

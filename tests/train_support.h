@@ -20,4 +20,7 @@ gr_session *open_model(const char *path, int threads);
 int train_model(const char *path, int threads, gr_train_options o, gr_error *e);
 /* A model with every kind of state: Dropout, momentum, a carried h. `train`: its section. */
 const char *recurrent_model(const char *name, const char *train);
+/* Whether `check` says these words of the model and nothing else, at the place of the text `at`, the
+ * first after the text `after`. */
+bool mistake_is_told(const char *model, const char *words, const char *at, const char *after);
 #endif

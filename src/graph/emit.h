@@ -66,6 +66,8 @@ int gr_view_node(const gr_node *n, const gr_layout *in, gr_layout *out);
 /* ---- conveniences for passes: nodes by role ---- */
 gr_value *gr_emit_role(gr_emitter *e, gr_role role, int n, gr_value *const *in, const char *attrs, ...)
     GR_PRINTF(5, 6);
+/* The pointwise op whose instruction is `tape`. */
+gr_value *gr_emit_tape(gr_emitter *e, gr_tape_op tape, int n, gr_value *const *in);
 gr_value *gr_emit_sum(gr_emitter *e, gr_value *a, gr_value *b); /* NULL is zero */
 /* v summed down to type t, the reverse of broadcasting t to v's shape. */
 gr_value *gr_emit_sum_to(gr_emitter *e, gr_value *v, const gr_type *t);

@@ -29,6 +29,18 @@ gr_value *gr_emit_role(gr_emitter *e, gr_role role, int n, gr_value *const *in, 
     return out[0];
 }
 
+gr_value *gr_emit_tape(gr_emitter *e, gr_tape_op tape, int n, gr_value *const *in)
+{
+    const gr_registry *r = gr_emitter_graph(e)->registry;
+    int i = 0;
+    while (i < gr_registry_count(r) && gr_registry_at(r, i)->tape != tape) i++;
+    if (i == gr_registry_count(r)) return NULL;
+    gr_value *out[1] = {NULL};
+    gr_apply w = {.op = gr_registry_at(r, i), .num_in = n, .in = in};
+    gr_apply_op(e, &w, out, NULL, 1);
+    return out[0];
+}
+
 gr_value *gr_emit_sum(gr_emitter *e, gr_value *a, gr_value *b)
 {
     if (!a || !b) return a ? a : b;

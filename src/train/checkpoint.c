@@ -8,7 +8,7 @@ static const char *meter_text(gr_arena *a, const gr_meter *m)
 {
     const char *text = gr_arena_printf(a, "%lld %d", (long long)m->batches, m->num_terms);
     for (int i = 0; i < m->num_terms; i++)
-        text = gr_arena_printf(a, "%s %a %a %a", text, m->term[i].factor, m->term[i].sum, m->term[i].count);
+        text = gr_arena_printf(a, "%s %d %a %a %a", text, m->term[i].loss, m->term[i].factor, m->term[i].sum, m->term[i].count);
     for (int i = 0; i < m->num_metrics; i++)
         for (int k = 0; k < GR_METRIC_MAX_SUMS; k++) {
             text = gr_arena_printf(a, "%s %lld", text, (long long)m->sum[i][k].size);
@@ -24,6 +24,7 @@ static void meter_from_text(gr_arena *a, gr_meter *m, const char *text)
     m->num_terms = (int)strtol(end, &end, 10);
     if (m->num_terms < 0 || m->num_terms > GR_LOSS_TERMS) m->num_terms = 0; /* a file made by hand */
     for (int i = 0; i < m->num_terms; i++) {
+        m->term[i].loss = (int)strtol(end, &end, 10);
         m->term[i].factor = strtod(end, &end);
         m->term[i].sum = strtod(end, &end);
         m->term[i].count = strtod(end, &end);

@@ -96,6 +96,12 @@ void gr_exec_set_lr(gr_exec *x, int i, double lr)
     if (x->lr[i]) put_element(x->lr[i], x->program->real, 0, lr);
 }
 
+void gr_exec_set_accumulated(gr_exec *x, int64_t batches, bool last)
+{
+    if (x->batches) put_element(x->batches, x->program->real, 0, (double)batches);
+    if (x->last) *(uint8_t *)x->last = last;
+}
+
 int gr_exec_step(gr_exec *x, int64_t step, gr_error *e)
 {
     char text[512];

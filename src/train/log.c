@@ -27,11 +27,21 @@ static void write_line(gr_log *log, json_t *line)
     json_decref(line);
 }
 
+/* Of several losses each, without its weight. */
+static void put_losses(json_t *line, const gr_recipe *r, const gr_meter *m)
+{
+    if (r->num_losses < 2) return;
+    json_t *losses = json_object();
+    for (int i = 0; i < r->num_losses; i++) json_object_set_new(losses, r->losses[i].name, number(gr_meter_part(m, i)));
+    json_object_set_new(line, "losses", losses);
+}
+
 /* Loss and metrics of a meter, into `line`. */
 static void put_meter(json_t *line, const gr_session *s, const gr_meter *m)
 {
     json_t *metrics = json_object();
     json_object_set_new(line, "loss", number(gr_meter_loss(m)));
+    put_losses(line, s->recipe, m);
     for (int i = 0; i < m->num_metrics; i++)
         json_object_set_new(metrics, s->recipe->metrics[i].label,
                             m->text[i][0] ? json_string(m->text[i]) : number(gr_meter_value(m, s->recipe, i)));

@@ -65,7 +65,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
         t->exec = gr_exec_for_batch(t->exec, field, e);
         if (!t->exec || gr_exec_feed_batch(t->exec, field, e)) return e->status;
     }
-    gr_pace_set(&t->pace, t->exec, t->epoch);
+    gr_pace_set(&t->pace, t->exec, t->epoch, t->batch, t->per_epoch);
     double start = gr_seconds();
     int status = gr_exec_step(t->exec, t->step, e);
     if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
@@ -76,7 +76,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
     if (t->whole) gr_meter_add(t->whole, t->exec);
     t->step++;
     t->batch++;
-    t->pace.updates++;
+    gr_pace_step(&t->pace);
     gr_progress_step(&t->progress, t->step, t->result->tokens);
     if (gr_trainer_is_valid_step(t)) {
         if (gr_trainer_validate(t, e)) return e->status;
@@ -112,13 +112,12 @@ static int64_t batches_per_epoch(const gr_trainer *t)
 
 static int train_epochs(gr_trainer *t, gr_error *e)
 {
-    int64_t per_epoch = batches_per_epoch(t);
-    if (per_epoch < 1) return gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
+    if (t->per_epoch < 1) return gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
     if (t->valid_due && gr_trainer_validate(t, e)) return e->status;
     while (!reached(t) && !gr_trainer_stop_asked(t)) {
         if (t->batch == 0 && gr_session_reset(t->session, "epoch", e)) return e->status;
         if (train_batches(t, e)) return e->status;
-        if (t->batch < per_epoch) break;
+        if (t->batch < t->per_epoch) break;
         t->epoch++;
         t->batch = 0;
         if (report_epoch(t, e)) return e->status;
@@ -138,7 +137,8 @@ static int set_bounds(gr_trainer *t, gr_error *e)
     if (t->steps < 0 && t->epochs < 0)
         return gr_set_error(e, GR_EINVAL, "how long to train? give `epochs` or `steps` in the model's `train`, "
                             "or --epochs or --steps");
-    int64_t per_epoch = batches_per_epoch(t), total = t->steps >= 0 ? t->steps : t->epochs * per_epoch;
+    t->per_epoch = batches_per_epoch(t);
+    int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch;
     if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
         fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "

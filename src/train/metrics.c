@@ -96,6 +96,7 @@ int gr_metrics_emit(const gr_recipe *r, gr_graph *root, bool counts)
 gr_meter *gr_meter_create(gr_session *s)
 {
     gr_meter *m = GR_NEW(s->arena, gr_meter);
+    m->recipe = s->recipe;
     m->num_metrics = s->recipe->num_metrics;
     m->sum = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->sum);
     m->counts = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->counts);
@@ -192,10 +193,10 @@ static bool term_part(const gr_exec *x, int term, int part, double *number)
 
 static void add_loss(gr_meter *m, const gr_exec *x)
 {
-    double part[3];
+    double part[4];
     for (int i = 0; i < GR_LOSS_TERMS && term_part(x, i, 0, &part[0]); i++) {
-        for (int k = 1; k < 3; k++) term_part(x, i, k, &part[k]);
-        if (i == m->num_terms) m->term[m->num_terms++] = (gr_meter_term){.factor = part[2]};
+        for (int k = 1; k < 4; k++) term_part(x, i, k, &part[k]);
+        if (i == m->num_terms) m->term[m->num_terms++] = (gr_meter_term){.loss = (int)part[3], .factor = part[2]};
         if (part[1] == 0) continue; /* a mean of nothing is NaN */
         m->term[i].sum += part[0] * part[1];
         m->term[i].count += part[1];
@@ -209,10 +210,23 @@ void gr_meter_add(gr_meter *m, const gr_exec *x)
     m->batches++;
 }
 
+double gr_meter_part(const gr_meter *m, int loss)
+{
+    double sum = 0;
+    int terms = 0;
+    for (int i = 0; i < m->num_terms; i++) {
+        if (m->term[i].loss != loss) continue;
+        sum += m->term[i].factor * (m->term[i].sum / m->term[i].count);
+        terms++;
+    }
+    return terms ? sum : (double)NAN;
+}
+
 double gr_meter_loss(const gr_meter *m)
 {
-    double loss = m->num_terms ? 0 : NAN;
-    for (int i = 0; i < m->num_terms; i++) loss += m->term[i].factor * (m->term[i].sum / m->term[i].count);
+    double loss = m->num_terms ? 0 : (double)NAN;
+    for (int i = 0; m->num_terms && i < m->recipe->num_losses; i++)
+        if (m->recipe->losses[i].weight != 0) loss += m->recipe->losses[i].weight * gr_meter_part(m, i);
     return loss;
 }
 
@@ -233,6 +247,9 @@ void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size
 {
     size_t used = 0;
     if (r->minimize) used = (size_t)snprintf(to, size, "loss %.4f", gr_meter_loss(m));
+    for (int i = 0; r->num_losses > 1 && i < r->num_losses && used < size; i++)
+        used += (size_t)snprintf(to + used, size - used, "%s%s %.4f%s", i ? ", " : " (", r->losses[i].name, gr_meter_part(m, i),
+                                 i == r->num_losses - 1 ? ")" : "");
     for (int i = 0; i < m->num_metrics && used < size; i++) {
         bool number = metric_of(&r->metrics[i])->finish != NULL;
         int n = number ? snprintf(to + used, size - used, "  %s %.4f", r->metrics[i].label, gr_meter_value(m, r, i))

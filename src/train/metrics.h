@@ -25,12 +25,13 @@ typedef struct gr_meter_sum {
     double *value;
 } gr_meter_sum;
 
-/* A term of the loss: factor times the mean of `count` elements. */
-typedef struct gr_meter_term { double factor, sum, count; } gr_meter_term;
+/* A term of a loss: factor times the mean of `count` elements. */
+typedef struct gr_meter_term { int loss; double factor, sum, count; } gr_meter_term;
 
 /* What has been seen since gr_meter_clear: the loss and every metric. */
 typedef struct gr_meter {
     int64_t batches;
+    const gr_recipe *recipe;
     int num_terms;
     gr_meter_term term[GR_LOSS_TERMS]; /* of the loss */
     int num_metrics;
@@ -46,6 +47,8 @@ void gr_meter_clear(gr_meter *m);
 /* Adds what the last run of x gave. Allocates nothing after the first time. */
 void gr_meter_add(gr_meter *m, const gr_exec *x);
 double gr_meter_loss(const gr_meter *m);
+/* Of several losses the one of that number, without its weight. */
+double gr_meter_part(const gr_meter *m, int loss);
 /* Memory for so many elements of a sum that has none yet. */
 void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size);
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);

@@ -20,8 +20,11 @@ static double warmed(const gr_lr_spec *lr, double rate, int64_t u)
     return u + 1 < lr->warmup ? rate * (double)(u + 1) / (double)lr->warmup : rate;
 }
 
-void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch)
+void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, int64_t batch, int64_t per_epoch)
 {
+    int64_t n = p->recipe->accumulate;
+    p->last = p->pending + 1 >= n || (per_epoch >= n && batch + 1 == per_epoch);
+    gr_exec_set_accumulated(x, p->pending + 1, p->last);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         const gr_lr_spec *lr = &p->recipe->lrs[i];
         double rate = lr->lr;
@@ -30,6 +33,12 @@ void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch)
         p->lr[i] = warmed(lr, rate, p->updates);
         gr_exec_set_lr(x, i, p->lr[i]);
     }
+}
+
+void gr_pace_step(gr_pace *p)
+{
+    p->updates += p->last;
+    p->pending = p->last ? 0 : p->pending + 1;
 }
 
 static double measured(const gr_recipe *r, const gr_meter *m, const char *metric)
@@ -54,10 +63,10 @@ bool gr_pace_watches(const gr_pace *p)
     return false;
 }
 
-/* "updates" and, of each rate that watches, "lr best bad cooldown", doubles as hexadecimal text. */
+/* "updates pending" and, of each rate that watches, "lr best bad cooldown", doubles as hexadecimal text. */
 const char *gr_pace_text(gr_arena *a, const gr_pace *p)
 {
-    const char *text = gr_arena_printf(a, "%lld", (long long)p->updates);
+    const char *text = gr_arena_printf(a, "%lld %lld", (long long)p->updates, (long long)p->pending);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         const gr_plateau *s = &p->plateau[i];
         if (watches(&p->recipe->lrs[i]))
@@ -70,6 +79,7 @@ void gr_pace_from_text(gr_pace *p, const char *text)
 {
     char *end;
     p->updates = strtoll(text, &end, 10);
+    p->pending = strtoll(end, &end, 10);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         gr_plateau *s = &p->plateau[i];
         if (!watches(&p->recipe->lrs[i]) || !*end) continue;

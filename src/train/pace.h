@@ -12,13 +12,18 @@
 typedef struct gr_pace {
     const gr_recipe *recipe;
     int64_t updates;     /* made so far */
+    int64_t pending;     /* batches since the last one */
+    bool last;           /* the step in hand makes an update */
     double *lr;          /* by rate of the recipe: what the step in hand is made with */
     gr_plateau *plateau; /* by rate: of those whose schedule watches */
 } gr_pace;
 
 gr_pace gr_pace_start(gr_arena *a, const gr_recipe *r);
-/* The rates of an update in that epoch, into p->lr and x. */
-void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch);
+/* The rates of a step in that epoch, into p->lr and x, and whether it makes an update; batch: its
+ * number in the epoch of so many. */
+void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, int64_t batch, int64_t per_epoch);
+/* The step was made. */
+void gr_pace_step(gr_pace *p);
 /* A validation was made or, where there is no split `valid`, an epoch is over: what was measured. */
 void gr_pace_see(gr_pace *p, const gr_meter *of);
 /* Whether a rate depends on what is measured. */

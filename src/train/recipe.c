@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 /* ---- ops by role in the file ---- */
@@ -107,7 +108,7 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
         for (int i = 0; i < n; i++) add_carry(m, d->item[i], r, i);
 }
 
-static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm",
+static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm", "accumulate",
                                          "epochs", "steps", "carry", "early_stopping", "best", "keep",
                                          "valid_every", NULL};
 
@@ -118,6 +119,34 @@ void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, co
         if (near && strcmp(near, key) == 0) return;
     }
     gr_diag_error(gr_model_diag(m), map->key ? map->key_at : map->at, "missing key '%s'%s", key, what);
+}
+
+static void add_loss(gr_model *m, gr_doc *name, const char *text, gr_doc *weight, gr_recipe *r)
+{
+    gr_loss_spec *x = &r->losses[r->num_losses];
+    *x = (gr_loss_spec){.name = text ? text : gr_model_text(m, name), .weight = 1, .at = text ? weight->key_at : name->at};
+    if (!x->name || (weight && gr_model_float(m, weight, &x->weight))) return;
+    for (int i = 0; i < r->num_losses; i++)
+        if (strcmp(r->losses[i].name, x->name) == 0) {
+            gr_diag_error(gr_model_diag(m), x->at, "'%s' is given twice; give it a weight: {%s: 2}", x->name, x->name);
+            return;
+        }
+    if (weight && !isfinite(x->weight)) gr_diag_error(gr_model_diag(m), weight->at, "a weight must be finite");
+    r->num_losses++;
+}
+
+/* `loss`, `[loss, aux]` or `{loss: 1, aux: 0.3}` */
+static void read_losses(gr_model *m, gr_doc *d, gr_recipe *r)
+{
+    int n = d->kind == GR_DOC_LIST || d->kind == GR_DOC_MAP ? d->count : 1;
+    r->losses = GR_NEW_ARRAY(gr_model_arena(m), gr_loss_spec, n + 1);
+    d->used = true;
+    if (n == 0) gr_diag_error(gr_model_diag(m), d->at, "no loss is named, as in {loss: 1, aux: 0.3}");
+    for (int i = 0; i < n; i++) {
+        if (d->kind == GR_DOC_MAP) add_loss(m, NULL, d->item[i]->key, d->item[i], r);
+        else add_loss(m, d->kind == GR_DOC_LIST ? d->item[i] : d, NULL, NULL, r);
+    }
+    if (r->num_losses) r->minimize = r->num_losses > 1 || r->losses[0].weight != 1 ? GR_TOTAL_LOSS : r->losses[0].name;
 }
 
 static void read_train(gr_model *m, gr_recipe *r)
@@ -132,7 +161,7 @@ static void read_train(gr_model *m, gr_recipe *r)
     gr_model_check_keys(m, train, "train", train_keys);
     gr_doc *loss = gr_doc_get(train, "minimize");
     if (!loss) gr_recipe_missing_key(m, train, train_keys, "minimize", ": the name of the loss");
-    else r->minimize = gr_model_text(m, loss), r->minimize_at = loss->at;
+    else read_losses(m, loss, r);
     gr_recipe_read_optimizer(m, train, train_keys, r);
     gr_recipe_count(m, train, "epochs", &r->epochs);
     gr_recipe_count(m, train, "steps", &r->steps);
@@ -161,18 +190,25 @@ bool gr_recipe_is_written(gr_model *m, const char *node)
     return false;
 }
 
-/* The node that holds the loss exists; else it is said here, once, and there is no training. */
-static void check_minimize(gr_model *m, gr_graph *raw, gr_recipe *r)
+/* The node that holds a loss exists; else it is said here, once. */
+static bool loss_exists(gr_model *m, gr_graph *raw, const gr_loss_spec *loss)
 {
-    if (!raw || !r->minimize || raw_node(raw, r->minimize)) return;
-    const char *node = gr_arena_strndup(gr_model_arena(m), r->minimize, strcspn(r->minimize, "."));
-    if (raw_node(raw, node) || gr_recipe_is_written(m, node)) return;
+    if (raw_node(raw, loss->name)) return true;
+    const char *node = gr_arena_strndup(gr_model_arena(m), loss->name, strcspn(loss->name, "."));
+    if (raw_node(raw, node) || gr_recipe_is_written(m, node)) return true;
     const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, raw->num_nodes + 1);
     for (int i = 0; i < raw->num_nodes; i++) names[i] = raw->nodes[i]->name;
-    const char *near = gr_nearest(r->minimize, names);
-    gr_diag_error(gr_model_diag(m), r->minimize_at, "no node is called '%s'%s%s%s", r->minimize,
-                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-    r->minimize = NULL;
+    const char *near = gr_nearest(loss->name, names);
+    gr_diag_error(gr_model_diag(m), loss->at, "no node is called '%s'%s%s%s", loss->name, near ? ", did you mean '" : "",
+                  near ? near : "", near ? "'?" : "");
+    return false;
+}
+
+/* If one does not, there is no training. */
+static void check_losses(gr_model *m, gr_graph *raw, gr_recipe *r)
+{
+    for (int i = 0; raw && i < r->num_losses; i++)
+        if (!loss_exists(m, raw, &r->losses[i])) r->minimize = NULL;
 }
 
 /* An attribute that the metric shares with the loss (ignore_index, batch_first) is the loss's
@@ -188,10 +224,11 @@ static void attrs_of_loss(gr_arena *a, const gr_node *loss, gr_metric_spec *x)
     x->call.attr = attr;
 }
 
-/* A bare metric reads what the ports of those names of the minimized node read. */
+/* A bare metric reads what the ports of those names of the minimized node read, of several the first. */
 static bool ports_of_loss(gr_model *m, gr_graph *raw, const gr_recipe *r, gr_metric_spec *x)
 {
-    gr_node *loss = raw_node(raw, r->minimize);
+    const char *name = r->minimize ? r->losses[0].name : NULL;
+    gr_node *loss = raw_node(raw, name);
     if (!loss) return false; /* the name of the loss is at fault, and reported as that */
     attrs_of_loss(gr_model_arena(m), loss, x);
     for (int p = 0; p < num_ports(x->call.op); p++) {
@@ -204,7 +241,7 @@ static bool ports_of_loss(gr_model *m, gr_graph *raw, const gr_recipe *r, gr_met
         } else if (!(port->flags & GR_PORT_OPTIONAL)) {
             gr_diag_error(gr_model_diag(m), x->call.at,
                           "'%s' minimizes a %s, which has no input '%s'; write {op: %s, in: {%s: ...}}",
-                          r->minimize, loss->op->name, port->name, x->call.op->name, port->name);
+                          name, loss->op->name, port->name, x->call.op->name, port->name);
             return false;
         }
     }
@@ -289,7 +326,7 @@ gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw)
     gr_recipe *r = GR_NEW(gr_model_arena(m), gr_recipe);
     r->epochs = r->steps = -1;
     read_train(m, r);
-    check_minimize(m, raw, r);
+    check_losses(m, raw, r);
     read_metrics(m, raw, r);
     gr_doc *train = gr_model_section(m, "train");
     if (train && train->kind == GR_DOC_MAP) gr_recipe_read_watch(m, train, r);

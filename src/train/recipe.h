@@ -12,6 +12,14 @@ typedef struct gr_call_spec { /* an op with its attributes, as a section asks fo
     gr_loc at;
 } gr_call_spec;
 
+#define GR_TOTAL_LOSS "train.loss" /* several losses, or one with a weight, added up */
+
+typedef struct gr_loss_spec { /* a term of what is minimized */
+    const char *name;
+    double weight;
+    gr_loc at;
+} gr_loss_spec;
+
 typedef struct gr_lr_spec { /* a learning rate */
     const gr_lr_schedule *schedule; /* NULL: it is one number */
     const gr_attr *attr;    /* of the schedule */
@@ -67,12 +75,14 @@ typedef struct gr_watch_spec { /* what is asked of validations */
 } gr_watch_spec;
 
 typedef struct gr_recipe {
-    const char *minimize;   /* NULL: the file has no `train` section */
-    gr_loc minimize_at;
+    const char *minimize;   /* the value that becomes smaller: the loss, or GR_TOTAL_LOSS; NULL: the
+                               file has no `train` section */
+    gr_loss_spec *losses; int num_losses;
     gr_call_spec optimizer; /* op NULL: none */
     gr_group_spec *groups; int num_groups; /* the last one has no patterns */
     gr_lr_spec *lrs; int num_lrs; /* the first is the optimiser's own */
     gr_call_spec clip[2]; int num_clips;
+    int64_t accumulate;     /* batches whose gradients make one update */
     int64_t epochs, steps;  /* -1: not given */
     const char **carry; gr_loc *carry_at; int num_carries;
     gr_metric_spec *metrics; int num_metrics;

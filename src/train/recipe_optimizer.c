@@ -314,6 +314,9 @@ void gr_recipe_read_optimizer(gr_model *m, gr_doc *train, const char *const *key
     else gr_recipe_missing_key(m, train, keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
     read_clip(m, train, "clip_grad_value", r);
     read_clip(m, train, "clip_grad_norm", r);
+    gr_doc *accumulate = gr_doc_get(train, "accumulate");
+    r->accumulate = 1;
+    if (accumulate) gr_model_int(m, accumulate, 1, &r->accumulate);
 }
 
 void gr_recipe_check_watched(gr_model *m, const gr_recipe *r)

@@ -157,6 +157,14 @@ static int check_initialisers(gr_session *s, const gr_graph *root)
     return faults ? -1 : 0;
 }
 
+/* Whether the sum of several losses is needed; where nobody asks for it, it is not there. */
+static bool wants_total(const gr_want *w, const gr_recipe *r)
+{
+    bool wants = w->update || w->metrics || (w->grad && !w->of) || (w->of && r->minimize && strcmp(w->of, r->minimize) == 0);
+    for (int i = 0; w->fetch && w->fetch[i]; i++) wants = wants || strcmp(w->fetch[i], GR_TOTAL_LOSS) == 0;
+    return wants;
+}
+
 /* After expansion: metrics, and carries that become states. */
 static int prepare(void *data, gr_graph *root)
 {
@@ -165,7 +173,8 @@ static int prepare(void *data, gr_graph *root)
     if (check_initialisers(p->session, root)) return -1;
     if (gr_groups_check(r, root) || (p->want->update && gr_groups_freeze(r, root))) return -1;
     if (p->want->metrics && gr_metrics_emit(r, root, p->want->counts)) return -1;
-    if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(root, r->minimize);
+    if (wants_total(p->want, r) && gr_loss_total(r, root)) return -1;
+    if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(r, root);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
     if ((p->want->update || p->want->metrics) && r->num_carries)
         return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, p->want->update ? "epoch" : "eval");
@@ -288,6 +297,9 @@ static void find_feeds(gr_exec *x)
     x->field = GR_NEW_ARRAY(x->arena, int, s->num_inputs + 1);
     for (int i = 0; i < s->num_inputs; i++) x->field[i] = find_field(s, &s->inputs[i]);
     gr_type t;
+    x->batches = gr_run_feed(x->run, GR_BATCHES_INPUT, &t);
+    x->last = gr_run_feed(x->run, GR_LAST_INPUT, &t);
+    gr_exec_set_accumulated(x, 1, true);
     x->lr = GR_NEW_ARRAY(s->arena, void *, s->recipe->num_lrs + 1);
     for (int i = 0; i < s->recipe->num_lrs; i++) {
         x->lr[i] = gr_run_feed(x->run, gr_update_lr_input(s->arena, i), &t);

@@ -81,6 +81,7 @@ typedef struct gr_exec {
     gr_schedule *schedule;
     gr_run *run;
     int *field;       /* by input of the session: its field of the data source, -1: fed by hand */
+    void *batches, *last; /* where it is fed how far an update has come; NULL: likewise */
     void **lr;        /* by rate of the recipe: where it is fed; NULL: not there */
 } gr_exec;
 
@@ -101,6 +102,8 @@ gr_exec *gr_exec_for_batch(gr_exec *x, const gr_tensor *field, gr_error *e);
 /* Fills one Input, converting; its shape must be the program's. */
 int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e);
 void gr_exec_set_lr(gr_exec *x, int i, double lr); /* rate i of the recipe */
+/* The step is made with the batch of that number, from 1, since the last update; last: it makes one. */
+void gr_exec_set_accumulated(gr_exec *x, int64_t batches, bool last);
 /* One run. 0, GR_EINVAL with e filled when a kernel refused its input, or GR_ESTATE without when
  * a value that decides whether states change was not finite. */
 int gr_exec_step(gr_exec *x, int64_t step, gr_error *e);

@@ -24,6 +24,7 @@ typedef struct gr_trainer {
     gr_progress progress;
     gr_log *log;
     int64_t epoch, batch, step;
+    int64_t per_epoch;     /* batches */
     int64_t valid_step;    /* of the last validation of this run; -1: none */
     bool valid_due;        /* a validation was begun and interrupted */
     bool data_moved;       /* a validation took the data source away from the split train */

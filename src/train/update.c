@@ -1,6 +1,6 @@
 /* update.c - clip, optimiser, commit: emitted into the same graph as forward and backward.
  *
- *     grads -> clip -> optimiser(param, grad, lr, step, moments) -> Where(commit, next, value)
+ *     grads -> mean of `accumulate` batches -> clip -> optimiser(param, grad, lr, step, moments) -> Where(commit, next, value)
  *     loss, grads -> AllFinite -> commit
  *
  * An optimiser's carries are found by its ports: an output that is also an input is one. */
@@ -15,8 +15,21 @@ typedef struct updater {
     gr_emitter *emitter;
     gr_graph *graph;
     gr_value **lr; /* by rate of the recipe */
-    gr_value *step, *commit;
+    gr_value *step;
+    gr_value *commit, *update; /* whether states move; whether parameters and moments do */
+    int own_states;            /* those from this one on were made here */
 } updater;
+
+/* A parameter that is to be updated. States are found by value, because one that an optimiser
+ * does not need is dropped. */
+typedef struct target {
+    const gr_state *state;
+    gr_value *value, *start; /* the state's; what the step starts from, where a look-up has changed it */
+    gr_value *grad;          /* with rows: of those alone */
+    gr_value *rows;          /* NULL: all */
+    const gr_group_spec *group;
+    gr_call_spec call;       /* the optimiser with the group's attributes */
+} target;
 
 /* ---- gradients ---- */
 
@@ -38,17 +51,60 @@ static gr_value *all_finite(updater *u, int n, gr_value **grads, gr_value *loss)
     return gr_emit_role(u->emitter, GR_ROLE_ALL_FINITE, n + 1, in, NULL);
 }
 
+/* ---- accumulation ---- */
+
+#define ACCUMULATED "train.accumulated."
+
+static gr_value *fed(updater *u, const char *input, const char *attrs)
+{
+    const gr_op *op = gr_registry_role(u->graph->registry, GR_ROLE_INPUT);
+    return (gr_value *)gr_emit(gr_emitter_ctx(u->emitter), op->name, input + strlen("train."), 0, NULL, "%s", attrs);
+}
+
+/* sum + grad, by the number of batches; the sum goes on, or starts anew after an update. */
+static gr_value *accumulated(updater *u, const char *param, gr_value *grad, gr_value *batches, gr_value *last)
+{
+    gr_graph *g = u->graph;
+    const char *name = gr_arena_printf(g->arena, ACCUMULATED "%s", param);
+    gr_state *s = gr_graph_add_state(g, name, &grad->type, "Zeros");
+    s->trainable = s->weight = false;
+    gr_value *sum = gr_emit_sum(u->emitter, s->value, grad), *next[3] = {last, gr_emit_number(u->emitter, 0), sum};
+    gr_value *both[2] = {sum, batches};
+    s->next = gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, next, NULL);
+    return gr_emit_tape(u->emitter, GR_TAPE_DIV, 2, both);
+}
+
+static int refuse_rows(updater *u, const target *t)
+{
+    gr_diag_error(u->graph->diag, t->state->sparse_at, "'%s' has a sparse gradient, and `accumulate` adds up dense ones: leave "
+                  "one of both out", t->state->name);
+    return -1;
+}
+
+/* The gradients become their means since the last update. */
+static int accumulate(updater *u, int n, const target *targets, gr_value **grads)
+{
+    u->update = u->commit;
+    if (u->recipe->accumulate < 2) return 0;
+    gr_value *batches = fed(u, GR_BATCHES_INPUT, "shape=[]"), *last = fed(u, GR_LAST_INPUT, "shape=[], dtype=bool");
+    if (!batches || !last) return -1;
+    for (int i = 0; i < n; i++)
+        if (targets[i].rows) return refuse_rows(u, &targets[i]);
+        else if (!(grads[i] = accumulated(u, targets[i].state->name, grads[i], batches, last))) return -1;
+    gr_value *both[2] = {u->commit, last};
+    u->update = gr_emit_tape(u->emitter, GR_TAPE_LOGICAL_AND, 2, both);
+    return u->update ? 0 : -1;
+}
+
 /* ---- what all optimisers read ---- */
 
 const char *gr_update_lr_input(gr_arena *a, int i) { return i ? gr_arena_printf(a, "train.lr_%d", i) : "train.lr"; }
 
 static bool learning_rates(updater *u)
 {
-    const gr_op *input = gr_registry_role(u->graph->registry, GR_ROLE_INPUT);
     u->lr = GR_NEW_ARRAY(u->graph->arena, gr_value *, u->recipe->num_lrs + 1);
     for (int i = 0; i < u->recipe->num_lrs; i++) {
-        const char *name = gr_update_lr_input(u->graph->arena, i) + strlen("train.");
-        u->lr[i] = (gr_value *)gr_emit(gr_emitter_ctx(u->emitter), input->name, name, 0, NULL, "shape=[]");
+        u->lr[i] = fed(u, gr_update_lr_input(u->graph->arena, i), "shape=[]");
         if (!u->lr[i]) return false;
     }
     return true;
@@ -75,17 +131,6 @@ static const gr_moment *unusual_moment(const gr_op *op, const char *port)
         if (strcmp(m->port, port) == 0) return m;
     return NULL;
 }
-
-/* A parameter that is to be updated. States are found by value, because one that an optimiser
- * does not need is dropped. */
-typedef struct target {
-    const gr_state *state;
-    gr_value *value, *start; /* the state's; what the step starts from, where a look-up has changed it */
-    gr_value *grad;          /* with rows: of those alone */
-    gr_value *rows;          /* NULL: all */
-    const gr_group_spec *group;
-    gr_call_spec call;       /* the optimiser with the group's attributes */
-} target;
 
 static gr_value *moment(updater *u, const target *t, const char *port)
 {
@@ -143,7 +188,7 @@ static void take_result(updater *u, const target *t, const operand *o, gr_value 
         drop_state(u->graph, o->state); /* the attributes do not need it */
         return;
     }
-    s->next = t->rows ? gr_sparse_put(u->emitter, o->state, t->rows, u->commit, out, o->in) : out;
+    s->next = t->rows ? gr_sparse_put(u->emitter, o->state, t->rows, u->update, out, o->in) : out;
     s->rows = t->rows; /* is committed already */
 }
 
@@ -173,6 +218,13 @@ static int update_parameter(updater *u, target *t)
 
 /* ---- commit ---- */
 
+/* What an optimiser moves; running statistics, what is accumulated and the like go on with every batch. */
+static bool is_optimised(const updater *u, int i)
+{
+    const gr_state *s = u->graph->states[i];
+    return s->trainable || (i >= u->own_states && strncmp(s->name, ACCUMULATED, strlen(ACCUMULATED)) != 0);
+}
+
 /* No state moves unless all may: a loss that is not finite changes nothing. */
 static void gate_states(updater *u)
 {
@@ -181,7 +233,7 @@ static void gate_states(updater *u)
         bool done = s->rows != NULL;
         s->rows = NULL;
         if (done || !s->next || s->next == s->value) continue;
-        gr_value *in[3] = {u->commit, s->next, s->value};
+        gr_value *in[3] = {is_optimised(u, i) ? u->update : u->commit, s->next, s->value};
         gr_value *next = gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, in, NULL);
         u->graph->states[i]->next = next;
     }
@@ -189,6 +241,7 @@ static void gate_states(updater *u)
 
 static int update_all(updater *u, int n, target *targets, gr_value **grads)
 {
+    if (accumulate(u, n, targets, grads)) return -1;
     for (int i = 0; i < u->recipe->num_clips; i++)
         if (clip_gradients(u, &u->recipe->clip[i], n, grads)) return -1;
     for (int i = 0; i < n; i++) {
@@ -203,7 +256,7 @@ static int update_all(updater *u, int n, target *targets, gr_value **grads)
 int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value **grads, gr_value *loss)
 {
     gr_graph *g = gr_emitter_graph(e);
-    updater u = {.recipe = data, .emitter = e, .graph = g};
+    updater u = {.recipe = data, .emitter = e, .graph = g, .own_states = g->num_states};
     target *targets = GR_NEW_ARRAY(g->arena, target, n + 1);
     gr_value **reached = GR_NEW_ARRAY(g->arena, gr_value *, n + 1);
     int count = 0;

@@ -7,6 +7,10 @@
 
 #define GR_STEP_STATE "train.step"
 
+/* With `accumulate`: how many batches there were since the last update, this one counted, and whether
+ * this one makes an update. */
+#define GR_BATCHES_INPUT "train.batches"
+#define GR_LAST_INPUT "train.last"
 /* Name of the Input that rate i of the recipe is fed to. */
 const char *gr_update_lr_input(gr_arena *a, int i);
 
