@@ -21,7 +21,8 @@ static int clamp_expand(gr_ctx *c)
     bool min = gr_get(c, "min")->present, max = gr_get(c, "max")->present;
     if (!min && !max) return gr_fail(c, GR_AT_NODE, NULL, "give min, max or both");
     const char *text = !max ? "where(a < min, min, a)" : !min ? "where(a > max, max, a)"
-                                                              : "where(a < min, min, where(a > max, max, a))";
+                     : gr_float(c, "min") > gr_float(c, "max") ? "where(a < min, max, where(a > max, max, a))"
+                                                               : "where(a < min, min, where(a > max, max, a))";
     return gr_set_result(c, 0, op_expression(c, text));
 }
 

@@ -141,7 +141,7 @@ static int top_k_gradient(gr_ctx *c)
 }
 
 static const gr_attr_spec top_k_attrs[] = {
-    {"k", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "How many."},
+    {"k", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many."},
     {"dim", GR_ATTR_INT, "-1", 0, 0, NULL, "The axis."},
     {"largest", GR_ATTR_BOOL, "true", 0, 0, NULL, "false: the smallest."}, OP_END};
 static const gr_port top_k_out[] = {{"values", 0, "[...]: best first"}, {"indices", 0, "[...]: int32"}, OP_END};

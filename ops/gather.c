@@ -38,13 +38,22 @@ static void put_missing(gr_dtype dtype, char *to)
     else memset(to, 0, gr_dtype_size(dtype));
 }
 
+/* Where line `line` of `small` along dim lies in `large`, whose other axes may be longer. */
+static int64_t line_in(const gr_tensor *large, const gr_tensor *small, int64_t dim, int64_t line)
+{
+    int64_t lines[GR_MAX_RANK], stride[GR_MAX_RANK];
+    op_dense(large->rank, large->dim, stride);
+    for (int i = 0; i < large->rank; i++) lines[i] = i == dim + large->rank ? 1 : small->dim[i];
+    return op_at(line, large->rank, lines, stride);
+}
+
 static void gather_run(const gr_call *call)
 {
     op_lines to = op_lines_of(&call->out[0], call->attr[0].i), from = op_lines_of(&call->in[0], call->attr[0].i);
     size_t size = gr_dtype_size(call->out[0].dtype);
     for (int64_t u = call->begin; u < call->end; u++) {
         int64_t at = op_line_start(&to, u);
-        const char *in = (const char *)call->in[0].data + (size_t)op_line_start(&from, u) * size;
+        const char *in = (const char *)call->in[0].data + (size_t)line_in(&call->in[0], &call->out[0], call->attr[0].i, u) * size;
         const int32_t *index = (const int32_t *)call->in[1].data + at;
         char *out = (char *)call->out[0].data + (size_t)at * size;
         for (int64_t i = 0; i < to.n; i++) {
@@ -62,15 +71,16 @@ static int64_t line_units(const gr_call *call)
     return l.count;
 }
 
-/* The other axes of both inputs must be alike. Gives the dim, from the front, or -1. */
-static int matched(gr_ctx *c)
+/* The index has the input's axes, none but dim longer; alike: nor shorter. Gives the dim, from the
+ * front, or -1. */
+static int matched(gr_ctx *c, bool alike)
 {
     const gr_type *in = gr_in_type(c, 0), *index = gr_in_type(c, 1);
     int d = op_dim(c, "dim", gr_int(c, "dim"), in->rank, 0);
     if (d < 0) return -1;
-    bool same = in->rank == index->rank && index->dtype == GR_INT32;
-    for (int i = 0; same && i < in->rank; i++) same = i == d || in->dim[i] == index->dim[i];
-    if (!same) return gr_fail(c, GR_AT_INPUT, "index", "index is %s; it must be int32 and, but for axis %d, have the shape of the input, %s",
+    bool fits = in->rank == index->rank && index->dtype == GR_INT32;
+    for (int i = 0; fits && i < in->rank; i++) fits = i == d || in->dim[i] == index->dim[i] || (!alike && in->dim[i] > index->dim[i]);
+    if (!fits) return gr_fail(c, GR_AT_INPUT, "index", "index is %s; it must be int32 and, but for axis %d, no longer than the input, %s",
                               op_type_text(c, index), d, op_type_text(c, in));
     gr_set_attr_int(c, "dim", d - in->rank);
     return d;
@@ -79,23 +89,28 @@ static int matched(gr_ctx *c)
 static int gather_infer(gr_ctx *c)
 {
     gr_type t = *gr_in_type(c, 1);
-    if (matched(c) < 0) return -1;
+    if (matched(c, false) < 0) return -1;
     t.dtype = gr_in_type(c, 0)->dtype;
     return gr_set_output(c, 0, &t);
 }
 
+/* Axes that the index does not cover to their end get zeros there. */
 static int gather_gradient(gr_ctx *c)
 {
-    const gr_type *t = gr_in_type(c, 0);
+    const gr_type *t = gr_in_type(c, 0), *index = gr_in_type(c, 1);
     int d = (int)gr_int(c, "dim");
     gr_val in[2] = {gr_grad(c, 0), gr_in(c, 1)};
-    return gr_set_grad(c, 0, 0, gr_emit(c, "ScatterAdd", NULL, 2, in, "dim=%d, length=%" PRId64, d, t->dim[t->rank + d]));
+    gr_val g = gr_emit(c, "ScatterAdd", NULL, 2, in, "dim=%d, length=%" PRId64, d, t->dim[t->rank + d]);
+    for (int i = 0; i < t->rank; i++)
+        if (i != t->rank + d && index->dim[i] != t->dim[i])
+            g = gr_emit(c, "Place", NULL, 1, &g, "dim=%d, length=%" PRId64, i - t->rank, t->dim[i]);
+    return gr_set_grad(c, 0, 0, g);
 }
 
 static int scatter_infer(gr_ctx *c)
 {
     gr_type t = *gr_in_type(c, 0);
-    int d = op_need_float(c, 0) < 0 ? -1 : matched(c);
+    int d = op_need_float(c, 0) < 0 ? -1 : matched(c, true);
     if (d < 0) return -1;
     if (t.dim[d] != gr_in_type(c, 1)->dim[d]) return gr_fail(c, GR_AT_INPUT, "index", "input and index must have one shape");
     t.dim[d] = gr_int(c, "length");
@@ -113,7 +128,7 @@ static const gr_attr_spec gather_attrs[] = {{"dim", GR_ATTR_INT, NULL, 0, 0, NUL
 static const gr_attr_spec scatter_attrs[] = {
     {"dim", GR_ATTR_INT, NULL, 0, 0, NULL, "The axis along which the index counts."},
     {"length", GR_ATTR_INT, NULL, 0, 9007199254740992.0, NULL, "Length of that axis in the result."}, OP_END};
-static const gr_port pair[] = {{"input", 0, "[...]"}, {"index", GR_PORT_INT, "[...]: as the input, but for axis dim"}, OP_END};
+static const gr_port pair[] = {{"input", 0, "[...]"}, {"index", GR_PORT_INT, "[...]: axes as the input, or shorter, but for dim"}, OP_END};
 static const gr_port output[] = {{"output", 0, "[...]"}, OP_END};
 
 extern const gr_op gr_op_gather, gr_op_scatter_add, gr_op_index_select;
@@ -133,12 +148,13 @@ static int index_select_expand(gr_ctx *c)
     const gr_type *t = gr_in_type(c, 0), *index = gr_in_type(c, 1);
     int d = op_dim(c, "dim", gr_int(c, "dim"), t->rank, 0);
     if (d < 0) return -1;
-    if (index->rank != 1 || index->dtype != GR_INT32)
+    if (index->rank > 1 || index->dtype != GR_INT32)
         return gr_fail(c, GR_AT_INPUT, "index", "index is %s; it must be int32 with one axis", op_type_text(c, index));
+    int64_t entries = gr_numel(index);
     int64_t dim[GR_MAX_RANK], ones[GR_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
-        dim[i] = i == d ? index->dim[0] : t->dim[i];
-        ones[i] = i == d ? index->dim[0] : 1;
+        dim[i] = i == d ? entries : t->dim[i];
+        ones[i] = i == d ? entries : 1;
     }
     gr_val wide = op_reshape(c, gr_in(c, 1), t->rank, ones), in[2] = {gr_in(c, 0), NULL};
     in[1] = gr_emit(c, "Expand", NULL, 1, &wide, "shape=%s", op_ints(c, t->rank, dim));

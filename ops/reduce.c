@@ -164,6 +164,46 @@ static double reduce_flops(const gr_call *call)
 #define GR_KERNELS "reduce.c"
 #include <graphrun/each_real.h>
 
+/* ---- integers and bools: in no hurry, and exact in any order ---- */
+
+static int64_t whole_at(const gr_tensor *t, int64_t i)
+{
+    return t->dtype == GR_BOOL ? ((const uint8_t *)t->data)[i] : ((const int32_t *)t->data)[i];
+}
+
+static int64_t reduce_whole(const axes *s, int how, const gr_tensor *in, int64_t from)
+{
+    int64_t y = how == REDUCE_PROD;
+    for (int64_t r = 0; r < s->reduced; r++) {
+        int64_t x = whole_at(in, from + op_at(r, s->num_reduced, s->reduced_dim, s->reduced_step));
+        if (how == REDUCE_SUM) y += x;
+        else if (how == REDUCE_PROD) y = (int32_t)((uint64_t)y * (uint64_t)x);
+        else if (r == 0 || (how == REDUCE_MAX ? x > y : x < y)) y = x;
+    }
+    return y;
+}
+
+static void reduce_whole_run(const gr_call *call, int how)
+{
+    axes s = axes_of(call);
+    const gr_tensor *out = &call->out[0];
+    for (int64_t u = call->begin; u < call->end; u++) {
+        int64_t outer = s.by_strips ? u / s.strips : u, first = s.by_strips ? u % s.strips * STRIP : 0;
+        int64_t last = !s.by_strips ? 1 : s.width - first < STRIP ? s.width : first + STRIP;
+        int64_t from = op_at(outer, s.num_kept, s.kept_dim, s.kept_step);
+        for (int64_t j = first; j < last; j++) {
+            int64_t y = reduce_whole(&s, how, &call->in[0], from + j), at = s.by_strips ? outer * s.width + j : u;
+            if (out->dtype == GR_BOOL) ((uint8_t *)out->data)[at] = y != 0;
+            else ((int32_t *)out->data)[at] = (int32_t)y;
+        }
+    }
+}
+
+static void sum_run_whole(const gr_call *call) { reduce_whole_run(call, REDUCE_SUM); }
+static void prod_run_whole(const gr_call *call) { reduce_whole_run(call, REDUCE_PROD); }
+static void max_run_whole(const gr_call *call) { reduce_whole_run(call, REDUCE_MAX); }
+static void min_run_whole(const gr_call *call) { reduce_whole_run(call, REDUCE_MIN); }
+
 /* ---- types ---- */
 
 static int reduced_type(gr_ctx *c, gr_type *t)
@@ -184,10 +224,12 @@ static int reduced_type(gr_ctx *c, gr_type *t)
     return n;
 }
 
+/* Bools are counted. */
 static int reduce_infer(gr_ctx *c)
 {
     gr_type t;
-    if (op_need_float(c, 0) < 0 || reduced_type(c, &t) < 0) return -1;
+    if (reduced_type(c, &t) < 0) return -1;
+    if (t.dtype == GR_BOOL) t.dtype = GR_INT32;
     return gr_set_output(c, 0, &t);
 }
 
@@ -195,7 +237,7 @@ static int extremum_infer(gr_ctx *c)
 {
     const gr_type *from = gr_in_type(c, 0);
     gr_type t;
-    if (op_need_float(c, 0) < 0 || reduced_type(c, &t) < 0) return -1;
+    if (reduced_type(c, &t) < 0) return -1;
     if (gr_numel(from) == 0 && gr_numel(&t) > 0) return gr_fail(c, GR_AT_INPUT, "input", "%s has no element to choose from", op_type_text(c, from));
     return gr_set_output(c, 0, &t);
 }
@@ -265,13 +307,14 @@ static const gr_port prod_in[] = {{"input", 0, "[...]"}, {"grad_output", 0, "[..
 static const gr_port prod_out[] = {{"grad_input", 0, "[...]"}, OP_END};
 
 #define REALS(fn) (const gr_kernel[]){{GR_FLOAT32, fn##_f32}, {GR_FLOAT64, fn##_f64}, {0, NULL}}
+#define ALL(fn) (const gr_kernel[]){{GR_FLOAT32, fn##_f32}, {GR_FLOAT64, fn##_f64}, {GR_INT32, fn##_whole}, {GR_BOOL, fn##_whole}, {0, NULL}}
 #define REDUCTION(NAME, symbol, text, math, inference, derivative, fn, ...)                                          \
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math, .attrs = reduce_attrs, \
         .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = inference, .gradient = derivative,  \
-        .units = reduce_units, .flops = reduce_flops, .kernels = REALS(fn), __VA_ARGS__};
+        .units = reduce_units, .flops = reduce_flops, .kernels = ALL(fn), __VA_ARGS__};
 
-REDUCTION(Sum, sum, "The sum over axes.", "sum of input over dim", reduce_infer, sum_gradient, sum_run,
+REDUCTION(Sum, sum, "The sum over axes; of bools, how many are true.", "sum of input over dim", reduce_infer, sum_gradient, sum_run,
           .role = GR_ROLE_REDUCE_SUM, .accumulate = sum_accumulate)
 REDUCTION(Prod, prod, "The product over axes.", "product of input over dim", reduce_infer, prod_gradient, prod_run, .role = GR_ROLE_NONE)
 REDUCTION(Max, max, "The largest over axes.", "max of input over dim", extremum_infer, extremum_gradient, max_run, .role = GR_ROLE_NONE)

@@ -46,7 +46,7 @@ static gr_val variance(gr_ctx *c, const over *o)
     gr_val x = gr_in(c, 0), mean = scale(c, reduce(c, "Sum", x, o, true), 1 / o->n);
     gr_val far = gr_emit2(c, "Sub", x, mean), square = gr_emit2(c, "Mul", far, far);
     double rest = o->n - (double)gr_int(c, "correction");
-    return scale(c, reduce(c, "Sum", square, o, gr_bool(c, "keepdim")), rest > 0 ? 1 / rest : (double)NAN);
+    return scale(c, reduce(c, "Sum", square, o, gr_bool(c, "keepdim")), rest > 0 ? 1 / rest : (double)INFINITY);
 }
 
 static int var_expand(gr_ctx *c)
@@ -66,7 +66,9 @@ static int log_sum_exp_expand(gr_ctx *c)
 {
     over o;
     if (reduced_axes(c, &o) < 0) return -1;
-    gr_val x = gr_in(c, 0), max = gr_emit1(c, "StopGradient", reduce(c, "Max", x, &o, true));
+    gr_val x = gr_in(c, 0);
+    if (o.n == 0) return gr_set_result(c, 0, gr_emit1(c, "Log", reduce(c, "Sum", x, &o, gr_bool(c, "keepdim"))));
+    gr_val max = gr_emit1(c, "StopGradient", reduce(c, "Max", x, &o, true));
     gr_val finite = gr_emit2(c, "Less", gr_emit1(c, "Abs", max), op_number(c, (double)INFINITY));
     max = gr_emit3(c, "Where", finite, max, op_number(c, 0));
     gr_val sum = reduce(c, "Sum", gr_emit1(c, "Exp", gr_emit2(c, "Sub", x, max)), &o, true);

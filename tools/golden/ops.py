@@ -61,8 +61,8 @@ def attributes(text):
         v = v.strip()
         if v in ("true", "false"):
             return v == "true"
-        if v == "inf":
-            return float("inf")
+        if v in ("inf", "-inf"):
+            return float(v)
         try:
             return ast.literal_eval(v)
         except (ValueError, SyntaxError):
@@ -141,6 +141,12 @@ def take(t, i, max_norm, norm_type):
     return F.embedding(i.clamp(max=len(t) - 1), t.clone(), max_norm=max_norm, norm_type=float(norm_type))
 
 
+def top_k(x, k, dim=-1, largest=True):
+    """torch.topk, but the first of equal ones."""
+    values, indices = torch.sort(x, dim=dim, descending=largest, stable=True)
+    return values.narrow(dim, 0, k), indices.narrow(dim, 0, k)
+
+
 def arg(f):
     return lambda x, dim=None, keepdim=False: f(x, dim=dim, keepdim=keepdim)
 
@@ -169,7 +175,7 @@ OPS = {
     "Repeat": lambda x, repeats: x.repeat(repeats), "Concat": lambda *x, dim=0: torch.cat(x, dim),
     "Stack": lambda *x, dim=0: torch.stack(x, dim),
     "Split": lambda x, dim=0, sections=None, sizes=None: torch.split(x, sizes or x.shape[dim] // sections, dim),
-    "Select": torch.select, "Flip": torch.flip, "Roll": torch.roll, "Pad": F.pad, "Gather": lambda x, i, dim: x.gather(dim, i),
+    "Select": torch.select, "Flip": lambda x, dims: torch.flip(x, dims if isinstance(dims, list) else [dims]), "Roll": torch.roll, "Pad": F.pad, "Gather": lambda x, i, dim: x.gather(dim, i),
     "Slice": lambda x, dim=0, start=0, stop=None, step=1:
         x.index_select(dim, torch.tensor(list(range(x.shape[dim]))[start:stop:step], dtype=torch.int64)),
     "Place": placed, "IndexSelect": lambda x, i, dim: x.index_select(dim, i), "Tril": torch.tril, "Triu": torch.triu,
@@ -178,10 +184,10 @@ OPS = {
     "Max": reduced(lambda x, d, k: x.amax(d, keepdim=k)), "Min": reduced(lambda x, d, k: x.amin(d, keepdim=k)), "Prod": reduced(prod),
     "LogSumExp": reduced(lambda x, d, k: x.logsumexp(d, keepdim=k)),
     "Var": reduced(lambda x, d, k, correction=1: x.var(d, correction=correction, keepdim=k)),
-    "Std": reduced(lambda x, d, k: x.std(d, keepdim=k)),
+    "Std": reduced(lambda x, d, k, correction=1: x.std(d, correction=correction, keepdim=k)),
     "Norm": reduced(lambda x, d, k, p=2: torch.linalg.vector_norm(x, p, d, keepdim=k)),
     "ArgMax": arg(torch.argmax), "ArgMin": arg(torch.argmin), "CumSum": torch.cumsum,
-    "Softmax": lambda x, dim=-1: x.softmax(dim), "LogSoftmax": lambda x, dim=-1: x.log_softmax(dim), "TopK": lambda x, k, dim=-1: torch.topk(x, k, dim),
+    "Softmax": lambda x, dim=-1: x.softmax(dim), "LogSoftmax": lambda x, dim=-1: x.log_softmax(dim), "TopK": top_k,
     "Take": lambda t, i, padding_idx=None, max_norm=None, norm_type=2.0, missing=False: take(t, i, max_norm, norm_type), "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
     "CrossEntropyLoss": classes_last(F.cross_entropy), "NLLLoss": classes_last(F.nll_loss), "MSELoss": F.mse_loss, "L1Loss": F.l1_loss,
     "SmoothL1Loss": F.smooth_l1_loss, "HuberLoss": F.huber_loss, "KLDivLoss": F.kl_div,
