@@ -73,7 +73,7 @@ gr_val op_align(gr_ctx *c, gr_val v, int rank)
 gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const int64_t *dim, int64_t size)
 {
     const gr_type *t = gr_type_of(c, lengths);
-    if (t->rank != rows || memcmp(t->dim, dim, sizeof *dim * (size_t)rows) != 0) {
+    if (t->dtype != GR_INT32 || t->rank != rows || memcmp(t->dim, dim, sizeof *dim * (size_t)rows) != 0) {
         gr_fail(c, GR_AT_INPUT, port, "'%s' must be int32 %s, a length for each row of the batch, but is %s", port,
                 op_ints(c, rows, dim), op_type_text(c, t));
         return NULL;

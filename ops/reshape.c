@@ -74,10 +74,35 @@ static int reshape_type(gr_ctx *c, gr_type *t)
     return 0;
 }
 
+/* An axis that is neither joined nor cut keeps its name. Axes of length 1 between two others do
+ * if there are as many of them as before; else nobody can tell which is which. */
+static void keep_names(const gr_type *from, gr_type *to)
+{
+    int i = 0, j = 0;
+    if (gr_numel(from) == 0) return;
+    while (i < from->rank || j < to->rank) {
+        int ones = 0, to_ones = 0;
+        while (i + ones < from->rank && from->dim[i + ones] == 1) ones++;
+        while (j + to_ones < to->rank && to->dim[j + to_ones] == 1) to_ones++;
+        for (int k = 0; ones == to_ones && k < ones; k++) to->axis[j + k] = from->axis[i + k];
+        i += ones, j += to_ones;
+        if (i == from->rank || j == to->rank) return;
+        int64_t m = from->dim[i], n = to->dim[j];
+        if (m == n) to->axis[j] = from->axis[i];
+        i++, j++;
+        while (m != n)
+            if (m < n) m *= from->dim[i++];
+            else n *= to->dim[j++];
+    }
+}
+
 static int reshape_infer(gr_ctx *c)
 {
     gr_type t;
     if (reshape_type(c, &t) < 0) return -1;
+    bool named = false;
+    for (int i = 0; i < t.rank; i++) named |= t.axis[i] != NULL;
+    if (!named) keep_names(gr_in_type(c, 0), &t);
     gr_set_attr_ints(c, "shape", t.rank, t.dim);
     return gr_set_output(c, 0, &t);
 }

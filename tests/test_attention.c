@@ -3,7 +3,6 @@
  *
  * The golden file is made by tools/golden/attention.py, which says what it holds. */
 #include "tests.h"
-#include "train/gradcheck.h"
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
@@ -218,8 +217,88 @@ static void golden(void)
     gr_arena_destroy(a);
 }
 
+/* ---- names of axes, first weights ---- */
+
+/* A Scan over the output of attention runs over time, wherever that stands. */
+static void axes_keep_their_names(void)
+{
+    const char *path = temp_file("axes.yaml",
+                                 "graphrun: 1\nname: axes\nvars: {batch: 2, time: 3}\ngraph:\n"
+                                 "  x: {op: Input, shape: [batch, time, 4]}\n"
+                                 "  look: {op: MultiheadAttention, in: x, num_heads: 2, batch_first: true}\n"
+                                 "  last: {op: Scan, over: time, in: {q: look.attn_output}, carry: {h: {init: zeros, size: 4, next: n}},\n"
+                                 "         step: {n: {op: Add, in: [q, h]}}, out: {output: n}}\n");
+    gr_session *s = open_model(path, 1);
+    gr_error e = {0};
+    gr_type t;
+    gr_want want = {.fetch = (const char *[]){"last.output", "last.h_n", NULL}};
+    gr_exec *exec = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(exec);
+    gr_run_result(exec->run, "last.output", &t);
+    CU_ASSERT_EQUAL_FATAL(t.rank, 3);
+    CU_ASSERT_EQUAL(t.dim[0], 2);
+    CU_ASSERT_EQUAL(t.dim[1], 3);
+    gr_run_result(exec->run, "last.h_n", &t);
+    CU_ASSERT_EQUAL(t.dim[0], 2);
+    gr_session_close(s);
+}
+
+/* The largest absolute value, and the mean square. */
+static double extent(gr_session *s, const char *name, double *square)
+{
+    gr_type t;
+    const float *w = gr_session_state(s, name, &t);
+    double largest = 0, sum = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+    for (int64_t i = 0; i < gr_numel(&t); i++) {
+        largest = fmax(largest, fabs((double)w[i]));
+        sum += (double)w[i] * (double)w[i];
+    }
+    *square = sum / (double)gr_numel(&t);
+    return largest;
+}
+
+/* Uniform from -bound to bound, whose mean square is bound^2 / 3. */
+static void check_uniform(gr_session *s, const char *name, double bound)
+{
+    double square, largest = extent(s, name, &square);
+    if (!(largest <= bound && largest > 0.98 * bound && fabs(3 * square / (bound * bound) - 1) < 0.1))
+        fprintf(stderr, "%s: at most %g (%g), mean square %g\n", name, largest, bound, square);
+    CU_ASSERT_TRUE(largest <= bound && largest > 0.98 * bound && fabs(3 * square / (bound * bound) - 1) < 0.1);
+}
+
+static void first_weights_are_as_pytorchs(void)
+{
+    const char *path = temp_file("first.yaml",
+                                 "graphrun: 1\nname: first\ngraph:\n  x: {op: Input, shape: [3, 2, 48]}\n  m: {op: Input, shape: [3, 2, 16]}\n"
+                                 "  enc: {op: TransformerEncoder, in: x, num_layers: 2, nhead: 2, dim_feedforward: 64}\n"
+                                 "  wide: {op: MultiheadAttention, in: [x, m], num_heads: 2}\n"
+                                 "  look: {op: AdditiveAttention, in: [x, m], hidden_size: 40}\n");
+    gr_session *s = open_model(path, 1);
+    gr_error e = {0};
+    double square;
+    gr_type t;
+    gr_want want = {.fetch = (const char *[]){"enc", "wide", "look", NULL}};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &want, &e));
+    check_uniform(s, "enc.layers.0.self_attn.in_proj_weight", sqrt(6.0 / (3 * 48 + 48)));
+    check_uniform(s, "enc.layers.1.self_attn.out_proj.weight", 1 / sqrt(48));
+    check_uniform(s, "enc.layers.1.linear1.weight", 1 / sqrt(48));
+    check_uniform(s, "enc.layers.1.linear2.weight", 1 / sqrt(64));
+    check_uniform(s, "wide.q_proj_weight", sqrt(6.0 / (48 + 48)));
+    check_uniform(s, "wide.k_proj_weight", sqrt(6.0 / (48 + 16)));
+    check_uniform(s, "look.query.weight", 1 / sqrt(48));
+    check_uniform(s, "look.memory.weight", 1 / sqrt(16));
+    CU_ASSERT_EQUAL(extent(s, "enc.layers.0.self_attn.in_proj_bias", &square), 0);
+    CU_ASSERT_EQUAL(extent(s, "enc.layers.0.self_attn.out_proj.bias", &square), 0);
+    const void *first = gr_session_state(s, "enc.layers.0.linear1.weight", &t), *second = gr_session_state(s, "enc.layers.1.linear1.weight", &t);
+    CU_ASSERT_NOT_EQUAL(memcmp(first, second, sizeof(float) * (size_t)gr_numel(&t)), 0);
+    gr_session_close(s);
+}
+
 void test_attention(void)
 {
     CU_pSuite s = CU_add_suite("attention", NULL, NULL);
     CU_add_test(s, "values and gradients are PyTorch's", golden);
+    CU_add_test(s, "axes keep their names", axes_keep_their_names);
+    CU_add_test(s, "first weights are as PyTorch's, and no layer has another's", first_weights_are_as_pytorchs);
 }

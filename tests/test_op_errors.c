@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_IN = 4 };
+enum { MAX_IN = 6 };
 
-/* An op on Inputs of the given types ("float32 [2, 3]" is "shape=[2, 3]"), and what the message
- * must hold. */
+/* An op on Inputs of the given types ("float32 [2, 3]" is "shape=[2, 3]"; "": absent), and what
+ * the message must hold. */
 static const struct refusal {
     const char *op, *attrs, *in[MAX_IN], *message;
 } refusals[] = {
@@ -51,6 +51,36 @@ static const struct refusal {
     {"LayerNorm", "normalized_shape=[2, 2, 3]", {"shape=[2, 3]"}, "must be the lengths"},
     {"RMSNorm", "normalized_shape=2", {"shape=[2], dtype=int32"}, "must be float"},
     {"NormalizeRows", NULL, {"shape=[2, 3]", "shape=[2]"}, "it must have the last 1 axes"},
+    {"ScaledDotProductAttention", NULL, {"shape=[4]", "shape=[5, 4]", "shape=[5, 4]"}, "'query' must be [..., queries, width]"},
+    {"ScaledDotProductAttention", NULL, {"shape=[3, 4]", "shape=[5, 3]", "shape=[5, 4]"}, "must be of one width"},
+    {"ScaledDotProductAttention", NULL, {"shape=[3, 4]", "shape=[5, 4]", "shape=[6, 4]"}, "must have as many steps"},
+    {"ScaledDotProductAttention", NULL, {"shape=[3, 4]", "shape=[5, 4]", "shape=[5, 4]", "shape=[5, 3]"}, "must broadcast to [..., queries 3, keys 5]"},
+    {"ScaledDotProductAttention", NULL, {"shape=[3, 4]", "shape=[5, 4]", "shape=[5, 4]", "shape=[2, 3, 5]"}, "more axes than the scores, which have 2"},
+    {"ScaledDotProductAttention", NULL, {"shape=[3, 4]", "shape=[5, 4]", "shape=[5, 4]", "shape=[3, 5], dtype=int32"}, "true: a query may look"},
+    {"ScaledDotProductAttention", NULL, {"shape=[2, 3, 4]", "shape=[2, 5, 4]", "shape=[2, 5, 4]", "", "shape=[2, 4], dtype=bool"}, "must be [batch, keys 5]"},
+    {"ScaledDotProductAttention", NULL, {"shape=[2, 3, 4]", "shape=[2, 5, 4]", "shape=[2, 5, 4]", "", "", "shape=[3], dtype=int32"}, "must be int32 [2], a length for each row"},
+    {"ScaledDotProductAttention", "is_causal=true", {"shape=[3, 4]", "shape=[5, 4]", "shape=[5, 4]", "shape=[3, 5]"}, "give either attn_mask or is_causal"},
+    {"DotAttention", NULL, {"shape=[2, 4]", "shape=[5, 2, 3]"}, "BilinearAttention takes others"},
+    {"DotAttention", NULL, {"shape=[2, 4]", "shape=[5, 3, 4]"}, "have different batches"},
+    {"DotAttention", NULL, {"shape=[3, 4]", "shape=[4]"}, "'memory' must be [time, batch, size] or [time, size]"},
+    {"BilinearAttention", "batch_first=true", {"shape=[4]", "shape=[2, 5, 4]"}, "'query' must be [batch, width] or [batch, queries, width]"},
+    {"AdditiveAttention", "hidden_size=3", {"shape=[2, 4]", "shape=[5, 2, 4]", "shape=[5], dtype=int32"}, "must be int32 [2], a length for each row"},
+    {"AdditiveAttention", "hidden_size=3", {"shape=[2, 4]", "shape=[5, 2, 4]", "shape=[2]"}, "must be int32"},
+    {"MultiheadAttention", "num_heads=3", {"shape=[3, 2, 4]"}, "is not a multiple of num_heads = 3; head_dim gives"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4]", "shape=[5, 3, 4]"}, "they must have the same batch"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4]", "shape=[5, 4]"}, "they must have the same number of axes"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 4]", "shape=[5, 4]", "shape=[6, 4]"}, "they must have the same number of steps"},
+    {"MultiheadAttention", "num_heads=2, kdim=3", {"shape=[3, 2, 4]"}, "kdim = 3, but the key is 4 wide"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4]", "", "", "shape=[2, 3, 3]"}, "must be [queries 3, keys 3] or [batch * heads 4, 3, 3]"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4]", "", "", "shape=[3, 3], dtype=int32"}, "true: a query may not look"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4]", "", "", "", "shape=[3, 2], dtype=bool"}, "must be [batch 2, keys 3]"},
+    {"MultiheadAttention", "num_heads=2", {"shape=[3, 2, 4], dtype=int32"}, "'query' must be float"},
+    {"TransformerEncoderLayer", "nhead=3", {"shape=[3, 2, 4]"}, "is not a multiple of num_heads = 3"},
+    {"TransformerEncoder", "nhead=2, num_layers=1", {"shape=[3, 2, 4]", "shape=[3, 3]", "", "", "shape=[3, 3]"}, "two names of one mask"},
+    {"TransformerEncoder", "nhead=2, num_layers=1", {"shape=[3, 2, 4]", "", "", "shape=[3], dtype=int32"}, "must be int32 [2], a length for each row"},
+    {"TransformerDecoderLayer", "nhead=2", {"shape=[3, 2, 4]", "shape=[5, 3, 4]"}, "they must have the same batch"},
+    {"PositionalEncoding", "max_len=4", {"shape=[5, 2, 4]"}, "the input has 5 steps, but there are positions for max_len = 4; give a larger"},
+    {"LearnedPositionalEncoding", "max_len=4, batch_first=true", {"shape=[2, 5, 4]"}, "the input has 5 steps"},
     {"Conv1d", "out_channels=2, kernel_size=3", {"shape=[4]"}, "it must be [batch, channels, time] or [channels, time]"},
     {"Conv1d", "out_channels=2, kernel_size=3, padding=around", {"shape=[4, 5]"}, "padding is 'around'; it must be a number from 0 on, or same"},
     {"Conv1d", "out_channels=2, kernel_size=3, padding=-1", {"shape=[4, 5]"}, "padding is '-1'"},
@@ -90,7 +120,7 @@ static gr_diag *refuse(gr_arena *a, const struct refusal *r)
     gr_ctx *c = gr_emitter_ctx(gr_emitter_create(g, GR_FORWARD));
     gr_val in[MAX_IN];
     int n = 0;
-    for (; n < MAX_IN && r->in[n]; n++) in[n] = gr_emit(c, "Input", NULL, 0, NULL, "%s", r->in[n]);
+    for (; n < MAX_IN && r->in[n]; n++) in[n] = *r->in[n] ? gr_emit(c, "Input", NULL, 0, NULL, "%s", r->in[n]) : NULL;
     gr_emit(c, r->op, "node", n, in, r->attrs ? "%s" : NULL, r->attrs);
     return d;
 }
