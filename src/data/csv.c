@@ -172,7 +172,8 @@ static int csv_open(gr_data *d, gr_error *e)
     (void)e;
     d->state = s;
     if (!n) return -1;
-    if (gr_data_absent(d, parts, n) && known_facts(d)) return 0;
+    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
+    if (d->unread) return 0;
     s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
     for (int i = 0; i < n; i++)
         if (gr_table_read(d, &parts[i], &s->tables[i])) return -1;

@@ -72,7 +72,7 @@ struct gr_data {
     gr_attr *attr;
     gr_loc *attr_at;
     gr_data_options options;
-    bool unread;         /* its vocabularies are known without its files */
+    bool unread;         /* what it tells is known without its files */
     void *state;         /* the source's own */
     void *unicode;       /* text.c's locale_t */
     gr_items *items;     /* of a source that has items (items.h) */

@@ -196,7 +196,8 @@ static int idx_open(gr_data *d, gr_error *e)
         absent |= gr_data_absent(d, s->parts[k], s->num_parts[k]);
         s->file[k] = GR_NEW_ARRAY(d->arena, gr_idx, s->num_parts[IMAGES]);
     }
-    if (absent && known_facts(d)) return 0;
+    d->unread = absent && known_facts(d);
+    if (d->unread) return 0;
     for (int i = 0; i < s->num_parts[IMAGES]; i++)
         if (read_part(d, s, i)) return -1;
     if (read_labels(d, s) < 0) return -1;

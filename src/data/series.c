@@ -224,7 +224,8 @@ static int series_open(gr_data *d, gr_error *e)
         gr_diag_error(d->diag, gr_data_attr_at(d, "random_split"), "a series is split in order of time; leave 'random_split' out");
         return -1;
     }
-    if (gr_data_absent(d, parts, n) && known_facts(d)) return 0;
+    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
+    if (d->unread) return 0;
     s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
     s->window = gr_data_attr(d, "window")->i;
     s->horizon = gr_data_attr(d, "horizon")->i;

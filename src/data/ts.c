@@ -163,7 +163,8 @@ static int ts_open(gr_data *d, gr_error *e)
     (void)e;
     d->state = s;
     if (!n) return -1;
-    if (gr_data_absent(d, parts, n) && known_facts(d)) return 0;
+    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
+    if (d->unread) return 0;
     s->files = GR_NEW_ARRAY(d->arena, gr_ts, n);
     if (read_files(d, s, parts, n)) return -1;
     int64_t count = s->items.count;
