@@ -147,6 +147,26 @@ static void plateau_goes_on(void)
     }
 }
 
+/* A group's rate follows the optimiser's schedule from a start of its own, in the log too. */
+static void groups_follow_the_schedule(void)
+{
+    const char *model = small_model("op: SGD, lr: {op: Exponential, lr: 0.4, gamma: 0.5}, groups: [{params: enc.*, lr: 0.1}]",
+                                    ", epochs: 3"), *log = temp_path("groups.jsonl");
+    gr_error e;
+    CU_ASSERT_EQUAL_FATAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .log = log}, &e), 0);
+    char *text = read_text(log, NULL), *next = text;
+    int n = 0;
+    for (char *line; (line = strsep(&next, "\n")) && *line;) {
+        json_t *object = json_loads(line, 0, NULL), *rates = json_object_get(object, "lrs");
+        for (size_t i = 0; rates && i < 2; i++)
+            CU_ASSERT_DOUBLE_EQUAL(json_number_value(json_array_get(rates, i)), (i ? 0.1 : 0.4) * pow(0.5, n), 1e-12);
+        n += rates != NULL;
+        json_decref(object);
+    }
+    free(text);
+    CU_ASSERT_EQUAL(n, 3);
+}
+
 /* ---- groups ---- */
 
 static void state_values(gr_session *s, const char *name, double *to, int max)
@@ -277,6 +297,7 @@ void test_learning_rate(void)
     CU_add_test(s, "a warm-up is a line", warmup_is_a_line);
     CU_add_test(s, "a rate that watches goes on where it was", plateau_goes_on);
     CU_add_test(s, "groups have attributes and rates of their own", groups_have_their_own);
+    CU_add_test(s, "groups follow the schedule", groups_follow_the_schedule);
     CU_add_test(s, "clipping is over what is trained", clip_is_over_the_trained);
     CU_add_test(s, "mistakes are told where they are", mistakes_are_placed);
     CU_add_test(s, "no gradient is computed for what is frozen", frozen_have_no_gradient);

@@ -27,6 +27,15 @@ static void write_line(gr_log *log, json_t *line)
     json_decref(line);
 }
 
+/* Of several learning rates each: the optimiser's own, then those of groups. */
+static void put_rates(json_t *line, const gr_recipe *r, const double *lr)
+{
+    if (r->num_lrs < 2) return;
+    json_t *rates = json_array();
+    for (int i = 0; i < r->num_lrs; i++) json_array_append_new(rates, number(lr[i]));
+    json_object_set_new(line, "lrs", rates);
+}
+
 /* Of several losses each, without its weight. */
 static void put_losses(json_t *line, const gr_recipe *r, const gr_meter *m)
 {
@@ -61,7 +70,8 @@ void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr
         put_meter(of_valid, s, valid);
         json_object_set_new(line, "valid", of_valid);
     }
-    json_object_set_new(line, "lr", number(at->lr));
+    json_object_set_new(line, "lr", number(at->lr[0]));
+    put_rates(line, s->recipe, at->lr);
     json_object_set_new(line, "seconds", number(at->seconds));
     json_object_set_new(line, "tokens", json_integer(at->tokens));
     write_line(log, line);

@@ -10,11 +10,12 @@ typedef struct gr_log gr_log;
 gr_log *gr_log_open(const char *path, bool append, gr_error *e);
 typedef struct gr_log_position {
     int64_t epoch, step;
-    double lr, seconds;
+    const double *lr; /* by rate of the recipe */
+    double seconds;
     int64_t tokens;
 } gr_log_position;
 /* {"event": "report", "epoch", "step", "loss", "metrics", "lr", "seconds", "tokens"}, of several
- * losses "losses" too, and, of
+ * losses "losses" too, of several rates "lrs", and, of
  * the split of that name, "valid": {"loss", "metrics"} unless valid is NULL; log may be NULL.
  * Each line is flushed, so that a killed run leaves whole lines. */
 void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at);

@@ -28,7 +28,7 @@ void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
     fprintf(t->options->out, "%s %lld  %s%s%s\n", within ? "step" : "epoch",
             (long long)(within ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
     fflush(t->options->out);
-    const gr_log_position at = {t->epoch, t->step, t->pace.lr[0], t->result->seconds, t->result->tokens};
+    const gr_log_position at = {t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
     gr_log_report(t->log, t->session, t->meter, valid, &at);
     t->result->loss = gr_meter_loss(t->meter);
     gr_meter_clear(t->meter);
