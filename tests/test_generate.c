@@ -145,6 +145,40 @@ static void steps_are_the_whole(void)
     gr_session_close(s);
 }
 
+static int count_named(const gr_graph *g, const char *part)
+{
+    int n = 0;
+    for (int i = 0; i < g->num_nodes; i++) {
+        n += strstr(g->nodes[i]->name, part) != NULL;
+        if (g->nodes[i]->scan) n += count_named(g->nodes[i]->scan->body, part);
+    }
+    return n;
+}
+
+/* Every product of a loop finds its weight packed; where weights stay as they are the program of a
+ * step does not make what depends on them alone. */
+static void weights_are_packed_once(void)
+{
+    double steps[6 * CLASSES], whole[6 * CLASSES];
+    gr_session *s = open_text("packed", EMBED "  r: {op: LSTM, in: e, hidden_size: 40}\n" OUT("r.output"), "");
+    const char *fetch[] = {"logits", NULL};
+    gr_graph *g = gr_session_graph(s, &(gr_want){.fetch = fetch}, "layout");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(g);
+    CU_ASSERT_TRUE(count_named(g, "from_h.packed") > 0);
+    run_items(decoder_of(s, false), NULL, 0, items, 6, steps);
+    CU_ASSERT_EQUAL_FATAL(s->num_execs, 2);
+    int kept = 0;
+    for (int k = 0; k < 2; k++) {
+        g = s->execs[k]->graph;
+        for (int i = 0; i < g->num_states; i++) kept += strstr(g->states[i]->name, "from_h.packed") != NULL;
+        for (int i = 0; i < g->num_nodes; i++) CU_ASSERT_STRING_NOT_EQUAL(g->nodes[i]->op->name, "PackedOperand");
+    }
+    CU_ASSERT_EQUAL(kept, 1);
+    run_whole(s, NULL, 0, items, 6, whole);
+    CU_ASSERT_TRUE(farthest(steps, whole, 6 * CLASSES) <= 1e-5);
+    gr_session_close(s);
+}
+
 /* ---- search ---- */
 
 static gr_found search(gr_session *s, gr_search how, const int32_t *source, int sources, const int32_t *start, int n)
@@ -469,6 +503,7 @@ void test_generate(void)
     CU_pSuite s = CU_add_suite("generate", NULL, NULL);
     CU_add_test(s, "steps give what prefixes give, and are taken where they do", steps_are_prefixes);
     CU_add_test(s, "steps give what the whole sequence gives", steps_are_the_whole);
+    CU_add_test(s, "weights are packed once", weights_are_packed_once);
     CU_add_test(s, "what is longer than the model's time slides", long_prefixes_slide);
     CU_add_test(s, "greedy is a roll-out by hand", greedy_is_a_roll_out);
     CU_add_test(s, "beam search finds what greedy misses", beam_finds_better);

@@ -11,5 +11,5 @@ void gr_add_epilogues(gr_graph *g);
  * nodes are left for pruning, the new ones for sorting. */
 void gr_tape_lone_nodes(gr_graph *g);
 /* Gives products in loops of g their unchanging operands packed ahead (prepack.c). */
-void gr_prepack(gr_graph *g);
+void gr_prepack(gr_graph *g, bool frozen);
 #endif

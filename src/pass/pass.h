@@ -18,6 +18,7 @@ typedef struct gr_request {
     const char *minimize;        /* name of the loss; NULL: no training */
     bool train;                  /* with backward pass and update */
     bool training;               /* what Dropout asks: train mode */
+    bool frozen;                 /* weights stay as they are from run to run: what is made of them is kept */
     bool keep_all;               /* every forward value becomes a result, for finding the first
                                     that is not finite; no hoisting, no fusing */
     /* The training loop's own part, emitted after differentiation: clip, update, commit.

@@ -2,8 +2,10 @@
  *
  * A product in a loop reads a right operand that stays the same at every step. Its op may
  * know a form of it that is faster to read (op->prepack): that is made where the operand
- * is made, outside of all loops through which it comes unchanged, and handed in. */
+ * is made, outside of all loops through which it comes unchanged, and handed in. Where weights
+ * are frozen, all products with them get it, and no others: there, loops have one step. */
 #include "graph/emit.h"
+#include "pass/frozen.h"
 #include "pass/fuse.h"
 #include "pass/rewrite.h"
 
@@ -35,24 +37,26 @@ static int packing_result(void *data, gr_emitter *e, int output, gr_value *v)
     return output == 0 ? 0 : -1;
 }
 
-static void prepack_node(gr_node *n)
+static void prepack_node(gr_node *n, bool frozen)
 {
     int last = gr_op_num_inputs(n->op) - 1, place = n->port[last];
-    if (n->num_in != place + 1 || n->in[place] || !n->in[1]) return;
+    if (!n->in[1] || (n->num_in > place && n->in[place])) return;
     gr_value *operand = unchanged(n->in[1]);
-    if (operand == n->in[1]) return;
+    if (frozen ? operand->node->graph->parent || !gr_is_frozen(operand) : operand == n->in[1]) return;
     packing p = {.node = n};
     gr_node_view view = {.node = n, .in = packing_in, .set_result = packing_result, .data = &p};
     if (gr_emitter_call(gr_emitter_create(operand->node->graph, n->phase), &view, n->op->prepack) != 0 || !p.result) return;
-    n->in[place] = gr_graph_capture(n->graph, p.result);
+    gr_value *packed = gr_graph_capture(n->graph, p.result);
+    if (n->num_in > place) n->in[place] = packed;
+    else gr_node_add_input(n, place, packed); /* whoever made it left the port out */
 }
 
-void gr_prepack(gr_graph *g)
+void gr_prepack(gr_graph *g, bool frozen)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
-        if (n->scan) gr_prepack(n->scan->body);
-        else if (n->op->prepack && !n->tape) prepack_node(n);
+        if (n->scan) gr_prepack(n->scan->body, frozen);
+        else if (n->op->prepack && !n->tape) prepack_node(n, frozen);
     }
     gr_graph_sort(g);
 }

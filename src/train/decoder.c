@@ -298,6 +298,7 @@ static rest *find_rest(gr_decoder *d, const part *p, gr_want w, gr_error *e)
     rest *r = GR_NEW(d->session->arena, rest);
     *r = (rest){.source = p->source, .num_borders = p->num_borders, .borders = p->borders};
     w.fetch = NULL;
+    w.frozen = false;
     w.cut = cut_rest;
     w.cut_data = r;
     return !r->num_borders || (r->exec = gr_session_compile(d->session, &w, e)) ? r : NULL;
@@ -310,7 +311,8 @@ static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
     part *p = GR_NEW(s->arena, part);
     *p = (part){.decoder = d, .time = time, .source = d->source_count, .other_time = beside(time)};
     if (!(p->other = typed_graph(d, p->other_time, p->source, e))) return NULL;
-    gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .cut = cut_part, .cut_data = p};
+    gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .cut = cut_part, .cut_data = p,
+              .frozen = d->step};
     if (!(p->exec = gr_session_compile(s, &w, e))) return NULL;
     if (!d->num_parts && gr_session_check_weights(s, p->exec, e)) return NULL;
     if (!(p->rest = find_rest(d, p, w, e))) return NULL;

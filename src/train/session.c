@@ -3,6 +3,7 @@
  *     open:     model -> data source (facts, axes) -> raw graph -> recipe -> diagnostics
  *     compile:  raw graph -> passes -> program -> schedule -> states in the store -> run */
 #include "train/session.h"
+#include "pass/frozen.h"
 #include "train/groups.h"
 #include "train/init.h"
 #include "train/loss.h"
@@ -219,7 +220,7 @@ static gr_graph *make_graph(gr_session *s, const gr_want *w, const char *last, g
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
     gr_graph *g = gr_model_graph(s->model);
     gr_request r = {.arena = a, .fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
-                    .train = w->update, .training = w->training, .keep_all = w->keep_all, .prepare = prepare,
+                    .train = w->update, .training = w->training, .keep_all = w->keep_all, .frozen = w->frozen, .prepare = prepare,
                     .prepare_data = &p, .axis_length = wanted_length, .axis_data = &p};
     if (w->update && s->recipe->optimizer.op) {
         r.update = gr_update_emit;
@@ -307,10 +308,9 @@ static void find_feeds(gr_exec *x)
     }
 }
 
-static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
+/* The run of x->graph. */
+static int build_run(gr_session *s, gr_exec *x, gr_error *e)
 {
-    x->graph = make_graph(s, &x->want, NULL, x->arena);
-    if (!x->graph) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
     x->program = gr_program_create(x->arena, x->graph, e);
     if (!x->program || need_pool(s, e)) return e->status;
     x->schedule = gr_schedule_create(x->arena, x->program, s->topology, s->options.threads, e);
@@ -318,7 +318,37 @@ static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
     for (int i = 0; i < x->graph->num_states; i++)
         if (fill_state(s, x->graph->states[i], e)) return e->status;
     x->run = gr_run_create(x->program, x->schedule, s->pool, s->store, s->options.seed, e);
-    if (!x->run) return e->status;
+    return x->run ? 0 : e->status;
+}
+
+/* What depends on weights alone becomes states; they are filled by a run of the graph made again. */
+static int freeze(gr_session *s, gr_exec *x, gr_error *e)
+{
+    gr_border *b;
+    gr_exec once = {.session = s, .want = x->want, .arena = x->arena};
+    once.graph = make_graph(s, &x->want, NULL, x->arena);
+    int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, "frozen:%d", s->num_execs), &b);
+    if (!n) return 0;
+    gr_keep_frozen(once.graph, n, b);
+    if (build_run(s, &once, e) || gr_run_step(once.run, 0)) {
+        gr_run_destroy(once.run);
+        return e->status ? e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
+    }
+    for (int i = 0; i < n; i++) {
+        const gr_type *t = &gr_graph_find_state(x->graph, b[i].state)->value->type;
+        bool is_new; /* asked for here, so that nobody fills it again */
+        void *to = gr_store_get(s->store, b[i].state, t, &is_new, e);
+        if (to) memcpy(to, gr_run_result(once.run, b[i].state, NULL), (size_t)gr_numel(t) * gr_dtype_size(t->dtype));
+    }
+    gr_run_destroy(once.run);
+    return e->status;
+}
+
+static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
+{
+    x->graph = make_graph(s, &x->want, NULL, x->arena);
+    if (!x->graph) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
+    if ((x->want.frozen && freeze(s, x, e)) || build_run(s, x, e)) return e->status;
     find_feeds(x);
     *GR_PUSH(s->arena, s->execs, s->num_execs, s->cap_execs) = x;
     return 0;

@@ -66,6 +66,7 @@ typedef struct gr_want {
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
+    bool frozen;      /* generate: what is made of the weights alone is made once, with the program */
     int (*cut)(void *data, gr_graph *root); /* generate: what is done to the expanded graph; or NULL */
     void *cut_data;
 } gr_want;
