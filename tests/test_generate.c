@@ -353,6 +353,23 @@ static void sources_run_once(void)
     }
 }
 
+static void shown_rows_are_of_the_source(void)
+{
+    gr_session *s = open_text("shown", SOURCE SOURCE_LENGTHS EMBED ENCODER LOOKING("Bilinear"), ", source: source, show: dec.weights");
+    for (int prefix = 0; prefix < 2; prefix++)
+        for (int length = 5; length > 0; length--) {
+            gr_decoder *d = decoder_of(s, prefix);
+            double logits[3 * CLASSES], sum = 0;
+            int64_t n;
+            run_items(d, items, length, items, 3, logits);
+            const double *row = gr_decoder_shown(d, &n);
+            CU_ASSERT_EQUAL_FATAL(n, length);
+            for (int i = 0; i < n; i++) sum += row[i];
+            CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-6);
+        }
+    gr_session_close(s);
+}
+
 /* The decoder looks where it must to say what the source says. */
 static const char *copy_model(void)
 {
@@ -510,6 +527,7 @@ void test_generate(void)
     CU_add_test(s, "a beam of one is greedy", beam_of_one_is_greedy);
     CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
     CU_add_test(s, "what the feed does not reach runs once a source", sources_run_once);
+    CU_add_test(s, "what is shown has a number for each item of the source", shown_rows_are_of_the_source);
     CU_add_test(s, "an encoder-decoder copies, with its attention", copies_its_source);
     CU_add_test(s, "pairs of texts: words of both sides, <bos> and <eos>", pairs_are_answered);
     CU_add_test(s, "mistakes are named", mistakes_are_named);

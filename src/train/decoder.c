@@ -29,7 +29,7 @@ typedef struct part {
 typedef struct output { /* one of what is fetched */
     const char *name;
     int axis;                 /* of time; -1: none */
-    int64_t n;                /* numbers at one time */
+    int64_t n, cap;           /* numbers at one time; more for a longer source */
     double *value;
 } output;
 
@@ -222,7 +222,6 @@ static int add_outputs(gr_decoder *d, const gr_stepwise *s, const gr_graph *g, c
         output *o = &d->out[d->num_out++];
         *o = (output){.name = d->fetch[i], .axis = gr_time_axis(s, v, h->results[i]), .n = gr_numel(&v->type)};
         if (o->axis >= 0) o->n /= v->type.dim[o->axis];
-        o->value = GR_NEW_ARRAY(d->session->arena, double, o->n + 1);
         if (gr_reach_of(s, v) == GR_REACH_NONE || gr_reach_of(s, v) == GR_REACH_LENGTH)
             return gr_set_error(e, GR_EINVAL, "generate: '%s' does not depend on '%s'", o->name, d->spec->feed);
         if (o->axis < 0 && !gr_type_equal(&v->type, &h->results[i]->type))
@@ -377,12 +376,14 @@ static int run_rest(gr_decoder *d, rest *r, gr_error *e)
 }
 
 /* The last time's numbers out of [before, time, after]. */
-static void read_output(const gr_exec *x, output *o)
+static void read_output(gr_arena *a, const gr_exec *x, output *o)
 {
     gr_type t;
     const void *data = gr_run_result(x->run, o->name, &t);
     int64_t length = o->axis < 0 ? 1 : t.dim[o->axis], after = 1;
     for (int k = o->axis + 1; o->axis >= 0 && k < t.rank; k++) after *= t.dim[k];
+    o->n = gr_numel(&t) / length;
+    if (o->n > o->cap) o->value = GR_NEW_ARRAY(a, double, o->n), o->cap = o->n;
     for (int64_t i = 0; i < o->n; i++)
         o->value[i] = gr_element(data, t.dtype, (i / after * length + length - 1) * after + i % after);
 }
@@ -416,7 +417,7 @@ int gr_decoder_feed(gr_decoder *d, const int32_t *item, int64_t n, gr_error *e)
     }
     int64_t length = d->limit && d->num_items > d->limit ? d->limit : d->num_items;
     if (!d->step && run_part(d, length, d->item + d->num_items - length, e)) return e->status;
-    for (int i = 0; i < d->num_out; i++) read_output(d->at->exec, &d->out[i]);
+    for (int i = 0; i < d->num_out; i++) read_output(d->session->arena, d->at->exec, &d->out[i]);
     return 0;
 }
 
