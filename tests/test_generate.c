@@ -76,6 +76,7 @@ static void steps_are_prefixes(void)
         {"batch_mean", EMBED "  m: {op: Mean, in: e, dim: 1, keepdim: true}\n" OUT("m"), true},
         {"attends", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n  k: {op: Transpose, in: t, dim0: 1, dim1: 2}\n"
          "  s: {op: MatMul, in: [t, k]}\n  w: {op: Softmax, in: s, dim: -1}\n  c: {op: MatMul, in: [w, t]}\n" OUT("c"), false},
+        {"scrambled", EMBED "  a: {op: Reshape, in: e, shape: [5, 1, -1]}\n  b: {op: Transpose, in: a, dim0: 0, dim1: 2}\n" OUT("b"), false},
         {"shifted", EMBED "  a: {op: Roll, in: e, shifts: [1], dims: [0]}\n" OUT("a"), false},
         {"learned", EMBED "  h: {op: Parameter, shape: [1, 1, 6], init: {op: Normal}}\n"
          "  r: {op: RNN, in: {input: e, h_0: h}, hidden_size: 6}\n" OUT("r.output"), true},
@@ -233,6 +234,19 @@ static void beam_of_one_is_greedy(void)
         gr_found b = search(s, how, NULL, 0, items, 3);
         CU_ASSERT_TRUE(same_items(&a, &b) && a.stopped == b.stopped);
         CU_ASSERT_DOUBLE_EQUAL(a.score, b.score, 1e-12);
+    }
+    gr_session_close(s);
+}
+
+/* Ties go to the lower item, and to what was ahead. */
+static void ties_are_settled(void)
+{
+    const int32_t start = 0;
+    gr_session *s = open_text("ties", "  p: {op: Constant, value: [0.0, 2, 2, 0, 0, 2, 0]}\n  o: {op: OneHot, in: x, num_classes: 7}\n"
+                              "  z: {op: Sub, in: [o, o]}\n  logits: {op: Add, in: [z, p]}\n", "");
+    for (int beam = 0; beam < 4; beam++) {
+        gr_found f = search(s, (gr_search){.length = 3, .stop = -1, .beam = beam}, NULL, 0, &start, 1);
+        CU_ASSERT_TRUE(f.count == 3 && f.item[0] == 1 && f.item[1] == 1 && f.item[2] == 1);
     }
     gr_session_close(s);
 }
@@ -525,6 +539,7 @@ void test_generate(void)
     CU_add_test(s, "greedy is a roll-out by hand", greedy_is_a_roll_out);
     CU_add_test(s, "beam search finds what greedy misses", beam_finds_better);
     CU_add_test(s, "a beam of one is greedy", beam_of_one_is_greedy);
+    CU_add_test(s, "ties go to the lower item", ties_are_settled);
     CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
     CU_add_test(s, "what the feed does not reach runs once a source", sources_run_once);
     CU_add_test(s, "what is shown has a number for each item of the source", shown_rows_are_of_the_source);
