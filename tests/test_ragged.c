@@ -3,6 +3,7 @@
  * Padding of inputs holds NaN throughout, so that reading any of it shows. Parameters start
  * from numbers that depend on their names and shapes alone, so that two models that have the
  * same ones need no copying. tests/test_recurrent.c compares with PyTorch's packed sequences. */
+#include "ragged_support.h"
 #include "tests.h"
 #include "train/gradcheck.h"
 #include "train_support.h"
@@ -11,64 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { TIME = 6, BATCH = 4, WIDTH = 3, MOST = 4096 };
-
-static const int32_t row_length[BATCH] = {3, 6, 1, 4};
-
-/* ---- models ---- */
-
-typedef struct model {
-    gr_session *session;
-    gr_exec *exec;
-} model;
-
-static model compile(const char *text, int threads, const char *const *fetch, const char *const *grad)
-{
-    model m = {.session = open_model(temp_file("ragged.yaml", "%s", text), threads)};
-    const gr_want want = {.fetch = fetch, .grad = grad, .of = grad ? "loss" : NULL};
-    gr_error e = {0};
-    m.exec = gr_session_compile(m.session, &want, &e);
-    if (!m.exec) fprintf(stderr, "%s\n", e.message);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(m.exec);
-    return m;
-}
-
-static void *input(const model *m, const char *name, int64_t count)
-{
-    gr_type t;
-    void *to = gr_run_feed(m->exec->run, name, &t);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(to);
-    CU_ASSERT_EQUAL_FATAL(gr_numel(&t), count);
-    return to;
-}
-
-static const float *result(const model *m, const char *name, int64_t count)
-{
-    gr_type t;
-    const float *data = gr_run_result(m->exec->run, name, &t);
-    if (!data) fprintf(stderr, "no result %s\n", name);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(data);
-    CU_ASSERT_EQUAL_FATAL(gr_numel(&t), count);
-    return data;
-}
-
-/* What row b has at step t; what stands in the padding besides. */
-static float real_at(int t, int b, int k) { return sinf((float)(1 + k + 7 * t + 31 * b)); }
-
-/* x [time, batch, WIDTH], or with batch first. */
-static void feed_rows(const model *m, bool batch_first, float padding)
-{
-    float *x = input(m, "x", TIME * BATCH * WIDTH);
-    int32_t *lengths = input(m, "lengths", BATCH);
-    memcpy(lengths, row_length, sizeof row_length);
-    for (int t = 0; t < TIME; t++)
-        for (int b = 0; b < BATCH; b++)
-            for (int k = 0; k < WIDTH; k++)
-                x[((batch_first ? b * TIME + t : t * BATCH + b)) * WIDTH + k] = t < row_length[b] ? real_at(t, b, k) : padding;
-}
-
-static void run(const model *m) { CU_ASSERT_EQUAL(gr_run_step(m->exec->run, 0), 0); }
 
 /* ---- each row alone ---- */
 
@@ -230,24 +173,9 @@ static void rows_are_as_alone(void)
 
 /* ---- bits ---- */
 
-/* A run's results, gradients included, end to end. */
-static int64_t all_results(const model *m, char *to)
-{
-    int64_t used = 0;
-    for (int i = 0; i < m->exec->graph->num_results; i++) {
-        gr_type t;
-        const void *data = gr_run_result(m->exec->run, m->exec->graph->result_names[i], &t);
-        int64_t bytes = gr_numel(&t) * (int64_t)gr_dtype_size(t.dtype);
-        CU_ASSERT_FATAL(used + bytes < 1 << 18);
-        memcpy(to + used, data, (size_t)bytes);
-        used += bytes;
-    }
-    return used;
-}
-
 static void padding_and_threads_change_no_bit(void)
 {
-    static char first[1 << 18], other[1 << 18];
+    static char first[ROOM], other[ROOM];
     const layer *l = &all_layers[1];
     names n = gradients_of(l);
     for (int i = 0; i < 5; i++) {
@@ -318,237 +246,184 @@ static void wrong_lengths_commit_nothing(void)
     gr_session_close(s);
 }
 
-/* ---- losses and metrics ---- */
+/* ---- Scan ---- */
 
-enum { REAL_STEPS = 3 + 6 + 1 + 4, CLASSES = 3 };
-
-typedef struct loss {
-    const char *op, *attrs;
-    bool classes;          /* targets are numbers of classes */
-    bool shares;           /* input and target are from 0 to 1 */
-} loss;
-
-static const loss all_losses[] = {
-    {"CrossEntropyLoss", "", true, false}, {"CrossEntropyLoss", ", label_smoothing: 0.1, ignore_index: 2", true, false},
-    {"NLLLoss", "", true, false}, {"MSELoss", "", false, false}, {"L1Loss", "", false, false},
-    {"SmoothL1Loss", ", beta: 0.3", false, false}, {"HuberLoss", ", delta: 0.3", false, false},
-    {"BCELoss", "", false, true}, {"BCEWithLogitsLoss", "", false, true}, {"KLDivLoss", "", false, true},
-    {"KLDivLoss", ", log_target: true", false, false},
-};
-
-static const char *loss_model(const loss *l, const char *reduction, const char *axes, const char *more)
+/* A Scan of a model file that is given lengths, in both directions, over numbers and integers;
+ * the step has an input that is called lengths, too. `shape`: of a sequence. */
+static const char *scan_model(const char *shape, const char *lengths, bool reverse)
 {
-    static char text[1024];
+    static char text[2048];
     snprintf(text, sizeof text,
-             "graphrun: 1\nname: losses\ngraph:\n  x: {op: Input, shape: [%s, 3]}\n  y: {op: Input, shape: [%s%s]%s}\n"
-             "  lengths: {op: Input, shape: [4], dtype: int32}\n"
-             "  each: {op: %s, in: {input: x, target: y}%s, reduction: %s%s}\n  loss: {op: Sum, in: each}\n",
-             axes, axes, l->classes ? "" : ", 3", l->classes ? ", dtype: int32" : "", l->op, l->attrs, reduction, more);
+             "graphrun: 1\nname: scan\ngraph:\n  x: {op: Input, shape: [%s, 3]}\n  i: {op: Input, shape: [%s], dtype: int32}\n"
+             "  other: {op: Constant, value: [0.5]}\n%s"
+             "  scan:\n    op: Scan\n    reverse: %s\n%s    in: {x: x, i: i}\n    with: {lengths: other}\n"
+             "    carry: {h: {init: zeros, size: 3, next: h2}, n: {init: zeros, size: 1, next: n2}}\n"
+             "    step:\n      e: {op: Embedding, in: i, num_embeddings: 5, embedding_dim: 3}\n"
+             "      a: {op: Linear, in: [x, h, e], out_features: 3}\n      h2: {op: Tanh, in: a}\n"
+             "      n2: {op: Add, in: [n, lengths]}\n"
+             "    out: {h: h2, n: n2}\n"
+             "  sq: {op: Square, in: scan.h}\n  s1: {op: Sum, in: sq}\n  q: {op: Square, in: scan.h_n}\n  s2: {op: Sum, in: q}\n"
+             "  loss: {op: Add, in: [s1, s2]}\n",
+             shape, shape, lengths ? "  lengths: {op: Input, shape: [4], dtype: int32}\n" : "", reverse ? "true" : "false",
+             lengths ? lengths : "");
     return text;
 }
 
-/* Element k of step t of row b, as prediction or target. */
-static float value_at(const loss *l, int t, int b, int k, bool target)
-{
-    float v = sinf((float)(3 + k + 5 * t + 17 * b + (target ? 40 : 0)));
-    return l->shares ? 0.5f + 0.45f * v : v;
-}
+static const char *const scan_fetch[] = {"scan.h", "scan.n", "scan.h_n", "scan.n_n", NULL};
 
-static void put_step(const loss *l, const model *m, int at, int t, int b)
+/* Each output of row b against the Scan that has this row alone. */
+static void compare_scan_row(const model *all, bool reverse, int b)
 {
-    float *x = gr_run_feed(m->exec->run, "x", NULL), *y = gr_run_feed(m->exec->run, "y", NULL);
-    bool real = t < row_length[b];
-    for (int k = 0; k < 3; k++) x[3 * at + k] = real ? value_at(l, t, b, k, false) : NAN;
-    if (l->classes) ((int32_t *)(void *)y)[at] = real ? (t + 2 * b) % CLASSES : 1000000;
-    else for (int k = 0; k < 3; k++) y[3 * at + k] = real ? value_at(l, t, b, k, true) : NAN;
-}
-
-/* The loss of a ragged batch and the one of its real steps in one row. */
-static void compare_loss(const loss *l, const char *reduction, bool batch_first)
-{
-    static const char *const grad[] = {"x", NULL}, *const fetch[] = {"each", NULL};
-    model real = compile(loss_model(l, reduction, "14", ""), 1, fetch, grad);
-    model all = compile(loss_model(l, reduction, batch_first ? "4, 6" : "6, 4",
-                                   batch_first ? ", lengths: lengths, batch_first: true" : ", lengths: lengths"), 2, fetch, grad);
-    memcpy(input(&all, "lengths", BATCH), row_length, sizeof row_length);
-    int n = 0, place[REAL_STEPS];
-    bool padding[TIME * BATCH] = {false};
-    for (int b = 0; b < BATCH; b++)
-        for (int t = 0; t < TIME; t++) {
-            int at = batch_first ? b * TIME + t : t * BATCH + b;
-            put_step(l, &all, at, t, b);
-            padding[at] = t >= row_length[b];
-            if (padding[at]) continue;
-            put_step(l, &real, n, t, b);
-            place[n++] = at;
-        }
-    run(&real);
-    run(&all);
-    gr_type t, want_type;
-    const float *each = gr_run_result(all.exec->run, "each", &t), *want = gr_run_result(real.exec->run, "each", &want_type);
-    const float *g = result(&all, "grad:x", TIME * BATCH * 3), *want_g = result(&real, "grad:x", REAL_STEPS * 3);
-    double worst = 0;
-    int wide = strcmp(reduction, "none") != 0 ? 0 : l->classes ? 1 : 3;
-    if (!wide) worst = fabs((double)each[0] - (double)want[0]) / fabs((double)want[0]);
-    for (int i = 0; i < REAL_STEPS; i++) {
-        for (int k = 0; k < wide; k++) worst += fabs((double)each[place[i] * wide + k] - (double)want[i * wide + k]);
-        for (int k = 0; k < 3; k++) worst += fabs((double)g[place[i] * 3 + k] - (double)want_g[i * 3 + k]);
+    static const float zeros[3];
+    char shape[32];
+    int length = row_length[b];
+    snprintf(shape, sizeof shape, "%d, 1", length);
+    model alone = compile(scan_model(shape, NULL, reverse), 1, scan_fetch, NULL);
+    float *x = input(&alone, "x", length * WIDTH);
+    int32_t *id = input(&alone, "i", length);
+    for (int t = 0; t < length; t++) {
+        for (int k = 0; k < WIDTH; k++) x[t * WIDTH + k] = real_at(t, b, k);
+        id[t] = (t + b) % 5;
     }
-    for (int i = 0; i < TIME * BATCH; i++) {
-        if (!padding[i]) continue;
-        for (int k = 0; k < wide; k++) worst += fabs((double)each[i * wide + k]);
-        for (int k = 0; k < 3; k++) worst += fabs((double)g[i * 3 + k]);
+    run(&alone);
+    for (int f = 0; f < 4; f++) {
+        int wide = f % 2 ? 1 : 3, steps = f < 2 ? TIME : 1;
+        const float *got = result(all, scan_fetch[f], (int64_t)steps * BATCH * wide);
+        const float *want = result(&alone, scan_fetch[f], (f < 2 ? length : 1) * wide);
+        for (int t = 0; t < steps; t++)
+            expect_same(scan_fetch[f], b, got + (t * BATCH + b) * wide, t < (f < 2 ? length : 1) ? want + t * wide : zeros, wide);
     }
-    if (!(worst < 1e-5)) fprintf(stderr, "%s %s %s%s: %g\n", l->op, l->attrs, reduction, batch_first ? " batch first" : "", worst);
-    CU_ASSERT_TRUE(worst < 1e-5);
-    gr_session_close(all.session);
-    gr_session_close(real.session);
+    gr_session_close(alone.session);
 }
 
-static void losses_leave_padding_out(void)
+static void scan_rows_are_as_alone(void)
 {
-    static const char *const reductions[] = {"none", "sum", "mean"};
-    for (size_t i = 0; i < sizeof all_losses / sizeof *all_losses; i++)
-        for (int k = 0; k < 6; k++) compare_loss(&all_losses[i], reductions[k % 3], k >= 3);
+    for (int reverse = 0; reverse < 2; reverse++) {
+        model all = compile(scan_model("6, 4", "    lengths: lengths\n", reverse), 1 + reverse, scan_fetch, NULL);
+        feed_rows(&all, false, NAN);
+        int32_t *id = input(&all, "i", TIME * BATCH);
+        for (int i = 0; i < TIME * BATCH; i++) id[i] = i / BATCH < row_length[i % BATCH] ? (i / BATCH + i % BATCH) % 5 : -77;
+        run(&all);
+        for (int b = 0; b < BATCH; b++) compare_scan_row(&all, reverse, b);
+        gr_session_close(all.session);
+    }
 }
 
-/* Metrics of a model that is evaluated on ragged data, and on its real steps in one row. */
-static void metrics_leave_padding_out(void)
+/* ---- gradients in double, with NaN nowhere: gradcheck moves inputs ---- */
+
+static void gradients_are_right(void)
 {
-    static const char *const data[] = {
-        "    x: [[[1, 2, 0], [2, 1, 0], [0, 0, 1]], [[3, 2, 1], [0, 9, 0], [7, 0, 0]]]\n    y: [[0, 0, 1], [0, 7, 7]]\n"
-        "    z: [[[1, 1, 1], [2, 2, 0], [0, 0, 0]], [[1, 2, 1], [0, 0, 9], [1, 2, 3]]]\n    lengths: [3, 1]\n",
-        "    x: [[[1, 2, 0], [2, 1, 0], [0, 0, 1], [3, 2, 1]]]\n    y: [[0, 0, 1, 0]]\n"
-        "    z: [[[1, 1, 1], [2, 2, 0], [0, 0, 0], [1, 2, 1]]]\n    lengths: [4]\n"};
-    double value[2][8];
+    static const layer unequal = {"LSTM", "hidden_sizes: [3, 2], bidirectional: true", {0}, "h", 2, 2, 2, true};
+    char text[2][2048];
+    snprintf(text[0], sizeof text[0], "%s", layer_model(&unequal, TIME, BATCH, true));
+    char *last = strstr(text[0], "rnn.h_n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(last);
+    memmove(last + 10, last + 7, strlen(last + 7) + 1); /* states of unequal widths: h_n_l0 */
+    memcpy(last, "rnn.h_n_l0", 10);
+    snprintf(text[1], sizeof text[1], "%s", scan_model("6, 4", "    lengths: lengths\n", true));
     for (int i = 0; i < 2; i++) {
-        gr_session *s = open_model(temp_file("metrics.yaml",
-            "graphrun: 1\nname: metrics\ndata:\n  op: Inline\n  values:\n%s"
-            "graph:\n  x: {op: Input, shape: [batch, time, 3], from: data.x}\n"
-            "  y: {op: Input, shape: [batch, time], dtype: int32, from: data.y}\n"
-            "  z: {op: Input, shape: [batch, time, 3], from: data.z}\n"
-            "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
-            "  loss: {op: CrossEntropyLoss, in: [x, y], lengths: lengths, batch_first: true}\n"
-            "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, steps: 1}\n"
-            "metrics: [perplexity, bits_per_char, accuracy, {op: MAE, in: [x, z], lengths: lengths, batch_first: true},\n"
-            "  {op: RMSE, in: {input: x, target: z, lengths: lengths}, batch_first: true}, {op: TokenF1}]\n", data[i]), 1);
-        gr_meter *m = gr_meter_create(s);
+        gr_session_options o = {.model = {.real = GR_FLOAT64}, .threads = 2, .quiet = true};
         gr_error e = {0};
-        CU_ASSERT_EQUAL(gr_evaluate(s, "train", m, NULL, &e), 0);
-        value[i][0] = gr_meter_loss(m);
-        CU_ASSERT_EQUAL_FATAL(s->recipe->num_metrics, 6);
-        for (int k = 0; k < 6; k++) value[i][1 + k] = gr_meter_value(m, s->recipe, k);
+        gr_session *s = gr_session_open(temp_file("check.yaml", "%s", text[i]), &o, &e);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        gr_gradcheck_result r;
+        CU_ASSERT_EQUAL(gr_gradcheck(s, "loss", NULL, &r, &e), 0);
+        CU_ASSERT_TRUE(r.checked >= 4);
+        CU_ASSERT_EQUAL(r.wrong, 0);
         gr_session_close(s);
     }
-    for (int k = 0; k < 7; k++) CU_ASSERT_DOUBLE_EQUAL(value[0][k], value[1][k], 1e-6);
-    CU_ASSERT_DOUBLE_EQUAL(value[0][3], 0.5, 1e-6); /* accuracy: rows 2 and 4 of 4 */
 }
 
-/* ---- programs of other lengths ---- */
+/* ---- what stands in the loop ---- */
 
-static gr_exec *of_length(gr_session *s, int64_t time)
+/* Products whose node stands in a loop (of any depth) of g, and those outside. */
+static void count_products(const gr_graph *g, bool inside, int count[2])
 {
-    static const char *const grad[] = {"x", "rnn.weight_hh_l0", NULL}, *const fetch[] = {"rnn.output", NULL};
-    const gr_axis_size axes[] = {{"time", time}, {"batch", BATCH}};
-    const gr_want want = {.fetch = fetch, .grad = grad, .of = "loss", .axes = axes, .num_axes = 2};
-    gr_error e = {0};
-    gr_exec *x = gr_session_compile(s, &want, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
-    float *data = gr_run_feed(x->run, "x", NULL);
-    for (int64_t i = 0; i < time * BATCH * WIDTH; i++) data[i] = real_at((int)i, (int)time, 0);
-    return x;
-}
-
-/* Programs use the same memory in turn, but neither what a run was fed nor what it gave is lost
- * when another runs. */
-static void programs_share_a_workspace(void)
-{
-    static char first[3][1 << 18], again[1 << 18];
-    static const int64_t length[3] = {7, 3, 12};
-    gr_session *s = open_model(temp_file("share.yaml",
-        "graphrun: 1\nname: share\ngraph:\n  x: {op: Input, shape: [time, batch, 3]}\n"
-        "  rnn: {op: LSTM, in: x, hidden_size: 40, num_layers: 2}\n  sq: {op: Square, in: rnn.output}\n"
-        "  loss: {op: Sum, in: sq}\n"), 2);
-    model m[3];
-    int64_t bytes[3];
-    size_t workspace[3];
-    for (int i = 0; i < 3; i++) {
-        m[i] = (model){s, of_length(s, length[i])};
-        workspace[i] = gr_store_workspace_bytes(s->store);
-        run(&m[i]);
-        bytes[i] = all_results(&m[i], first[i]);
+    for (int i = 0; i < g->num_nodes; i++) {
+        if (g->nodes[i]->scan) count_products(g->nodes[i]->scan->body, true, count);
+        count[inside] += (g->nodes[i]->op->traits & GR_CONTRACTION) != 0;
     }
-    CU_ASSERT_EQUAL(workspace[0], workspace[1]); /* 7 has room for 3 */
-    CU_ASSERT_TRUE(workspace[1] < workspace[2]);
-    CU_ASSERT_TRUE(workspace[0] >= m[0].exec->program->arena_bytes);
-    CU_ASSERT_TRUE(workspace[2] < 3 * (m[2].exec->program->arena_bytes + 3 * (m[2].exec->program->scratch_bytes + 8192)));
-    for (int turn = 0; turn < 6; turn++)
-        for (int i = 0; i < 3; i++) {
-            CU_ASSERT_EQUAL(all_results(&m[i], again), bytes[i]); /* of its last run, though others ran since */
-            CU_ASSERT_EQUAL(memcmp(first[i], again, (size_t)bytes[i]), 0);
-            run(&m[(i + turn) % 3]);
-        }
-    gr_session_close(s);
 }
 
-/* Lines of 1 to 12 letters. */
-static const char *lines_model(void)
+static int count_work(const gr_graph *g)
 {
-    FILE *f = fopen(temp_path("ragged.txt"), "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    for (int i = 0; i < 40; i++) {
-        for (int k = 0; k <= i * 7 % 12; k++) fputc('a' + (i * k + k * k) % 9, f);
-        fputc('\n', f);
-    }
-    fclose(f);
-    return temp_file("lines.yaml",
-        "graphrun: 1\nname: lines\ndata: {op: Lines, path: ragged.txt, bucket: 4}\n"
-        "vars: {batch: 4}\n"
-        "graph:\n  x: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
-        "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
-        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
-        "  e: {op: Embedding, in: x, num_embeddings: $data.vocab, embedding_dim: 5}\n"
-        "  rnn: {op: GRU, in: e, lengths: lengths, hidden_size: 6}\n"
-        "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
-        "  loss: {op: CrossEntropyLoss, in: [logits, y], lengths: lengths}\n"
-        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 3}\n");
+    int n = 0;
+    for (int i = 0; i < g->num_nodes; i++) n += g->nodes[i]->op->role != GR_ROLE_ARG && !(g->nodes[i]->op->traits & GR_VIEW);
+    return n;
 }
 
-/* Programs that are dropped and made again change no bit, and there are never many. */
-static void programs_are_dropped(void)
+/* Lengths add no product to a loop, and keep none there that could stand before it; the cell
+ * stays one product with an epilogue. */
+static void loops_stay_small(void)
 {
-    const char *path = lines_model();
-    float weight[2][18 * 6];
-    int programs[2];
+    int count[2][2] = {{0}};
     for (int i = 0; i < 2; i++) {
-        gr_session *s = open_model(path, 1);
-        s->keep_bytes = i;
-        gr_train_result r;
-        gr_train_options o = {.steps = -1, .epochs = -1, .quiet = true, .out = fopen("/dev/null", "w")};
-        gr_error e = {0};
-        CU_ASSERT_EQUAL(gr_train(s, &o, &r, &e), 0);
-        fclose(o.out);
-        gr_type t;
-        const void *w = gr_session_state(s, "rnn.weight_hh_l0", &t);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(w);
-        memcpy(weight[i], w, sizeof weight[i]);
-        programs[i] = s->num_execs;
-        gr_session_close(s);
+        const layer *l = &all_layers[1];
+        names n = gradients_of(l);
+        model m = compile_layer(l, &n, TIME, BATCH, i == 1, 1);
+        count_products(m.exec->graph, false, count[i]);
+        for (int k = 0; k < m.exec->graph->num_nodes; k++) {
+            const gr_node *node = m.exec->graph->nodes[k];
+            if (node->scan && node->phase == GR_FORWARD) CU_ASSERT_EQUAL(count_work(node->scan->body), 1);
+        }
+        gr_session_close(m.session);
     }
-    CU_ASSERT_TRUE(programs[0] > 5);
-    CU_ASSERT_TRUE(programs[1] <= 3);
-    CU_ASSERT_EQUAL(memcmp(weight[0], weight[1], sizeof weight[0]), 0);
+    CU_ASSERT_EQUAL(count[0][true], count[1][true]);
+    CU_ASSERT_EQUAL(count[0][false], count[1][false]);
+    CU_ASSERT_TRUE(count[0][false] > count[0][true]);
+}
+
+/* ---- mistakes ---- */
+
+static void mistakes_are_explained(void)
+{
+    static const struct { const char *node, *says; } mistake[] = {
+        {"rnn: {op: LSTM, in: x, lengths: l5, hidden_size: 2}",
+         "lengths must be int32 [batch 4]; an input of [batch, time, features] needs batch_first: true"},
+        {"rnn: {op: LSTM, in: x, lengths: f4, hidden_size: 2}", "lengths must be int32, the number of steps of each row, but is float32"},
+        {"loss: {op: MSELoss, in: [x, x], lengths: l5}", "with batch_first: false its second axis must be the batch, as that of lengths"},
+        {"loss: {op: MSELoss, in: [x, x], lengths: f4}", "lengths must be int32"},
+        {"scan: {op: Scan, in: {x: x}, lengths: l5, step: {a: {op: Tanh, in: x}}, out: {a: a}}",
+         "lengths is int32 [5], but the slice 'x' is float32 [4, 3] in each step: its first axis must be the batch, as long as lengths"},
+        {"scan: {op: Scan, in: {x: x}, lengths: l4, carry: {n: {init: one, next: m}}, step: {s: {op: Sum, in: x}, m: {op: Add, in: [n, s]}}}",
+         "but the carry"},
+    };
+    for (size_t i = 0; i < sizeof mistake / sizeof *mistake; i++) {
+        gr_arena *a = gr_arena_create();
+        gr_diag *d = gr_diag_create(a);
+        gr_error e = {0};
+        gr_model_options o = {.real = GR_FLOAT32};
+        gr_model *m = gr_model_read(a, temp_file("mistake.yaml",
+            "graphrun: 1\ngraph:\n  x: {op: Input, shape: [6, 4, 3]}\n  l4: {op: Input, shape: [4], dtype: int32}\n"
+            "  l5: {op: Input, shape: [5], dtype: int32}\n  f4: {op: Input, shape: [4]}\n  one: {op: Constant, value: 1.0}\n  %s\n",
+            mistake[i].node), &o, d, &e);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+        gr_graph *raw = gr_model_graph(m);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
+        const gr_request r = {0};
+        CU_ASSERT_PTR_NULL(gr_pass_expand(raw, &r));
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        gr_diag_print(d, f);
+        fclose(f);
+        CU_ASSERT_EQUAL(gr_diag_count(d), 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, mistake[i].says));
+        if (gr_diag_count(d) != 1 || !strstr(text, mistake[i].says)) fprintf(stderr, "%s\n", text);
+        free(text);
+        gr_arena_destroy(a);
+    }
 }
 
 void test_ragged(void)
 {
     CU_pSuite s = CU_add_suite("ragged", NULL, NULL);
     CU_add_test(s, "rows of a batch are as each alone", rows_are_as_alone);
+    CU_add_test(s, "rows of a Scan are as each alone, in both directions", scan_rows_are_as_alone);
+    CU_add_test(s, "gradients are differences", gradients_are_right);
     CU_add_test(s, "neither padding nor threads change a bit", padding_and_threads_change_no_bit);
-    CU_add_test(s, "losses leave padding out, as do their gradients", losses_leave_padding_out);
-    CU_add_test(s, "metrics leave padding out", metrics_leave_padding_out);
-    CU_add_test(s, "programs of other lengths share a workspace", programs_share_a_workspace);
-    CU_add_test(s, "programs are dropped where they need much memory", programs_are_dropped);
+    CU_add_test(s, "lengths add no product to a loop", loops_stay_small);
+    CU_add_test(s, "mistakes about lengths are explained", mistakes_are_explained);
     CU_add_test(s, "a length out of range stops the run and names the node", wrong_lengths_stop_the_run);
     CU_add_test(s, "a step with wrong lengths commits nothing", wrong_lengths_commit_nothing);
 }
