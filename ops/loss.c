@@ -43,7 +43,9 @@ static int ragged_expand(gr_ctx *c, gr_val real)
     gr_val sum = gr_emit1(c, "Sum", loss);
     if (strcmp(how, "sum") == 0) return gr_set_result(c, 0, sum);
     bool steps = strcmp(how, "batchmean") == 0;
-    return gr_set_result(c, 0, gr_emit2(c, "Div", sum, op_count_real(c, real, gr_type_of(c, steps ? real : loss))));
+    gr_val count = op_count_real(c, real, gr_type_of(c, steps ? real : loss)), mean = gr_emit2(c, "Div", sum, count);
+    gr_mean_of(c, mean, count, 0);
+    return gr_set_result(c, 0, mean);
 }
 
 static int formula_expand(gr_ctx *c)
