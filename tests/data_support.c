@@ -1,5 +1,6 @@
 /* data_support.c - see data_support.h. */
 #include "data_support.h"
+#include "data/desc.h"
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
@@ -17,6 +18,18 @@ const char *write_file(const char *name, const void *bytes, size_t n)
     return path;
 }
 
+/* A source gives what it says it gives. */
+static void check_fields(const bench *b)
+{
+    const gr_field *list;
+    int n = b->data ? gr_data_fields(b->data, &list) : 0;
+    for (int i = 0; i < n; i++) {
+        const gr_port *p = b->data->desc->fields;
+        while (p->name && !(p->flags & GR_PORT_VARIADIC) && strcmp(p->name, list[i].name)) p++;
+        CU_ASSERT_PTR_NOT_NULL(p->name);
+    }
+}
+
 bench open_with(const char *yaml, gr_data_options o)
 {
     bench b = {.arena = gr_arena_create()};
@@ -25,6 +38,7 @@ bench open_with(const char *yaml, gr_data_options o)
     b.model = gr_model_read(b.arena, path, NULL, b.diag, &b.error);
     unlink(path);
     if (b.model) b.data = gr_data_open(b.model, gr_model_section(b.model, "data"), &o, &b.error);
+    check_fields(&b);
     return b;
 }
 

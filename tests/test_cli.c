@@ -128,6 +128,9 @@ static void names_that_are_not_there_are_listed(void)
     CU_ASSERT_EQUAL(graphrun("ops Tanh"), 0);
     CU_ASSERT_EQUAL(graphrun("ops"), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nCharText "));
+    CU_ASSERT_EQUAL(graphrun("ops TextPairs"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "fields:\n  source "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "$data.NAME:\n  source_vocab "));
     CU_ASSERT_EQUAL(graphrun("ops CharText"), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "max_chars"));
 }

@@ -64,7 +64,10 @@ static int list_ops(const gr_registry *r)
 
 static void print_source(const gr_source_desc *s)
 {
-    printf("%s - %s\n\nkeys of `data`: ", s->name, s->summary);
+    printf("%s - %s\n", s->name, s->summary);
+    print_ports("fields", s->fields);
+    print_ports("numbers for expressions, $data.NAME", s->facts);
+    printf("\nkeys of `data`: ");
     for (int i = 0; s->keys && s->keys[i]; i++) printf("%s%s", i ? ", " : "", s->keys[i]);
     if (s->attrs && s->attrs->name) printf("\n\nattributes:");
     printf("\n");

@@ -145,10 +145,25 @@ static int conll_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &s->items);
 }
 
+static const gr_port conll_fields[] = {
+    {"tokens", 0, "int32 [time, batch]: the words of a sentence"},
+    {"tags", 0, "int32 [time, batch]: the tag of each; -100 past its end"},
+    {"lengths", 0, "int32 [batch]: of both"},
+    {NULL, 0, NULL},
+};
+static const gr_port conll_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {"tags", 0, "how many tags there are"},
+    {"pad", 0, "the number of <pad>"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_conll = {
     .name = "Conll",
     .summary = "Sentences whose words are tagged, one word a line, in CoNLL-U or in columns.",
     .attrs = conll_attrs,
+    .fields = conll_fields,
+    .facts = conll_facts,
     .keys = conll_keys,
     .numbering = conll_numbering,
     .open = conll_open,

@@ -187,11 +187,25 @@ static int csv_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &s->items) < 0 ? -1 : standardize(d, s);
 }
 
+static const gr_port csv_fields[] = {
+    {"features", 0, "float32 [batch, features]: the columns that are read"},
+    {"targets", GR_PORT_OPTIONAL, "float32 [batch, ...]: the columns of `target`"},
+    {"labels", GR_PORT_OPTIONAL, "int32 [batch]: the classes of the column `label`"},
+    {NULL, 0, NULL},
+};
+static const gr_port csv_facts[] = {
+    {"features", 0, "how many columns are read"},
+    {"classes", 0, "how many classes there are"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_csv = {
     .name = "Csv",
     .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label: names, "
                "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
     .attrs = csv_attrs,
+    .fields = csv_fields,
+    .facts = csv_facts,
     .keys = csv_keys,
     .numbering = csv_numbering,
     .open = csv_open,

@@ -46,6 +46,8 @@ typedef struct gr_source_desc {
     const char *name, *summary;
     const gr_attr_spec *attrs;  /* ends with name NULL */
     const char *const *keys;    /* what `open` reads besides; NULL-ended */
+    const gr_port *fields;      /* all that it may give (VARIADIC: named by the user); ends with name NULL */
+    const gr_port *facts;       /* what expressions may ask for as $data.NAME; likewise, or NULL */
     bool direct;                /* batches cost nothing: no thread */
     int (*open)(gr_data *d, gr_error *e); /* 0; -1 with e filled or a diagnostic */
     void (*begin)(gr_data *d, const gr_split *s, int64_t epoch); /* NULL: any order is the same */

@@ -208,10 +208,22 @@ static int idx_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &s->items);
 }
 
+static const gr_port idx_fields[] = {
+    {"images", 0, "float32 [batch, rows, columns]: an image"},
+    {"labels", 0, "int32 [batch]: classes"},
+    {NULL, 0, NULL},
+};
+static const gr_port idx_facts[] = {
+    {"classes", 0, "how many classes there are"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_idx = {
     .name = "Idx",
     .summary = "Images and labels in IDX files, as MNIST's are.",
     .attrs = idx_attrs,
+    .fields = idx_fields,
+    .facts = idx_facts,
     .keys = idx_keys,
     .numbering = idx_numbering,
     .open = idx_open,

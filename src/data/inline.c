@@ -79,10 +79,21 @@ static void inline_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor 
     for (int i = 0; i < d->num_fields; i++) field[i].data = values[i];
 }
 
+static const gr_port inline_fields[] = {
+    {"values...", GR_PORT_VARIADIC, "of the shape written: the values of that name, in one batch"},
+    {NULL, 0, NULL},
+};
+static const gr_port inline_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_inline = {
     .name = "Inline",
     .summary = "Values written in the model file, one batch of all of them.",
     .attrs = inline_attrs,
+    .fields = inline_fields,
+    .facts = inline_facts,
     .keys = inline_keys,
     .direct = true,
     .open = inline_open,

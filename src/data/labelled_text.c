@@ -198,10 +198,25 @@ static int labelled_text_open(gr_data *d, gr_error *e)
     return gr_items_open(d, x);
 }
 
+static const gr_port labelled_text_fields[] = {
+    {"tokens", 0, "int32 [time, batch]: the tokens of a text"},
+    {"lengths", 0, "int32 [batch]: of tokens"},
+    {"labels", 0, "int32 [batch]: classes"},
+    {NULL, 0, NULL},
+};
+static const gr_port labelled_text_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {"classes", 0, "how many classes there are"},
+    {"pad", 0, "the number of <pad>"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_labelled_text = {
     .name = "LabelledText",
     .summary = "Texts and the class of each, from a file of two columns or a file for each class.",
     .attrs = labelled_text_attrs,
+    .fields = labelled_text_fields,
+    .facts = labelled_text_facts,
     .keys = labelled_text_keys,
     .numbering = labelled_text_numbering,
     .open = labelled_text_open,

@@ -73,7 +73,7 @@ static int open_items(gr_data *d, gr_part *parts, int num_parts, const gr_vocab 
     return gr_items_open(d, x);
 }
 
-static void lines_fields(gr_data *d, const gr_vocab *v)
+static void tell_fields(gr_data *d, const gr_vocab *v)
 {
     gr_data_add_text(d, "tokens", v, true, false);
     gr_data_add_text(d, "targets", v, false, true);
@@ -94,7 +94,7 @@ static int lines_open(gr_data *d, gr_error *e)
     if (!n) return -1;
     if (gr_vocabs_known(d, lines_vocabs)) {
         if (gr_vocab_add_known(d, "vocab", gr_text_is_words(d), &v) < 0) return -1;
-        if (v) lines_fields(d, v);
+        if (v) tell_fields(d, v);
         return 0;
     }
     for (int i = 0; i < n; i++)
@@ -102,14 +102,28 @@ static int lines_open(gr_data *d, gr_error *e)
     v = gr_lexicon_vocab(d, "vocab", x, gr_text_is_words(d), gr_specials, &number);
     if (!v) return -1;
     gr_sequences_number(&s->text, number);
-    lines_fields(d, v);
+    tell_fields(d, v);
     return open_items(d, parts, n, v);
 }
+
+static const gr_port lines_fields[] = {
+    {"tokens", 0, "int32 [time, batch]: <bos> and the tokens of a line"},
+    {"targets", 0, "int32 [time, batch]: the tokens of a line and <eos>"},
+    {"lengths", 0, "int32 [batch]: of both"},
+    {NULL, 0, NULL},
+};
+static const gr_port lines_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {"pad", 0, "the number of <pad>"},
+    {NULL, 0, NULL},
+};
 
 const gr_source_desc gr_source_lines = {
     .name = "Lines",
     .summary = "Each line of a text is an item: tokens after <bos>, and as targets the next ones, to <eos>.",
     .attrs = lines_attrs,
+    .fields = lines_fields,
+    .facts = lines_facts,
     .keys = lines_keys,
     .numbering = lines_numbering,
     .open = lines_open,

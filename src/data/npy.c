@@ -118,10 +118,16 @@ static const void *npy_get(gr_data *d, int64_t item, int field, void *scratch)
     return scratch;
 }
 
+static const gr_port npy_fields[] = {
+    {"files...", GR_PORT_VARIADIC, "as in the file, with the axis `dim` cut: the array of that name"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_npy = {
     .name = "Npy",
     .summary = "Arrays in .npy files, cut into batches along one axis.",
     .attrs = npy_attrs,
+    .fields = npy_fields,
     .keys = npy_keys,
     .open = npy_open,
     .begin = gr_items_begin,

@@ -235,10 +235,22 @@ static void running_text_fill(gr_data *d, const gr_split *s, int64_t batch, gr_t
     }
 }
 
+static const gr_port running_text_fields[] = {
+    {"tokens", 0, "int32 [time, batch]: the numbers of tokens"},
+    {"targets", 0, "int32 [time, batch]: the next ones"},
+    {NULL, 0, NULL},
+};
+static const gr_port running_text_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_char_text = {
     .name = "CharText",
     .summary = "A text, character by character: tokens, and as targets the next ones; the vars time and batch say how many.",
     .attrs = char_text_attrs,
+    .fields = running_text_fields,
+    .facts = running_text_facts,
     .keys = running_text_keys,
     .numbering = running_text_numbering,
     .open = running_text_open,
@@ -251,6 +263,8 @@ const gr_source_desc gr_source_word_text = {
     .name = "WordText",
     .summary = "A text, word by word: tokens, and as targets the next ones; the vars time and batch say how many.",
     .attrs = word_text_attrs,
+    .fields = running_text_fields,
+    .facts = running_text_facts,
     .keys = running_text_keys,
     .numbering = running_text_numbering,
     .open = running_text_open,

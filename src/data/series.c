@@ -243,10 +243,22 @@ static int series_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &s->items);
 }
 
+static const gr_port series_fields[] = {
+    {"inputs", 0, "float32 [batch, time, features]: a window"},
+    {"targets", 0, "float32 [batch, ...]: the values that follow"},
+    {NULL, 0, NULL},
+};
+static const gr_port series_facts[] = {
+    {"features", 0, "columns of inputs"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_series = {
     .name = "Series",
     .summary = "Windows of a series in a csv file, and the values that follow; columns, target: names, numbers from 0, ranges \"0:4\".",
     .attrs = series_attrs,
+    .fields = series_fields,
+    .facts = series_facts,
     .keys = series_keys,
     .numbering = series_numbering,
     .open = series_open,

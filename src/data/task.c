@@ -233,10 +233,30 @@ static int task_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &t->items);
 }
 
+static const gr_port task_fields[] = {
+    {"source", GR_PORT_OPTIONAL, "int32 [source_time, batch]: copy, reverse, addition: what is given"},
+    {"source_lengths", GR_PORT_OPTIONAL, "int32 [batch]: of source"},
+    {"shifted", GR_PORT_OPTIONAL, "int32 [time, batch]: <bos> and what is asked for"},
+    {"targets", GR_PORT_OPTIONAL, "int32 [time, batch]: what is asked for; parity: of the bits so far"},
+    {"target_lengths", GR_PORT_OPTIONAL, "int32 [batch]: of shifted and targets"},
+    {"tokens", GR_PORT_OPTIONAL, "int32 [time, batch]: recall, parity: what is given"},
+    {"labels", GR_PORT_OPTIONAL, "int32 [batch]: recall, parity: the answer"},
+    {"lengths", GR_PORT_OPTIONAL, "int32 [batch]: of tokens"},
+    {NULL, 0, NULL},
+};
+static const gr_port task_facts[] = {
+    {"vocab", 0, "items of the vocabulary"},
+    {"classes", 0, "how many answers there are"},
+    {"pad", 0, "the number of <pad>"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_task = {
     .name = "Task",
     .summary = "Made-up problems: copy, reverse, addition of numbers as text, delayed recall, parity.",
     .attrs = task_attrs,
+    .fields = task_fields,
+    .facts = task_facts,
     .keys = task_keys,
     .open = task_open,
     .begin = gr_items_begin,

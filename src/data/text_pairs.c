@@ -151,10 +151,28 @@ static int text_pairs_open(gr_data *d, gr_error *e)
     return gr_items_open(d, x);
 }
 
+static const gr_port text_pairs_fields[] = {
+    {"source", 0, "int32 [source_time, batch]: the tokens of a text and <eos>"},
+    {"source_lengths", 0, "int32 [batch]: of source"},
+    {"shifted", 0, "int32 [time, batch]: <bos> and the tokens of what it is to become"},
+    {"targets", 0, "int32 [time, batch]: these tokens and <eos>"},
+    {"target_lengths", 0, "int32 [batch]: of shifted and targets"},
+    {NULL, 0, NULL},
+};
+static const gr_port text_pairs_facts[] = {
+    {"source_vocab", 0, "items of the source's vocabulary"},
+    {"target_vocab", 0, "items of the target's"},
+    {"vocab", 0, "the same as target_vocab"},
+    {"pad", 0, "the number of <pad>"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_text_pairs = {
     .name = "TextPairs",
     .summary = "Pairs of texts, a line each with a tab between: for models that make one of the other.",
     .attrs = text_pairs_attrs,
+    .fields = text_pairs_fields,
+    .facts = text_pairs_facts,
     .keys = text_pairs_keys,
     .numbering = text_pairs_numbering,
     .open = text_pairs_open,

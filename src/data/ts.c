@@ -182,10 +182,25 @@ static int ts_open(gr_data *d, gr_error *e)
     return gr_items_open(d, &s->items) < 0 ? -1 : standardize(d, s);
 }
 
+static const gr_port ts_fields[] = {
+    {"series", 0, "float32 [time, batch, channels]: a series"},
+    {"lengths", 0, "int32 [batch]: of series"},
+    {"labels", GR_PORT_OPTIONAL, "int32 [batch]: classes, where the file has classes"},
+    {"targets", GR_PORT_OPTIONAL, "float32 [batch]: numbers, where it has numbers"},
+    {NULL, 0, NULL},
+};
+static const gr_port ts_facts[] = {
+    {"channels", 0, "values of a step"},
+    {"classes", 0, "how many classes there are"},
+    {NULL, 0, NULL},
+};
+
 const gr_source_desc gr_source_ts = {
     .name = "Ts",
     .summary = "Series of unequal lengths with a class each, in .ts files.",
     .attrs = ts_attrs,
+    .fields = ts_fields,
+    .facts = ts_facts,
     .keys = ts_keys,
     .numbering = ts_numbering,
     .open = ts_open,
