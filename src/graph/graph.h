@@ -120,6 +120,7 @@ typedef struct gr_state {
     gr_loc sparse_at;   /* where that was asked for */
     const gr_node *look_up; /* sparse: one of them, from differentiation to update ... */
     gr_value *rows;     /* ... and the rows, [n], -1 behind the last; the gradient is [n, ...] */
+    bool gated;         /* while the update is emitted: `next` knows already whether it may be taken */
 } gr_state;
 
 /* What an op wants done once the model is expanded (gr_later). */

@@ -179,6 +179,11 @@ static gr_state *state_of(gr_graph *g, const gr_value *value)
     return NULL;
 }
 
+static gr_value *either(updater *u, gr_value *condition, gr_value *yes, gr_value *no)
+{
+    return gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, (gr_value *[]){condition, yes, no}, NULL);
+}
+
 /* What the optimiser gave at a port is what the state behind becomes. */
 static void take_result(updater *u, const target *t, const operand *o, gr_value *out)
 {
@@ -188,8 +193,10 @@ static void take_result(updater *u, const target *t, const operand *o, gr_value 
         drop_state(u->graph, o->state); /* the attributes do not need it */
         return;
     }
-    s->next = t->rows ? gr_sparse_put(u->emitter, o->state, t->rows, u->update, out, o->in) : out;
-    s->rows = t->rows; /* is committed already */
+    s->gated = t->rows || o->in != o->state;
+    if (t->rows) s->next = gr_sparse_put(u->emitter, o->state, t->rows, u->update, out, o->in);
+    else if (s->gated) s->next = either(u, u->commit, either(u, u->update, out, o->in), o->state); /* what a look-up changed stays */
+    else s->next = out;
 }
 
 #define MAX_PORTS 16
@@ -230,12 +237,11 @@ static void gate_states(updater *u)
 {
     for (int i = 0; i < u->graph->num_states; i++) {
         gr_state *s = u->graph->states[i];
-        bool done = s->rows != NULL;
+        bool done = s->gated;
+        s->gated = false;
         s->rows = NULL;
         if (done || !s->next || s->next == s->value) continue;
-        gr_value *in[3] = {is_optimised(u, i) ? u->update : u->commit, s->next, s->value};
-        gr_value *next = gr_emit_role(u->emitter, GR_ROLE_WHERE, 3, in, NULL);
-        u->graph->states[i]->next = next;
+        s->next = either(u, is_optimised(u, i) ? u->update : u->commit, s->next, s->value);
     }
 }
 
