@@ -47,6 +47,7 @@ int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
         const char *pairs[] = {
             "epoch", gr_arena_printf(a, "%lld", (long long)t->epoch),
             "batch", gr_arena_printf(a, "%lld", (long long)t->batch),
+            "piece", gr_arena_printf(a, "%lld", (long long)t->piece),
             "step", gr_arena_printf(a, "%lld", (long long)t->step),
             "seed", gr_arena_printf(a, "%llu", (unsigned long long)t->session->options.seed),
             "meter", meter_text(a, t->meter),
@@ -66,9 +67,9 @@ int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
 
 int gr_trainer_read_position(gr_trainer *t, gr_error *e)
 {
-    static const char *const keys[] = {"epoch", "batch", "step"};
-    int64_t *to[] = {&t->epoch, &t->batch, &t->step};
-    for (int i = 0; i < 3; i++) {
+    static const char *const keys[] = {"epoch", "batch", "piece", "step"};
+    int64_t *to[] = {&t->epoch, &t->batch, &t->piece, &t->step};
+    for (int i = 0; i < 4; i++) {
         const char *text = gr_tensors_metadata(&t->session->loaded, keys[i]);
         if (!text)
             return gr_set_error(e, GR_EINVAL, "%s is no checkpoint: it does not say at which %s it was made; "
@@ -88,8 +89,22 @@ int gr_trainer_read_position(gr_trainer *t, gr_error *e)
     return 0;
 }
 
-int gr_trainer_read_watch(gr_trainer *t, gr_error *e)
+/* Within an epoch what is carried must be there; at its beginning nothing is. */
+static int check_carried(const gr_trainer *t, gr_error *e)
 {
+    gr_arena *a = t->session->arena;
+    for (int i = 0; (t->batch || t->piece) && i < t->exec->graph->num_states; i++) {
+        const gr_state *state = t->exec->graph->states[i];
+        if (!state->reset || gr_tensors_find(&t->session->loaded, gr_arena_printf(a, "state:%s", state->name))) continue;
+        return gr_set_error(e, GR_EINVAL, "%s was made by another model, or with other rows to a batch: it does not hold '%s'",
+                            t->options->resume, state->name);
+    }
+    return 0;
+}
+
+int gr_trainer_read_rest(gr_trainer *t, gr_error *e)
+{
+    if (check_carried(t, e)) return e->status;
     const char *text = gr_tensors_metadata(&t->session->loaded, "watch");
     return t->watch && text ? gr_watch_read(t->watch, t->exec, text, e) : 0;
 }

@@ -1,4 +1,5 @@
 /* evaluate.c - measuring a split without changing a weight. */
+#include "train/cut.h"
 #include "train/loop.h"
 
 #include <string.h>
@@ -10,6 +11,24 @@ static int64_t examples_of(const gr_exec *x, const gr_tensor *field)
     for (int i = 0; i < s->num_inputs; i++)
         for (int k = 0; x->field[i] >= 0 && k < s->inputs[i].rank; k++)
             if (s->inputs[i].axis[k] && strcmp(s->inputs[i].axis[k], "batch") == 0) return field[x->field[i]].dim[k];
+    return 0;
+}
+
+/* One batch, piece by piece where it is cut. *x: the program of the one before. */
+static int measure(gr_exec **x, gr_meter *meter, const gr_tensor *field, bool first, gr_error *e)
+{
+    gr_session *s = (*x)->session;
+    int64_t pieces = gr_cut_pieces(s, field);
+    if (gr_session_reset(s, "eval_batch", e)) return e->status;
+    for (int64_t i = 0; i < pieces; i++) {
+        const gr_tensor *piece = gr_cut_piece(s, field, i, meter->room);
+        gr_exec *next = gr_exec_for_batch(*x, piece, e);
+        if (!next || (!(first && i == 0) && gr_carry_check(*x, next, i == 0, e))) return e->status;
+        *x = next;
+        if (gr_exec_feed_batch(next, piece, e) || gr_exec_step(next, 0, e)) return e->status;
+        gr_meter_add(meter, next);
+    }
+    meter->examples += examples_of(*x, field);
     return 0;
 }
 
@@ -27,12 +46,8 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, const vol
     if (gr_data_begin(s->data, split, 0, 0, e)) return e->status;
     const gr_tensor *field;
     int more = 0;
-    while (!(stop && *stop) && (more = gr_data_next(s->data, &field, e)) > 0) {
-        if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e)) return e->status;
-        if (gr_exec_step(x, 0, e)) return e->status;
-        gr_meter_add(meter, x);
-        meter->examples += examples_of(x, field);
-    }
+    for (int64_t i = 0; !(stop && *stop) && (more = gr_data_next(s->data, &field, e)) > 0; i++)
+        if (measure(&x, meter, field, i == 0, e)) return e->status;
     return more < 0 ? e->status : 0;
 }
 

@@ -1,5 +1,6 @@
 /* loop.c - epochs of steps, and what is reported of them. */
 #include "io/file.h"
+#include "train/cut.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ static bool reached(const gr_trainer *t)
 /* Within an epoch the step says where. */
 void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
 {
-    bool within = t->report || t->batch > 0;
+    bool within = t->report || t->batch > 0 || t->piece > 0;
     char text[1024], more[1024] = "";
     gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
     if (valid) gr_meter_print(valid, t->session->recipe, more, sizeof more);
@@ -58,14 +59,23 @@ static int64_t tokens_of(const gr_exec *x, const gr_tensor *field)
     return 0;
 }
 
-/* One step on a batch (NULL: the model reads no data). */
-static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
+/* The program for a batch or a piece of one, fed. */
+static int feed_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
 {
-    if (field) {
-        t->exec = gr_exec_for_batch(t->exec, field, e);
-        if (!t->exec || gr_exec_feed_batch(t->exec, field, e)) return e->status;
-    }
-    gr_pace_set(&t->pace, t->exec, t->epoch, t->batch, t->per_epoch);
+    gr_exec *x = gr_exec_for_batch(t->exec, field, e);
+    if (!x) return e->status;
+    bool begins = t->batch == 0 && t->piece == 0;
+    if (!begins && gr_carry_check(t->exec, x, t->piece == 0, e)) return e->status;
+    t->exec = x;
+    return gr_exec_feed_batch(x, field, e);
+}
+
+/* One step on a batch, or on the next piece of one (NULL: the model reads no data). */
+static int train_step(gr_trainer *t, const gr_tensor *field, bool last, gr_error *e)
+{
+    if (t->piece == 0 && gr_session_reset(t->session, "batch", e)) return e->status;
+    if (field && feed_step(t, field, e)) return e->status;
+    gr_pace_set(&t->pace, t->exec, t->epoch, last && t->batch + 1 == t->per_epoch, t->per_epoch * gr_cut_full_pieces(t->session));
     double start = gr_seconds();
     int status = gr_exec_step(t->exec, t->step, e);
     if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
@@ -75,7 +85,8 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
     gr_meter_add(t->meter, t->exec);
     if (t->whole) gr_meter_add(t->whole, t->exec);
     t->step++;
-    t->batch++;
+    t->piece = last ? 0 : t->piece + 1;
+    t->batch += last;
     gr_pace_step(&t->pace);
     gr_progress_step(&t->progress, t->step, t->result->tokens);
     if (gr_trainer_is_valid_step(t)) {
@@ -87,11 +98,22 @@ static int train_step(gr_trainer *t, const gr_tensor *field, gr_error *e)
     return 0;
 }
 
+/* What is left of the batch in hand, piece by piece. A validation takes the data source away. */
+static int train_batch(gr_trainer *t, const gr_tensor *field, gr_error *e)
+{
+    int64_t batch = t->batch, pieces = gr_cut_pieces(t->session, field);
+    while (t->batch == batch && !gr_trainer_stop_asked(t) && !ends_within(t) && !t->data_moved) {
+        const gr_tensor *piece = gr_cut_piece(t->session, field, t->piece, t->fields);
+        if (train_step(t, piece, t->piece + 1 >= pieces, e)) return e->status;
+    }
+    return 0;
+}
+
 /* The batches that are left of the epoch. 0: it is over or there is a reason to stop. */
 static int train_batches(gr_trainer *t, gr_error *e)
 {
     gr_data *data = t->session->data;
-    if (!data) return train_step(t, NULL, e);
+    if (!data) return train_step(t, NULL, true, e);
     t->data_moved = true;
     while (!gr_trainer_stop_asked(t) && !ends_within(t)) {
         const gr_tensor *field;
@@ -100,7 +122,7 @@ static int train_batches(gr_trainer *t, gr_error *e)
         int more = gr_data_next(data, &field, e);
         if (more < 0) return e->status;
         if (more == 0) break;
-        if (train_step(t, field, e)) return e->status;
+        if (train_batch(t, field, e)) return e->status;
     }
     return 0;
 }
@@ -115,7 +137,7 @@ static int train_epochs(gr_trainer *t, gr_error *e)
     if (t->per_epoch < 1) return gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
     if (t->valid_due && gr_trainer_validate(t, e)) return e->status;
     while (!reached(t) && !gr_trainer_stop_asked(t)) {
-        if (t->batch == 0 && gr_session_reset(t->session, "epoch", e)) return e->status;
+        if (t->batch == 0 && t->piece == 0 && gr_session_reset(t->session, "epoch", e)) return e->status;
         if (train_batches(t, e)) return e->status;
         if (t->batch < t->per_epoch) break;
         t->epoch++;
@@ -138,7 +160,7 @@ static int set_bounds(gr_trainer *t, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "how long to train? give `epochs` or `steps` in the model's `train`, "
                             "or --epochs or --steps");
     t->per_epoch = batches_per_epoch(t);
-    int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch;
+    int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch * gr_cut_full_pieces(t->session);
     if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
         fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
@@ -170,7 +192,9 @@ static int prepare(gr_trainer *t, gr_error *e)
     if (t->options->resume && gr_trainer_read_position(t, e)) return e->status;
     t->exec = gr_session_compile(s, &want, e);
     if (!t->exec || gr_session_check_weights(s, t->exec, e)) return e->status;
-    if (t->options->resume && gr_trainer_read_watch(t, e)) return e->status;
+    if (t->options->resume && gr_trainer_read_rest(t, e)) return e->status;
+    const gr_field *list;
+    t->fields = GR_NEW_ARRAY(s->arena, gr_tensor, (s->data ? gr_data_fields(s->data, &list) : 0) + 1);
     return set_bounds(t, e);
 }
 

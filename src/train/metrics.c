@@ -99,6 +99,8 @@ gr_meter *gr_meter_create(gr_session *s)
     m->recipe = s->recipe;
     m->num_metrics = s->recipe->num_metrics;
     m->sum = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->sum);
+    const gr_field *list;
+    m->room = gr_arena_array(s->arena, (s->data ? (size_t)gr_data_fields(s->data, &list) : 0) + 1, sizeof *m->room);
     m->counts = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->counts);
     m->text = gr_arena_array(s->arena, (size_t)m->num_metrics + 1, sizeof *m->text);
     return m;

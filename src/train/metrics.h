@@ -39,6 +39,7 @@ typedef struct gr_meter {
     gr_meter_sum *counts;            /* by metric: [classes, classes], targets by what was chosen */
     bool count_classes;              /* asks an evaluation for them */
     int64_t examples;                /* of an evaluation: rows of the axis `batch`; 0: no axis is called so */
+    gr_tensor *room;                 /* of an evaluation, for the fields of a piece */
     char (*text)[GR_METRIC_TEXT];    /* by metric: of the last batch; "" where it is a number */
 } gr_meter;
 

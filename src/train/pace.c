@@ -20,10 +20,10 @@ static double warmed(const gr_lr_spec *lr, double rate, int64_t u)
     return u + 1 < lr->warmup ? rate * (double)(u + 1) / (double)lr->warmup : rate;
 }
 
-void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, int64_t batch, int64_t per_epoch)
+void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, bool ends_epoch, int64_t per_epoch)
 {
     int64_t n = p->recipe->accumulate;
-    p->last = p->pending + 1 >= n || (per_epoch >= n && batch + 1 == per_epoch);
+    p->last = p->pending + 1 >= n || (per_epoch >= n && ends_epoch);
     gr_exec_set_accumulated(x, p->pending + 1, p->last);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         const gr_lr_spec *lr = &p->recipe->lrs[i];

@@ -19,9 +19,9 @@ typedef struct gr_pace {
 } gr_pace;
 
 gr_pace gr_pace_start(gr_arena *a, const gr_recipe *r);
-/* The rates of a step in that epoch, into p->lr and x, and whether it makes an update; batch: its
- * number in the epoch of so many. */
-void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, int64_t batch, int64_t per_epoch);
+/* The rates of a step in that epoch, into p->lr and x, and whether it makes an update; ends_epoch:
+ * it is the last of the epoch, which has so many steps. */
+void gr_pace_set(gr_pace *p, gr_exec *x, int64_t epoch, bool ends_epoch, int64_t per_epoch);
 /* The step was made. */
 void gr_pace_step(gr_pace *p);
 /* A validation was made or, where there is no split `valid`, an epoch is over: what was measured. */

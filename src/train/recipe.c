@@ -110,7 +110,7 @@ static void read_carries(gr_model *m, gr_doc *train, gr_recipe *r)
 
 static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_value", "clip_grad_norm", "accumulate",
                                          "epochs", "steps", "carry", "early_stopping", "best", "keep",
-                                         "valid_every", NULL};
+                                         "valid_every", "bptt", NULL};
 
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
 {
@@ -166,6 +166,8 @@ static void read_train(gr_model *m, gr_recipe *r)
     gr_recipe_count(m, train, "epochs", &r->epochs);
     gr_recipe_count(m, train, "steps", &r->steps);
     read_carries(m, train, r);
+    gr_doc *bptt = gr_doc_get(train, "bptt");
+    if (bptt && gr_model_int(m, bptt, 1, &r->bptt) == 0) r->bptt_at = bptt->at;
 }
 
 /* ---- metrics ---- */

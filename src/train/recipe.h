@@ -87,6 +87,7 @@ typedef struct gr_recipe {
     const char **carry; gr_loc *carry_at; int num_carries;
     gr_metric_spec *metrics; int num_metrics;
     gr_watch_spec watch;
+    int64_t bptt; gr_loc bptt_at;   /* steps of a piece of a batch; 0: batches are not cut */
     int64_t valid_every; gr_loc valid_every_at; /* steps between validations; 0: each epoch */
     gr_generate_spec generate;
 } gr_recipe;

@@ -5,6 +5,7 @@
 #include "train/session.h"
 #include "pass/frozen.h"
 #include "train/groups.h"
+#include "train/cut.h"
 #include "train/init.h"
 #include "train/loss.h"
 #include "train/metrics.h"
@@ -177,9 +178,11 @@ static int prepare(void *data, gr_graph *root)
     if (wants_total(p->want, r) && gr_loss_total(r, root)) return -1;
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(r, root);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
-    if ((p->want->update || p->want->metrics) && r->num_carries)
-        return gr_carry_states(root, r->carry, r->carry_at, r->num_carries, p->want->update ? "epoch" : "eval");
-    return 0;
+    if (!p->want->update && !p->want->metrics) return 0;
+    const char *cut = r->bptt ? gr_cut_axis(root, r) : NULL;
+    if (r->bptt && !cut) return -1;
+    if (!p->session->cut_known) p->session->cut = cut;
+    return gr_carry_states(root, r, cut, p->want->update);
 }
 
 /* A length that no other axis has, so that mixing axes up still shows. */
@@ -242,6 +245,9 @@ static int fill_state(gr_session *s, const gr_state *state, gr_error *e)
     void *data = gr_store_get(s->store, state->name, t, &is_new, e);
     if (!data) return e->status;
     if (!is_new) return 0;
+    if (state->reset) /* also after the programs that have it are gone */
+        *GR_PUSH(s->arena, s->resets, s->num_resets, s->cap_resets) =
+            (gr_reset){gr_arena_strdup(s->arena, state->name), gr_arena_strdup(s->arena, state->init), gr_arena_strdup(s->arena, state->reset)};
     int loaded = gr_session_fill_loaded(s, state, t, data, e);
     if (loaded) return loaded < 0 ? e->status : 0;
     return gr_init_fill(state->init, s->options.seed, state->name, t, data, e) ? e->status : 0;
@@ -256,15 +262,11 @@ void *gr_session_state(gr_session *s, const char *name, gr_type *t)
 
 int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 {
-    for (int k = 0; k < s->num_execs; k++) {
-        const gr_graph *g = s->execs[k]->graph;
-        for (int i = 0; i < g->num_states; i++) {
-            const gr_state *state = g->states[i];
-            if (!state->reset || strcmp(state->reset, when) != 0) continue;
-            gr_type t;
-            void *data = gr_session_state(s, state->name, &t);
-            if (data && gr_init_fill(state->init, s->options.seed, state->name, &t, data, e)) return e->status;
-        }
+    for (int i = 0; i < s->num_resets; i++) {
+        const gr_reset *r = &s->resets[i];
+        gr_type t;
+        void *data = strcmp(r->when, when) == 0 ? gr_session_state(s, r->state, &t) : NULL;
+        if (data && gr_init_fill(r->init, s->options.seed, r->state, &t, data, e)) return e->status;
     }
     return 0;
 }
@@ -373,7 +375,17 @@ static int build_guarded(gr_session *s, gr_exec *x, gr_error *e)
     return status;
 }
 
-gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
+/* Which axis is cut is known once the model is expanded. */
+static int find_cut(gr_session *s, const gr_want *w, gr_error *e)
+{
+    const gr_want plain = {.update = w->update, .metrics = w->metrics};
+    if (s->cut_known || !s->recipe->bptt) return 0;
+    if (!gr_session_graph(s, &plain, "expand")) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
+    s->cut_known = true;
+    return 0;
+}
+
+static gr_exec *compile(gr_session *s, const gr_want *w, gr_error *e)
 {
     for (int i = 0; i < s->num_execs; i++)
         if (same_want(&s->execs[i]->want, w)) return s->execs[i];
@@ -395,4 +407,24 @@ gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
         gr_arena_destroy(x->arena);
     }
     return made;
+}
+
+gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
+{
+    gr_frame frame;
+    bool cuts = s->recipe->bptt && (w->update || w->metrics) && !w->num_axes;
+    gr_want piece = *w;
+    *e = (gr_error){0};
+    if (!cuts) return compile(s, w, e);
+    if (!gr_try(s->arena, &frame)) {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+        return NULL;
+    }
+    int status = find_cut(s, w, e);
+    gr_end_try(s->arena, &frame);
+    if (status) return NULL;
+    const gr_axis_size axis = {s->cut, s->recipe->bptt};
+    piece.axes = &axis;
+    piece.num_axes = 1;
+    return compile(s, gr_cut_full_pieces(s) > 1 ? &piece : w, e);
 }

@@ -27,6 +27,8 @@ typedef struct gr_session_options {
     bool quiet;           /* no notes on standard error, errors apart */
 } gr_session_options;
 
+typedef struct gr_reset { const char *state, *init, *when; } gr_reset; /* as in gr_state */
+
 typedef struct gr_session {
     gr_arena *arena;
     gr_session_options options;
@@ -38,6 +40,9 @@ typedef struct gr_session {
     const gr_topology *topology;
     gr_pool *pool;        /* made with the first program */
     gr_store *store;
+    gr_reset *resets; int num_resets, cap_resets; /* states that are carried */
+    const char *cut;      /* the axis that `bptt` cuts, once it has been looked for; NULL: none */
+    bool cut_known;
     gr_tensors loaded;    /* what states are filled from when a program first has them */
     bool *loaded_used;    /* by tensor of `loaded` */
     bool resume;          /* `loaded` is a checkpoint whose every state counts */
@@ -111,7 +116,12 @@ int gr_exec_step(gr_exec *x, int64_t step, gr_error *e);
 /* Reads a result's element as double. */
 double gr_element(const void *data, gr_dtype dtype, int64_t i);
 
-/* Every state to its first value again that is reset when an epoch begins. */
+/* Whether what `from` ended with is where `to` goes on: that they have the same states which are
+ * carried between batches, or, within a batch, between its pieces. (carry.c) */
+int gr_carry_check(const gr_exec *from, const gr_exec *to, bool begins_batch, gr_error *e);
+
+/* Every state to its first value again that is reset when an epoch begins ("epoch", "eval") or a
+ * batch ("batch", "eval_batch"). */
 int gr_session_reset(gr_session *s, const char *when, gr_error *e);
 /* Memory of a state and its type; NULL: no such state yet. */
 void *gr_session_state(gr_session *s, const char *name, gr_type *t);

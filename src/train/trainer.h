@@ -1,6 +1,6 @@
 /* trainer.h - a training run at work; private to loop.c, checkpoint.c and validate.c.
  *
- * A position is (epoch, batch in it, steps done, whether a validation is due). With the states
+ * A position is (epoch, batch in it, piece of that, steps done, whether a validation is due). With the states
  * it is all that going on bit for bit needs: random numbers and the order of data are functions
  * of it and the seed. */
 #ifndef GR_TRAIN_TRAINER_H
@@ -23,8 +23,9 @@ typedef struct gr_trainer {
     gr_watch *watch;      /* what is kept of validations; NULL: nothing */
     gr_progress progress;
     gr_log *log;
-    int64_t epoch, batch, step;
+    int64_t epoch, batch, piece, step; /* piece: of the batch, that comes next */
     int64_t per_epoch;     /* batches */
+    gr_tensor *fields;     /* room for a piece of a batch */
     int64_t valid_step;    /* of the last validation of this run; -1: none */
     bool valid_due;        /* a validation was begun and interrupted */
     bool data_moved;       /* a validation took the data source away from the split train */
@@ -38,7 +39,7 @@ int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e);
 /* Where the checkpoint that the session has loaded was made. */
 int gr_trainer_read_position(gr_trainer *t, gr_error *e);
 /* The rest of it, which needs the program. */
-int gr_trainer_read_watch(gr_trainer *t, gr_error *e);
+int gr_trainer_read_rest(gr_trainer *t, gr_error *e);
 
 /* validate.c */
 /* What the recipe asks of validations can be had. */

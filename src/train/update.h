@@ -18,9 +18,12 @@ const char *gr_update_lr_input(gr_arena *a, int i);
  * the loss and all gradients are finite. data: the gr_recipe. */
 int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value **grads, gr_value *loss);
 
-/* Carries of loops become states: of the nodes named, or of all loops (names NULL). A loop's
- * carry may start from zeros alone. reset: as in gr_state. -1 after a diagnostic. */
-int gr_carry_states(gr_graph *root, const char *const *names, const gr_loc *at, int n, const char *reset);
+/* Carries of the loops that `carry` names become states, reset when an epoch begins; with an axis
+ * that is cut (cut.h) and without `carry` those of all loops, reset when a batch begins. Training
+ * and evaluation have states of their own. -1 after a diagnostic. */
+int gr_carry_states(gr_graph *root, const gr_recipe *r, const char *cut, bool training);
+/* Which entry of `carry` names the loop; -1: none does. */
+int gr_carry_number(const gr_recipe *r, const gr_node *loop);
 
 /* ---- sparse.c: parameters with a sparse gradient (gr_state.sparse) ---- */
 /* opt becomes the optimiser for s's rows. -1 after a diagnostic: it moves every row. */

@@ -12,6 +12,12 @@ static bool is_state_name(const char *name) { return strncmp(name, STATE_PREFIX,
 
 static bool is_best_name(const char *name) { return strncmp(name, GR_BEST_PREFIX, strlen(GR_BEST_PREFIX)) == 0; }
 
+static bool is_carried_name(const char *name)
+{
+    return strncmp(name, STATE_PREFIX "epoch:", strlen(STATE_PREFIX "epoch:")) == 0 ||
+           strncmp(name, STATE_PREFIX "batch:", strlen(STATE_PREFIX "batch:")) == 0;
+}
+
 int gr_session_read_weights(gr_session *s, const char *path, bool resume, gr_error *e)
 {
     s->resume = resume;
@@ -88,7 +94,7 @@ static const char *faults_of_states(gr_session *s, const gr_exec *x)
     const char *text = "";
     for (int i = 0; i < x->graph->num_states; i++) {
         const gr_state *state = x->graph->states[i];
-        if (!state->weight && !s->resume) continue;
+        if ((!state->weight && !s->resume) || state->reset) continue; /* what is carried need not be there */
         const gr_named_tensor *t = find_loaded(s, state);
         const gr_type *want = &state->value->type;
         if (!t)
@@ -105,7 +111,7 @@ static const char *faults_of_file(gr_session *s)
     const char *text = "";
     for (int i = 0; i < s->loaded.count; i++) {
         const gr_named_tensor *t = &s->loaded.tensor[i];
-        if (s->loaded_used[i] || (is_state_name(t->name) && !s->resume) || is_best_name(t->name)) continue;
+        if (s->loaded_used[i] || is_carried_name(t->name) || (is_state_name(t->name) && !s->resume) || is_best_name(t->name)) continue;
         text = gr_arena_printf(s->arena, "%s\n  not in the model: %s %s", text, t->name, tensor_text(s->arena, t));
     }
     return text;
