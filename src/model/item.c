@@ -153,11 +153,18 @@ static void add_tie(gr_body *b, gr_item *it, gr_doc *d)
             t->outer = *o->params ? gr_arena_printf(b->m->arena, "%s.%s", o->params, d->text) : d->text;
 }
 
+/* A flag that says whether there is a parameter may stand for it: `bias: fc.bias`. */
+static bool is_flag_of_param(const gr_item *it, const gr_doc *d)
+{
+    int k = gr_op_attr(it->op, d->key);
+    return k >= 0 && it->op->attrs[k].kind == GR_ATTR_BOOL && d->kind == GR_DOC_SCALAR && d->text && strchr(d->text, '.');
+}
+
 static void read_ports_and_ties(gr_body *b, gr_item *it)
 {
     for (int i = 0; i < it->doc->count; i++) {
         gr_doc *d = it->doc->item[i];
-        if (is_own_key(d->key) || gr_op_attr(it->op, d->key) >= 0) continue;
+        if (is_own_key(d->key) || (gr_op_attr(it->op, d->key) >= 0 && !is_flag_of_param(it, d))) continue;
         int port = gr_op_input(it->op, d->key);
         if (port >= 0) add_port(b, it, port, d, d->key_at);
         else if (it->op->expand && names_a_node(b, d)) add_tie(b, it, d);
