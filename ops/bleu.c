@@ -65,7 +65,7 @@ static double sequence_bleu(const gr_call *call, int64_t row)
 static const gr_attr_spec bleu_attrs[] = {
     METRIC_TARGET_SPECS,
     {"k", GR_ATTR_INT, "2", 1, 64, NULL, "Longest n-grams that count."},
-    {"eos", GR_ATTR_INT, "~", 0, 2147483647, NULL, "Number of the item that ends a sequence; it and what follows do not count."},
+    {"eos", GR_ATTR_INT, "~", 0, 2147483647, GR_METRIC_EOS, "Number of the item that ends a sequence; it and what follows do not count."},
     {0}};
 static const gr_port sequence_bleu_inputs[] = {{"input", GR_PORT_INT, "[time, batch]: what was chosen"},
                                                {"target", GR_PORT_INT, "[time, batch]: what is right"}, {0}};

@@ -37,8 +37,8 @@ static const gr_metric token_f1_metric = {.size = sizeof(gr_metric), .finish = t
 
 static const gr_attr_spec token_f1_attrs[] = {
     METRIC_TARGET_SPECS,
-    {"outside", GR_ATTR_INT, "~", 0, 0, NULL, "Number of the class of tokens that bear no tag, which is not scored."},
-    {"class", GR_ATTR_INT, "~", 0, 2147483647, NULL, "Scores this class alone."},
+    {"outside", GR_ATTR_STRING, "~", 0, 0, GR_METRIC_CLASS, "The class of tokens that bear no tag, which is not scored: its number or name."},
+    {"class", GR_ATTR_STRING, "~", 0, 0, GR_METRIC_CLASS, "Scores this class alone."},
     {"average", GR_ATTR_CHOICE, "micro", 0, 0, "micro|macro", "micro counts all classes together, macro is the mean of their F1."},
     {0}};
 static const gr_port token_f1_outputs[] = {{"right", 0, "[classes]: tokens rightly given each class"},

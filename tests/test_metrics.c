@@ -104,6 +104,34 @@ static void bleu_ends_at_the_end(void)
                   (const double[]){(1 + sqrt(2.0 / 3) * pow(0.5, 0.25)) / 2});
 }
 
+/* A tagger's and a translator's targets by the names that their vocabularies give. */
+static void classes_have_names(void)
+{
+    static const char *const source =
+        "graphrun: 1\nname: named\n"
+        "data:\n  op: Inline\n  vocab: [O, B, I, <eos>]\n  values: {chosen: [[1, 0], [2, 1], [0, 2], [3, 0]], target: [[1, 0], [2, 0], [3, 1], [3, 0]]}\n"
+        "graph:\n"
+        "  chosen: {op: Input, shape: [time, batch], dtype: int32, from: data.chosen}\n"
+        "  target: {op: Input, shape: [time, batch], dtype: int32, from: data.target}\n"
+        "  logits: {op: OneHot, in: chosen, num_classes: 4}\n"
+        "metrics: [%s]\n";
+    gr_session *s = open_model(temp_file("named.yaml", source, "{op: TokenF1, outside: O, " TAKES "}, {op: TokenF1, class: B, " TAKES "}, "
+                                         "{op: TokenF1, class: 1, " TAKES "}, {op: bleu, " TAKES "}"), 1);
+    gr_meter *m = gr_meter_create(s);
+    gr_error e = {0};
+    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, NULL, &e), 0);
+    CU_ASSERT_DOUBLE_EQUAL(gr_meter_value(m, s->recipe, 0), 2.0 * 3 / (5 + 5), 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(gr_meter_value(m, s->recipe, 1), 2.0 * 1 / (2 + 2), 1e-6);
+    CU_ASSERT_EQUAL(gr_meter_value(m, s->recipe, 1), gr_meter_value(m, s->recipe, 2));
+    /* 1 2 0 against 1 2; 0 1 2 0 against 0 0 1 0: unigrams 2 / 3 and 3 / 4, bigrams 1 / 2 and 1 / 3. */
+    CU_ASSERT_DOUBLE_EQUAL(gr_meter_value(m, s->recipe, 3),
+                           (sqrt(2.0 / 3) * pow(0.5, 0.25) + sqrt(3.0 / 4) * pow(1.0 / 3, 0.25)) / 2, 1e-6);
+    gr_session_close(s);
+    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true};
+    printf("\n  (a message about the class 'b' follows)\n");
+    CU_ASSERT_PTR_NULL(gr_session_open(temp_file("unnamed.yaml", source, "{op: TokenF1, outside: bB, " TAKES "}"), &o, &e));
+}
+
 static void mistakes_are_told(void)
 {
     gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true};
@@ -130,5 +158,6 @@ void test_metrics(void)
     CU_add_test(s, "F1 of tokens leaves the outside out", token_f1_leaves_the_outside_out);
     CU_add_test(s, "sequences are right as a whole", sequences_are_right_as_a_whole);
     CU_add_test(s, "BLEU reads up to the end of a sequence", bleu_ends_at_the_end);
+    CU_add_test(s, "classes have names", classes_have_names);
     CU_add_test(s, "a sequence without time is a mistake", mistakes_are_told);
 }

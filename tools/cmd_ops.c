@@ -21,7 +21,7 @@ static void print_attr(const gr_attr_spec *a)
 {
     static const char *const kind[] = {"", "true/false", "integer", "number", "text", "choice", "dtype", "integers",
                                        "numbers", "shape", "numbers, nested", "initialiser"};
-    bool any = a->kind == GR_ATTR_STRING && a->choices; /* a var without default, which has no kind */
+    bool any = a->kind == GR_ATTR_STRING && a->choices && strcmp(a->choices, "*") == 0; /* a var without default, which has no kind */
     printf("  %-20s %s", a->name, any ? "any value" : a->kind == GR_ATTR_CHOICE ? a->choices : kind[a->kind]);
     if (!a->fallback) printf(", must be given");
     else if (strcmp(a->fallback, "~") != 0) printf(", default %s", a->fallback);

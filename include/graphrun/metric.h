@@ -21,6 +21,12 @@ typedef struct gr_sums {
     const int64_t *size;       /* by output: how many */
 } gr_sums;
 
+/* What `choices` of an attribute of a metric may say, its targets being fed from a field of the
+ * data source that has a vocabulary: a GR_ATTR_STRING is a class, by its number or its name, and
+ * .i becomes its number; a GR_ATTR_INT that is left out is the number of this item, if it has it. */
+#define GR_METRIC_CLASS "class"
+#define GR_METRIC_EOS "<eos>"
+
 typedef struct gr_metric {
     uint32_t size;  /* sizeof(gr_metric) */
     double (*finish)(const gr_sums *s); /* NULL: the output is shown through the vocabulary of

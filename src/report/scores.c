@@ -58,32 +58,15 @@ gr_class_scores gr_scores_mean(const double *counts, int64_t n, bool weighted)
     return (gr_class_scores){ratio(sum.precision, weights), ratio(sum.recall, weights), ratio(sum.f1, weights), sum.support};
 }
 
-/* "tags" and "tags.output" are both the Input tags. */
-static bool is_input(const char *value, const char *input)
-{
-    size_t n = strlen(input);
-    return strncmp(value, input, n) == 0 && (!value[n] || value[n] == '.');
-}
-
-/* The names of classes are those of the field that the targets are fed from. */
-static const char *const *class_names(const gr_session *s, const gr_metric_spec *x, int64_t count)
-{
-    int target = gr_op_input(x->call.op, "target"), n = 0;
-    for (int i = 0; s->data && target >= 0 && x->in[target] && i < s->num_inputs; i++) {
-        if (!is_input(x->in[target], s->inputs[i].name) || !s->inputs[i].from) continue;
-        const char *const *names = gr_data_vocab(s->data, s->inputs[i].from, &n);
-        return names && n == count ? names : NULL;
-    }
-    return NULL;
-}
-
 static bool classes_of(const gr_scores *s, int metric, classes *c)
 {
     const gr_meter_sum *sum = &s->meter->counts[metric];
     const gr_metric_spec *x = &s->session->recipe->metrics[metric];
     if (!sum->size) return false;
     int64_t n = (int64_t)(sqrt((double)sum->size) + 0.5);
-    *c = (classes){n, sum->value, class_names(s->session, x, n), x->label};
+    int named = 0;
+    const char *const *names = gr_metric_classes(s->session, x, &named);
+    *c = (classes){n, sum->value, named == n ? names : NULL, x->label};
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const gr_metric *metric_of(const gr_metric_spec *x) { return x->call.op->data; }
@@ -89,6 +90,61 @@ int gr_metrics_emit(const gr_recipe *r, gr_graph *root, bool counts)
         if (emit_metric(e, root, &r->metrics[i], count, i)) status = -1;
     }
     return status;
+}
+
+/* ---- names of classes ---- */
+
+/* The field that x's targets are fed from; NULL: they are no Input, or fed by hand. */
+static const char *target_field(const gr_session *s, const gr_metric_spec *x)
+{
+    int target = gr_op_input(x->call.op, "target");
+    if (!s->data || target < 0 || !x->in[target]) return NULL;
+    size_t n = strcspn(x->in[target], "."); /* "tags.output" is "tags" */
+    for (int i = 0; i < s->num_inputs; i++)
+        if (strncmp(s->inputs[i].name, x->in[target], n) == 0 && !s->inputs[i].name[n]) return s->inputs[i].from;
+    return NULL;
+}
+
+const char *const *gr_metric_classes(const gr_session *s, const gr_metric_spec *x, int *count)
+{
+    const char *field = target_field(s, x);
+    return field ? gr_data_vocab(s->data, field, count) : NULL;
+}
+
+static void resolve_class(gr_session *s, const gr_metric_spec *x, const char *attr, gr_attr *a)
+{
+    char *end;
+    int n = 0;
+    const char *const *names = gr_metric_classes(s, x, &n);
+    for (a->i = 0; names && a->i < n; a->i++)
+        if (strcmp(names[a->i], a->s) == 0) return;
+    a->i = strtoll(a->s, &end, 10);
+    if (end != a->s && !*end && a->i >= 0) return;
+    if (!names && s->options.facts_only) return;
+    const char **list = GR_NEW_ARRAY(s->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++) list[i] = names[i];
+    const char *near = gr_nearest(a->s, list);
+    gr_diag_error(s->diag, x->call.at, "%s: no class of the targets is called '%s'%s%s%s", attr, a->s, near ? ", did you mean '" : "",
+                  near ? near : names ? "" : "; they have no names, so write its number", near ? "'?" : "");
+}
+
+void gr_metrics_resolve(gr_session *s)
+{
+    for (int i = 0; i < s->recipe->num_metrics; i++) {
+        gr_metric_spec *x = &s->recipe->metrics[i];
+        const gr_attr_spec *spec = x->call.op->attrs;
+        int n = gr_op_num_attrs(x->call.op);
+        gr_attr *attr = gr_arena_copy(s->arena, x->call.attr, (size_t)n * sizeof *attr);
+        const char *field = target_field(s, x);
+        for (int k = 0; k < n; k++) {
+            if (!spec[k].choices) continue;
+            if (spec[k].kind == GR_ATTR_STRING && attr[k].present && strcmp(spec[k].choices, GR_METRIC_CLASS) == 0)
+                resolve_class(s, x, spec[k].name, &attr[k]);
+            int eos = field && !attr[k].present && strcmp(spec[k].choices, GR_METRIC_EOS) == 0 ? gr_data_special(s->data, field, GR_EOS) : -1;
+            if (eos >= 0) attr[k] = (gr_attr){.present = true, .i = eos};
+        }
+        x->call.attr = attr;
+    }
 }
 
 /* ---- over batches ---- */

@@ -11,6 +11,11 @@
 #include "train/session.h"
 #include <graphrun/metric.h>
 
+/* Attributes that name a class, or an item of the vocabulary, become its number (metric.h). */
+void gr_metrics_resolve(gr_session *s);
+/* The names of the classes of x's targets: those of the field that they are fed from. NULL: it has none. */
+const char *const *gr_metric_classes(const gr_session *s, const gr_metric_spec *x, int *count);
+
 /* Of more classes the square of their number is not counted. */
 #define GR_MAX_COUNTED_CLASSES 1000
 /* Adds the recipe's metrics to a typed graph, as results; with `counts` also what was taken for

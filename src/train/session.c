@@ -88,6 +88,7 @@ static int open_model(gr_session *s, const char *path, gr_error *e)
     gr_graph *raw = gr_model_graph(s->model);
     take_axes(s);
     s->recipe = gr_recipe_read(s->model, raw);
+    gr_metrics_resolve(s);
     if (raw && gr_diag_count(s->diag) > 0) { /* what else is wrong? */
         gr_request r = {0};
         gr_pass_expand(raw, &r);
