@@ -41,6 +41,7 @@ static bench open_lines(uint64_t seed, const char *more)
 typedef struct epoch {
     int items, batches, seen[ITEMS];
     int64_t elements, padding, distinct; /* distinct lengths */
+    int64_t time[16]; /* of each batch */
     uint64_t hash;
 } epoch;
 
@@ -54,6 +55,7 @@ static epoch read_epoch(bench *b, const char *split, int64_t number, int64_t fir
     for (; gr_data_next(b->data, &t, &b->error) == 1; e.batches++) {
         int64_t time = t[0].dim[0], rows = t[0].dim[1], longest = 0;
         e.distinct += !lengths[time]++;
+        e.time[e.batches] = time;
         for (int64_t r = 0; r < rows; r++) {
             int32_t length = ((int32_t *)t[2].data)[r], word = ((int32_t *)t[0].data)[rows + r];
             CU_ASSERT_EQUAL_FATAL(v[word][0], 'n');
@@ -117,6 +119,10 @@ static void buckets_save_padding(void)
     CU_ASSERT_TRUE(a.padding > a.elements / 3);
     CU_ASSERT_TRUE(c.padding < a.padding / 2);
     CU_ASSERT_TRUE(d.padding < c.padding && d.padding < d.elements / 12);
+    epoch next = read_epoch(&all, "train", 1, 0); /* the batches come in another order each time */
+    int falls = 0;
+    for (int i = 1; i < 12; i++) falls += d.time[i] < d.time[i - 1];
+    CU_ASSERT_TRUE(falls > 1 && memcmp(d.time, next.time, sizeof d.time) != 0);
     done(&plain);
     done(&pools);
     done(&all);
@@ -208,6 +214,21 @@ static void a_model_of_ragged_batches(void)
     }
 }
 
+/* A checkpoint of another text is not gone on with. */
+static void a_text_that_has_changed(void)
+{
+    const char *file = lines_file(), *checkpoint = temp_path("changed.ckpt");
+    const char *path = temp_file("changed.yaml", MODEL, file, "batch, time", "batch, time", "true", "true");
+    gr_train_options o = {.epochs = -1, .steps = 2, .quiet = true, .checkpoint = checkpoint};
+    gr_error e = {0};
+    CU_ASSERT_EQUAL(train_model(path, 1, o, &e), 0);
+    o = (gr_train_options){.epochs = -1, .steps = 3, .quiet = true, .resume = checkpoint};
+    CU_ASSERT_EQUAL(train_model(path, 1, o, &e), 0);
+    temp_file("lines.txt", "a b\nc d\n");
+    CU_ASSERT_NOT_EQUAL(train_model(path, 1, o, &e), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "was made with other data: 'vocab'"));
+}
+
 /* check, where the file is absent and the size of the vocabulary is given. */
 static void a_model_without_its_data(void)
 {
@@ -231,5 +252,6 @@ void test_data_items(void)
     CU_add_test(s, "what is left out", what_is_left_out);
     CU_add_test(s, "nothing is allocated", nothing_is_allocated);
     CU_add_test(s, "a model of ragged batches", a_model_of_ragged_batches);
+    CU_add_test(s, "a text that has changed", a_text_that_has_changed);
     CU_add_test(s, "a model without its data", a_model_without_its_data);
 }

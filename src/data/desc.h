@@ -84,6 +84,7 @@ struct gr_data {
     gr_text_field *texts; int num_texts, cap_texts; /* none: any field is of the first vocabulary */
     gr_numbers *numbers; int num_numbers, cap_numbers;
     const char *metadata;
+    void *saved;         /* options.metadata, as metadata.c reads it */
     /* the epoch in hand */
     const gr_split *split;
     int64_t next, end;
@@ -156,13 +157,13 @@ void gr_data_tell(gr_data *d, const char *name, int64_t value);
 /* ---- metadata.c ---- */
 
 /* The vocabulary of that name in the weights that are loaded; NULL if there is none. */
-gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name);
+gr_vocab *gr_vocab_of_weights(gr_data *d, const char *name);
 /* The numbers of that name, likewise. */
-const double *gr_numbers_of_weights(const gr_data *d, const char *name, int *count);
+const double *gr_numbers_of_weights(gr_data *d, const char *name, int *count);
 /* The vocabularies, the numbers and the source's attributes. */
 const char *gr_data_to_json(const gr_data *d);
 /* Whether the settings in desc->numbering are those of the weights. 0, or -1 after diagnostics. */
-int gr_data_compare_settings(const gr_data *d);
+int gr_data_compare_settings(gr_data *d);
 
 /* ---- text.c ---- */
 

@@ -107,9 +107,8 @@ static int agree(gr_data *d, gr_doc *entry, const char *what, int64_t *length)
 static int read_axes(gr_data *d, gr_items *x)
 {
     const char *name = batch_name(d, x);
-    const gr_attr *size = gr_data_find_attr(d, "batch_size");
     int r = 0;
-    x->batch = size && size->present ? size->i : -1;
+    x->batch = flag(d, "batch_size") ? flag(d, "batch_size") : -1;
     for (int k = 0; k < GR_ITEM_AXES; k++) x->fixed[k] = flag(d, "steps") ? flag(d, "steps") : -1;
     for (int i = 0; i < x->num_fields; i++) {
         const gr_item_field *f = &x->field[i];
@@ -122,9 +121,11 @@ static int read_axes(gr_data *d, gr_items *x)
         }
         if (!shape) continue;
         r |= agree(d, shape->item[x->place[i]], "the length of the batch axis", &x->batch);
+        x->batch_named |= gr_data_axis_length(d, shape->item[x->place[i]]) > 0;
         if (ragged) r |= agree(d, shape->item[x->place[i] == 0], "the length of the time axis", &x->fixed[f->axis]);
     }
     if (x->batch < 0) x->batch = gr_data_var(d, name);
+    x->batch_named |= x->batch > 0 && !flag(d, "batch_size");
     return r;
 }
 
@@ -178,7 +179,8 @@ static int count_batches(gr_data *d, gr_items *x)
                       "'batch_size'", d->desc->name);
         return -1;
     }
-    if (x->batch < 0 || x->batch > most) x->batch = most;
+    /* Where the model says how long the axis is, one batch of fewer items is a short last one. */
+    if (x->batch < 0 || (x->batch > most && !x->batch_named)) x->batch = most;
     for (int i = 0; i < d->num_splits; i++) {
         gr_split *s = &d->splits[i];
         bool drop = flag(d, "drop_last") && gr_split_is_train(s);

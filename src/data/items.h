@@ -47,6 +47,7 @@ struct gr_items {
     const void *(*get)(gr_data *d, int64_t item, int field, void *scratch);
     /* ---- the layer's own ---- */
     int64_t batch;                 /* rows of a full batch */
+    bool batch_named;              /* the model's vars or Inputs say how many */
     int64_t fixed[GR_ITEM_AXES];   /* the length that the Inputs give, -1: the longest's */
     int64_t longest[GR_ITEM_AXES];
     int place[GR_MAX_FIELDS];      /* of the batch axis */

@@ -185,7 +185,7 @@ gr_vocab *gr_lexicon_classes(gr_data *d, const char *name, const gr_lexicon *x, 
 
 /* ---- without files ---- */
 
-static bool is_known(const gr_data *d, const char *name)
+static bool is_known(gr_data *d, const char *name)
 {
     const gr_attr *size = gr_data_find_attr(d, name);
     return (size && size->present) || gr_vocab_of_weights(d, name);

@@ -10,15 +10,22 @@
 
 static void free_json(void *p) { json_decref(p); }
 
-/* What the weights say; NULL if they say nothing. Lives as long as the arena. */
-static json_t *of_weights(const gr_data *d)
+/* Lives as long as the arena. NULL if it is no JSON. */
+static json_t *read_json(gr_arena *a, const char *text)
 {
-    json_t *root = d->options.metadata ? json_loads(d->options.metadata, 0, NULL) : NULL;
-    if (root) gr_arena_defer(d->arena, free_json, root);
+    json_t *root = json_loads(text, 0, NULL);
+    if (root) gr_arena_defer(a, free_json, root);
     return root;
 }
 
-gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name)
+/* What the weights say; NULL if they say nothing. */
+static json_t *of_weights(gr_data *d)
+{
+    if (!d->saved && d->options.metadata) d->saved = read_json(d->arena, d->options.metadata);
+    return d->saved;
+}
+
+gr_vocab *gr_vocab_of_weights(gr_data *d, const char *name)
 {
     json_t *list = json_object_get(of_weights(d), name);
     size_t n = json_array_size(list);
@@ -31,7 +38,7 @@ gr_vocab *gr_vocab_of_weights(const gr_data *d, const char *name)
     return gr_vocab_create(d->arena, (int)n, item);
 }
 
-const double *gr_numbers_of_weights(const gr_data *d, const char *name, int *count)
+const double *gr_numbers_of_weights(gr_data *d, const char *name, int *count)
 {
     json_t *list = json_object_get(json_object_get(of_weights(d), "numbers"), name);
     size_t n = json_array_size(list);
@@ -81,7 +88,7 @@ static const char *saved_setting(const json_t *settings, const gr_attr_spec *spe
     return spec->fallback && strcmp(spec->fallback, "~") ? spec->fallback : "absent";
 }
 
-int gr_data_compare_settings(const gr_data *d)
+int gr_data_compare_settings(gr_data *d)
 {
     const json_t *settings = json_object_get(of_weights(d), "settings");
     int differ = 0;
@@ -96,4 +103,14 @@ int gr_data_compare_settings(const gr_data *d)
         differ = -1;
     }
     return differ;
+}
+
+const char *gr_data_changed_vocab(const gr_data *d, const char *metadata)
+{
+    const json_t *then = read_json(d->arena, metadata), *now = d->metadata ? read_json(d->arena, d->metadata) : NULL;
+    for (int i = 0; now && i < d->num_vocabs; i++) {
+        const char *name = d->vocabs[i]->name;
+        if (!json_equal(json_object_get(then, name), json_object_get(now, name))) return name;
+    }
+    return NULL;
 }

@@ -52,6 +52,8 @@ typedef enum gr_special { GR_UNK, GR_PAD, GR_BOS, GR_EOS, GR_NUM_SPECIALS } gr_s
 int gr_data_special(const gr_data *d, const char *field, gr_special which);
 /* Vocabularies and settings as one line of JSON, for a weights file; NULL if it has none. */
 const char *gr_data_metadata(gr_data *d);
+/* The name of a vocabulary that is not as in such a line; NULL: all are. */
+const char *gr_data_changed_vocab(const gr_data *d, const char *metadata);
 
 /* "train", "valid", ...; a source without splits has "train" alone. */
 const char *gr_data_split(const gr_data *d, int i); /* the name of split i; NULL past the last */

@@ -23,6 +23,10 @@ int gr_session_read_weights(gr_session *s, const char *path, bool resume, gr_err
     s->resume = resume;
     if (gr_safetensors_read(s->arena, path, &s->loaded, e)) return e->status;
     s->loaded_used = GR_NEW_ARRAY(s->arena, bool, s->loaded.count + 1);
+    const char *data = resume && s->data ? gr_tensors_metadata(&s->loaded, "data") : NULL;
+    const char *changed = data ? gr_data_changed_vocab(s->data, data) : NULL;
+    if (changed)
+        return gr_set_error(e, GR_EINVAL, "%s was made with other data: '%s' of the data source was another vocabulary", path, changed);
     return 0;
 }
 
