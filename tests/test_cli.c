@@ -66,6 +66,9 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("train %s --epochs", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--epochs needs a value"));
     CU_ASSERT_EQUAL(graphrun("train -h"), 0);
+    CU_ASSERT_EQUAL(graphrun("train %s --steps 40 --report 20", HELLO), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "step 20  loss", 13), 0);
+    CU_ASSERT_PTR_NULL(strstr(out_text, "step 10"));
     CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);

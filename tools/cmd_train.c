@@ -51,6 +51,7 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
         {"save", 0, CLI_TEXT, &a->train.save, "FILE", "write the weights at the end"},
         {"checkpoint", 0, CLI_TEXT, &a->train.checkpoint, "FILE", "write all that --resume needs"},
         {"every", 0, CLI_INT, &a->train.every, "N", "steps between checkpoints"},
+        {"report", 0, CLI_INT, &a->train.report, "N", "steps between reports, in place of one an epoch"},
         {"resume", 0, CLI_TEXT, &a->train.resume, "FILE", "go on from a checkpoint, bit for bit"},
         {"log", 0, CLI_TEXT, &a->train.log, "FILE", "write the run as JSON lines"},
         {0},
@@ -59,6 +60,7 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
     if (done >= 0) return done;
     if (a->train.epochs >= 0 && a->train.steps >= 0) return cli_misuse(self, "--epochs or --steps, not both");
     if (a->weights && a->partial) return cli_misuse(self, "--weights or --weights-partial, not both");
+    if (a->train.report < 0) return cli_misuse(self, "--report takes a number of at least 0");
     if (a->train.every && !a->train.checkpoint) return cli_misuse(self, "--every needs --checkpoint FILE");
     return -1;
 }

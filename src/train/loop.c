@@ -161,7 +161,8 @@ static int set_bounds(gr_trainer *t, gr_error *e)
                             "or --epochs or --steps");
     t->per_epoch = batches_per_epoch(t);
     int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch * gr_cut_full_pieces(t->session);
-    if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
+    if (t->options->report > 0) t->report = t->options->report;
+    else if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
         fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
                 "say how far to go\n", o->resume, (long long)t->step, (long long)t->epoch);

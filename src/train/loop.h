@@ -10,6 +10,7 @@ typedef struct gr_train_options {
     int64_t epochs, steps;   /* in all, also after a resume; -1: as the model says */
     const char *save;        /* where weights go at the end; NULL: nowhere */
     const char *checkpoint;  /* likewise all states */
+    int64_t report;          /* steps between reports, in place of one an epoch; 0: as usual */
     int64_t every;           /* steps between checkpoints; 0: at the end alone */
     const char *resume;      /* checkpoint to go on from; NULL: from the beginning */
     const char *log;         /* JSON lines; NULL: none */
