@@ -69,6 +69,13 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("train %s --steps 40 --report 20", HELLO), 0);
     CU_ASSERT_EQUAL(strncmp(out_text, "step 20  loss", 13), 0);
     CU_ASSERT_PTR_NULL(strstr(out_text, "step 10"));
+    const char *task = temp_file("task.yaml", "graphrun: 1\ndata: {op: Task, task: parity, items: 40, length: 4, split: {train: 0.5, valid: 0.5}, "
+                                 "batch_size: 10}\ngraph:\n  x: {op: Input, shape: [4, 10], dtype: int32, from: data.tokens}\n"
+                                 "  f: {op: Cast, in: x, dtype: float32}\n  w: {op: Parameter, shape: [10], init: {op: Ones}}\n"
+                                 "  p: {op: Mul, in: [f, w]}\n  loss: {op: Mean, in: p}\n"
+                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
+    CU_ASSERT_EQUAL(graphrun("train %s --report 2", task), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nstep 2  valid: loss")); /* nothing was trained since the report */
     CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);

@@ -64,7 +64,7 @@ void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr
     json_object_set_new(line, "event", json_string("report"));
     json_object_set_new(line, "epoch", json_integer(at->epoch));
     json_object_set_new(line, "step", json_integer(at->step));
-    put_meter(line, s, m);
+    if (m->batches) put_meter(line, s, m);
     if (valid) {
         json_t *of_valid = json_object();
         put_meter(of_valid, s, valid);

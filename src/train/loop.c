@@ -18,20 +18,20 @@ static bool reached(const gr_trainer *t)
 
 /* ---- reports ---- */
 
-/* Within an epoch the step says where. */
+/* Within an epoch the step says where. Validating right after a report has no new steps to tell of. */
 void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
 {
     bool within = t->report || t->batch > 0 || t->piece > 0;
-    char text[1024], more[1024] = "";
-    gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
+    char text[1024] = "", more[1024] = "";
+    if (t->meter->batches) gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
     if (valid) gr_meter_print(valid, t->session->recipe, more, sizeof more);
     gr_progress_clear(&t->progress);
-    fprintf(t->options->out, "%s %lld  %s%s%s\n", within ? "step" : "epoch",
-            (long long)(within ? t->step : t->epoch), text, valid ? "  valid: " : "", more);
+    fprintf(t->options->out, "%s %lld%s%s%s%s\n", within ? "step" : "epoch", (long long)(within ? t->step : t->epoch),
+            *text ? "  " : "", text, valid ? "  valid: " : "", more);
     fflush(t->options->out);
     const gr_log_position at = {t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
     gr_log_report(t->log, t->session, t->meter, valid, &at);
-    t->result->loss = gr_meter_loss(t->meter);
+    if (t->meter->batches) t->result->loss = gr_meter_loss(t->meter);
     gr_meter_clear(t->meter);
 }
 

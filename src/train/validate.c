@@ -28,7 +28,7 @@ bool gr_trainer_is_valid_step(const gr_trainer *t)
 
 bool gr_trainer_is_valid_epoch(const gr_trainer *t)
 {
-    return t->valid && !t->session->recipe->valid_every && (!t->report || t->watch || gr_pace_watches(&t->pace));
+    return t->valid && !t->session->recipe->valid_every && (!t->report || t->options->report || t->watch || gr_pace_watches(&t->pace));
 }
 
 int gr_trainer_validate(gr_trainer *t, gr_error *e)
