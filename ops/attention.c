@@ -70,12 +70,19 @@ gr_val op_align(gr_ctx *c, gr_val v, int rank)
 
 /* ---- lengths ---- */
 
-gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const int64_t *dim, int64_t size)
+gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const gr_type *of, int first, int64_t size)
 {
     const gr_type *t = gr_type_of(c, lengths);
-    if (t->dtype != GR_INT32 || t->rank != rows || memcmp(t->dim, dim, sizeof *dim * (size_t)rows) != 0) {
-        gr_fail(c, GR_AT_INPUT, port, "'%s' must be int32 %s, a length for each row of the batch, but is %s", port,
-                op_ints(c, rows, dim), op_type_text(c, t));
+    gr_type want = {.dtype = GR_INT32, .rank = rows};
+    bool fits = t->dtype == GR_INT32 && t->rank == rows;
+    for (int i = 0; i < rows; i++) {
+        const char *name = want.axis[i] = of->axis[first + i];
+        want.dim[i] = of->dim[first + i];
+        fits = fits && t->dim[i] == want.dim[i] && (!name || !t->axis[i] || strcmp(name, t->axis[i]) == 0);
+    }
+    if (!fits) {
+        gr_fail(c, GR_AT_INPUT, port, "'%s' must be %s, a length for each row of the batch, but is %s%s", port, op_type_text(c, &want),
+                op_type_text(c, t), first ? "; inputs of [batch, time, ...] need batch_first: true" : "");
         return NULL;
     }
     gr_val real = gr_emit(c, "LengthMask", "real", 1, &lengths, "size=%" PRId64, size);
@@ -84,12 +91,6 @@ gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const
     for (int i = 0; i < rows; i++) dims[i] = i + 1;
     dims[rows] = 0;
     return gr_emit(c, "Permute", NULL, 1, &real, "dims=%s", op_ints(c, rows + 1, dims));
-}
-
-gr_val op_zero_padding(gr_ctx *c, gr_val v, gr_val real)
-{
-    gr_val in[3] = {real, v, op_number(c, 0)};
-    return gr_emit(c, "Where", "unpadded", 3, in, NULL);
 }
 
 /* ---- the attention itself ---- */

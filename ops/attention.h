@@ -5,6 +5,7 @@
 #ifndef GRAPHRUN_OPS_ATTENTION_H
 #define GRAPHRUN_OPS_ATTENTION_H
 
+#include "ragged.h"
 #include "util.h"
 
 /* What a query must not see. Both broadcast to the scores [..., queries, keys]; NULL: nothing. */
@@ -25,11 +26,9 @@ gr_val op_mask_apply(gr_ctx *c, const op_mask *m, gr_val scores);
  * leading ones stand where those of scores of that rank do. */
 gr_val op_align(gr_ctx *c, gr_val v, int rank);
 
-/* Lengths: checks the port, whose value has the dims of `rows` axes, and gives which of `size`
- * keys are real, bool [rows.., size]. NULL after a message. */
-gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const int64_t *dim, int64_t size);
-/* v with zeros where `real`, which broadcasts to it, is false: NaN in padding reaches nothing. */
-gr_val op_zero_padding(gr_ctx *c, gr_val v, gr_val real);
+/* Lengths: checks the port, whose value must have `rows` axes, those of `of` from `first` on, and
+ * gives which of `size` keys are real, bool [rows.., size]. NULL after a message. */
+gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const gr_type *of, int first, int64_t size);
 
 /* One attention. */
 typedef struct op_attention {

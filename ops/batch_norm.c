@@ -41,22 +41,29 @@ static gr_val mean_of(gr_ctx *c, const channels *k, gr_val v)
 }
 
 /* (1 - momentum) old + momentum new */
-static int renew(gr_ctx *c, gr_val buffer, gr_val now)
+static int renew(gr_ctx *c, gr_val buffer, gr_val now, gr_val momentum)
 {
-    double momentum = gr_float(c, "momentum");
-    gr_val kept = gr_emit2(c, "Mul", buffer, op_number(c, 1 - momentum));
-    gr_val next = gr_emit2(c, "Add", kept, gr_emit2(c, "Mul", gr_emit1(c, "StopGradient", now), op_number(c, momentum)));
+    gr_val kept = gr_emit2(c, "Mul", buffer, gr_emit2(c, "Sub", op_number(c, 1), momentum));
+    gr_val next = gr_emit2(c, "Add", kept, gr_emit2(c, "Mul", gr_emit1(c, "StopGradient", now), momentum));
     return gr_set_next(c, buffer, next);
+}
+
+/* momentum: null counts each batch so far alike: batch n has 1 / n. */
+static gr_val momentum_of(gr_ctx *c, gr_val count)
+{
+    const gr_attr *momentum = gr_get(c, "momentum");
+    if (momentum->present || !momentum->given) return op_number(c, momentum->present ? momentum->f : 0.1);
+    return gr_emit1(c, "Reciprocal", gr_emit(c, "Cast", NULL, 1, &count, "dtype=float32"));
 }
 
 typedef struct running { gr_val mean, var, count; } running;
 
 static int renew_all(gr_ctx *c, const channels *k, const running *r, gr_val mean, gr_val var)
 {
-    gr_val one = gr_emit(c, "Constant", NULL, 0, NULL, "value=1");
-    if (renew(c, r->mean, mean) < 0) return -1;
-    if (renew(c, r->var, gr_emit2(c, "Mul", var, op_number(c, k->n / (k->n - 1)))) < 0) return -1;
-    return gr_set_next(c, r->count, gr_emit2(c, "Add", r->count, one));
+    gr_val count = gr_emit2(c, "Add", r->count, gr_emit(c, "Constant", NULL, 0, NULL, "value=1")), momentum = momentum_of(c, count);
+    if (renew(c, r->mean, mean, momentum) < 0) return -1;
+    if (renew(c, r->var, gr_emit2(c, "Mul", var, op_number(c, k->n / (k->n - 1))), momentum) < 0) return -1;
+    return gr_set_next(c, r->count, count);
 }
 
 static int batch_norm_expand(gr_ctx *c)
@@ -92,7 +99,7 @@ static int batch_norm_expand(gr_ctx *c)
 
 static const gr_attr_spec batch_norm_attrs[] = {
     {"eps", GR_ATTR_FLOAT, "1e-5", 0, 1e30, NULL, "Added to the variance."},
-    {"momentum", GR_ATTR_FLOAT, "0.1", 0, 1, NULL, "How much of a batch's statistics the running ones take over."},
+    {"momentum", GR_ATTR_FLOAT, "~", 0, 1, NULL, "How much of a batch's statistics the running ones take over; absent: 0.1, null: they are the mean of all batches."},
     {"affine", GR_ATTR_BOOL, "true", 0, 0, NULL, "Whether the result is scaled and shifted by what is learned."},
     {"track_running_stats", GR_ATTR_BOOL, "true", 0, 0, NULL, "Keep statistics for use outside training; false: those of the batch always."},
     OP_END};

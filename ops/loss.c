@@ -9,6 +9,9 @@
 static const gr_port pair[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"}, RAGGED_PORT, OP_END};
 static const gr_port weighted[] = {{"input", 0, "[...]: the prediction"}, {"target", 0, "[...]: what it should be"},
                                    {"weight", GR_PORT_OPTIONAL, "[...]: how much each element counts"}, RAGGED_PORT, OP_END};
+static const gr_port logits[] = {{"input", 0, "[...]: the logit of each prediction"}, {"target", 0, "[...]: what it should be"},
+                                 {"weight", GR_PORT_OPTIONAL, "[...]: how much each element counts"},
+                                 {"pos_weight", GR_PORT_OPTIONAL, "[classes], the last axis: how much the target 1 counts beside 0"}, RAGGED_PORT, OP_END};
 static const gr_port output[] = {{"output", 0, "[], or [...] without reduction"}, OP_END};
 
 static int same_shape(gr_ctx *c)
@@ -34,10 +37,11 @@ static const char *formula_attrs(gr_ctx *c)
 /* The same loss of each element, of inputs that hold zeros for padding; then the real ones. */
 static int ragged_expand(gr_ctx *c, gr_val real)
 {
-    bool has_weight = strcmp(gr_self(c)->inputs[2].name, "weight") == 0;
-    const gr_val in[3] = {op_only_real(c, real, gr_in(c, 0), NULL), op_only_real(c, real, gr_in(c, 1), NULL), has_weight ? gr_in(c, 2) : NULL};
+    gr_val in[4] = {op_only_real(c, real, gr_in(c, 0), NULL), op_only_real(c, real, gr_in(c, 1), NULL)};
+    int n = 2;
+    while (strcmp(gr_self(c)->inputs[n].name, "lengths") != 0) in[n] = gr_in(c, n), n++;
     const char *how = gr_string(c, "reduction");
-    gr_val loss = gr_emit(c, gr_self(c)->name, "each", has_weight ? 3 : 2, in, "%s", formula_attrs(c));
+    gr_val loss = gr_emit(c, gr_self(c)->name, "each", n, in, "%s", formula_attrs(c));
     loss = op_only_real(c, real, loss, NULL);
     if (strcmp(how, "none") == 0) return gr_set_result(c, 0, loss);
     gr_val sum = gr_emit1(c, "Sum", loss);
@@ -48,16 +52,33 @@ static int ragged_expand(gr_ctx *c, gr_val real)
     return gr_set_result(c, 0, mean);
 }
 
-static int formula_expand(gr_ctx *c)
+/* `more`, or NULL: what is added to the formula. */
+static int loss_expand(gr_ctx *c, const char *formula, gr_val (*more)(gr_ctx *c))
 {
     gr_val real;
     if (same_shape(c) < 0 || op_real_steps(c, 0, &real) < 0) return -1;
     if (real) return ragged_expand(c, real);
-    gr_val loss = op_expression(c, gr_self(c)->data);
+    gr_val loss = op_expression(c, formula), added = more ? more(c) : NULL;
+    if (added) loss = gr_emit2(c, "Add", loss, added);
     bool has_weight = strcmp(gr_self(c)->inputs[2].name, "weight") == 0;
     if (has_weight && gr_count(c, 2)) loss = gr_emit2(c, "Mul", loss, gr_in(c, 2));
     return gr_set_result(c, 0, op_reduce_loss(c, loss));
 }
+
+static int formula_expand(gr_ctx *c) { return loss_expand(c, gr_self(c)->data, NULL); }
+
+/* With beta 0 there is no square, and nothing to divide by. */
+static int smooth_l1_expand(gr_ctx *c) { return loss_expand(c, gr_float(c, "beta") > 0 ? gr_self(c)->data : "abs(a - b)", NULL); }
+
+/* ln sigmoid(a) of positive targets, as often as pos_weight is above 1. */
+static gr_val more_positives(gr_ctx *c)
+{
+    if (!gr_count(c, 3)) return NULL;
+    gr_val positive = op_expression(c, "s = where(a < -40, 0, a); b * where(a < -40, -a, log1p(exp(-s)))");
+    return gr_emit2(c, "Mul", positive, gr_emit2(c, "Sub", gr_in(c, 3), op_number(c, 1)));
+}
+
+static int bce_with_logits_expand(gr_ctx *c) { return loss_expand(c, gr_self(c)->data, more_positives); }
 
 /* target (ln target - input), 0 where target is 0. */
 static int kl_div_expand(gr_ctx *c)
@@ -82,25 +103,25 @@ static const gr_attr_spec huber[] = {REDUCTION, {"delta", GR_ATTR_FLOAT, "1", 0,
 static const gr_attr_spec kl[] = {{"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "none|mean|sum|batchmean", "batchmean divides by the first axis, with lengths by the number of real steps."},
                                   {"log_target", GR_ATTR_BOOL, "false", 0, 0, NULL, "The target is a logarithm too."}, RAGGED_ATTR, OP_END};
 
-#define LOSS(NAME, symbol, ports, list, text, math, formula_text)                                                    \
+#define LOSS(NAME, symbol, ports, list, text, math, formula_text, fn)                                                  \
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
                                 .reference = "torch.nn." #NAME, .attrs = list, .inputs = ports,              \
-                                .outputs = output, .expand = formula_expand, .data = formula_text};
+                                .outputs = output, .expand = fn, .data = formula_text};
 
-LOSS(MSELoss, mse_loss, pair, plain, "The mean squared error.", "(input - target)^2", "d = a - b; d * d")
-LOSS(L1Loss, l1_loss, pair, plain, "The mean absolute error.", "|input - target|", "abs(a - b)")
+LOSS(MSELoss, mse_loss, pair, plain, "The mean squared error.", "(input - target)^2", "d = a - b; d * d", formula_expand)
+LOSS(L1Loss, l1_loss, pair, plain, "The mean absolute error.", "|input - target|", "abs(a - b)", formula_expand)
 LOSS(SmoothL1Loss, smooth_l1_loss, pair, smooth, "A square near 0, a line far from it.", "d < beta ? d^2 / (2 beta) : d - beta / 2, d = |input - target|",
-     "d = abs(a - b); where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta)")
+     "d = abs(a - b); where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta)", smooth_l1_expand)
 LOSS(HuberLoss, huber_loss, pair, huber, "A square near 0, a line far from it.", "d < delta ? d^2 / 2 : delta * (d - delta / 2), d = |input - target|",
-     "d = abs(a - b); where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))")
+     "d = abs(a - b); where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))", formula_expand)
 LOSS(BCELoss, bce_loss, weighted, plain, "Cross entropy of a probability and a target from 0 to 1.",
      "-target ln input - (1 - target) ln(1 - input), logarithms at least -100",
      "s = where(a <= 0, 1, a); t = where(a >= 1, 0, a); "
-     "-(b * where(a <= 0, -100, log(s)) + (1 - b) * where(a >= 1, -100, log1p(-t)))")
-LOSS(BCEWithLogitsLoss, bce_with_logits_loss, weighted, plain, "BCELoss of a sigmoid, exact where it is near 0 or 1.",
-     "-target ln sigmoid(input) - (1 - target) ln(1 - sigmoid(input))",
-     "s = where(a < -40, 0, a); (1 - b) * a + where(a < -40, -a, log1p(exp(-s)))")
+     "-(b * where(a <= 0, -100, log(s)) + (1 - b) * where(a >= 1, -100, log1p(-t)))", formula_expand)
+LOSS(BCEWithLogitsLoss, bce_with_logits_loss, logits, plain, "BCELoss of a sigmoid, exact where it is near 0 or 1.",
+     "-pos_weight target ln sigmoid(input) - (1 - target) ln(1 - sigmoid(input))",
+     "s = where(a < -40, 0, a); (1 - b) * a + where(a < -40, -a, log1p(exp(-s)))", bce_with_logits_expand)
 
 extern const gr_op gr_op_kl_div_loss;
 const gr_op gr_op_kl_div_loss = {GR_OP_HEADER, .name = "KLDivLoss", .summary = "How far log probabilities are from a distribution.",

@@ -59,9 +59,9 @@ static int look_begin(look *l)
     l->query = gr_in(c, QUERY), l->memory = gr_in(c, MEMORY);
     if (!gr_count(c, LENGTHS)) return 0;
     int rows = l->memory_type->rank - 2;
-    gr_val real = op_real_keys(c, "lengths", gr_in(c, LENGTHS), rows, l->memory_type->dim + l->swap, l->time);
+    gr_val real = op_real_keys(c, "lengths", gr_in(c, LENGTHS), rows, l->memory_type, l->swap, l->time);
     if (!real) return -1;
-    l->memory = op_zero_padding(c, l->memory, op_unsqueeze(c, look_steps(l, real), -1));
+    l->memory = op_only_real(c, look_steps(l, real), l->memory, NULL);
     return op_mask_add(c, &l->mask, "lengths", rows ? op_unsqueeze(c, real, -2) : real, true);
 }
 

@@ -119,12 +119,12 @@ static int mha_lengths(mha *m)
 {
     gr_ctx *c = m->c;
     if (!gr_count(c, LENGTHS)) return 0;
-    gr_val real = op_real_keys(c, "lengths", gr_in(c, LENGTHS), m->lead, &m->batch, m->keys);
+    gr_val real = op_real_keys(c, "lengths", gr_in(c, LENGTHS), m->lead, gr_in_type(c, m->from[KEY]), m->lead && !m->batch_first, m->keys);
     if (!real) return -1;
-    gr_val steps = op_unsqueeze(c, m->lead && !m->batch_first ? op_swap(c, real, 0, 1) : real, -1);
+    gr_val steps = m->lead && !m->batch_first ? op_swap(c, real, 0, 1) : real;
     gr_val given[3] = {m->in[QUERY], m->in[KEY], m->in[VALUE]};
-    m->in[KEY] = op_zero_padding(c, given[KEY], steps);
-    m->in[VALUE] = given[VALUE] == given[KEY] ? m->in[KEY] : op_zero_padding(c, given[VALUE], steps);
+    m->in[KEY] = op_only_real(c, steps, given[KEY], NULL);
+    m->in[VALUE] = given[VALUE] == given[KEY] ? m->in[KEY] : op_only_real(c, steps, given[VALUE], NULL);
     if (given[QUERY] == given[KEY]) m->in[QUERY] = m->in[KEY];
     return op_mask_add(c, &m->mask, "lengths", op_align(c, real, 3 + m->lead), true);
 }

@@ -77,9 +77,9 @@ static int sdpa_lengths(sdpa *s)
     for (int p = KEY; p <= VALUE; p++) {
         const gr_type *in = gr_in_type(s->c, p);
         int rows = t->rank <= in->rank - 2 ? t->rank : in->rank - 2;
-        gr_val real = op_real_keys(s->c, "lengths", gr_in(s->c, LENGTHS), rows, in->dim, s->keys);
+        gr_val real = op_real_keys(s->c, "lengths", gr_in(s->c, LENGTHS), rows, in, 0, s->keys);
         if (!real) return -1;
-        s->in[p] = op_zero_padding(s->c, s->in[p], op_unsqueeze(s->c, op_align(s->c, real, in->rank - 1), -1));
+        s->in[p] = op_only_real(s->c, op_align(s->c, real, in->rank - 1), s->in[p], NULL);
         if (p == KEY && op_mask_add(s->c, &s->mask, "lengths", op_align(s->c, real, s->rank), true) < 0) return -1;
     }
     return 0;

@@ -55,10 +55,19 @@ static int var_expand(gr_ctx *c)
     return reduced_axes(c, &o) < 0 ? -1 : gr_set_result(c, 0, variance(c, &o));
 }
 
+/* x to the 1/p, of a sum that may be 0, where its gradient is 0 and not infinite. */
+static gr_val safe_root(gr_ctx *c, gr_val sum, double p)
+{
+    gr_val zero = gr_emit2(c, "Equal", sum, op_number(c, 0));
+    gr_val safe = gr_emit3(c, "Where", zero, op_number(c, 1), sum);
+    gr_val root = p == 2 ? gr_emit1(c, "Sqrt", safe) : gr_emit2(c, "Pow", safe, op_number(c, 1 / p));
+    return gr_emit3(c, "Where", zero, op_number(c, 0), root);
+}
+
 static int std_expand(gr_ctx *c)
 {
     over o;
-    return reduced_axes(c, &o) < 0 ? -1 : gr_set_result(c, 0, gr_emit1(c, "Sqrt", variance(c, &o)));
+    return reduced_axes(c, &o) < 0 ? -1 : gr_set_result(c, 0, safe_root(c, variance(c, &o), 2));
 }
 
 /* max + ln sum e^(x - max); an infinite maximum is not subtracted, for inf - inf is NaN. */
@@ -76,13 +85,13 @@ static int log_sum_exp_expand(gr_ctx *c)
     return gr_set_result(c, 0, gr_bool(c, "keepdim") ? y : reduce(c, "Sum", y, &o, false));
 }
 
-/* x to the 1/p, of a sum that may be 0, where its gradient is 0 and not infinite. */
-static gr_val safe_root(gr_ctx *c, gr_val sum, double p)
+/* |x|^p, whose gradient at 0 is 0: for p < 1 it would be infinite. */
+static gr_val safe_power(gr_ctx *c, gr_val size, double p)
 {
-    gr_val zero = gr_emit2(c, "Equal", sum, op_number(c, 0));
-    gr_val safe = gr_emit3(c, "Where", zero, op_number(c, 1), sum);
-    gr_val root = p == 2 ? gr_emit1(c, "Sqrt", safe) : gr_emit2(c, "Pow", safe, op_number(c, 1 / p));
-    return gr_emit3(c, "Where", zero, op_number(c, 0), root);
+    if (p > 1) return gr_emit2(c, "Pow", size, op_number(c, p));
+    gr_val zero = gr_emit2(c, "Equal", size, op_number(c, 0));
+    gr_val power = gr_emit2(c, "Pow", gr_emit3(c, "Where", zero, op_number(c, 1), size), op_number(c, p));
+    return gr_emit3(c, "Where", zero, op_number(c, p > 0 ? 0 : (double)INFINITY), power);
 }
 
 static int norm_expand(gr_ctx *c)
@@ -98,7 +107,7 @@ static int norm_expand(gr_ctx *c)
     else if (p == 0) {
         gr_val is = gr_emit2(c, "NotEqual", x, op_number(c, 0));
         y = reduce(c, "Sum", gr_emit(c, "Cast", NULL, 1, &is, "dtype=float32"), &o, keep);
-    } else y = safe_root(c, reduce(c, "Sum", gr_emit2(c, "Pow", size, op_number(c, p)), &o, keep), p);
+    } else y = safe_root(c, reduce(c, "Sum", safe_power(c, size, p), &o, keep), p);
     return gr_set_result(c, 0, y);
 }
 

@@ -34,7 +34,7 @@ static const char *truth(gr_ctx *c, const char *attr) { return gr_bool(c, attr) 
 /* What stands on three ports: a sequence, its padding mask and its lengths. */
 typedef struct padded {
     gr_val v, mask;
-    gr_val real; /* bool [time, batch, 1], as v has its axes; NULL: no lengths */
+    gr_val real; /* bool [time, batch], as v has its axes; NULL: no lengths */
 } padded;
 
 /* Lengths become zeros in v and part of the mask. */
@@ -47,18 +47,18 @@ static int padded_get(gr_ctx *c, int port, int mask_port, int lengths_port, padd
                                           : "[time, batch, width] or, without a batch, [time, width]") < 0) return -1;
     if (!gr_count(c, lengths_port)) return 0;
     bool swap = t->rank == 3 && !first;
-    gr_val real = op_real_keys(c, gr_self(c)->inputs[lengths_port].name, gr_in(c, lengths_port), t->rank - 2, t->dim + swap,
+    gr_val real = op_real_keys(c, gr_self(c)->inputs[lengths_port].name, gr_in(c, lengths_port), t->rank - 2, t, swap,
                                t->dim[swap ? 0 : t->rank - 2]);
     if (!real) return -1;
-    p->real = op_unsqueeze(c, swap ? op_swap(c, real, 0, 1) : real, -1);
-    p->v = op_zero_padding(c, p->v, p->real);
+    p->real = swap ? op_swap(c, real, 0, 1) : real;
+    p->v = op_only_real(c, p->real, p->v, NULL);
     if (p->mask && gr_is_float(gr_type_of(c, p->mask)->dtype))
         p->mask = gr_emit3(c, "Where", real, p->mask, op_number(c, -INFINITY));
     else p->mask = p->mask ? gr_emit2(c, "LogicalOr", p->mask, gr_emit1(c, "LogicalNot", real)) : gr_emit1(c, "LogicalNot", real);
     return 0;
 }
 
-static int padded_set(gr_ctx *c, const padded *p, gr_val v) { return gr_set_result(c, 0, p->real ? op_zero_padding(c, v, p->real) : v); }
+static int padded_set(gr_ctx *c, const padded *p, gr_val v) { return gr_set_result(c, 0, op_only_real(c, p->real, v, NULL)); }
 
 /* ---- pieces of a layer ---- */
 

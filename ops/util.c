@@ -19,7 +19,7 @@ int op_dims(gr_ctx *c, const char *attr, int rank, int64_t dims[GR_MAX_RANK])
     const gr_attr *a = gr_get(c, attr);
     bool taken[GR_MAX_RANK] = {false};
     for (int64_t i = 0; a->present && i < a->n; i++) {
-        int d = op_dim(c, attr, a->ints[i], rank, 0);
+        int d = op_dim(c, attr, a->ints[i], rank, rank == 0); /* a scalar's dim 0 is that of its one element */
         if (d < 0) return -1;
         if (taken[d]) return gr_fail(c, GR_AT_ATTR, attr, "%s names axis %d twice", attr, d);
         taken[d] = true;

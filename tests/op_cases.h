@@ -100,7 +100,7 @@ CASE("CrossEntropyLoss", "reduction=sum", "f 3 4; i4 3; q 4") CASE("CrossEntropy
 CASE("NLLLoss", "", "f 3 4; i4 3") CASE("NLLLoss", "ignore_index=1", "f 2 3 4; i4 2 3; q 4") CASE("NLLLoss", "reduction=none", "f 3 4; i4 3")
 #define LOSS(op, more, kind) CASE(op, "" more, kind " 3 4; u 3 4") CASE(op, "reduction=sum" more, kind " 3 4; u 3 4") CASE(op, "reduction=none" more, kind " 3; u 3")
 LOSS("MSELoss", "", "f") LOSS("L1Loss", "", "f") LOSS("SmoothL1Loss", ", beta=0.6", "f") LOSS("HuberLoss", ", delta=0.6", "f") LOSS("BCELoss", "", "u")
-LOSS("BCEWithLogitsLoss", "", "f") LOSS("KLDivLoss", "", "f") LOSS("KLDivLoss", ", log_target=true", "f")
+LOSS("BCEWithLogitsLoss", "", "f") CASE("BCEWithLogitsLoss", "", "f 3 4; u 3 4; -; p 4") CASE("BCEWithLogitsLoss", "reduction=sum", "f 3 4; u 3 4; p 3 1; p 4") LOSS("KLDivLoss", "", "f") LOSS("KLDivLoss", ", log_target=true", "f")
 #undef LOSS
 CASE("KLDivLoss", "reduction=batchmean", "f 3 4; u 3 4") CASE("BCELoss", "", "u 3; u 3; p 3")
 CASE("Dropout", "p=0.4", "f 30 20") CASE("DropoutMask", "p=0.4", "f 3 4") CASE("AllFinite", "", "f 3 4; f; i3 2") CASE("AllFinite", "", "f 3")

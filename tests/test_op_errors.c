@@ -38,7 +38,7 @@ static const struct refusal {
     {"BatchMatMul", NULL, {"shape=[2, 3]", "shape=[2, 3, 3]"}, "must have 3 axes"},
     {"Sum", "dim=3", {"shape=[2, 3]"}, "give -2 to 1"},
     {"Sum", "dim=[0, -2]", {"shape=[2, 3]"}, "names axis 0 twice"},
-    {"Sum", "dim=0", {"shape=[]"}, "scalar and has no axes"},
+    {"CumSum", "dim=0", {"shape=[]"}, "scalar and has no axes"},
     {"Mean", NULL, {"shape=[2], dtype=int32"}, "Cast converts"},
     {"Max", NULL, {"shape=[0]"}, "no element to choose from"},
     {"ArgMax", "dim=[0, 1]", {"shape=[2, 3, 4]"}, "one axis"},

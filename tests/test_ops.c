@@ -493,7 +493,7 @@ static const char *edge_inputs(gr_arena *a, const char *op, const char *text, co
         char *end;
         size_t dims = strcspn(text, ":");
         bool classes = i == 1 && (strcmp(op, "CrossEntropyLoss") == 0 || strcmp(op, "NLLLoss") == 0), flags = i == 0 && strcmp(op, "Where") == 0;
-        inputs = gr_arena_printf(a, "%s%s%s%.*s", inputs, i ? "; " : "", classes ? "i9 " : flags ? "b " : "f ", (int)dims, text);
+        inputs = gr_arena_printf(a, "%s%s%s%.*s", inputs, i ? "; " : "", classes ? "i9 " : flags ? "b" : "f", (int)dims, text);
         double *v = GR_NEW_ARRAY(a, double, 64);
         text += dims + 1;
         for (int k = 0; *text && *text != ';'; k++, text = end) v[k] = strtod(text, &end);

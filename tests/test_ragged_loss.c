@@ -20,7 +20,8 @@ static const loss all_losses[] = {
     {"CrossEntropyLoss", "", true, false}, {"CrossEntropyLoss", ", label_smoothing: 0.1, ignore_index: 2", true, false},
     {"NLLLoss", "", true, false}, {"MSELoss", "", false, false}, {"L1Loss", "", false, false},
     {"SmoothL1Loss", ", beta: 0.3", false, false}, {"HuberLoss", ", delta: 0.3", false, false},
-    {"BCELoss", "", false, true}, {"BCEWithLogitsLoss", "", false, true}, {"KLDivLoss", "", false, true},
+    {"BCELoss", "", false, true}, {"BCEWithLogitsLoss", "", false, true},
+    {"BCEWithLogitsLoss", ", weight: one_each, pos_weight: one_each", false, true}, {"KLDivLoss", "", false, true},
     {"KLDivLoss", ", log_target: true", false, false},
 };
 
@@ -29,7 +30,7 @@ static const char *loss_model(const loss *l, const char *reduction, const char *
     static char text[1024];
     snprintf(text, sizeof text,
              "graphrun: 1\nname: losses\ngraph:\n  x: {op: Input, shape: [%s, 3]}\n  y: {op: Input, shape: [%s%s]%s}\n"
-             "  lengths: {op: Input, shape: [4], dtype: int32}\n"
+             "  lengths: {op: Input, shape: [4], dtype: int32}\n  one_each: {op: Constant, value: [0.5, 2.0, 3.0]}\n"
              "  each: {op: %s, in: {input: x, target: y}%s, reduction: %s%s}\n  loss: {op: Sum, in: each}\n",
              axes, axes, l->classes ? "" : ", 3", l->classes ? ", dtype: int32" : "", l->op, l->attrs, reduction, more);
     return text;
@@ -98,6 +99,8 @@ static void losses_leave_padding_out(void)
     static const char *const reductions[] = {"none", "sum", "mean"};
     for (size_t i = 0; i < sizeof all_losses / sizeof *all_losses; i++)
         for (int k = 0; k < 6; k++) compare_loss(&all_losses[i], reductions[k % 3], k >= 3);
+    const loss divergence = {"KLDivLoss", "", false, true};
+    for (int k = 0; k < 2; k++) compare_loss(&divergence, "batchmean", k);
 }
 
 /* Metrics of a model that is evaluated on ragged data, and on its real steps in one row. */

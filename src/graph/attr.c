@@ -52,7 +52,10 @@ static int read_int(parser *p, const char *text, int64_t *out)
 static int read_float(parser *p, const char *text, double *out)
 {
     char *end;
-    *out = strtod(text[0] == '.' && (text[1] == 'i' || text[1] == 'n') ? text + 1 : text, &end);
+    const char *digits = text + (*text == '-' || *text == '+');
+    bool word = digits[0] == '.' && (digits[1] == 'i' || digits[1] == 'n'); /* .inf and .nan, as YAML has them */
+    *out = strtod(word ? digits + 1 : text, &end);
+    if (word && *text == '-') *out = -*out;
     if (end == text || *end) return wrong(p, "takes a number, not '%s'%s", text, "");
     return in_range(p, *out);
 }

@@ -106,6 +106,7 @@ def batch_norms():
     one("batch_norm_untracked", nn.BatchNorm1d(5, track_running_stats=False), ", track_running_stats: false", 4, 5, training=False)
     one("batch_norm_steps", nn.BatchNorm1d(5), "", 6, 5, training=True, steps=3)
     one("batch_norm_momentum", nn.BatchNorm1d(5, momentum=0.4), ", momentum: 0.4", 2, 5, 3, training=True, steps=3)
+    one("batch_norm_mean_of_all", nn.BatchNorm1d(5, momentum=None), ", momentum: null", 2, 5, 3, training=True, steps=3)
 
 
 def convolutions():

@@ -151,6 +151,11 @@ def arg(f):
     return lambda x, dim=None, keepdim=False: f(x, dim=dim, keepdim=keepdim)
 
 
+def bce_with_logits(x, t, weight=None, pos_weight=None, **more):
+    weight, pos_weight = (v if v is None else v.detach() for v in (weight, pos_weight))
+    return F.binary_cross_entropy_with_logits(x, t, weight=weight, pos_weight=pos_weight, **more)
+
+
 def expand(x, shape):
     return x.expand(shape if isinstance(shape, list) else [shape])
 
@@ -191,7 +196,7 @@ OPS = {
     "Take": lambda t, i, padding_idx=None, max_norm=None, norm_type=2.0, missing=False: take(t, i, max_norm, norm_type), "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
     "CrossEntropyLoss": classes_last(F.cross_entropy), "NLLLoss": classes_last(F.nll_loss), "MSELoss": F.mse_loss, "L1Loss": F.l1_loss,
     "SmoothL1Loss": F.smooth_l1_loss, "HuberLoss": F.huber_loss, "KLDivLoss": F.kl_div,
-    "BCELoss": lambda x, t, w=None, **a: F.binary_cross_entropy(x, t, weight=w, **a), "BCEWithLogitsLoss": F.binary_cross_entropy_with_logits,
+    "BCELoss": lambda x, t, w=None, **a: F.binary_cross_entropy(x, t, weight=w, **a), "BCEWithLogitsLoss": bce_with_logits,
     "NormalizeRows": normalized, "LayerNorm": layer_norm, "RMSNorm": rms_norm,
     "Arange": lambda end, dtype="int32": torch.arange(end), "Eye": lambda shape: torch.eye(*shape),
 }
@@ -228,6 +233,11 @@ MORE = [
     ("NormalizeRows", "", [[[1.0, 2.0, 4.0], [0.0, 0.0, 0.0], [-5.0, 1e4, 1e4]], [0.5, 2.0, -1.0], [0.1, 0.2, 0.3]]),
     ("NormalizeRows", "centred=false, eps=0.01", [[[1.0, 2.0, 4.0], [0.0, 0.0, 0.0]], [0.5, 2.0, -1.0]]),
     ("NormalizeRows", "axes=2, eps=0.1", [[[[1.0, 2.0], [4.0, -3.0]], [[0.0, 0.0], [0.0, 2.0]]], [[0.5, 2.0], [-1.0, 1.0]], [[0.1, 0.2], [0.3, 0.4]]]),
+    ("SmoothL1Loss", "beta=0", [[0.0, 1.0, 3.0], [0.0, 0.0, 4.0]]),
+    ("Std", "dim=-1", [[[1.0, 2.0, 4.0], [2.0, 2.0, 2.0]]]), ("Std", "correction=1", [[3.0]]),
+    ("Norm", "p=0.5", [[0.0, 2.0, -1.0]]), ("Norm", "p=-1, dim=-1", [[[0.0, 2.0, -1.0], [1.0, 2.0, -1.0], [0.0, 0.0, 0.0]]]),
+    ("Sum", "dim=0", [2.5]), ("Max", "dim=-1, keepdim=true", [2.5]), ("Mean", "dim=[0]", [2.5]), ("LogSumExp", "dim=0", [2.5]),
+    ("BCEWithLogitsLoss", "", [[[-1000.0, 0.0], [2.0, 3.0]], [[0.0, 1.0], [1.0, 0.3]], [[1.0, 2.0], [0.5, 3.0]], [1.0, 0.2]]),
     ("Std", "", [[1.0, 2.0, 4.0]]), ("Var", "correction=2", [[1.0, 2.0, 4.0]]),
 ]
 
