@@ -67,7 +67,7 @@ static int draw(gr_session *s, void *data)
 {
     const dot_args *a = data;
     const bool train = a->after && s->recipe->minimize;
-    const gr_want want = {.update = train, .training = train, .metrics = train};
+    const gr_want want = {.update = train, .training = train, .metrics = train, .assume_axes = true};
     gr_graph *g = gr_session_graph(s, &want, a->after ? a->after : "infer");
     if (!g) {
         gr_diag_print(s->diag, stderr);
@@ -75,7 +75,8 @@ static int draw(gr_session *s, void *data)
     }
     gr_error e = {0};
     if (a->file && gr_writer_try(a->file, &e)) return cli_fail(&e);
-    const gr_dot_options o = {.title = gr_model_name(s->model), .depth = (int)a->depth};
+    const gr_dot_options o = {.title = gr_model_name(s->model), .depth = (int)a->depth,
+                              .made_up = gr_assumed_lengths, .num_made_up = s->num_assumed};
     const char *format = picture_format(a->file);
     return format ? write_picture(g, &o, a->file, format) : write_file(g, &o, a->file);
 }

@@ -32,7 +32,8 @@ typedef struct dot {
     gr_map *where;            /* "%p" of a node -> its cluster */
     gr_map *numbers;          /* the same -> the int that it is called in the file, alike in every run */
     cluster top;
-    int depth, num_clusters, num_numbers;
+    const gr_dot_options *options;
+    int num_clusters, num_numbers;
 } dot;
 
 static const char *const fill[PHASES] = {"#d6e6f5", "#fbdcb8", "#cfe8cf"};
@@ -60,14 +61,29 @@ static void put_attr(const dot *d, const char *key, const char *value)
     fputs("\"", d->to);
 }
 
+/* A made-up length, or a product with one. */
+static bool is_made_up(const dot *d, int64_t n)
+{
+    for (int i = 0; i < d->options->num_made_up; i++)
+        if (n && n % d->options->made_up[i] == 0) return true;
+    return false;
+}
+
+/* "time 35"; "time" or "?" where the length is made up. */
+static const char *axis_label(const dot *d, const char *axis, int64_t n)
+{
+    if (is_made_up(d, n)) return axis ? axis : "?";
+    return gr_arena_printf(d->a, "%s%s%lld", axis ? axis : "", axis ? " " : "", (long long)n);
+}
+
 /* "[time 35, batch 32]"; what is no float says so. */
 static const char *type_label(const dot *d, const gr_type *t)
 {
     if (t->dtype == GR_UNKNOWN) return "";
-    const char *text = gr_type_text(d->a, t), *shape = strchr(text, '[');
-    bool scalar = t->rank == 0;
-    if (!gr_is_float(t->dtype)) return scalar ? gr_arena_strndup(d->a, text, strcspn(text, " ")) : text;
-    return scalar || !shape ? "" : shape;
+    const char *dtype = gr_is_float(t->dtype) ? "" : gr_dtype_name(t->dtype), *text = dtype;
+    for (int k = 0; k < t->rank; k++)
+        text = gr_arena_printf(d->a, "%s%s%s", text, k ? ", " : *dtype ? " [" : "[", axis_label(d, t->axis[k], t->dim[k]));
+    return t->rank ? gr_arena_printf(d->a, "%s]", text) : text;
 }
 
 static const char *tape_label(const dot *d, const struct gr_tape *t)
@@ -214,8 +230,8 @@ static void gather(dot *d, cluster *c)
 static cluster *closed_around(const dot *d, cluster *c)
 {
     cluster *found = NULL;
-    for (; d->depth > 0 && c && c->parent; c = c->parent)
-        if (c->level > d->depth) found = c;
+    for (; d->options->depth > 0 && c && c->parent; c = c->parent)
+        if (c->level > d->options->depth) found = c;
     return found;
 }
 
@@ -293,8 +309,8 @@ static const char *cluster_label(const dot *d, const cluster *c)
     if (!c->scan) return c->name;
     const gr_scan *s = c->scan->scan;
     const char *way = s->reverse ? ", last first" : "";
-    return s->steps ? gr_arena_printf(d->a, "each of %lld steps%s", (long long)s->steps, way)
-                    : gr_arena_printf(d->a, "each step%s", way);
+    return s->steps && !is_made_up(d, s->steps) ? gr_arena_printf(d->a, "each of %lld steps%s", (long long)s->steps, way)
+                                               : gr_arena_printf(d->a, "each step%s", way);
 }
 
 static void put_cluster(dot *d, cluster *c)
@@ -432,7 +448,7 @@ static bool has_phase(const gr_graph *g, gr_phase phase)
 void gr_dot_write(gr_graph *g, const gr_dot_options *o, FILE *to)
 {
     dot d = {.a = g->arena, .to = to, .clusters = gr_map_create(g->arena), .edges = gr_map_create(g->arena),
-             .where = gr_map_create(g->arena), .numbers = gr_map_create(g->arena), .depth = o->depth};
+             .where = gr_map_create(g->arena), .numbers = gr_map_create(g->arena), .options = o};
     place(&d, g, &d.top);
     gather(&d, &d.top);
     fputs("digraph graphrun {\nnode [fontname=\"Helvetica\", fontsize=11, height=0.3, margin=\"0.12,0.05\"];\n"

@@ -7,6 +7,7 @@
 typedef struct gr_dot_options {
     const char *title; /* NULL: none */
     int depth;         /* clusters nested deeper become one box each; 0: all are opened */
+    const int64_t *made_up; int num_made_up; /* lengths that stand for unknown ones and are not shown */
 } gr_dot_options;
 
 /* Writes g: blocks, layers and bodies of Scans as clusters, types on edges, forward,

@@ -136,13 +136,9 @@ void gr_session_close(gr_session *s)
 
 /* ---- the graph ---- */
 
-enum { MAX_ASSUMED = 8 };
-
 typedef struct preparation {
     gr_session *session;
     const gr_want *want;
-    const char *assumed[MAX_ASSUMED]; /* axes whose length is made up */
-    int num_assumed;
 } preparation;
 
 /* Initialisers are text until states are filled; a mistake in one is to be known before. */
@@ -186,15 +182,16 @@ static int prepare(void *data, gr_graph *root)
     return gr_carry_states(root, r, cut, p->want->update);
 }
 
+const int64_t gr_assumed_lengths[GR_MAX_ASSUMED] = {101, 103, 107, 109, 113, 127, 131, 137};
+
 /* A length that no other axis has, so that mixing axes up still shows. */
-static int64_t assumed_length(preparation *p, const char *axis)
+static int64_t assumed_length(gr_session *s, const char *axis)
 {
-    static const int64_t primes[MAX_ASSUMED] = {101, 103, 107, 109, 113, 127, 131, 137};
-    for (int i = 0; i < p->num_assumed; i++)
-        if (strcmp(p->assumed[i], axis) == 0) return primes[i];
-    if (p->num_assumed == MAX_ASSUMED) return -1;
-    p->assumed[p->num_assumed] = axis;
-    return primes[p->num_assumed++];
+    for (int i = 0; i < s->num_assumed; i++)
+        if (strcmp(s->assumed[i], axis) == 0) return gr_assumed_lengths[i];
+    if (s->num_assumed == GR_MAX_ASSUMED) return -1;
+    s->assumed[s->num_assumed] = gr_arena_strdup(s->arena, axis);
+    return gr_assumed_lengths[s->num_assumed++];
 }
 
 static int64_t wanted_length(void *data, const char *axis)
@@ -204,7 +201,7 @@ static int64_t wanted_length(void *data, const char *axis)
     for (int i = 0; i < w->num_axes; i++)
         if (strcmp(w->axes[i].axis, axis) == 0) return w->axes[i].length;
     bool has_data = gr_model_section(p->session->model, "data") && !(p->session->data && gr_data_unread(p->session->data));
-    return w->assume_axes && !has_data ? assumed_length(p, axis) : -1;
+    return w->assume_axes && !has_data ? assumed_length(p->session, axis) : -1;
 }
 
 /* What is fetched: what is asked for, and the loss where it is measured. */
@@ -304,9 +301,9 @@ static void find_feeds(gr_exec *x)
     x->batches = gr_run_feed(x->run, GR_BATCHES_INPUT, &t);
     x->last = gr_run_feed(x->run, GR_LAST_INPUT, &t);
     gr_exec_set_accumulated(x, 1, true);
-    x->lr = GR_NEW_ARRAY(s->arena, void *, s->recipe->num_lrs + 1);
+    x->lr = GR_NEW_ARRAY(x->arena, void *, s->recipe->num_lrs + 1);
     for (int i = 0; i < s->recipe->num_lrs; i++) {
-        x->lr[i] = gr_run_feed(x->run, gr_update_lr_input(s->arena, i), &t);
+        x->lr[i] = gr_run_feed(x->run, gr_update_lr_input(x->arena, i), &t);
         gr_exec_set_lr(x, i, s->recipe->lrs[i].lr);
     }
 }

@@ -29,6 +29,9 @@ typedef struct gr_session_options {
 
 typedef struct gr_reset { const char *state, *init, *when; } gr_reset; /* as in gr_state */
 
+enum { GR_MAX_ASSUMED = 8 };
+extern const int64_t gr_assumed_lengths[GR_MAX_ASSUMED]; /* primes, each the length of one unknown axis */
+
 typedef struct gr_session {
     gr_arena *arena;
     gr_session_options options;
@@ -48,6 +51,7 @@ typedef struct gr_session {
     bool resume;          /* `loaded` is a checkpoint whose every state counts */
     struct gr_exec **execs; int num_execs, cap_execs;
     int64_t askings;      /* for programs that fit a batch */
+    const char *assumed[GR_MAX_ASSUMED]; int num_assumed; /* axes that have one of gr_assumed_lengths */
     size_t keep_bytes;    /* how much memory such programs of one purpose may keep; 0: GR_KEEP_BYTES */
 } gr_session;
 
@@ -67,7 +71,7 @@ typedef struct gr_want {
     bool metrics;
     bool counts;      /* of classes too (metrics.h) */
     bool keep_all;    /* all values, to find one that is not finite */
-    bool assume_axes; /* check: an axis whose length only feeding or absent data tell gets one of its own */
+    bool assume_axes; /* check, dot: an axis whose length only feeding or absent data tell gets one of its own */
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
