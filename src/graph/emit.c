@@ -95,8 +95,10 @@ static const gr_op_frame *frame_at_fault(const gr_op_frame *f)
     return f;
 }
 
+/* What an optimiser reads nobody wrote into the file. */
 static void note_inputs(gr_emitter *e, const gr_op_frame *f)
 {
+    if (f->op->traits & GR_OPTIMISER) return;
     for (int i = 0; i < f->num_in; i++) {
         const gr_value *v = f->in ? f->in[i] : NULL;
         if (v && v->node->at.line && !is_unknown(v))

@@ -43,6 +43,8 @@ static int64_t get_some(stream *s, char *to, size_t room, gr_error *e)
     const int got = gzread(s->gz, to, (unsigned)want);
     if (got >= 0) return got;
     const char *why = gzerror(s->gz, &code);
+    const size_t n = strlen(s->path);
+    if (strncmp(why, s->path, n) == 0 && why[n] == ':') why += n + 2; /* zlib names the file too */
     return gr_set_error(e, GR_EIO, "%s: %s", s->path, code == Z_ERRNO ? strerror(errno) : why);
 }
 
