@@ -66,6 +66,9 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("train %s --epochs", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--epochs needs a value"));
     CU_ASSERT_EQUAL(graphrun("train -h"), 0);
+    CU_ASSERT_EQUAL(graphrun("check %s --set train.optimizer.op=SGD --set train.optimizer.nesterov=true", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Nesterov momentum needs"));
+    CU_ASSERT_PTR_NULL(strstr(err_text, "note:")); /* shapes have nothing to do with it */
     CU_ASSERT_EQUAL(graphrun("train %s --steps 40 --report 20", HELLO), 0);
     CU_ASSERT_EQUAL(strncmp(out_text, "step 20  loss", 13), 0);
     CU_ASSERT_PTR_NULL(strstr(out_text, "step 10"));
@@ -432,6 +435,14 @@ static void graphs_are_drawn(void)
     CU_ASSERT_EQUAL(strncmp(out_text, "digraph", 7), 0);
     CU_ASSERT_EQUAL(graphrun("dot %s -o /nowhere/a.svg", HELLO), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "graphrun: error: /nowhere/a.svg"));
+    const char *fed = temp_file("fed.yaml", "graphrun: 1\ngraph:\n  x: {op: Input, shape: [time, 2, 3]}\n"
+                                "  rnn: {op: GRU, in: x, hidden_size: 4}\n  flat: {op: Reshape, in: rnn.output, shape: [-1]}\n");
+    CU_ASSERT_EQUAL(graphrun("check %s", fed), 0);
+    CU_ASSERT_EQUAL(graphrun("dot %s", fed), 0); /* no length that is made up is shown */
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\"[time, 2, 3]\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\"each step\""));
+    CU_ASSERT_PTR_NULL(strstr(out_text, "101"));
+    CU_ASSERT_PTR_NULL(strstr(out_text, "808"));
     CU_ASSERT_EQUAL(graphrun("dot %s", HELLO), 0);
     CU_ASSERT_PTR_NULL(strstr(out_text, "0x")); /* an address would differ from run to run */
     for (const gr_pass *p = gr_passes; p->name; p++) {

@@ -181,6 +181,22 @@ static int train_until(const char *model, int at, gr_train_options o, bool *stop
     return status;
 }
 
+/* Whether every report of a run was made at that learning rate. */
+static bool reports_rate(const char *log, double lr)
+{
+    char *text = read_text(log, NULL), *next = text;
+    int reports = 0, same = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    for (char *line; (line = strsep(&next, "\n")) && *line;) {
+        json_t *object = json_loads(line, 0, NULL), *rate = json_object_get(object, "lr");
+        reports += rate != NULL;
+        same += rate && json_real_value(rate) == lr;
+        json_decref(object);
+    }
+    free(text);
+    return reports > 0 && same == reports;
+}
+
 /* Of 12 steps each is reported: a stop at the third line comes before the epoch's validation. */
 static void a_validation_broken_off_is_made_up_for(void)
 {
@@ -189,12 +205,36 @@ static void a_validation_broken_off_is_made_up_for(void)
     gr_error e;
     bool stopped;
     CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .checkpoint = whole}, &e), 0);
+    const char *log = temp_path("rest.jsonl");
     for (int line = 1; line <= 5; line++) {
         CU_ASSERT_EQUAL(train_until(model, line, (gr_train_options){.epochs = -1, .steps = -1, .checkpoint = part}, &stopped, &e), 0);
         CU_ASSERT_TRUE(stopped);
-        CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .resume = part, .checkpoint = rest}, &e), 0);
+        CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .resume = part, .checkpoint = rest,
+                                                                         .log = log}, &e), 0);
         CU_ASSERT_TRUE(same_files(whole, rest));
+        CU_ASSERT_TRUE(reports_rate(log, 0.02)); /* also where nothing was trained before the first report */
+        remove(log);
     }
+}
+
+/* Sums of a report that was begun are of the metrics of then. */
+static void other_metrics_begin_anew(void)
+{
+    const char *model = noise_model("swapped.yaml", "steps: 7"), *part = temp_path("swapped.ckpt"), *report = temp_path("swapped.jsonl");
+    gr_error e;
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = 7, .report = 5, .checkpoint = part}, &e), 0);
+    char *text = read_text(model, NULL), *metrics = strstr(text, "perplexity, accuracy");
+    memcpy(metrics, "accuracy, perplexity", strlen("accuracy, perplexity"));
+    model = temp_file("swapped.yaml", "%s", text);
+    free(text);
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = 10, .report = 5, .resume = part, .log = report}, &e), 0);
+    text = read_text(report, NULL);
+    json_t *line = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL), *measured = json_object_get(line, "metrics");
+    double accuracy = json_real_value(json_object_get(measured, "accuracy")), loss = json_real_value(json_object_get(line, "loss"));
+    CU_ASSERT(accuracy > 0 && accuracy < 1);
+    CU_ASSERT_DOUBLE_EQUAL(log(json_real_value(json_object_get(measured, "perplexity"))), loss, 1e-6);
+    json_decref(line);
+    free(text);
 }
 
 /* ---- mistakes ---- */
@@ -245,5 +285,6 @@ void test_validate(void)
     CU_add_test(s, "training stops early", training_stops_early);
     CU_add_test(s, "going on changes no bit of what is kept", going_on_changes_no_bit);
     CU_add_test(s, "a validation that was broken off is made up for", a_validation_broken_off_is_made_up_for);
+    CU_add_test(s, "sums of other metrics begin anew", other_metrics_begin_anew);
     CU_add_test(s, "mistakes are told at their keys", mistakes_are_told);
 }

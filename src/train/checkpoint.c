@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Doubles go into the file as hexadecimal text, which loses nothing. */
 static const char *meter_text(gr_arena *a, const gr_meter *m)
@@ -36,6 +37,16 @@ static void meter_from_text(gr_arena *a, gr_meter *m, const char *text)
         }
 }
 
+/* What sums are of: those of other losses and metrics are not gone on with. */
+static const char *measured_text(gr_arena *a, const gr_recipe *r)
+{
+    const char *text = "";
+    for (int i = 0; i < r->num_losses; i++) text = gr_arena_printf(a, "%s%s\n", text, r->losses[i].name);
+    for (int i = 0; i < r->num_metrics; i++)
+        text = gr_arena_printf(a, "%s%s %s\n", text, r->metrics[i].call.op->name, r->metrics[i].label);
+    return text;
+}
+
 int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
 {
     gr_arena *a = gr_arena_create();
@@ -50,6 +61,7 @@ int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
             "piece", gr_arena_printf(a, "%lld", (long long)t->piece),
             "step", gr_arena_printf(a, "%lld", (long long)t->step),
             "seed", gr_arena_printf(a, "%llu", (unsigned long long)t->session->options.seed),
+            "measured", measured_text(a, t->session->recipe),
             "meter", meter_text(a, t->meter),
             "pace", gr_pace_text(a, &t->pace),
             "valid_due", t->valid_due ? "1" : "0",
@@ -80,9 +92,11 @@ int gr_trainer_read_position(gr_trainer *t, gr_error *e)
     const char *meter = gr_tensors_metadata(&t->session->loaded, "meter");
     if (seed && strtoull(seed, NULL, 10) != t->session->options.seed)
         return gr_set_error(e, GR_EINVAL, "%s was made with --seed %s; going on needs the same", t->options->resume, seed);
-    if (meter) meter_from_text(t->session->arena, t->meter, meter);
+    const char *measured = gr_tensors_metadata(&t->session->loaded, "measured");
+    bool same = measured && !strcmp(measured, measured_text(t->session->arena, t->session->recipe));
+    if (meter && same) meter_from_text(t->session->arena, t->meter, meter);
     const char *whole = gr_tensors_metadata(&t->session->loaded, "whole"), *pace = gr_tensors_metadata(&t->session->loaded, "pace");
-    if (whole && t->whole) meter_from_text(t->session->arena, t->whole, whole);
+    if (whole && t->whole && same) meter_from_text(t->session->arena, t->whole, whole);
     if (pace) gr_pace_from_text(&t->pace, pace);
     const char *due = gr_tensors_metadata(&t->session->loaded, "valid_due");
     t->valid_due = t->valid && due && *due == '1';

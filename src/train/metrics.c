@@ -180,7 +180,7 @@ void gr_meter_clear(gr_meter *m)
 
 void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size)
 {
-    if (sum->size || !size) return;
+    if (sum->size == size) return;
     sum->size = size;
     sum->value = GR_NEW_ARRAY(a, double, size);
 }

@@ -55,7 +55,7 @@ void gr_meter_add(gr_meter *m, const gr_exec *x);
 double gr_meter_loss(const gr_meter *m);
 /* Of several losses the one of that number, without its weight. */
 double gr_meter_part(const gr_meter *m, int loss);
-/* Memory for so many elements of a sum that has none yet. */
+/* A sum of so many elements: zeros unless it is of as many already. */
 void gr_meter_size(gr_arena *a, gr_meter_sum *sum, int64_t size);
 double gr_meter_value(const gr_meter *m, const gr_recipe *r, int metric);
 /* "loss 1.234  perplexity 3.43  decode \"ohlol\"" */

@@ -63,10 +63,12 @@ bool gr_pace_watches(const gr_pace *p)
     return false;
 }
 
-/* "updates pending" and, of each rate that watches, "lr best bad cooldown", doubles as hexadecimal text. */
+/* "updates pending", the rates of the last step and, of each that watches, "lr best bad cooldown"; doubles as
+ * hexadecimal text. */
 const char *gr_pace_text(gr_arena *a, const gr_pace *p)
 {
     const char *text = gr_arena_printf(a, "%lld %lld", (long long)p->updates, (long long)p->pending);
+    for (int i = 0; i < p->recipe->num_lrs; i++) text = gr_arena_printf(a, "%s %a", text, p->lr[i]);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         const gr_plateau *s = &p->plateau[i];
         if (watches(&p->recipe->lrs[i]))
@@ -80,6 +82,7 @@ void gr_pace_from_text(gr_pace *p, const char *text)
     char *end;
     p->updates = strtoll(text, &end, 10);
     p->pending = strtoll(end, &end, 10);
+    for (int i = 0; i < p->recipe->num_lrs; i++) p->lr[i] = strtod(end, &end);
     for (int i = 0; i < p->recipe->num_lrs; i++) {
         gr_plateau *s = &p->plateau[i];
         if (!watches(&p->recipe->lrs[i]) || !*end) continue;

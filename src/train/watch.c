@@ -112,8 +112,8 @@ void gr_watch_result(const gr_watch *w, gr_train_result *result)
 
 const char *gr_watch_text(const gr_watch *w, gr_arena *a)
 {
-    return gr_arena_printf(a, "%d %a %a %lld %lld %lld", w->any, w->best, w->mark, (long long)w->epoch, (long long)w->step,
-                           (long long)w->bad);
+    return gr_arena_printf(a, "%d %a %a %lld %lld %lld %s", w->any, w->best, w->mark, (long long)w->epoch, (long long)w->step,
+                           (long long)w->bad, gr_watch_metric(w));
 }
 
 int gr_watch_tensors(const gr_watch *w, gr_arena *a, gr_named_tensor **list)
@@ -139,9 +139,17 @@ static const gr_named_tensor *loaded_best(gr_watch *w, const gr_exec *x, const g
     return fits ? t : NULL;
 }
 
+/* What another metric came to says nothing of this one. */
+static bool watches_same(const gr_watch *w, const char *text)
+{
+    size_t n = strlen(text), m = strlen(gr_watch_metric(w));
+    return n > m && text[n - m - 1] == ' ' && strcmp(text + n - m, gr_watch_metric(w)) == 0;
+}
+
 int gr_watch_read(gr_watch *w, const gr_exec *x, const char *text, gr_error *e)
 {
     char *end;
+    if (!watches_same(w, text)) return 0;
     w->any = strtol(text, &end, 10) != 0;
     w->best = strtod(end, &end);
     w->mark = strtod(end, &end);
