@@ -219,7 +219,7 @@ static int nll_expand(gr_ctx *c)
         gr_val rows[2] = {gr_in(c, 2), target};
         weight = gr_emit2(c, "Mul", weight, gr_emit(c, "Take", NULL, 2, rows, NULL));
     }
-    gr_val loss = gr_emit1(c, "Neg", gr_emit2(c, "Mul", weight, picked));
+    gr_val loss = gr_emit3(c, "Where", counts, gr_emit1(c, "Neg", gr_emit2(c, "Mul", weight, picked)), op_number(c, 0));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
     return gr_set_result(c, 0, op_mean_loss(c, loss, weight));
 }

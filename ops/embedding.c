@@ -233,7 +233,7 @@ static const gr_attr_spec embedding_attrs[] = {
     {"num_embeddings", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Rows of the table."},
     {"embedding_dim", GR_ATTR_INT, NULL, 1, 2147483647, NULL, "Length of a row."},
     {"padding_idx", GR_ATTR_INT, "~", 0, 0, NULL, "A row that starts at 0 and gets no gradient."},
-    {"max_norm", GR_ATTR_FLOAT, "~", 0, 1e30, NULL, "Rows longer than this are shortened to it, in the table, before they are looked up."},
+    {"max_norm", GR_ATTR_FLOAT, "~", 0, 1e30, NULL, "Rows longer than this are shortened to it, in the table, before they are looked up; what is tied to the table reads them so from the next run on."},
     {"norm_type", GR_ATTR_FLOAT, "2", 0, 0, NULL, "The p of the norm that max_norm bounds."},
     {"scale_grad_by_freq", GR_ATTR_BOOL, "false", 0, 0, NULL, "Divide a row's gradient by how often the batch has it."},
     {"sparse", GR_ATTR_BOOL, "false", 0, 0, NULL, "Only the rows met are updated, at a cost that does not depend on num_embeddings."},

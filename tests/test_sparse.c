@@ -3,6 +3,7 @@
  *
  * That steps are PyTorch's is tested with the layers. */
 #include "tests.h"
+#include "train/gradcheck.h"
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
@@ -98,10 +99,25 @@ static void rows_are_shortened_without_training(void)
     gr_session_close(s);
 }
 
+/* Row 0, which alone is looked up, starts longer than max_norm. */
+static void gradients_are_of_shortened_rows(void)
+{
+    gr_session_options o = {.model = {.real = GR_FLOAT64}, .threads = 1, .quiet = true};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(sparse_model("9", ", max_norm: 0.5", "{op: SGD, lr: 1}", ""), &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_gradcheck_result r;
+    CU_ASSERT_EQUAL(gr_gradcheck(s, NULL, NULL, &r, &e), 0);
+    CU_ASSERT_EQUAL(r.checked, 1);
+    CU_ASSERT_EQUAL(r.wrong, 0);
+    gr_session_close(s);
+}
+
 void test_sparse(void)
 {
     CU_pSuite s = CU_add_suite("sparse", NULL, NULL);
     CU_add_test(s, "nothing in a step is as large as the table", nothing_is_as_large_as_the_table);
     CU_add_test(s, "what moves every row is refused", what_moves_every_row_is_refused);
     CU_add_test(s, "rows are shortened where nothing is trained", rows_are_shortened_without_training);
+    CU_add_test(s, "gradcheck stands at shortened rows", gradients_are_of_shortened_rows);
 }
