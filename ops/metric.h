@@ -4,6 +4,7 @@
 #define GR_OPS_METRIC_H
 
 #include "ragged.h"
+#include "util.h"
 
 #include <graphrun/metric.h>
 #include <math.h>
@@ -25,8 +26,20 @@ typedef struct metric_rows {
     gr_val counted; /* 1 or 0, as a real number; [...] */
 } metric_rows;
 
+/* Each row of logits has the number of one class. */
+static inline int metric_check_target(gr_ctx *c)
+{
+    const gr_type *in = gr_in_type(c, 0), *t = gr_in_type(c, 1);
+    bool same = t->rank == in->rank - 1;
+    for (int k = 0; same && k < t->rank; k++) same = t->dim[k] == in->dim[k];
+    if (same && !gr_is_float(t->dtype)) return 0;
+    return gr_fail(c, GR_AT_INPUT, "target", "%s compares numbers of classes: logits %s need a target int32 of the same axes without "
+                   "the last, not %s", gr_self(c)->name, op_type_text(c, in), op_type_text(c, t));
+}
+
 static inline int metric_take_rows(gr_ctx *c, metric_rows *r)
 {
+    if (metric_check_target(c) < 0) return -1;
     gr_val real, ignored = gr_emit(c, "Constant", NULL, 0, NULL, "value=%lld, dtype=int32", (long long)gr_int(c, "ignore_index"));
     if (op_real_steps(c, 1, &real) < 0) return -1;
     r->input = op_only_real(c, real, gr_in(c, 0), NULL);

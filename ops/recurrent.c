@@ -12,6 +12,8 @@
  * gives each carry's first value for one example, from the cell's own attributes. With
  * hidden_sizes that differ, states cannot be stacked: ports are <carry>_0_l<layer>.
  * With lengths every loop has them, so that padding is zeros between layers too. */
+#include "util.h"
+
 #include <graphrun/op.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +320,9 @@ static int rnn_find_lengths(rnn *r)
     r->lengths = gr_in(r->c, p);
     if (r->batch < 0)
         return gr_fail(r->c, GR_AT_INPUT, "lengths", "lengths are those of the rows of a batch; this input has no batch axis");
+    if (t->dtype != GR_INT32)
+        return gr_fail(r->c, GR_AT_INPUT, "lengths", "lengths must be int32, the number of steps of each row, but is %s; "
+                       "an Input says dtype: int32", op_type_text(r->c, t));
     if (t->rank == 1 && t->dim[0] == r->batch) return 0;
     return gr_fail(r->c, GR_AT_INPUT, "lengths", "lengths must be int32 [batch %lld]%s", (long long)r->batch,
                    gr_bool(r->c, "batch_first") ? "" : "; an input of [batch, time, features] needs batch_first: true");

@@ -46,6 +46,10 @@ static void nearest_name(void)
     const char *names[] = {"hidden_size", "num_layers", "bias", NULL};
     CU_ASSERT_STRING_EQUAL(gr_nearest("hiden_size", names), "hidden_size");
     CU_ASSERT_PTR_NULL(gr_nearest("wholly_other", names));
+    static const char *const longer[] = {"hidden_sizes", "hidden_size", "x", "CosineWarmRestarts", "Cosine", NULL};
+    CU_ASSERT_STRING_EQUAL(gr_nearest("hidden", longer), "hidden_size");
+    CU_ASSERT_STRING_EQUAL(gr_nearest("CosineAnnealingLR", longer), "Cosine");
+    CU_ASSERT_PTR_NULL(gr_nearest("h", longer)); /* one letter is near to any other */
 }
 
 static void diag_shows_place(void)

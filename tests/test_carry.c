@@ -213,6 +213,7 @@ static void mistakes_are_told(void)
     expect_refusal(stream("back.yaml", &(variant){false, 4, "", "in: e, bidirectional: true", SGD ", carry: rnn"}), "runs backwards in time");
     expect_refusal(stream("cut.yaml", &(variant){false, TIME, "", "in: e, bidirectional: true", SGD ", bptt: 4"}), "runs backwards in time");
     expect_refusal(stream("none.yaml", &(variant){false, 4, ZEROS, SGD ", carry: logits"}), "'logits' has no state to carry");
+    expect_refusal(stream("neither.yaml", &(variant){false, TIME, ZEROS, SGD ", carry: rn, bptt: 4"}), "'rn' has no state to carry");
     expect_refusal(stream("long.yaml", &(variant){false, TIME, "  n: {op: Constant, value: [4, 4, 4]}\n", "in: e, lengths: n", SGD ", bptt: 4"}),
                    "rows that have lengths cannot be cut");
     const char *rows = temp_file("rows.yaml",

@@ -369,6 +369,10 @@ static void reports_survive_an_interruption(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "nothing is left to train"));
 }
 
+#define CLASSIFIER \
+    "graph:\n  x: {op: Ones, shape: [2, 3]}\n  t: {op: Zeros, shape: [2], dtype: int32}\n  y: {op: Linear, in: x, out_features: 3}\n" \
+    "  loss: {op: CrossEntropyLoss, in: {input: y, target: t}}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}"
+
 static void check_says_each_mistake_once(void)
 {
     static const struct { const char *text, *message; } mistake[] = {
@@ -390,6 +394,15 @@ static void check_says_each_mistake_once(void)
         {"graph:\n  x: {op: Parameter, shape: [2], init: {op: Ones}}\n  y: {op: Sum, in: x}\n"
          "train: {minimise: y, optimizer: {op: SGD, lr: 1}}\n", "did you mean 'minimize'?"},
         {"graph:\n  x: {op: Ones, shape: [2, 3]}\n  y: {op: Linear, in: x, out_features: 1000000000000}\n", "must be at most"},
+        {CLASSIFIER ", best: accuracy}\nmetrics: [{op: Accuracy, in: {inptu: y, target: t}}]\n", "no input 'inptu'; did you mean 'input'?"},
+        {CLASSIFIER ", best: accuracy}\nmetric: [accuracy]\n", "did you mean 'metrics'?"},
+        {CLASSIFIER "}\nmetrics: [ConfusionMatrix]\n", "'ConfusionMatrix' is an op, but no metric; there are: Accuracy, "},
+        {CLASSIFIER "}\ngenerate: {feed: t, from: logit}\n", "no node called 'logit'; there are: x, t, y, loss"},
+        {CLASSIFIER "}\ngenerate: {feed: t, from: y, show: los.weights}\n", "no node called 'los'; did you mean 'loss'?"},
+        {"graph:\n  x: {op: Ones, shape: [4, 2, 3]}\n  l: {op: Ones, shape: [2]}\n"
+         "  r: {op: LSTM, in: x, hidden_size: 2, bidirectional: true, lengths: l}\n", "an Input says dtype: int32"},
+        {"graph:\n  x: {op: Ones, shape: [4, 2, 3]}\n  s: {op: Zeros, shape: [3]}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: s, "
+         "next: n}}, step: {n: {op: Add, in: [h, v]}}, out: {output: n}}\n", "Expand repeats what it starts from"},
     };
     for (size_t i = 0; i < sizeof mistake / sizeof *mistake; i++) {
         char text[1024];
@@ -401,6 +414,17 @@ static void check_says_each_mistake_once(void)
         CU_ASSERT_PTR_NULL(strstr(first + 1, ": error: "));
         if (strstr(first + 1, ": error: ") || !strstr(first, mistake[i].message)) fprintf(stderr, "\n%s", err_text);
     }
+}
+
+static void data_of_another_shape_are_placed(void)
+{
+    temp_file("series.csv", "v\n1\n2\n3\n4\n5\n6\n");
+    const char *model = temp_file("series.yaml",
+        "graphrun: 1\nname: series\nvars: {batch: 2}\ndata: {op: Series, path: series.csv, window: 2}\n"
+        "graph:\n  x: {op: Input, shape: [batch, time, 3], from: data.inputs}\n  y: {op: Linear, in: x, out_features: 1}\n"
+        "  loss: {op: Mean, in: y}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
+    CU_ASSERT_EQUAL(graphrun("train %s", model), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "series.yaml:6:3: 'x' is float32 [batch 2, time 2, 3], but data.inputs is [2, 2, 1] in this batch"));
 }
 
 static void mistakes_of_a_scan_are_placed(void)
@@ -489,6 +513,7 @@ void test_cli(void)
     CU_add_test(s, "reports survive an interruption", reports_survive_an_interruption);
     CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
     CU_add_test(s, "blocks without an end are told shortly", blocks_without_an_end_are_told_shortly);
+    CU_add_test(s, "data of another shape than an Input are told at the Input", data_of_another_shape_are_placed);
     CU_add_test(s, "mistakes of a Scan are placed", mistakes_of_a_scan_are_placed);
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "batches are shown and written", batches_are_shown);

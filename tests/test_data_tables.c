@@ -111,6 +111,8 @@ static void csv_missing(void)
     refuses("a,b\n1,2\n3\n", CSV("target: b"), "line 3 has 1 column, but line 1 has 2");
     refuses("a,b\n1,2\n", CSV("target: c"), "has no column 'c'");
     refuses("alpha,b\n1,2\n", CSV("target: alhpa"), "did you mean 'alpha'?");
+    refuses("a,b\n1,2\n3,4\n", CSV("split: {train: 0.5, val: 0.5}"), "train, valid and test: call 'val' 'valid'");
+    refuses("a,b\n1,2\n3,4\n", CSV("split: {train: 0.5, dev: 0.5}"), "call 'dev' 'valid'");
     refuses("a,b\n1,2\n", CSV("target: 2"), "has 2 columns, 0 to 1; a column is a name, a number, or a range");
     refuses("1,2\n", CSV("target: b"), "has no column 'b'; it has no header");
     refuses("a,a\n1,2\n", CSV("target: a"), "has several columns 'a'");

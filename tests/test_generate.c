@@ -529,6 +529,20 @@ static void mistakes_are_named(void)
            "  w: {op: MatMul, in: [t, k]}\n" OUT("e"), ", show: w", "does it have one row a step?");
 }
 
+static void logits_can_be_shown(void)
+{
+    gr_session *s = open_text("logits", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), ", show: logits");
+    gr_decoder *d = decoder_of(s, false);
+    int64_t n = 0;
+    const int32_t item = 3;
+    gr_error e;
+    CU_ASSERT_EQUAL_FATAL(gr_decoder_begin(d, NULL, 0, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_decoder_feed(d, &item, 1, &e), 0);
+    CU_ASSERT_PTR_EQUAL(gr_decoder_shown(d, &n), gr_decoder_logits(d));
+    CU_ASSERT_EQUAL(n, CLASSES);
+    gr_session_close(s);
+}
+
 void test_generate(void)
 {
     CU_pSuite s = CU_add_suite("generate", NULL, NULL);
@@ -542,6 +556,7 @@ void test_generate(void)
     CU_add_test(s, "ties go to the lower item", ties_are_settled);
     CU_add_test(s, "a beam as wide as all outputs is exhaustive", wide_beam_is_exhaustive);
     CU_add_test(s, "what the feed does not reach runs once a source", sources_run_once);
+    CU_add_test(s, "what is chosen from can be shown", logits_can_be_shown);
     CU_add_test(s, "what is shown has a number for each item of the source", shown_rows_are_of_the_source);
     CU_add_test(s, "an encoder-decoder copies, with its attention", copies_its_source);
     CU_add_test(s, "pairs of texts: words of both sides, <bos> and <eos>", pairs_are_answered);

@@ -37,6 +37,8 @@ static const struct refusal {
     {"MatMul", NULL, {"shape=[2, 4, 3]", "shape=[3, 3, 2]"}, "leading axes"},
     {"BatchMatMul", NULL, {"shape=[2, 3]", "shape=[2, 3, 3]"}, "must have 3 axes"},
     {"Sum", "dim=3", {"shape=[2, 3]"}, "give -2 to 1"},
+    {"Accuracy", NULL, {"shape=[3, 4]", "shape=[3]"}, "a target int32 of the same axes without the last, not float32 [3]"},
+    {"Accuracy", NULL, {"shape=[3, 4]", "shape=[3, 1], dtype=int32"}, "without the last, not int32 [3, 1]"},
     {"Sum", "dim=[0, -2]", {"shape=[2, 3]"}, "names axis 0 twice"},
     {"CumSum", "dim=0", {"shape=[]"}, "scalar and has no axes"},
     {"Mean", NULL, {"shape=[2], dtype=int32"}, "Cast converts"},

@@ -2,8 +2,10 @@
 #include "base/diag.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct entry {
     gr_loc at;
@@ -192,13 +194,21 @@ static int distance(const char *a, const char *b)
     return d[la % 3][lb];
 }
 
+/* One of the two begins the other: "hidden" and "hidden_size". By how much they differ; -1: neither. */
+static int rest_of(const char *a, const char *b)
+{
+    size_t n = strlen(a), k = strlen(b), least = n < k ? n : k;
+    return least < 3 || strncasecmp(a, b, least) != 0 ? -1 : (int)(n + k - 2 * least);
+}
+
 const char *gr_nearest(const char *name, const char *const *names)
 {
-    const char *best = NULL;
-    int limit = (int)strlen(name) / 3 + 1;
+    const char *best = NULL, *longer = NULL;
+    int length = (int)strlen(name), limit = length < 2 ? 0 : length / 3 + 1, least = INT_MAX;
     for (; *names; names++) {
-        int n = distance(name, *names);
+        int n = distance(name, *names), rest = rest_of(name, *names);
         if (n <= limit && (!best || n < limit)) best = *names, limit = n;
+        if (rest >= 0 && rest < least) longer = *names, least = rest;
     }
-    return best;
+    return best ? best : longer;
 }

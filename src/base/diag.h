@@ -53,7 +53,7 @@ void gr_diag_print(const gr_diag *d, FILE *to);
 /* The i-th error in the order of print, for tests. */
 const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at);
 
-/* The name nearest to `name` by edit distance, whatever the case; NULL if none is near enough. names
- * is NULL-ended. */
+/* The name nearest to `name` by edit distance, whatever the case, else one that it begins or that begins
+ * it; NULL if none is near enough. names is NULL-ended. */
 const char *gr_nearest(const char *name, const char *const *names);
 #endif

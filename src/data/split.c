@@ -40,6 +40,22 @@ static int64_t units_of(gr_data *d, gr_doc *entry, int64_t total, double *sum, i
     return -1;
 }
 
+/* Training looks for `train` and `valid`, so one that is called `val` would never be used. Other
+ * names beside these are those of splits of one's own. */
+static int check_split_names(gr_data *d, gr_doc *map)
+{
+    static const char *const known[] = {"train", "valid", "test", NULL}, *const also[][2] = {{"dev", "valid"}, {"eval", "valid"}};
+    for (int i = 0; i < map->count; i++) {
+        const char *name = map->item[i]->key, *near = gr_nearest(name, known);
+        for (size_t k = 0; k < sizeof also / sizeof *also; k++)
+            if (strcmp(name, also[k][0]) == 0) near = also[k][1];
+        if (!near || gr_doc_get(map, near)) continue;
+        gr_diag_error(d->diag, map->item[i]->key_at, "the splits that are looked for are train, valid and test: call '%s' '%s'", name, near);
+        return -1;
+    }
+    return 0;
+}
+
 int gr_data_part_splits(gr_data *d, const gr_part *part, int n)
 {
     d->splits = GR_NEW_ARRAY(d->arena, gr_split, n);
@@ -66,6 +82,7 @@ int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_
         gr_diag_error(d->diag, map->at, "'split' takes parts of 1 by name, {train: 0.9, valid: 0.1}, or counts");
         return -1;
     }
+    if (check_split_names(d, map)) return -1;
     for (int64_t i = 0, begin = 0, end; i < map->count; i++, begin = end) {
         if ((end = units_of(d, map->item[i], total, &sum, &counts)) < 0) return -1;
         add_split(d, map->item[i]->key, begin, end);
@@ -83,6 +100,7 @@ int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **pa
                       "valid: FILE}", d->desc->name, key, example);
         return 0;
     }
+    if (map && check_split_names(d, doc)) return 0;
     *parts = GR_NEW_ARRAY(d->arena, gr_part, n);
     for (int i = 0; i < n; i++) {
         gr_doc *entry = map ? doc->item[i] : doc;

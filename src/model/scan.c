@@ -311,8 +311,9 @@ static int check_next(const scan *s, int i, gr_val carry, const gr_value *next)
 {
     gr_arena *a = s->m->arena;
     if (!next || next->type.dtype == GR_UNKNOWN || carry->type.dtype == GR_UNKNOWN || gr_type_equal(&carry->type, &next->type)) return 0;
-    gr_diag_error(s->m->diag, s->carry[i].at->key_at, "carry '%s' starts as %s, but its next, '%s', is %s", s->carry[i].name,
-                  gr_type_text(a, &carry->type), next->node->name, gr_type_text(a, &next->type));
+    gr_diag_error(s->m->diag, s->carry[i].at->key_at, "carry '%s' starts as %s, but its next, '%s', is %s%s", s->carry[i].name,
+                  gr_type_text(a, &carry->type), next->node->name, gr_type_text(a, &next->type),
+                  carry->type.rank < next->type.rank ? "; Expand repeats what it starts from, as in shape: [batch, ...]" : "");
     gr_diag_note(s->m->diag, next->node->at, "'%s' is %s", next->node->name, gr_type_text(a, &next->type));
     return -1;
 }

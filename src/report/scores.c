@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MAX_WIDTH 120 /* of a confusion matrix, in characters */
+#define MAX_CLASSES 60 /* that are listed */
 
 /* ---- classes ---- */
 
@@ -135,14 +136,15 @@ static void print_class(FILE *to, const char *name, int width, const gr_class_sc
 
 static void print_classes(const classes *c, FILE *to)
 {
-    int width = name_width(c, "weighted average");
+    int width = name_width(c, "weighted average"), met = 0;
     char number[24];
     put_left(to, "class", width);
     fprintf(to, "  %9s  %9s  %9s  %9s\n", "precision", "recall", "f1", "support");
     for (int64_t i = 0; i < c->count; i++) {
         gr_class_scores s = gr_scores_of_class(c->counts, c->count, i);
-        if (occurs(c->counts, c->count, i)) print_class(to, class_name(c, i, number), width, &s);
+        if (occurs(c->counts, c->count, i) && met++ < MAX_CLASSES) print_class(to, class_name(c, i, number), width, &s);
     }
+    if (met > MAX_CLASSES) fprintf(to, "... and %d classes more; --json FILE writes all\n", met - MAX_CLASSES);
     gr_class_scores macro = gr_scores_mean(c->counts, c->count, false), weighted = gr_scores_mean(c->counts, c->count, true);
     print_class(to, "macro average", width, &macro);
     print_class(to, "weighted average", width, &weighted);

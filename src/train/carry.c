@@ -84,23 +84,31 @@ static int tie_loop(gr_graph *root, gr_node *loop, const char *reset, gr_loc at)
     return 0;
 }
 
+int gr_carry_names(const gr_graph *root, const gr_recipe *r)
+{
+    for (int k = 0; k < r->num_carries; k++) {
+        bool found = false;
+        for (int i = 0; i < root->num_nodes && !found; i++) {
+            const gr_node *loop = root->nodes[i];
+            found = loop->scan && loop->scan->carries > 0 && gr_carry_number(r, loop) == k;
+        }
+        if (found) continue;
+        gr_diag_error(root->diag, r->carry_at[k], "'%s' has no state to carry: no loop is called so", r->carry[k]);
+        return -1;
+    }
+    return 0;
+}
+
 int gr_carry_states(gr_graph *root, const gr_recipe *r, const char *cut, bool training)
 {
-    bool *found = GR_NEW_ARRAY(root->arena, bool, r->num_carries + 1);
     for (int i = 0, n = root->num_nodes; i < n; i++) {
         gr_node *loop = root->nodes[i];
         int number = loop->scan ? gr_carry_number(r, loop) : -1;
         if (number >= 0) {
-            found[number] |= loop->scan->carries > 0;
             if (tie_loop(root, loop, training ? "epoch" : "eval", r->carry_at[number])) return -1;
         } else if (loop->scan && cut && !r->num_carries) {
             if (tie_loop(root, loop, training ? "batch" : "eval_batch", r->bptt_at)) return -1;
         }
-    }
-    for (int k = 0; k < r->num_carries; k++) {
-        if (found[k]) continue;
-        gr_diag_error(root->diag, r->carry_at[k], "'%s' has no state to carry: no loop is called so", r->carry[k]);
-        return -1;
     }
     return gr_graph_sort(root);
 }

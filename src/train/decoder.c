@@ -245,6 +245,8 @@ static int choose_way(gr_decoder *d, bool prefix, gr_error *e)
     return e->status;
 }
 
+static bool shows_another(const gr_decoder *d) { return d->spec->show && strcmp(d->spec->show, d->spec->from) != 0; }
+
 gr_decoder *gr_decoder_create(gr_session *s, bool prefix, gr_error *e)
 {
     gr_decoder *d = GR_NEW(s->arena, gr_decoder);
@@ -253,7 +255,7 @@ gr_decoder *gr_decoder_create(gr_session *s, bool prefix, gr_error *e)
     *e = (gr_error){0};
     if (find_inputs(d, e)) return NULL;
     d->fetch[0] = d->spec->from;
-    d->fetch[1] = d->spec->show;
+    d->fetch[1] = shows_another(d) ? d->spec->show : NULL;
     return choose_way(d, prefix, e) ? NULL : d;
 }
 
@@ -426,9 +428,10 @@ const double *gr_decoder_logits(const gr_decoder *d) { return d->out[0].value; }
 
 const double *gr_decoder_shown(const gr_decoder *d, int64_t *n)
 {
-    if (d->num_out < 2) return NULL;
-    *n = d->out[1].n;
-    return d->out[1].value;
+    if (!d->spec->show) return NULL;
+    const output *o = &d->out[d->num_out - 1];
+    *n = o->n;
+    return o->value;
 }
 
 /* ---- going back ---- */

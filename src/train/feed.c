@@ -83,11 +83,23 @@ int gr_exec_feed(gr_exec *x, const char *name, const gr_tensor *t, gr_error *e)
     return gr_set_error(e, GR_EINVAL, "'%s' is of integers of 32 bits and cannot be fed %g", name, bad);
 }
 
+/* The data give another shape than the model file says. */
+static int other_shape(const gr_session *s, const gr_model_input *in, const gr_type *want, const gr_tensor *t, gr_error *e)
+{
+    return gr_set_error(e, GR_EINVAL, "%s:%d:%d: '%s' is %s, but data.%s is %s in this batch", gr_model_path(s->model), in->at.line,
+                        in->at.column, in->name, gr_type_text(s->arena, want), in->from, dims_text(s->arena, t->rank, t->dim));
+}
+
 int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
 {
     gr_session *s = x->session;
-    for (int i = 0; i < s->num_inputs; i++)
-        if (x->field[i] >= 0 && gr_exec_feed(x, s->inputs[i].name, &field[x->field[i]], e)) return e->status;
+    for (int i = 0; i < s->num_inputs; i++) {
+        gr_type want;
+        const gr_tensor *t = x->field[i] < 0 ? NULL : &field[x->field[i]];
+        if (!t || !gr_run_feed(x->run, s->inputs[i].name, &want)) continue;
+        if (!fits(&want, t)) return other_shape(s, &s->inputs[i], &want, t, e);
+        if (gr_exec_feed(x, s->inputs[i].name, t, e)) return e->status;
+    }
     return 0;
 }
 

@@ -43,7 +43,9 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
     for (int i = 0; names[i]; i++)
         if (gr_recipe_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
     const char *near = gr_nearest(name, names);
-    if (near) gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s', did you mean '%s'?", what, name, near);
+    if (gr_registry_find(gr_model_registry(m), name))
+        gr_diag_error(gr_model_diag(m), d->at, "'%s' is an op, but no %s; there are: %s", name, what, list);
+    else if (near) gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s', did you mean '%s'?", what, name, near);
     else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'; there are: %s", what, name, list);
     return NULL;
 }
@@ -257,6 +259,20 @@ static bool take_port(gr_model *m, gr_metric_spec *x, int p, gr_doc *d)
     return x->in[p] != NULL;
 }
 
+static void no_such_port(gr_model *m, gr_doc *in, int i, const gr_op *op)
+{
+    const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, num_ports(op) + 1), *all = "";
+    for (int p = 0; p < num_ports(op); p++) {
+        names[p] = op->inputs[p].name;
+        all = gr_arena_printf(gr_model_arena(m), "%s%s%s", all, p ? ", " : "", names[p]);
+    }
+    gr_doc *d = in->item[i];
+    const char *near = in->kind == GR_DOC_MAP ? gr_nearest(d->key, names) : NULL;
+    if (near) gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'; did you mean '%s'?", op->name, d->key, near);
+    else if (in->kind == GR_DOC_MAP) gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'; there are: %s", op->name, d->key, all);
+    else gr_diag_error(gr_model_diag(m), d->at, "%s has %d inputs: %s", op->name, num_ports(op), all);
+}
+
 static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)
 {
     const gr_op *op = x->call.op;
@@ -266,8 +282,7 @@ static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)
         int p = in->kind == GR_DOC_MAP ? gr_op_input(op, in->item[i]->key) : i;
         in->item[i]->used = true;
         if (p < 0 || p >= num_ports(op)) {
-            gr_diag_error(gr_model_diag(m), in->kind == GR_DOC_MAP ? in->item[i]->key_at : in->item[i]->at,
-                          "%s has no input '%s'", op->name, in->kind == GR_DOC_MAP ? in->item[i]->key : "more");
+            no_such_port(m, in, i, op);
             return false;
         }
         if (!take_port(m, x, p, in->item[i])) return false;

@@ -73,6 +73,27 @@ static const char *read_input(gr_model *m, gr_doc *map, const char *key)
     return name;
 }
 
+/* `from` and `show` are values of the graph, or inside a node of it. What a file without a graph names
+ * is not checked: something worse is wrong with it. */
+static const char *read_value(gr_model *m, gr_doc *map, const char *key)
+{
+    gr_arena *a = gr_model_arena(m);
+    const char *name = read_text(m, map, key), *all = "";
+    gr_doc *graph = gr_model_section(m, "graph");
+    if (!name || !graph || graph->kind != GR_DOC_MAP) return name;
+    const char *node = gr_arena_strndup(a, name, strcspn(name, "."));
+    if (gr_recipe_is_written(m, node)) return name;
+    const char **names = GR_NEW_ARRAY(a, const char *, graph->count + 1);
+    for (int i = 0; i < graph->count; i++) {
+        names[i] = graph->item[i]->key;
+        all = gr_arena_printf(a, "%s%s%s", all, i ? ", " : "", names[i]);
+    }
+    const char *near = gr_nearest(node, names);
+    gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "the graph has no node called '%s'; %s%s%s", node,
+                  near ? "did you mean '" : "there are: ", near ? near : all, near ? "'?" : "");
+    return name;
+}
+
 static void read_search(gr_model *m, gr_doc *d, gr_generate_spec *g)
 {
     gr_doc *beam = gr_doc_get(d, "beam");
@@ -100,12 +121,12 @@ void gr_recipe_read_generate(gr_model *m, gr_recipe *r)
     gr_model_check_keys(m, d, "generate", generate_keys);
     g->feed = read_input(m, d, "feed");
     g->source = read_input(m, d, "source");
-    g->from = read_text(m, d, "from");
+    g->from = read_value(m, d, "from");
     if (!gr_doc_get(d, "feed")) gr_recipe_missing_key(m, d, generate_keys, "feed", ": the Input that gets what was chosen");
     if (!gr_doc_get(d, "from")) gr_recipe_missing_key(m, d, generate_keys, "from", ": the logits to choose from");
     g->start = read_text(m, d, "start");
     g->stop = read_text(m, d, "stop");
-    g->show = read_text(m, d, "show");
+    g->show = read_value(m, d, "show");
     read_prompts(m, d, g);
     read_search(m, d, g);
 }

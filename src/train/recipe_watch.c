@@ -30,6 +30,13 @@ typedef struct asked {
     const gr_attr *mode;
 } asked;
 
+/* Something else is wrong that keeps a metric from being read: what is watched may well be that one. */
+static bool metrics_unread(gr_model *m, const gr_recipe *r)
+{
+    const gr_doc *d = gr_model_section(m, "metrics");
+    return gr_diag_count(gr_model_diag(m)) > 0 && (!d || d->count > r->num_metrics);
+}
+
 static int find_metric(gr_model *m, const gr_recipe *r, const asked *a)
 {
     const char *list = "loss";
@@ -41,6 +48,7 @@ static int find_metric(gr_model *m, const gr_recipe *r, const asked *a)
         names[i] = r->metrics[i].label;
         list = gr_arena_printf(gr_model_arena(m), "%s, %s", list, names[i]);
     }
+    if (metrics_unread(m, r)) return -1;
     const char *near = gr_nearest(a->metric, names);
     if (near) gr_diag_error(gr_model_diag(m), a->doc->at, "the section `metrics` has no '%s', did you mean '%s'?", a->metric, near);
     else gr_diag_error(gr_model_diag(m), a->doc->at, "the section `metrics` has no '%s'; there are: %s", a->metric, list);

@@ -176,6 +176,7 @@ static int prepare(void *data, gr_graph *root)
     if ((p->want->metrics || p->want->update) && r->minimize) gr_loss_emit(r, root);
     if (p->want->cut) return p->want->cut(p->want->cut_data, root);
     if (!p->want->update && !p->want->metrics) return 0;
+    if (gr_carry_names(root, r)) return -1;
     const char *cut = r->bptt ? gr_cut_axis(root, r) : NULL;
     if (r->bptt && !cut) return -1;
     if (!p->session->cut_known) p->session->cut = cut;

@@ -22,6 +22,8 @@ int gr_update_emit(void *data, gr_emitter *e, int n, gr_state **params, gr_value
  * that is cut (cut.h) and without `carry` those of all loops, reset when a batch begins. Training
  * and evaluation have states of their own. -1 after a diagnostic. */
 int gr_carry_states(gr_graph *root, const gr_recipe *r, const char *cut, bool training);
+/* Every name under `carry` is that of a loop with a state; -1 after a diagnostic. */
+int gr_carry_names(const gr_graph *root, const gr_recipe *r);
 /* Which entry of `carry` names the loop; -1: none does. */
 int gr_carry_number(const gr_recipe *r, const gr_node *loop);
 
