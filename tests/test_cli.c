@@ -81,6 +81,13 @@ static void exit_codes(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nstep 2  valid: loss")); /* nothing was trained since the report */
     CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train %s --resume a --weights b", HELLO), 2); /* nothing is accepted and ignored */
+    CU_ASSERT_EQUAL(graphrun("run %s --of loss", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("gradcheck %s --dtype float32", HELLO), 2);
+    const char *runs = temp_file("runs.yaml", "graphrun: 1\ngraph:\n  x: {op: Ones, shape: [2]}\n");
+    CU_ASSERT_EQUAL(graphrun("%s", runs), 0);
+    CU_ASSERT_EQUAL(graphrun("%s --epochs 2", runs), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "has no `train` section"));
     CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train"), 2);
     CU_ASSERT_EQUAL(graphrun("check /nowhere/at_all.yaml"), 1);
@@ -284,6 +291,7 @@ static void prompts_are_many(void)
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --prompts %s --prompt a", model, weights, file), 2);
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --beam 3 --temperature 1", model, weights), 2);
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --top-k 3 --temperature 0", model, weights), 2);
+    CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --length-penalty 1", model, weights), 1);
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --beam 1001", model, weights), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "at most 1000"));
     CU_ASSERT_EQUAL(graphrun("generate %s --weights %s --show", model, weights), 1);

@@ -84,6 +84,8 @@ static int generate(gr_session *s, void *data)
     gr_generate_options g = gr_generate_defaults(s);
     gr_error e = {0};
     take_arguments(a, &g);
+    if (a->length_penalty >= 0 && !g.beam)
+        return cli_fail(&(gr_error){GR_EINVAL, "--length-penalty is of beam search: give --beam N, too"});
     if (a->prompts_file && read_prompts(s, a->prompts_file, &g, &e)) return cli_fail(&e);
     return gr_generate(s, &g, &e) ? cli_fail(&e) : EXIT_DONE;
 }

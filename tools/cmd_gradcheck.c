@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "train/gradcheck.h"
 
+#include <string.h>
+
 int cmd_gradcheck(int argc, char **argv)
 {
     const cli_command *self = cli_find("gradcheck");
@@ -11,6 +13,8 @@ int cmd_gradcheck(int argc, char **argv)
                               {"weights", 0, CLI_TEXT, &weights, "FILE", "at these weights"}, {0}};
     int done = cli_parse_model(self, argc, argv, own, &common);
     if (done >= 0) return done;
+    if (common.dtype && strcmp(common.dtype, "float64") != 0)
+        return cli_misuse(self, "gradients are checked in float64: leave out --dtype %s", common.dtype);
     gr_session_options o = cli_session_options(&common);
     o.model.real = GR_FLOAT64;
     o.weights = weights;

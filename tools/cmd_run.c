@@ -184,6 +184,9 @@ int cmd_run(int argc, char **argv)
         {"training", 0, CLI_FLAG, &a.training, NULL, "as in training: Dropout drops"},
         {0},
     };
-    int done = cli_parse_model(cli_find("run"), argc, argv, own, &a.common);
-    return done >= 0 ? done : run_model(argv[1], &a);
+    const cli_command *self = cli_find("run");
+    int done = cli_parse_model(self, argc, argv, own, &a.common);
+    if (done >= 0) return done;
+    if (a.of && !a.grad.count) return cli_misuse(self, "--of says what --grad differentiates: give --grad NAME, or --fetch %s", a.of);
+    return run_model(argv[1], &a);
 }

@@ -60,7 +60,8 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
     if (done >= 0) return done;
     if (a->train.epochs >= 0 && a->train.steps >= 0) return cli_misuse(self, "--epochs or --steps, not both");
     if (a->weights && a->partial) return cli_misuse(self, "--weights or --weights-partial, not both");
-    if (a->train.report < 0) return cli_misuse(self, "--report takes a number of at least 0");
+    if (a->train.resume && (a->weights || a->partial))
+        return cli_misuse(self, "--resume goes on from the weights of the checkpoint: leave out --weights%s", a->partial ? "-partial" : "");
     if (a->train.every && !a->train.checkpoint) return cli_misuse(self, "--every needs --checkpoint FILE");
     return -1;
 }
@@ -76,6 +77,13 @@ int cmd_train(int argc, char **argv)
     return code;
 }
 
+/* Whether an option says how to train; that a model has no `train` is then an error. */
+static bool asks_to_train(const train_args *a)
+{
+    const gr_train_options *t = &a->train;
+    return t->epochs >= 0 || t->steps >= 0 || t->report || t->save || t->checkpoint || t->resume || t->log;
+}
+
 int cmd_default(int argc, char **argv)
 {
     static const cli_command self = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", NULL};
@@ -83,7 +91,7 @@ int cmd_default(int argc, char **argv)
     int done = parse_training(&self, argc, argv, &a);
     if (done >= 0) return done;
     gr_session *s = open_for_training(&a, argv[1]);
-    bool trains = s && s->recipe->minimize;
+    bool trains = s && (s->recipe->minimize || asks_to_train(&a));
     int code = trains ? run_training(&a, s, true) : s ? EXIT_DONE : EXIT_MODEL;
     gr_session_close(s);
     return trains || code ? code : print_all_outputs(argv[1], &a.common, a.weights);
