@@ -83,9 +83,9 @@ static int batch_norm_expand(gr_ctx *c)
     }
     mean = r.mean, var = r.var;
     if (gr_is_training(c) || !tracks) {
-        if (gr_is_training(c) && k.n == 1)
-            return gr_fail(c, GR_AT_INPUT, "input", "%s has one number for each channel, of which there is no deviation; training needs more",
-                           op_type_text(c, k.x));
+        if (gr_is_training(c) && k.n < 2)
+            return gr_fail(c, GR_AT_INPUT, "input", "%s has %s for each channel, of which there is no deviation; training needs more",
+                           op_type_text(c, k.x), k.n ? "one number" : "no number");
         mean = mean_of(c, &k, x);
     }
     gr_val far = gr_emit2(c, "Sub", x, broad(c, &k, mean));
@@ -104,7 +104,7 @@ static const gr_attr_spec batch_norm_attrs[] = {
     {"track_running_stats", GR_ATTR_BOOL, "true", 0, 0, NULL, "Keep statistics for use outside training; false: those of the batch always."},
     OP_END};
 static const gr_port batch_norm_in[] = {{"input", 0, "[batch, channels] or [batch, channels, time]"}, OP_END};
-static const gr_port batch_norm_out[] = {{"output", 0, "as the input"}, OP_END};
+static const gr_port batch_norm_out[] = {{"output", 0, "[...]: as the input"}, OP_END};
 
 extern const gr_op gr_op_batch_norm1d;
 const gr_op gr_op_batch_norm1d = {GR_OP_HEADER, .name = "BatchNorm1d", .summary = "Each channel brought to mean 0 and deviation 1 over the batch.",

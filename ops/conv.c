@@ -106,7 +106,13 @@ static int patches_gradient(gr_ctx *c)
 static int patches_back_infer(gr_ctx *c)
 {
     gr_type t = *gr_in_type(c, 0);
-    t.dim[t.rank - 2] = t.dim[t.rank - 1] / gr_int(c, "kernel_size");
+    int64_t kernel = gr_int(c, "kernel_size"), span = gr_int(c, "dilation") * (kernel - 1) + 1;
+    int64_t room = gr_int(c, "length") + gr_int(c, "before") + gr_int(c, "after") - span;
+    if (op_need_float(c, 0) < 0) return -1;
+    if (t.rank < 2 || t.dim[t.rank - 1] % kernel || room < 0 || t.dim[t.rank - 2] != room / gr_int(c, "stride") + 1)
+        return gr_fail(c, GR_AT_INPUT, "grad_output", "grad_output is %s; it must be [..., steps, channels * kernel_size] with as many steps as "
+                       "windows fit into length", op_type_text(c, &t));
+    t.dim[t.rank - 2] = t.dim[t.rank - 1] / kernel;
     t.dim[t.rank - 1] = gr_int(c, "length");
     t.axis[t.rank - 2] = t.axis[t.rank - 1] = NULL;
     return gr_set_output(c, 0, &t);
@@ -131,7 +137,8 @@ extern const gr_op gr_op_patches, gr_op_patches_gradient;
 const gr_op gr_op_patches = {GR_OP_HEADER, .name = "Patches", .summary = "The windows of a convolution, side by side.",
     .formula = "output[s, c * kernel_size + k] = input[c, s * stride + k * dilation - before]", .attrs = patches_attrs, .inputs = patches_in,
     .outputs = patches_out, .traits = GR_ROWWISE, .infer = patches_infer, .gradient = patches_gradient, .units = row_units, .kernels = REALS(patches_run)};
-const gr_op gr_op_patches_gradient = {GR_OP_HEADER, .name = "PatchesGradient", .summary = "The gradient of Patches toward its input.",
+const gr_op gr_op_patches_gradient = {GR_OP_HEADER, .name = "PatchesGradient",
+    .formula = "grad_input[c, t] = sum of grad_output[s, c * kernel_size + k] over s * stride + k * dilation - before = t", .summary = "The gradient of Patches toward its input.",
     .attrs = patches_back_attrs, .inputs = patches_back_in, .outputs = patches_back_out, .traits = GR_ROWWISE, .infer = patches_back_infer,
     .units = row_units, .kernels = REALS(patches_back_run)};
 

@@ -159,7 +159,8 @@ const gr_op gr_op_class_loss = {GR_OP_HEADER, .name = "ClassLoss", .summary = "C
     .outputs = class_loss_out, .traits = GR_ROWWISE, .infer = class_loss_infer, .gradient = class_loss_gradient,
     .units = class_loss_units, .scratch = class_loss_scratch, .flops = class_loss_flops,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_run_f32}, {GR_FLOAT64, class_loss_run_f64}, {0, NULL}}};
-const gr_op gr_op_class_loss_gradient = {GR_OP_HEADER, .name = "ClassLossGradient", .summary = "The gradient of ClassLoss toward its logits.",
+const gr_op gr_op_class_loss_gradient = {GR_OP_HEADER, .name = "ClassLossGradient",
+    .formula = "grad_input = grad_output * d(ClassLoss)/d(input)", .summary = "The gradient of ClassLoss toward its logits.",
     .attrs = kernel_attrs, .inputs = back_in, .outputs = back_out, .traits = GR_ROWWISE, .infer = class_loss_back_infer,
     .units = class_loss_units, .scratch = class_loss_scratch, .flops = class_loss_flops,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_back_run_f32}, {GR_FLOAT64, class_loss_back_run_f64}, {0, NULL}}};

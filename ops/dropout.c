@@ -41,7 +41,8 @@ static const gr_port input[] = {{"input", 0, "[...]"}, OP_END};
 static const gr_port output[] = {{"output", 0, "[...]"}, OP_END};
 
 extern const gr_op gr_op_dropout_mask, gr_op_dropout;
-const gr_op gr_op_dropout_mask = {GR_OP_HEADER, .name = "DropoutMask", .summary = "0 with probability p, else 1 / (1 - p).",
+const gr_op gr_op_dropout_mask = {GR_OP_HEADER, .name = "DropoutMask",
+    .formula = "u < p ? 0 : 1 / (1 - p), u uniform in [0, 1)", .summary = "0 with probability p, else 1 / (1 - p).",
     .attrs = attrs, .inputs = like, .outputs = output, .traits = GR_ROWWISE | GR_RANDOM | GR_ZERO_GRAD | GR_STRIDED, .infer = mask_infer,
     .units = mask_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}}};
 

@@ -144,7 +144,12 @@ static int take_back_infer(gr_ctx *c)
 {
     const gr_attr *shape = gr_get(c, "shape");
     gr_type t = {.dtype = gr_in_type(c, 1)->dtype, .rank = (int)shape->n};
+    int64_t width = 1;
     memcpy(t.dim, shape->ints, sizeof *shape->ints * (size_t)shape->n);
+    for (int i = 1; i < t.rank; i++) width *= t.dim[i];
+    if (t.rank < 1 || gr_numel(gr_in_type(c, 1)) != gr_numel(gr_in_type(c, 0)) * width)
+        return gr_fail(c, GR_AT_INPUT, "grad_output", "grad_output is %s; it must have a row of a table of shape %s for each index",
+                       op_type_text(c, gr_in_type(c, 1)), op_ints(c, shape->n, shape->ints));
     return gr_set_output(c, 0, &t);
 }
 
@@ -176,7 +181,8 @@ static const gr_port take_back_in[] = {{"index", GR_PORT_INT, "[...]"}, {"grad_o
 static const gr_port take_back_out[] = {{"grad_table", 0, "[rows, ...]"}, OP_END};
 
 extern const gr_op gr_op_take_gradient;
-const gr_op gr_op_take_gradient = {GR_OP_HEADER, .name = "TakeGradient", .summary = "The gradient of Take toward its table.",
+const gr_op gr_op_take_gradient = {GR_OP_HEADER, .name = "TakeGradient",
+    .formula = "grad_table[r] = sum of grad_output[i] over index[i] = r", .summary = "The gradient of Take toward its table.",
     .attrs = take_back_attrs, .inputs = take_back_in, .outputs = take_back_out, .infer = take_back_infer,
     .accumulate = take_back_accumulate, .units = take_back_units, .scratch = take_back_scratch, .flops = take_back_flops,
     .kernels = REALS(take_back_run)};

@@ -39,7 +39,8 @@ static const gr_attr_spec input_attrs[] = {
     OP_END};
 
 extern const gr_op gr_op_input_leaf;
-const gr_op gr_op_input_leaf = {GR_OP_HEADER, .name = "Input", .summary = "A value that is fed before every step.",
+const gr_op gr_op_input_leaf = {GR_OP_HEADER, .name = "Input",
+    .formula = "output = what is fed", .summary = "A value that is fed before every step.",
     .attrs = input_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_INPUT, .infer = filled_infer};
 
 static int kept_infer(gr_ctx *c)
@@ -49,7 +50,8 @@ static int kept_infer(gr_ctx *c)
 }
 
 extern const gr_op gr_op_state;
-const gr_op gr_op_state = {GR_OP_HEADER, .name = "State", .summary = "A carry of the training loop: a parameter, a moment, a kept state.",
+const gr_op gr_op_state = {GR_OP_HEADER, .name = "State",
+    .formula = "output = what the step before left", .summary = "A carry of the training loop: a parameter, a moment, a kept state.",
     .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_STATE, .infer = kept_infer};
 
 /* ---- Parameter ---- */
@@ -71,7 +73,8 @@ static int parameter_expand(gr_ctx *c)
 }
 
 extern const gr_op gr_op_parameter;
-const gr_op gr_op_parameter = {GR_OP_HEADER, .name = "Parameter", .summary = "A tensor that training changes, kept in the weights file.",
+const gr_op gr_op_parameter = {GR_OP_HEADER, .name = "Parameter",
+    .formula = "output = the parameter", .summary = "A tensor that training changes, kept in the weights file.",
     .attrs = parameter_attrs, .outputs = value_out, .expand = parameter_expand};
 
 /* ---- Constant, Fill ---- */
@@ -90,7 +93,8 @@ static int constant_infer(gr_ctx *c)
 }
 
 extern const gr_op gr_op_constant;
-const gr_op gr_op_constant = {GR_OP_HEADER, .name = "Constant", .summary = "Numbers that are written in the model.",
+const gr_op gr_op_constant = {GR_OP_HEADER, .name = "Constant",
+    .formula = "output = value", .summary = "Numbers that are written in the model.",
     .attrs = constant_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_CONSTANT, .infer = constant_infer};
 
 static const gr_attr_spec fill_attrs[] = {
@@ -100,7 +104,8 @@ static const gr_attr_spec fill_attrs[] = {
     OP_END};
 
 extern const gr_op gr_op_fill;
-const gr_op gr_op_fill = {GR_OP_HEADER, .name = "Fill", .summary = "One number, everywhere.",
+const gr_op gr_op_fill = {GR_OP_HEADER, .name = "Fill",
+    .formula = "output = value", .summary = "One number, everywhere.",
     .attrs = fill_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_FILL, .infer = filled_infer};
 
 static int fill_expand(gr_ctx *c, double value)
@@ -122,11 +127,14 @@ static const gr_attr_spec shape_attrs[] = {
     OP_END};
 
 extern const gr_op gr_op_zeros, gr_op_ones, gr_op_full;
-const gr_op gr_op_zeros = {GR_OP_HEADER, .name = "Zeros", .summary = "0 everywhere.", .attrs = shape_attrs,
+const gr_op gr_op_zeros = {GR_OP_HEADER, .name = "Zeros",
+    .formula = "output = 0", .summary = "0 everywhere.", .attrs = shape_attrs,
     .outputs = value_out, .expand = zeros_expand};
-const gr_op gr_op_ones = {GR_OP_HEADER, .name = "Ones", .summary = "1 everywhere.", .attrs = shape_attrs,
+const gr_op gr_op_ones = {GR_OP_HEADER, .name = "Ones",
+    .formula = "output = 1", .summary = "1 everywhere.", .attrs = shape_attrs,
     .outputs = value_out, .expand = ones_expand};
-const gr_op gr_op_full = {GR_OP_HEADER, .name = "Full", .summary = "One number, everywhere.", .attrs = fill_attrs,
+const gr_op gr_op_full = {GR_OP_HEADER, .name = "Full",
+    .formula = "output = value", .summary = "One number, everywhere.", .attrs = fill_attrs,
     .outputs = value_out, .expand = full_expand};
 
 /* ---- Arange, Eye ---- */
@@ -161,7 +169,8 @@ static void arange_run(const gr_call *call)
 #define EVERY_DTYPE(fn) (const gr_kernel[]){{GR_FLOAT32, fn}, {GR_FLOAT64, fn}, {GR_INT32, fn}, {GR_BOOL, fn}, {0, NULL}}
 
 extern const gr_op gr_op_arange, gr_op_eye;
-const gr_op gr_op_arange = {GR_OP_HEADER, .name = "Arange", .summary = "0, 1, 2, ...", .attrs = arange_attrs,
+const gr_op gr_op_arange = {GR_OP_HEADER, .name = "Arange",
+    .formula = "output[i] = i", .summary = "0, 1, 2, ...", .attrs = arange_attrs,
     .outputs = arange_out, .traits = GR_ZERO_GRAD, .infer = arange_infer, .kernels = EVERY_DTYPE(arange_run)};
 
 static int eye_infer(gr_ctx *c)
@@ -176,5 +185,6 @@ static void eye_run(const gr_call *call)
     for (int64_t i = 0; i < o->dim[0] * o->dim[1]; i++) put_number(o, i, i / o->dim[1] == i % o->dim[1]);
 }
 
-const gr_op gr_op_eye = {GR_OP_HEADER, .name = "Eye", .summary = "1 on the diagonal, 0 elsewhere.", .attrs = shape_attrs,
+const gr_op gr_op_eye = {GR_OP_HEADER, .name = "Eye",
+    .formula = "output[i, j] = i = j ? 1 : 0", .summary = "1 on the diagonal, 0 elsewhere.", .attrs = shape_attrs,
     .outputs = value_out, .traits = GR_ZERO_GRAD, .infer = eye_infer, .kernels = EVERY_DTYPE(eye_run)};

@@ -60,7 +60,7 @@ static int learned_expand(gr_ctx *c)
 static const gr_attr_spec sinusoid_attrs[] = {MAX_LEN("5000"), MORE, OP_END};
 static const gr_attr_spec learned_attrs[] = {MAX_LEN(NULL), MORE, OP_END};
 static const gr_port inputs[] = {{"input", 0, "[time, batch, width], or [time, width]"}, OP_END};
-static const gr_port outputs[] = {{"output", 0, "as the input"}, OP_END};
+static const gr_port outputs[] = {{"output", 0, "[...]: as the input"}, OP_END};
 
 extern const gr_op gr_op_positional_encoding, gr_op_learned_positional_encoding;
 const gr_op gr_op_positional_encoding = {GR_OP_HEADER, .name = "PositionalEncoding", .summary = "Adds sinusoids of the step's number.",

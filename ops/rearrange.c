@@ -54,7 +54,8 @@ static int flip_gradient(gr_ctx *c)
 static const gr_attr_spec flip_attrs[] = {{"dims", GR_ATTR_INTS, NULL, 0, 0, NULL, "The axes that are turned around."}, OP_END};
 
 extern const gr_op gr_op_flip;
-const gr_op gr_op_flip = {GR_OP_HEADER, .name = "Flip", .summary = "Turns axes around.", .attrs = flip_attrs, .inputs = one,
+const gr_op gr_op_flip = {GR_OP_HEADER, .name = "Flip",
+    .formula = "output[.., i, ..] = input[.., length - 1 - i, ..]", .summary = "Turns axes around.", .attrs = flip_attrs, .inputs = one,
     .outputs = output, .traits = GR_ROWWISE, .infer = flip_infer, .gradient = flip_gradient, .units = row_units, .kernels = EVERY(flip_run)};
 
 /* ---- Tril, Triu: what is on one side of a diagonal of the last two axes ---- */
@@ -94,10 +95,12 @@ static int triangle_gradient(gr_ctx *c)
 static const gr_attr_spec triangle_attrs[] = {{"diagonal", GR_ATTR_INT, "0", 0, 0, NULL, "How far above the main one."}, OP_END};
 
 extern const gr_op gr_op_tril, gr_op_triu;
-const gr_op gr_op_tril = {GR_OP_HEADER, .name = "Tril", .summary = "A matrix without what is above a diagonal.", .attrs = triangle_attrs,
+const gr_op gr_op_tril = {GR_OP_HEADER, .name = "Tril",
+    .formula = "output[.., i, j] = j - i <= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is above a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
     .kernels = EVERY(tril_run)};
-const gr_op gr_op_triu = {GR_OP_HEADER, .name = "Triu", .summary = "A matrix without what is below a diagonal.", .attrs = triangle_attrs,
+const gr_op gr_op_triu = {GR_OP_HEADER, .name = "Triu",
+    .formula = "output[.., i, j] = j - i >= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is below a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
     .kernels = EVERY(triu_run)};
 

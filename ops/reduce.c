@@ -277,7 +277,17 @@ static int prod_gradient(gr_ctx *c)
     return gr_set_grad(c, 0, 0, gr_emit(c, "ProdGradient", NULL, 2, in, "dim=%s", op_ints(c, dims->n, dims->ints)));
 }
 
-static int prod_gradient_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_type(c, 0)); }
+static int prod_gradient_infer(gr_ctx *c)
+{
+    gr_type t = *gr_in_type(c, 0);
+    int64_t dims[GR_MAX_RANK];
+    int n = op_dims(c, "dim", t.rank, dims);
+    if (n < 0) return -1;
+    for (int i = 0; i < n; i++) t.dim[dims[i] + t.rank] = 1;
+    if (gr_numel(&t) != gr_numel(gr_in_type(c, 1)))
+        return gr_fail(c, GR_AT_INPUT, "grad_output", "grad_output must be shaped like the input with the axes of dim 1 long");
+    return gr_set_output(c, 0, gr_in_type(c, 0));
+}
 
 /* The sum over T steps is a sum over one more axis. */
 static int sum_accumulate(gr_ctx *c)
@@ -321,6 +331,7 @@ REDUCTION(Max, max, "The largest over axes.", "max of input over dim", extremum_
 REDUCTION(Min, min, "The smallest over axes.", "min of input over dim", extremum_infer, extremum_gradient, min_run, .role = GR_ROLE_NONE)
 
 extern const gr_op gr_op_prod_gradient;
-const gr_op gr_op_prod_gradient = {GR_OP_HEADER, .name = "ProdGradient", .summary = "The gradient of Prod toward its input.",
+const gr_op gr_op_prod_gradient = {GR_OP_HEADER, .name = "ProdGradient",
+    .formula = "grad_input = grad_output * product of the others over dim", .summary = "The gradient of Prod toward its input.",
     .attrs = dim_attrs, .inputs = prod_in, .outputs = prod_out, .infer = prod_gradient_infer, .kernels = REALS(prod_gradient_run)};
 #endif

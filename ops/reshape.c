@@ -126,7 +126,8 @@ static int reshape_batch(gr_ctx *c)
 }
 
 extern const gr_op gr_op_reshape;
-const gr_op gr_op_reshape = {GR_OP_HEADER, .name = "Reshape", .summary = "The same elements in the same order under another shape.",
+const gr_op gr_op_reshape = {GR_OP_HEADER, .name = "Reshape",
+    .formula = "output[flat index i] = input[flat index i]", .summary = "The same elements in the same order under another shape.",
     .attrs = reshape_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_RESHAPE,
     .infer = reshape_infer, .gradient = reshape_gradient, .batch = reshape_batch, .view = reshape_view};
 
@@ -202,11 +203,14 @@ static const gr_attr_spec unsqueeze_attrs[] = {
     {"dim", GR_ATTR_INT, NULL, 0, 0, NULL, "Where the axis of length 1 stands in the result."}, OP_END};
 
 extern const gr_op gr_op_flatten, gr_op_squeeze, gr_op_unsqueeze;
-const gr_op gr_op_flatten = {GR_OP_HEADER, .name = "Flatten", .summary = "Joins neighbouring axes into one.", .attrs = flatten_attrs,
+const gr_op gr_op_flatten = {GR_OP_HEADER, .name = "Flatten",
+    .formula = "axes start_dim to end_dim become one, of the product of their lengths", .summary = "Joins neighbouring axes into one.", .attrs = flatten_attrs,
     .inputs = one, .outputs = output, .expand = flatten_expand};
-const gr_op gr_op_squeeze = {GR_OP_HEADER, .name = "Squeeze", .summary = "Drops axes of length 1.", .attrs = squeeze_attrs,
+const gr_op gr_op_squeeze = {GR_OP_HEADER, .name = "Squeeze",
+    .formula = "the input without axes of length 1, or without those of dim that are", .summary = "Drops axes of length 1.", .attrs = squeeze_attrs,
     .inputs = one, .outputs = output, .expand = squeeze_expand};
-const gr_op gr_op_unsqueeze = {GR_OP_HEADER, .name = "Unsqueeze", .summary = "Adds an axis of length 1.", .attrs = unsqueeze_attrs,
+const gr_op gr_op_unsqueeze = {GR_OP_HEADER, .name = "Unsqueeze",
+    .formula = "the input with an axis of length 1 at dim", .summary = "Adds an axis of length 1.", .attrs = unsqueeze_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = unsqueeze_infer, .gradient = reshape_gradient,
     .view = unsqueeze_view};
 
@@ -264,6 +268,7 @@ static const gr_attr_spec expand_attrs[] = {
     {"shape", GR_ATTR_SHAPE, NULL, 0, 0, NULL, "What axes of length 1, or new leading axes, are repeated to; -1 keeps a length."}, OP_END};
 
 extern const gr_op gr_op_expand;
-const gr_op gr_op_expand = {GR_OP_HEADER, .name = "Expand", .summary = "Repeats axes of length 1, without copying.",
+const gr_op gr_op_expand = {GR_OP_HEADER, .name = "Expand",
+    .formula = "output[.., i, ..] = input[.., 0, ..] where the input's axis is 1 long, else input[.., i, ..]", .summary = "Repeats axes of length 1, without copying.",
     .attrs = expand_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_EXPAND,
     .infer = expand_infer, .gradient = expand_gradient, .batch = expand_batch, .view = expand_view};

@@ -103,7 +103,8 @@ static const gr_port unique_out[] = {
     {"start", 0, "[n + 1]: where each row's entries begin in order"}, OP_END};
 
 extern const gr_op gr_op_unique_rows, gr_op_sum_rows, gr_op_put_rows;
-const gr_op gr_op_unique_rows = {GR_OP_HEADER, .name = "UniqueRows", .summary = "Each row that an index names, once.", .role = GR_ROLE_UNIQUE_ROWS,
+const gr_op gr_op_unique_rows = {GR_OP_HEADER, .name = "UniqueRows",
+    .formula = "rows: what index holds, each once", .summary = "Each row that an index names, once.", .role = GR_ROLE_UNIQUE_ROWS,
     .attrs = unique_attrs, .inputs = unique_in, .outputs = unique_out, .traits = GR_ZERO_GRAD, .infer = unique_infer,
     .scratch = unique_scratch, .flops = unique_flops, .kernels = (const gr_kernel[]){{GR_INT32, unique_run}, {0, NULL}}};
 
@@ -122,7 +123,8 @@ static int64_t rows_units(const gr_call *call) { return call->out[0].dim[0]; }
 static const gr_port sum_rows_in[] = {{"input", 0, "[n, ...]: a row for each entry of the index"}, {"order", GR_PORT_INT, "[n]"},
                                       {"start", GR_PORT_INT, "[n + 1]"}, OP_END};
 static const gr_port sum_rows_out[] = {{"output", 0, "[n, ...]: the sum for each of the rows; then zeros"}, OP_END};
-const gr_op gr_op_sum_rows = {GR_OP_HEADER, .name = "SumRows", .summary = "The sums of what stands for the same row.", .role = GR_ROLE_SUM_ROWS,
+const gr_op gr_op_sum_rows = {GR_OP_HEADER, .name = "SumRows",
+    .formula = "output[r] = sum of input[order[k]] over start[r] <= k < start[r + 1]", .summary = "The sums of what stands for the same row.", .role = GR_ROLE_SUM_ROWS,
     .inputs = sum_rows_in, .outputs = sum_rows_out, .infer = sum_rows_infer, .units = rows_units,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, sum_rows_run_f32}, {GR_FLOAT64, sum_rows_run_f64}, {0, NULL}}};
 

@@ -155,7 +155,8 @@ static int split_expand(gr_ctx *c)
 }
 
 extern const gr_op gr_op_split;
-const gr_op gr_op_split = {GR_OP_HEADER, .name = "Split", .summary = "Cuts an axis into parts.", .attrs = split_attrs, .inputs = one,
+const gr_op gr_op_split = {GR_OP_HEADER, .name = "Split",
+    .formula = "output_i = entries o_i to o_i + sizes_i of dim, o_i the sum of the sizes before", .summary = "Cuts an axis into parts.", .attrs = split_attrs, .inputs = one,
     .outputs = parts, .expand = split_expand};
 
 /* ---- Place: zeros, but for the entries start, start + step, ... of an axis ---- */

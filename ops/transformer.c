@@ -218,7 +218,7 @@ static const gr_attr_spec decoder_attrs[] = {STACK_ATTRS, LAYER_ATTRS, DECODER_A
     {"src_key_padding_mask", GR_PORT_OPTIONAL, "[batch, time]: " PADDING},                                 \
     {"lengths", GR_PORT_OPTIONAL | GR_PORT_INT, REAL_STEPS}
 static const gr_port encoder_layer_in[] = {SRC_PORTS, OP_END};
-static const gr_port encoder_in[] = {SRC_PORTS, {"mask", GR_PORT_OPTIONAL, "as src_mask: TransformerEncoder's own name of it"}, OP_END};
+static const gr_port encoder_in[] = {SRC_PORTS, {"mask", GR_PORT_OPTIONAL, "[time, time] or [batch * nhead, time, time]: as src_mask, TransformerEncoder's own name of it"}, OP_END};
 static const gr_port decoder_in[] = {
     {"tgt", 0, "[time, batch, width], or [time, width]"},
     {"memory", 0, "[steps, batch, memory width], or [steps, memory width]: what the encoder gave"},
@@ -229,7 +229,7 @@ static const gr_port decoder_in[] = {
     {"tgt_lengths", GR_PORT_OPTIONAL | GR_PORT_INT, REAL_STEPS},
     {"memory_lengths", GR_PORT_OPTIONAL | GR_PORT_INT, "[batch]: int32, how many steps of the memory are real; what stands behind may be NaN"},
     OP_END};
-static const gr_port outputs[] = {{"output", 0, "as the first input"}, OP_END};
+static const gr_port outputs[] = {{"output", 0, "[..., width]: as the first input"}, OP_END};
 
 #define TRANSFORMER(NAME, symbol, ports, text)                                                                                   \
     extern const gr_op gr_op_transformer_##symbol;                                                                        \

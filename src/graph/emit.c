@@ -250,7 +250,7 @@ static int check_ties(gr_emitter *e, const gr_op_frame *f)
     return 0;
 }
 
-static const char *output_name(gr_emitter *e, const gr_op *op, int i)
+const char *gr_output_name(gr_emitter *e, const gr_op *op, int i)
 {
     int n = 0;
     while (op->outputs && op->outputs[n].name && !(op->outputs[n].flags & GR_PORT_VARIADIC)) n++;
@@ -268,7 +268,7 @@ static int apply_composite(gr_emitter *e, const gr_apply *w, const char *path, c
     int r = w->op->expand(&e->ctx);
     pop_frame(e);
     if (r < 0 || check_ties(e, &f) < 0) return give_unknown(e, w->op, o);
-    for (int i = 0; i < f.num_results; i++) put(o, f.result[i], output_name(e, w->op, i));
+    for (int i = 0; i < f.num_results; i++) put(o, f.result[i], gr_output_name(e, w->op, i));
     return o->count;
 }
 

@@ -50,6 +50,9 @@ struct gr_emitter {
     gr_emitted *emitted; int num_emitted, cap_emitted;
 };
 
+/* What output i of the op is called: by its port, or its number. */
+const char *gr_output_name(gr_emitter *e, const gr_op *op, int i);
+
 extern const gr_host gr_host_functions;
 
 /* Those of gr_host that are about loops (loop.c). */

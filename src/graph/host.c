@@ -85,6 +85,9 @@ static int host_set_result(gr_ctx *c, const char *name, int index, gr_val v)
 {
     gr_op_frame *f = frame(c);
     (void)name;
+    if (!v && gr_diag_count(emitter(c)->graph->diag) == 0) /* else what failed has been said */
+        gr_fail(c, GR_AT_NODE, NULL, "output '%s' would have to come from an input that is not given; give it",
+                gr_output_name(emitter(c), f->op, index));
     if (!v) return -1;
     if (f->kind == GR_FRAME_VIEW) return f->view->set_result(f->view->data, emitter(c), index, value(v));
     while (f->num_results <= index)
