@@ -1,0 +1,76 @@
+/* op_trial.h - a graph made of one node, for tests that walk the ops: alone or in a loop, its
+ * inputs fed with numbers that depend on their place alone, its gradients toward an objective
+ * in which every output has weights of its own, the Inputs w0, w1, ...
+ *
+ *     trial t = trial_begin(GR_FLOAT64, &some_case, 0, 0, NULL);
+ *     if (trial_outside(&t)) ... gr_eval of t.graph ...
+ *     trial_end(&t); */
+#ifndef GR_TESTS_OP_TRIAL_H
+#define GR_TESTS_OP_TRIAL_H
+
+#include "eval.h"
+#include "graph/emit.h"
+#include "op_registry.h"
+
+enum { MAX_IN = 12, MAX_OUT = 8, STEPS = 3 };
+
+/* A node to test: op, attributes and inputs as op_cases.h writes them. */
+typedef struct op_case {
+    const char *op, *attrs, *inputs;
+} op_case;
+
+typedef struct operand {
+    char kind;
+    int classes;
+    gr_type type;
+} operand;
+
+typedef struct trial {
+    const op_case *c;
+    gr_arena *arena;
+    gr_diag *diag;
+    gr_graph *graph;
+    gr_emitter *emitter;
+    const gr_op *op;
+    operand in[MAX_IN];
+    int num_in, steps; /* steps 0: outside of loops */
+    gr_value *input[MAX_IN], *out[MAX_OUT];
+    int num_out;
+    unsigned whole;     /* bit i: input i is the same at every step */
+    const char **grads; /* NULL-ended: toward what trial_differentiate() made gradients */
+    bool quiet;         /* say nothing of failures */
+} trial;
+
+int trial_operands(const char *text, operand *in);
+
+/* The graph and its Inputs in0, in1, ... With steps the Inputs have that many steps, but for
+ * inputs that are whole, by their port or the bits of `whole`. */
+trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, const op_more *more);
+void trial_end(trial *t);
+/* Says what went wrong, and false. */
+bool trial_failed(trial *t, const char *what);
+/* The node on the graph's Inputs. False: it is refused. */
+bool trial_outside(trial *t);
+/* The node at each step of a loop; out[] are its outputs stacked. */
+bool trial_inside(trial *t);
+/* Whether that input of the node is the same at every step. */
+bool trial_whole(const trial *t, int input);
+bool trial_has_sequence(const trial *t);
+
+/* Inputs, weights of the objective, parameters. */
+double trial_number(const operand *o, uint64_t i);
+void trial_fill(trial *t, gr_eval *e);
+
+/* Makes out[0..n) results "out0", ..., their objective "loss" and its gradients toward
+ * inputs and parameters, "grad:in0", ... */
+bool trial_differentiate(trial *t, gr_value **out, int n);
+/* Whether a gradient toward the input is to be checked. */
+bool trial_wants_gradient(const trial *t, int input);
+/* Holds the gradient toward an Input or a parameter against central differences. */
+bool trial_check_gradient(trial *t, gr_eval *e, const char *name);
+
+/* A copy of the graph after all passes, checked. */
+gr_graph *trial_optimised(trial *t);
+/* The largest |x - y| / (1 + |x|); infinite if shapes differ or one is NaN alone. */
+double trial_distance(const gr_tensor *x, const gr_tensor *y);
+#endif
