@@ -260,9 +260,31 @@ def scans():
                 run=lambda m, x, h0: m(x, h0), values=["rnn.y", "rnn.h_n"], random=True)
 
 
+def linears():
+    module_case("linear", "{op: Linear, in: x, out_features: 3}", nn.Linear(5, 3), {"x": given(4, 5)})
+    module_case("linear_vector", "{op: Linear, in: x, out_features: 3}", nn.Linear(5, 3), {"x": given(5)})
+    module_case("linear_no_bias", "{op: Linear, in: x, out_features: 70, bias: false}", nn.Linear(5, 70, bias=False), {"x": given(2, 3, 5)})
+
+
+def cells():
+    def one(name, op, text, module, **inputs):
+        state = ["layer.h", "layer.c"] if op == "LSTMCell" else ["layer"]
+        module_case(name, f"{{op: {op}, in: {{{', '.join(f'{k}: {k}' for k in inputs)}}}, hidden_size: 3{text}}}", module, inputs, values=state,
+                    run=lambda m, input, h=None, c=None: m(input, h if c is None else (h, c)))
+
+    x, h, c = given(2, 4), given(2, 3), given(2, 3)
+    one("rnn_cell", "RNNCell", "", nn.RNNCell(4, 3), input=x, h=h)
+    one("rnn_cell_relu", "RNNCell", ", nonlinearity: relu, bias: false", nn.RNNCell(4, 3, bias=False, nonlinearity="relu"), input=x, h=h)
+    one("rnn_cell_start", "RNNCell", "", nn.RNNCell(4, 3), input=x)
+    one("gru_cell", "GRUCell", "", nn.GRUCell(4, 3), input=x, h=h)
+    one("gru_cell_no_bias", "GRUCell", ", bias: false", nn.GRUCell(4, 3, bias=False), input=x, h=h)
+    one("lstm_cell", "LSTMCell", "", nn.LSTMCell(4, 3), input=x, h=h, c=c)
+    one("lstm_cell_no_bias", "LSTMCell", ", bias: false", nn.LSTMCell(4, 3, bias=False), input=x, h=h, c=c)
+
+
 def main():
     torch.manual_seed(3)
-    for group in (norms, batch_norms, convolutions, bilinears, embeddings, scans):
+    for group in (norms, batch_norms, convolutions, bilinears, embeddings, scans, linears, cells):
         group()
     save_file(tensors, OUT, metadata={**metadata})
     print(sum("/" not in k for k in metadata), "cases")

@@ -160,7 +160,59 @@ def expand(x, shape):
     return x.expand(shape if isinstance(shape, list) else [shape])
 
 
+def softmax_gradient(f):
+    """Toward the input, from the output y and the gradient toward it."""
+    return lambda y, g, dim=-1: f(y, g, dim)
+
+
+def summed(f):
+    """A metric's sums: the total and of how many."""
+
+    def run(x, t, lengths=None, ignore_index=-100, batch_first=False):
+        counted = t != ignore_index if not t.is_floating_point() else torch.ones_like(t, dtype=torch.bool)
+        if lengths is not None:
+            real = torch.arange(t.shape[1 if batch_first else 0]).unsqueeze(1) < lengths
+            real = real.T if batch_first else real
+            counted = counted & real.reshape(real.shape + (1,) * (t.dim() - 2))
+        return (f(x, t) * counted).sum(), counted.sum()
+
+    return run
+
+
+def negative_log(x, t):
+    return -x.log_softmax(-1).gather(-1, t.unsqueeze(-1)).squeeze(-1)
+
+
+def clipped_norm(*g, max_norm):
+    p = [torch.nn.Parameter(v.clone()) for v in g]
+    for q, v in zip(p, g):
+        q.grad = v.clone()
+    torch.nn.utils.clip_grad_norm_(p, max_norm)
+    return [q.grad for q in p]
+
+
+def length_mask(n, size):
+    return torch.arange(size).reshape([size] + [1] * n.dim()) < n
+
+
+def patches(x, kernel_size, stride=1, dilation=1, before=0, after=0):
+    x = F.pad(x, (before, after))
+    windows = [x[..., k * dilation: x.shape[-1] - (kernel_size - 1 - k) * dilation: stride] for k in range(kernel_size)]
+    return torch.stack(windows, -1).transpose(-2, -3).flatten(-2)
+
+
+def filled(value):
+    return lambda shape, value=value, dtype="float32": torch.full(shape if isinstance(shape, list) else [shape], float(value))
+
+
 OPS = {
+    "SoftmaxGradient": softmax_gradient(lambda y, g, d: y * (g - (y * g).sum(d, keepdim=True))),
+    "LogSoftmaxGradient": softmax_gradient(lambda y, g, d: g - y.exp() * g.sum(d, keepdim=True)),
+    "Accuracy": summed(lambda x, t: (x.argmax(-1) == t).double()), "Perplexity": summed(negative_log),
+    "MAE": summed(lambda x, t: (x - t).abs()), "RMSE": summed(lambda x, t: (x - t) ** 2),
+    "ClipGradNorm": clipped_norm, "ClipGradValue": lambda *g, clip_value: [v.clamp(-clip_value, clip_value) for v in g],
+    "LengthMask": length_mask, "Patches": patches, "Decode": lambda x: x.argmax(-1),
+    "Fill": filled(0), "Full": filled(0), "Zeros": filled(0), "Ones": filled(1),
     "Add": fold(torch.add), "Mul": fold(torch.mul), "Maximum": fold(torch.maximum), "Minimum": fold(torch.minimum),
     "Sub": torch.sub, "Div": torch.div, "Pow": torch.pow, "Where": lambda c, x, y: torch.where(c != 0, x, y),
     "Lerp": torch.lerp, "MaskedFill": lambda x, m, value: x.masked_fill(m, value),
@@ -192,13 +244,13 @@ OPS = {
     "Std": reduced(lambda x, d, k, correction=1: x.std(d, correction=correction, keepdim=k)),
     "Norm": reduced(lambda x, d, k, p=2: torch.linalg.vector_norm(x, p, d, keepdim=k)),
     "ArgMax": arg(torch.argmax), "ArgMin": arg(torch.argmin), "CumSum": torch.cumsum,
-    "Softmax": lambda x, dim=-1: x.softmax(dim), "LogSoftmax": lambda x, dim=-1: x.log_softmax(dim), "TopK": top_k,
-    "Take": lambda t, i, padding_idx=None, max_norm=None, norm_type=2.0, missing=False: take(t, i, max_norm, norm_type), "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
+    "Softmax": lambda x, dim=-1, safe=False: x.softmax(dim), "LogSoftmax": lambda x, dim=-1: x.log_softmax(dim), "TopK": top_k,
+    "Take": lambda t, i, padding_idx=None, max_norm=None, norm_type=2.0, missing=False, scale_grad_by_freq=False: take(t, i, max_norm, norm_type), "ScatterAdd": lambda x, i, dim, length: placed(x[:0] if dim == 0 else x[..., :0], dim, length).scatter_add(dim, i, x),
     "CrossEntropyLoss": classes_last(F.cross_entropy), "NLLLoss": classes_last(F.nll_loss), "MSELoss": F.mse_loss, "L1Loss": F.l1_loss,
     "SmoothL1Loss": F.smooth_l1_loss, "HuberLoss": F.huber_loss, "KLDivLoss": F.kl_div,
     "BCELoss": lambda x, t, w=None, **a: F.binary_cross_entropy(x, t, weight=w, **a), "BCEWithLogitsLoss": bce_with_logits,
     "NormalizeRows": normalized, "LayerNorm": layer_norm, "RMSNorm": rms_norm,
-    "Arange": lambda end, dtype="int32": torch.arange(end), "Eye": lambda shape: torch.eye(*shape),
+    "Arange": lambda end, dtype="int32": torch.arange(end), "Eye": lambda shape, dtype="float32": torch.eye(*shape),
 }
 
 
@@ -267,6 +319,8 @@ def main():
     for op, attrs, inputs in cases():
         if op not in OPS or (op in ("LayerNorm", "RMSNorm") and "affine=false" not in attrs):
             continue
+        if op.endswith("Loss") and re.search(r"; i\d+ 2$", inputs) and inputs.count(";") > 1:
+            continue  # with lengths: test_ragged_loss.c
         xs = [operand(t, i) for i, t in enumerate(inputs.split(";")) if t.strip()]
         y = OPS[op](*xs, **attributes(attrs))
         ys = y if isinstance(y, (tuple, list)) else [y]
