@@ -17,8 +17,10 @@ static void print_facts(gr_session *s)
     const gr_field *field;
     int n = gr_data_fields(s->data, &field);
     const char *split;
-    for (int i = 0; (split = gr_data_split(s->data, i)); i++)
-        printf("%s: %lld batches an epoch\n", split, (long long)gr_data_batches(s->data, split));
+    for (int i = 0; (split = gr_data_split(s->data, i)); i++) {
+        long long batches = gr_data_batches(s->data, split);
+        printf("%s: %lld %s an epoch\n", split, batches, batches == 1 ? "batch" : "batches");
+    }
     for (int i = 0; i < n; i++) {
         int words = 0;
         const char *const *vocab = gr_data_vocab(s->data, field[i].name, &words);

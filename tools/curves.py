@@ -274,6 +274,8 @@ def main():
     parser.add_argument("names", nargs="*", help="of models; all where not given")
     parser.add_argument("--data", default=os.path.join(here, "..", "shared", "data"))
     options = parser.parse_args()
+    if not os.access(options.graphrun, os.X_OK):
+        parser.error("%s is no program; give build/tools/graphrun" % options.graphrun)
     failed = 0
     for spec in [m for m in MODELS if not options.names or m[0] in options.names]:
         missing = [s for s in spec[1] if "DATA/" in s and not os.path.exists(os.path.join(options.data, s.split("DATA/")[1]))]

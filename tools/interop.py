@@ -132,6 +132,6 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not os.access(sys.argv[1], os.X_OK):
         sys.exit(__doc__)
     main()
