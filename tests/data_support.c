@@ -89,6 +89,15 @@ bench open_on(const char *text, const char *rest_of_model)
     return b;
 }
 
+void refuses(const char *text, const char *rest_of_model, const char *words)
+{
+    const char *path = write_file("items.txt", text, strlen(text));
+    char yaml[2048];
+    snprintf(yaml, sizeof yaml, rest_of_model, path);
+    complains(yaml, words);
+    unlink(path);
+}
+
 const gr_tensor *first_batch(bench *b, const char *split)
 {
     const gr_tensor *t = NULL;

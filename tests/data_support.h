@@ -27,6 +27,8 @@ const char *vocab_text(bench *b, const char *field);
 bool have(const char *path);
 /* A file of this text, and a model whose `data` names it in place of the %s. */
 bench open_on(const char *text, const char *rest_of_model);
+/* Opening a source on this text says that, and nothing else. */
+void refuses(const char *text, const char *rest_of_model, const char *words);
 const gr_tensor *first_batch(bench *b, const char *split);
 /* int32 elements in memory's order. */
 void holds(const gr_tensor *t, int n, const int32_t *want);

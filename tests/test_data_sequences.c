@@ -11,15 +11,6 @@
 #define CONLL(rest) "graphrun: 1\nvars: {batch: 2}\ndata: {op: Conll, path: %s, shuffle: false, random_split: false" rest "}\n"
 #define TS(rest) "graphrun: 1\nvars: {batch: 2}\ndata: {op: Ts, path: %s, shuffle: false, random_split: false" rest "}\n"
 
-static void refuses(const char *text, const char *rest_of_model, const char *words)
-{
-    const char *path = write_file("items.txt", text, strlen(text));
-    char yaml[2048];
-    snprintf(yaml, sizeof yaml, rest_of_model, path);
-    complains(yaml, words);
-    unlink(path);
-}
-
 /* ---- Conll ---- */
 
 static const char tagged[] = "The DET\ncat NOUN\nsleeps VERB\n\nthe DET\ncat NOUN\n";

@@ -9,16 +9,6 @@
 #define CSV(rest) "graphrun: 1\nvars: {batch: 2}\ndata: {op: Csv, path: %s, shuffle: false, " rest "}\n"
 #define SERIES(rest) "graphrun: 1\nvars: {batch: 2}\ndata: {op: Series, path: %s, shuffle: false, " rest "}\n"
 
-/* Opening a source on this text says that, and nothing else. */
-static void refuses(const char *text, const char *rest_of_model, const char *words)
-{
-    const char *path = write_file("items.txt", text, strlen(text));
-    char yaml[2048];
-    snprintf(yaml, sizeof yaml, rest_of_model, path);
-    complains(yaml, words);
-    unlink(path);
-}
-
 /* ---- Csv ---- */
 
 static const char flowers[] = "length,width,kind,size\n1,10,rose,0.5\n3,10,lily,1.5\n2,40,rose,2.5\n8,20,aster,3.5\n";

@@ -255,7 +255,7 @@ static void windows_of_the_time_machine(void)
 
 /* ---- mistakes ---- */
 
-static void refuses(const char *data, const char *text, const char *words)
+static void source_refuses(const char *data, const char *text, const char *words)
 {
     char yaml[1024];
     const char *path = write_file("bad.txt", text, strlen(text));
@@ -265,22 +265,22 @@ static void refuses(const char *data, const char *text, const char *words)
 
 static void mistakes(void)
 {
-    refuses("TextPairs", "a\tb\nno tab\n", "bad.txt', line 2: no tab between a text and what it is to become");
-    refuses("TextPairs", "a\tb\n\n\tb\n", "bad.txt', line 3: nothing stands before the tab");
-    refuses("TextPairs", "a\t\n", "line 1: nothing stands after the tab");
-    refuses("TextPairs", "", "is empty");
-    refuses("TextPairs", "\n\n", "holds no pairs of texts");
-    refuses("TextPairs", "a\tb\n\xff\tb\n", "is not UTF-8 text: line 2, byte 4 is 0xff");
-    refuses("Lines", "\n\n\n", "holds no lines of text");
-    refuses("LabelledText", "spam\n", "line 1: no column 1; 'label', 'text' and 'separator' say where columns are");
-    refuses("LabelledText", "a\tb\n\tb\n", "line 2: the label is empty");
-    refuses("LabelledText, skip: 5", "a\tb\n", "holds no texts");
-    refuses("LabelledText, max_length: 1", "a\tb c\n", "the split 'train' has none of the 1 items; 'max_length' leaves out longer ones");
-    refuses("LabelledText, files: {a: b}", "a\tb\n", "takes 'path' or 'files', not both");
-    refuses("Lines, split: {train: 3, valid: 2}", "a\nb\nc\nd\n", "the splits take 5, but there are only 4");
-    refuses("Lines, split: {train: 3, valid: 0.5}", "a\nb\nc\nd\n", "all parts of 1 or all counts");
-    refuses("CharText, partition: sequential, shuffle: true", "abcdef", "leave 'shuffle' out");
-    refuses("CharText, partition: windows, split: {train: 9}", "abcdef", "the splits take 9, but there are only 4");
+    source_refuses("TextPairs", "a\tb\nno tab\n", "bad.txt', line 2: no tab between a text and what it is to become");
+    source_refuses("TextPairs", "a\tb\n\n\tb\n", "bad.txt', line 3: nothing stands before the tab");
+    source_refuses("TextPairs", "a\t\n", "line 1: nothing stands after the tab");
+    source_refuses("TextPairs", "", "is empty");
+    source_refuses("TextPairs", "\n\n", "holds no pairs of texts");
+    source_refuses("TextPairs", "a\tb\n\xff\tb\n", "is not UTF-8 text: line 2, byte 4 is 0xff");
+    source_refuses("Lines", "\n\n\n", "holds no lines of text");
+    source_refuses("LabelledText", "spam\n", "line 1: no column 1; 'label', 'text' and 'separator' say where columns are");
+    source_refuses("LabelledText", "a\tb\n\tb\n", "line 2: the label is empty");
+    source_refuses("LabelledText, skip: 5", "a\tb\n", "holds no texts");
+    source_refuses("LabelledText, max_length: 1", "a\tb c\n", "the split 'train' has none of the 1 items; 'max_length' leaves out longer ones");
+    source_refuses("LabelledText, files: {a: b}", "a\tb\n", "takes 'path' or 'files', not both");
+    source_refuses("Lines, split: {train: 3, valid: 2}", "a\nb\nc\nd\n", "the splits take 5, but there are only 4");
+    source_refuses("Lines, split: {train: 3, valid: 0.5}", "a\nb\nc\nd\n", "all parts of 1 or all counts");
+    source_refuses("CharText, partition: sequential, shuffle: true", "abcdef", "leave 'shuffle' out");
+    source_refuses("CharText, partition: windows, split: {train: 9}", "abcdef", "the splits take 9, but there are only 4");
     complains("graphrun: 1\ndata: {op: Lines, path: [a]}\n", "Lines needs 'path', a text file, or one by split");
     complains("graphrun: 1\ndata: {op: LabelledText, files: 3}\n", "a text file for each label");
     const char *zero = write_file("zero.txt", "ab\ncd\0ef", 8);

@@ -55,52 +55,56 @@ static const int32_t items[] = {3, 1, 4, 1, 5, 2, 6, 5};
 
 /* ---- steps where steps do, prefixes where not ---- */
 
+static const struct kind { const char *name, *graph; bool steps; } kinds[] = {
+    {"lstm", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), true},
+    {"gru", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), true},
+    {"bigram", EMBED OUT("e"), true},
+    {"one_hot", "  e: {op: OneHot, in: x, num_classes: 7}\n  r: {op: RNN, in: e, hidden_size: 6}\n" OUT("r.output"), true},
+    {"transposed", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n"
+     "  r: {op: RNN, in: t, hidden_size: 6, batch_first: true}\n" OUT("r.output"), true},
+    {"last", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: -1}\n" OUT("l"), true},
+    {"state", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n  l: {op: Squeeze, in: r.h_n, dim: 0}\n" OUT("l"), true},
+    {"first", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: 0}\n" OUT("l"), false},
+    {"two_ways", EMBED "  r: {op: RNN, in: e, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
+    {"softmax", EMBED "  s: {op: Softmax, in: e, dim: 0}\n" OUT("s"), false},
+    {"features", EMBED "  s: {op: Softmax, in: e, dim: -1}\n" OUT("s"), true},
+    {"cumsum", EMBED "  s: {op: CumSum, in: e, dim: 0}\n" OUT("s"), false},
+    {"flip", EMBED "  s: {op: Flip, in: e, dims: [0]}\n" OUT("s"), false},
+    {"mean", EMBED "  m: {op: Mean, in: e, dim: 0}\n" OUT("m"), false},
+    {"batch_mean", EMBED "  m: {op: Mean, in: e, dim: 1, keepdim: true}\n" OUT("m"), true},
+    {"attends", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n  k: {op: Transpose, in: t, dim0: 1, dim1: 2}\n"
+     "  s: {op: MatMul, in: [t, k]}\n  w: {op: Softmax, in: s, dim: -1}\n  c: {op: MatMul, in: [w, t]}\n" OUT("c"), false},
+    {"scrambled", EMBED "  a: {op: Reshape, in: e, shape: [5, 1, -1]}\n  b: {op: Transpose, in: a, dim0: 0, dim1: 2}\n" OUT("b"), false},
+    {"shifted", EMBED "  a: {op: Roll, in: e, shifts: [1], dims: [0]}\n" OUT("a"), false},
+    {"learned", EMBED "  h: {op: Parameter, shape: [1, 1, 6], init: {op: Normal}}\n"
+     "  r: {op: RNN, in: {input: e, h_0: h}, hidden_size: 6}\n" OUT("r.output"), true},
+    {"ragged", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
+     "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6}\n" OUT("r.output"), true},
+    {"ragged_back", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
+     "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
+    {"positions", EMBED "  p: {op: PositionalEncoding, in: e, max_len: 6}\n" OUT("p"), false},
+    {"transformer", EMBED "  p: {op: LearnedPositionalEncoding, in: e, max_len: 6}\n"
+     "  t: {op: TransformerEncoderLayer, in: p, nhead: 5, dim_feedforward: 8, is_causal: true}\n" OUT("t"), false},
+};
+
+static void check_kind(const struct kind *k)
+{
+    double steps[6 * CLASSES], prefix[6 * CLASSES];
+    gr_session *s = open_text(k->name, k->graph, "");
+    gr_decoder *d = decoder_of(s, false);
+    if (gr_decoder_steps(d) != k->steps) fprintf(stderr, "%s: %s\n", k->name, k->steps ? "does not step" : "steps");
+    CU_ASSERT_EQUAL(gr_decoder_steps(d), k->steps);
+    run_items(d, NULL, 0, items, 6, steps);
+    run_items(decoder_of(s, true), NULL, 0, items, 6, prefix);
+    double worst = farthest(steps, prefix, 6 * CLASSES);
+    if (worst > 1e-5) fprintf(stderr, "%s: %g\n", k->name, worst);
+    CU_ASSERT_TRUE(worst <= 1e-5);
+    gr_session_close(s);
+}
+
 static void steps_are_prefixes(void)
 {
-    static const struct { const char *name, *graph; bool steps; } model[] = {
-        {"lstm", EMBED "  r: {op: LSTM, in: e, hidden_size: 6, num_layers: 2}\n" OUT("r.output"), true},
-        {"gru", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n" OUT("r.output"), true},
-        {"bigram", EMBED OUT("e"), true},
-        {"one_hot", "  e: {op: OneHot, in: x, num_classes: 7}\n  r: {op: RNN, in: e, hidden_size: 6}\n" OUT("r.output"), true},
-        {"transposed", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n"
-         "  r: {op: RNN, in: t, hidden_size: 6, batch_first: true}\n" OUT("r.output"), true},
-        {"last", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: -1}\n" OUT("l"), true},
-        {"state", EMBED "  r: {op: GRU, in: e, hidden_size: 6}\n  l: {op: Squeeze, in: r.h_n, dim: 0}\n" OUT("l"), true},
-        {"first", EMBED "  r: {op: RNN, in: e, hidden_size: 6}\n  l: {op: Select, in: r.output, dim: 0, index: 0}\n" OUT("l"), false},
-        {"two_ways", EMBED "  r: {op: RNN, in: e, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
-        {"softmax", EMBED "  s: {op: Softmax, in: e, dim: 0}\n" OUT("s"), false},
-        {"features", EMBED "  s: {op: Softmax, in: e, dim: -1}\n" OUT("s"), true},
-        {"cumsum", EMBED "  s: {op: CumSum, in: e, dim: 0}\n" OUT("s"), false},
-        {"flip", EMBED "  s: {op: Flip, in: e, dims: [0]}\n" OUT("s"), false},
-        {"mean", EMBED "  m: {op: Mean, in: e, dim: 0}\n" OUT("m"), false},
-        {"batch_mean", EMBED "  m: {op: Mean, in: e, dim: 1, keepdim: true}\n" OUT("m"), true},
-        {"attends", EMBED "  t: {op: Transpose, in: e, dim0: 0, dim1: 1}\n  k: {op: Transpose, in: t, dim0: 1, dim1: 2}\n"
-         "  s: {op: MatMul, in: [t, k]}\n  w: {op: Softmax, in: s, dim: -1}\n  c: {op: MatMul, in: [w, t]}\n" OUT("c"), false},
-        {"scrambled", EMBED "  a: {op: Reshape, in: e, shape: [5, 1, -1]}\n  b: {op: Transpose, in: a, dim0: 0, dim1: 2}\n" OUT("b"), false},
-        {"shifted", EMBED "  a: {op: Roll, in: e, shifts: [1], dims: [0]}\n" OUT("a"), false},
-        {"learned", EMBED "  h: {op: Parameter, shape: [1, 1, 6], init: {op: Normal}}\n"
-         "  r: {op: RNN, in: {input: e, h_0: h}, hidden_size: 6}\n" OUT("r.output"), true},
-        {"ragged", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
-         "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6}\n" OUT("r.output"), true},
-        {"ragged_back", "  x_lengths: {op: Input, shape: [batch], dtype: int32}\n" EMBED
-         "  r: {op: LSTM, in: {input: e, lengths: x_lengths}, hidden_size: 6, bidirectional: true}\n" OUT("r.output"), false},
-        {"positions", EMBED "  p: {op: PositionalEncoding, in: e, max_len: 6}\n" OUT("p"), false},
-        {"transformer", EMBED "  p: {op: LearnedPositionalEncoding, in: e, max_len: 6}\n"
-         "  t: {op: TransformerEncoderLayer, in: p, nhead: 5, dim_feedforward: 8, is_causal: true}\n" OUT("t"), false},
-    };
-    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
-        double steps[6 * CLASSES], prefix[6 * CLASSES];
-        gr_session *s = open_text(model[i].name, model[i].graph, "");
-        gr_decoder *d = decoder_of(s, false);
-        if (gr_decoder_steps(d) != model[i].steps) fprintf(stderr, "%s: %s\n", model[i].name, model[i].steps ? "does not step" : "steps");
-        CU_ASSERT_EQUAL(gr_decoder_steps(d), model[i].steps);
-        run_items(d, NULL, 0, items, 6, steps);
-        run_items(decoder_of(s, true), NULL, 0, items, 6, prefix);
-        double worst = farthest(steps, prefix, 6 * CLASSES);
-        if (worst > 1e-5) fprintf(stderr, "%s: %g\n", model[i].name, worst);
-        CU_ASSERT_TRUE(worst <= 1e-5);
-        gr_session_close(s);
-    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) check_kind(&kinds[i]);
 }
 
 static void long_prefixes_slide(void)

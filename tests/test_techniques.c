@@ -236,6 +236,38 @@ static void one_mask_trains(void)
 
 /* A decoder that is taught with the right items (`shifted`: 0, then the targets), and the same
  * weights fed with what they chose themselves. The task: say the source backwards. */
+static const char taught_graph[] =
+    "graph:\n"
+    "  source: {op: Input, shape: [time, batch], dtype: int32, from: data.source}\n"
+    "  shifted: {op: Input, shape: [steps, batch], dtype: int32, from: data.shifted}\n"
+    "  target: {op: Input, shape: [steps, batch], dtype: int32, from: data.target}\n"
+    "  start: {op: Select, in: shifted, dim: 0, index: 0}\n"
+    "  e: {op: Embedding, in: source, num_embeddings: 4, embedding_dim: 6}\n"
+    "  encoder: {op: GRU, in: e, hidden_size: 24}\n"
+    "  context: {op: Select, in: encoder.h_n, dim: 0, index: 0}\n"
+    "  forced:\n"
+    "    op: Scan\n"
+    "    over: steps\n"
+    "    in: {item: shifted}\n"
+    "    carry: {h: {init: context, next: cell.h}}\n"
+    "    step:\n"
+    "      seen: {op: Embedding, in: item, num_embeddings: 4, embedding_dim: 6}\n"
+    "      cell: {op: GRUCell, in: {input: seen, h: h}, hidden_size: 24}\n"
+    "      logits: {op: Linear, in: cell.h, out_features: 4}\n"
+    "    out: {logits: logits}\n"
+    "  free:\n"
+    "    op: Scan\n"
+    "    over: steps\n"
+    "    in: {clock: shifted}\n"
+    "    carry: {h: {init: context, next: cell.h}, item: {init: start, next: chosen}}\n"
+    "    step:\n"
+    "      seen: {op: Embedding, in: item, num_embeddings: 4, embedding_dim: 6, weight: forced.seen.weight}\n"
+    "      cell: {op: GRUCell, in: {input: seen, h: h}, hidden_size: 24, weight_ih: forced.cell.weight_ih,\n"
+    "             weight_hh: forced.cell.weight_hh, bias_ih: forced.cell.bias_ih, bias_hh: forced.cell.bias_hh}\n"
+    "      logits: {op: Linear, in: cell.h, out_features: 4, weight: forced.logits.weight, bias: forced.logits.bias}\n"
+    "      chosen: {op: ArgMax, in: logits, dim: -1}\n"
+    "    out: {logits: logits}\n";
+
 static const char *taught(void)
 {
     const int64_t dim[2] = {4, 12};
@@ -249,40 +281,11 @@ static const char *taught(void)
     return temp_file("taught.yaml",
         "graphrun: 1\nname: taught\n"
         "data:\n  op: Npy\n  files: {source: %s, shifted: %s, target: %s}\n"
-        "graph:\n"
-        "  source: {op: Input, shape: [time, batch], dtype: int32, from: data.source}\n"
-        "  shifted: {op: Input, shape: [steps, batch], dtype: int32, from: data.shifted}\n"
-        "  target: {op: Input, shape: [steps, batch], dtype: int32, from: data.target}\n"
-        "  start: {op: Select, in: shifted, dim: 0, index: 0}\n"
-        "  e: {op: Embedding, in: source, num_embeddings: 4, embedding_dim: 6}\n"
-        "  encoder: {op: GRU, in: e, hidden_size: 24}\n"
-        "  context: {op: Select, in: encoder.h_n, dim: 0, index: 0}\n"
-        "  forced:\n"
-        "    op: Scan\n"
-        "    over: steps\n"
-        "    in: {item: shifted}\n"
-        "    carry: {h: {init: context, next: cell.h}}\n"
-        "    step:\n"
-        "      seen: {op: Embedding, in: item, num_embeddings: 4, embedding_dim: 6}\n"
-        "      cell: {op: GRUCell, in: {input: seen, h: h}, hidden_size: 24}\n"
-        "      logits: {op: Linear, in: cell.h, out_features: 4}\n"
-        "    out: {logits: logits}\n"
-        "  free:\n"
-        "    op: Scan\n"
-        "    over: steps\n"
-        "    in: {clock: shifted}\n"
-        "    carry: {h: {init: context, next: cell.h}, item: {init: start, next: chosen}}\n"
-        "    step:\n"
-        "      seen: {op: Embedding, in: item, num_embeddings: 4, embedding_dim: 6, weight: forced.seen.weight}\n"
-        "      cell: {op: GRUCell, in: {input: seen, h: h}, hidden_size: 24, weight_ih: forced.cell.weight_ih,\n"
-        "             weight_hh: forced.cell.weight_hh, bias_ih: forced.cell.bias_ih, bias_hh: forced.cell.bias_hh}\n"
-        "      logits: {op: Linear, in: cell.h, out_features: 4, weight: forced.logits.weight, bias: forced.logits.bias}\n"
-        "      chosen: {op: ArgMax, in: logits, dim: -1}\n"
-        "    out: {logits: logits}\n"
+        "%s"
         "  loss: {op: CrossEntropyLoss, in: {input: forced.logits, target: target}}\n"
         "train: {minimize: loss, optimizer: {op: Adam, lr: 0.02}, steps: 150}\n"
         "metrics: [sequence_accuracy, {op: sequence_accuracy, as: alone, in: {input: free.logits, target: target}}]\n",
-        temp_integers("source.npy", 2, dim, source), temp_integers("shifted.npy", 2, dim, shifted), temp_integers("target.npy", 2, dim, target));
+        temp_integers("source.npy", 2, dim, source), temp_integers("shifted.npy", 2, dim, shifted), temp_integers("target.npy", 2, dim, target), taught_graph);
 }
 
 static void measure_taught(const char *weights, double value[2])

@@ -48,16 +48,21 @@ static void read_state(gr_session *s, const char *name, double *to)
     for (int64_t i = 0; i < gr_numel(&t); i++) to[i] = gr_element(data, t.dtype, i);
 }
 
+/* Trains as the model says, quietly; gives how many steps that took. */
+static int64_t train_quietly(gr_session *s)
+{
+    gr_error e;
+    gr_train_result r;
+    const gr_train_options o = {.epochs = -1, .steps = -1, .quiet = true, .out = fopen("/dev/null", "w")};
+    CU_ASSERT_EQUAL_FATAL(gr_train(s, &o, &r, &e), 0);
+    fclose(o.out);
+    return r.steps;
+}
+
 static ended train_to_end(const char *model)
 {
     gr_session *s = open_model(model, 1);
-    gr_error e;
-    gr_train_result r;
-    FILE *out = fopen("/dev/null", "w");
-    const gr_train_options o = {.epochs = -1, .steps = -1, .quiet = true, .out = out};
-    CU_ASSERT_EQUAL_FATAL(gr_train(s, &o, &r, &e), 0);
-    fclose(out);
-    ended end = {.steps = r.steps};
+    ended end = {.steps = train_quietly(s)};
     read_state(s, "enc.weight", end.weight);
     read_state(s, "enc.bias", end.bias);
     read_state(s, "train.step", &end.updates);
@@ -143,12 +148,7 @@ static void statistics_go_on(void)
         "  loss: {op: Mean, in: square}\n"
         "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, accumulate: 3, steps: 5}\n");
     gr_session *s = open_model(model, 1);
-    gr_error e;
-    gr_train_result r;
-    FILE *out = fopen("/dev/null", "w");
-    const gr_train_options o = {.epochs = -1, .steps = -1, .quiet = true, .out = out};
-    CU_ASSERT_EQUAL_FATAL(gr_train(s, &o, &r, &e), 0);
-    fclose(out);
+    train_quietly(s);
     double batches, updates, mean[2];
     read_state(s, "norm.num_batches_tracked", &batches);
     read_state(s, "train.step", &updates);

@@ -33,6 +33,16 @@ int gr_set_error(gr_error *e, gr_status status, const char *fmt, ...)
     return status;
 }
 
+int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *fmt, ...)
+{
+    char what[sizeof e->message];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    return gr_set_error(e, GR_EINVAL, "%s: line %lld: %s", name, (long long)line, what);
+}
+
 gr_diag *gr_diag_create(gr_arena *a)
 {
     gr_diag *d = GR_NEW(a, gr_diag);

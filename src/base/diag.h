@@ -24,6 +24,9 @@ typedef struct gr_error {
 /* Fills e (may be NULL) and returns `status`, so that `return gr_set_error(...)` reads well. */
 GR_PRINTF(3, 4) int gr_set_error(gr_error *e, gr_status status, const char *fmt, ...);
 
+/* The same for what is wrong in a line of a file: GR_EINVAL, "NAME: line LINE: ...". */
+GR_PRINTF(4, 5) int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *fmt, ...);
+
 /* A text that diagnostics point into. */
 typedef struct gr_source {
     const char *name; /* as the user gave it */

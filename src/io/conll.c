@@ -25,14 +25,7 @@ typedef struct reader {
     int cap;
 } reader;
 
-GR_PRINTF(2, 3) static int wrong(reader *r, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    const char *what = gr_arena_vprintf(r->arena, fmt, args);
-    va_end(args);
-    return gr_set_error(r->error, GR_EINVAL, "%s: line %lld: %s", r->name, (long long)r->line, what);
-}
+#define wrong(r, ...) gr_set_line_error((r)->error, (r)->name, (r)->line, __VA_ARGS__)
 
 /* Cuts a line into its columns; how many there are, which may be more than are kept. */
 static int cut(char *line, bool tabs, char *column[MOST_COLUMNS])
