@@ -51,7 +51,7 @@ static void hello_learns_its_word(void)
     CU_ASSERT_STRING_EQUAL(err_text, "");
 }
 
-static void exit_codes(void)
+static void mistyped_commands_are_2(void)
 {
     CU_ASSERT_EQUAL(graphrun(" "), 2);
     CU_ASSERT_EQUAL(graphrun("--help"), 0);
@@ -66,30 +66,24 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("train %s --epochs", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--epochs needs a value"));
     CU_ASSERT_EQUAL(graphrun("train -h"), 0);
-    CU_ASSERT_EQUAL(graphrun("check %s --set train.optimizer.op=SGD --set train.optimizer.nesterov=true", HELLO), 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Nesterov momentum needs"));
-    CU_ASSERT_PTR_NULL(strstr(err_text, "note:")); /* shapes have nothing to do with it */
-    CU_ASSERT_EQUAL(graphrun("train %s --steps 40 --report 20", HELLO), 0);
-    CU_ASSERT_EQUAL(strncmp(out_text, "step 20  loss", 13), 0);
-    CU_ASSERT_PTR_NULL(strstr(out_text, "step 10"));
-    const char *task = temp_file("task.yaml", "graphrun: 1\ndata: {op: Task, task: parity, items: 40, length: 4, split: {train: 0.5, valid: 0.5}, "
-                                 "batch_size: 10}\ngraph:\n  x: {op: Input, shape: [4, 10], dtype: int32, from: data.tokens}\n"
-                                 "  f: {op: Cast, in: x, dtype: float32}\n  w: {op: Parameter, shape: [10], init: {op: Ones}}\n"
-                                 "  p: {op: Mul, in: [f, w]}\n  loss: {op: Mean, in: p}\n"
-                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
-    CU_ASSERT_EQUAL(graphrun("train %s --report 2", task), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nstep 2  valid: loss")); /* nothing was trained since the report */
     CU_ASSERT_EQUAL(graphrun("train %s --epochs two", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --epochs 2 --steps 2", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("train %s --resume a --weights b", HELLO), 2); /* nothing is accepted and ignored */
     CU_ASSERT_EQUAL(graphrun("run %s --of loss", HELLO), 2);
     CU_ASSERT_EQUAL(graphrun("gradcheck %s --dtype float32", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("train"), 2);
+}
+
+static void wrong_models_are_1(void)
+{
+    CU_ASSERT_EQUAL(graphrun("check %s --set train.optimizer.op=SGD --set train.optimizer.nesterov=true", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "Nesterov momentum needs"));
+    CU_ASSERT_PTR_NULL(strstr(err_text, "note:")); /* shapes have nothing to do with it */
     const char *runs = temp_file("runs.yaml", "graphrun: 1\ngraph:\n  x: {op: Ones, shape: [2]}\n");
     CU_ASSERT_EQUAL(graphrun("%s", runs), 0);
     CU_ASSERT_EQUAL(graphrun("%s --epochs 2", runs), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "has no `train` section"));
-    CU_ASSERT_EQUAL(graphrun("train %s --dtype float16", HELLO), 2);
-    CU_ASSERT_EQUAL(graphrun("train"), 2);
     CU_ASSERT_EQUAL(graphrun("check /nowhere/at_all.yaml"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "/nowhere/at_all.yaml"));
     CU_ASSERT_EQUAL(graphrun("train %s --weights /nowhere/w.safetensors", HELLO), 1);
@@ -100,6 +94,20 @@ static void exit_codes(void)
     CU_ASSERT_EQUAL(graphrun("dot %s --after hoisting", HELLO), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "hoist"));
     CU_ASSERT_EQUAL(graphrun("train %s --set nothing=1", HELLO), 1);
+}
+
+static void reports_come_every_so_many_steps(void)
+{
+    CU_ASSERT_EQUAL(graphrun("train %s --steps 40 --report 20", HELLO), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "step 20  loss", 13), 0);
+    CU_ASSERT_PTR_NULL(strstr(out_text, "step 10"));
+    const char *task = temp_file("task.yaml", "graphrun: 1\ndata: {op: Task, task: parity, items: 40, length: 4, split: {train: 0.5, valid: 0.5}, "
+                                 "batch_size: 10}\ngraph:\n  x: {op: Input, shape: [4, 10], dtype: int32, from: data.tokens}\n"
+                                 "  f: {op: Cast, in: x, dtype: float32}\n  w: {op: Parameter, shape: [10], init: {op: Ones}}\n"
+                                 "  p: {op: Mul, in: [f, w]}\n  loss: {op: Mean, in: p}\n"
+                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
+    CU_ASSERT_EQUAL(graphrun("train %s --report 2", task), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nstep 2  valid: loss")); /* nothing was trained since the report */
 }
 
 static void check_is_silent_when_all_is_well(void)
@@ -411,6 +419,11 @@ static void check_says_each_mistake_once(void)
          "  r: {op: LSTM, in: x, hidden_size: 2, bidirectional: true, lengths: l}\n", "an Input says dtype: int32"},
         {"graph:\n  x: {op: Ones, shape: [4, 2, 3]}\n  s: {op: Zeros, shape: [3]}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: s, "
          "next: n}}, step: {n: {op: Add, in: [h, v]}}, out: {output: n}}\n", "Expand repeats what it starts from"},
+        {"graph:\n  x: {op: Zeros, shape: [2], dtype: int32}\n  e: {op: Embedding, in: x, num_embeddings: 4, embedding_dim: 6, "
+         "when: false}\n  f: {op: Embedding, in: x, num_embeddings: 4, embedding_dim: 6, weight: e.weight}\n", "'e.weight' is absent here"},
+        {"vars: {time: 2}\ngraph:\n  x: {op: Zeros, shape: [time], dtype: int32}\n  e: {op: Embedding, in: x, num_embeddings: 4, "
+         "embedding_dim: 6, when: false}\n  y: {op: Scan, in: {v: x}, carry: {h: {init: zeros, size: 6, next: n}}, step: {n: {op: "
+         "Embedding, in: v, num_embeddings: 4, embedding_dim: 6, weight: e.weight}}}\n", "no parameter called 'e.weight'"},
     };
     for (size_t i = 0; i < sizeof mistake / sizeof *mistake; i++) {
         char text[1024];
@@ -503,7 +516,9 @@ void test_cli(void)
 {
     CU_pSuite s = CU_add_suite("cli", NULL, NULL);
     CU_add_test(s, "hello.yaml learns its word", hello_learns_its_word);
-    CU_add_test(s, "exit codes tell whose fault it is", exit_codes);
+    CU_add_test(s, "exit code 2: the command line", mistyped_commands_are_2);
+    CU_add_test(s, "exit code 1: the model, the data or the machine", wrong_models_are_1);
+    CU_add_test(s, "reports come every so many steps", reports_come_every_so_many_steps);
     CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "run feeds, fetches and differentiates", run_feeds_and_fetches);

@@ -81,6 +81,13 @@ static void report_cycle(gr_body *b, int item)
                   "these nodes wait for each other: %s; what one step hands to the next is a carry of a Scan", way);
 }
 
+static void visit(gr_body *b, int item);
+
+static void visit_first(gr_body *b, int item)
+{
+    if (item >= 0 && b->items[item].state == GR_ITEM_NEW) visit(b, item);
+}
+
 static void visit(gr_body *b, int item)
 {
     gr_item *it = &b->items[item];
@@ -99,10 +106,8 @@ static void visit(gr_body *b, int item)
     for (int i = 0; i < it->num_uses; i++)
         if (it->uses[i].item >= 0) visit(b, it->uses[i].item);
     /* Ties only wish for their target first: a parameter has to be made before it is shared. */
-    for (int i = 0; i < it->num_ties; i++) {
-        int target = it->ties[i].use.item;
-        if (target >= 0 && b->items[target].state == GR_ITEM_NEW) visit(b, target);
-    }
+    for (int i = 0; i < it->num_ties; i++) visit_first(b, it->ties[i].use.item);
+    for (int i = 0; i < it->num_before; i++) visit_first(b, it->before[i]);
     b->num_busy--;
     it->state = GR_ITEM_DONE;
     if (b->raw || b->e) gr_item_make(b, it);

@@ -49,6 +49,7 @@ typedef struct gr_item {
     int64_t repeat;          /* 0: not repeated */
     gr_use *uses; int num_uses, cap_uses;
     gr_item_tie *ties; int num_ties, cap_ties;
+    int *before; int num_before, cap_before; /* items to be made before this one, though it reads none of them */
     /* once made; of a repeated node the last copy's */
     gr_node *raw;
     gr_value **out; const char **out_name; int num_out;

@@ -445,8 +445,10 @@ static int resolve_ties(gr_body *b, gr_item *it, wiring *w)
     for (int i = 0; i < it->num_ties; i++) {
         const gr_item_tie *t = &it->ties[i];
         gr_item *other = t->outer ? NULL : &b->items[t->use.item];
+        if (other && other->absent)
+            gr_diag_error(b->m->diag, t->use.doc->at, "'%s' is absent here, so '%s' of '%s' cannot be tied to it", t->use.text,
+                          t->param, it->name);
         if (other && (other->bad || other->absent)) return -1;
-        if (!t->param) continue; /* only to be made before, for a tie of its step */
         gr_tie *tie = &w->ties[w->num_ties++];
         *tie = (gr_tie){.param = t->param, .target = t->outer, .at = t->use.doc->key_at};
         if (t->outer) continue;

@@ -173,8 +173,7 @@ static void wish_for_targets(gr_body *b, gr_item *it, const gr_doc *step)
             if (d->kind != GR_DOC_SCALAR || !strchr(d->text, '.')) continue;
             const gr_item *other = gr_body_find(b, gr_arena_strndup(b->m->arena, d->text, strcspn(d->text, ".")));
             if (!other || other == it) continue;
-            gr_item_tie *t = GR_PUSH(b->m->arena, it->ties, it->num_ties, it->cap_ties);
-            *t = (gr_item_tie){.use = {.input = -1, .item = (int)(other - b->items)}};
+            *GR_PUSH(b->m->arena, it->before, it->num_before, it->cap_before) = (int)(other - b->items);
         }
     }
 }
