@@ -7,8 +7,9 @@
  * A kernel sees a product in one form: `batch` products [m, n]. Where B is the same for
  * all and A's rows lie evenly, they are one product of batch * m rows. A product with a
  * vector B is turned around, C' = B A', so that the result's last axis holds the columns.
- * Tiles are units, columns of tiles first; since the bits of an element do not depend on
- * the block it is computed in, a run of units is computed in as few blocks as it makes. */
+ * Tiles are units, in lines along the shorter side of the product, so that what threads pack of
+ * the operands overlaps least; since the bits of an element do not depend on the block it is
+ * computed in, a run of units is computed in as few blocks as it makes. */
 #include "packed_operand.h"
 #include "util.h"
 
@@ -146,19 +147,15 @@ static void multiply_tiles(const gr_call *call, const product *p, int64_t which,
 static void matmul_run(const gr_call *call)
 {
     product p = product_of(call);
-    int64_t tiles = p.rows * p.cols, u = call->begin;
+    bool tall = p.rows > p.cols;
+    int64_t tiles = p.rows * p.cols, line = tall ? p.cols : p.rows, u = call->begin;
     while (u < call->end) {
         int64_t which = u / tiles, at = u % tiles, left = smaller(call->end - u, tiles - at);
-        int64_t col = at / p.rows, row = at % p.rows;
-        if (row == 0 && left >= p.rows) {
-            int64_t columns = left / p.rows;
-            multiply_tiles(call, &p, which, 0, p.rows, col, col + columns);
-            u += columns * p.rows;
-        } else {
-            int64_t last = smaller(row + left, p.rows);
-            multiply_tiles(call, &p, which, row, last, col, col + 1);
-            u += last - row;
-        }
+        int64_t first = at / line, last = first + 1, from = at % line, to = smaller(from + left, line);
+        if (from == 0 && left >= line) last = first + left / line;
+        if (tall) multiply_tiles(call, &p, which, first, last, from, to);
+        else multiply_tiles(call, &p, which, from, to, first, last);
+        u += (last - first) * (to - from);
     }
 }
 
@@ -323,13 +320,18 @@ static int matmul_accumulate(gr_ctx *c)
 }
 
 /* A matrix that stays the same while the products run is packed once; a very small one is
- * faster read as it is. */
+ * faster read as it is. A single product must have rows enough that several tiles and threads
+ * would each pack it. */
 static int matmul_prepack(gr_ctx *c)
 {
-    gr_val b = gr_in(c, 1);
-    if (!b || gr_type_of(c, b)->rank != 2 || gr_type_of(c, b)->dim[0] * gr_type_of(c, b)->dim[1] < 1024) return 1;
-    return gr_set_result(c, 0, gr_emit(c, "PackedOperand", "packed", 1, &b, "transpose=%s",
-                                       gr_bool(c, "transpose_b") ? "true" : "false"));
+    enum { MANY_ROWS = 256, ELEMENTS = 1024, COLUMNS = 64 };
+    gr_val a = gr_in(c, 0), b = gr_in(c, 1);
+    if (!b || gr_type_of(c, b)->rank != 2) return 1;
+    bool flip = gr_bool(c, "transpose_b");
+    int64_t k = gr_type_of(c, b)->dim[flip], n = gr_type_of(c, b)->dim[!flip];
+    if (k * n < ELEMENTS) return 1;
+    if (a && (n < COLUMNS || k < 1 || gr_numel(gr_type_of(c, a)) / k < MANY_ROWS)) return 1;
+    return gr_set_result(c, 0, gr_emit(c, "PackedOperand", "packed", 1, &b, "transpose=%s", flip ? "true" : "false"));
 }
 
 /* ---- descriptors ---- */

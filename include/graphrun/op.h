@@ -292,8 +292,9 @@ struct gr_op {
     void (*block)(const gr_call *call, int64_t row, int64_t rows, int64_t col, int64_t cols,
                   void *dst, int64_t ld);
     /* CONTRACTION: emit a form of the right operand that is faster to read, for a node that
-     * runs many times while that operand stays the same. The result becomes the node's last
-     * input port, which is optional. Operands that do change are NULL. 1: no gain. */
+     * runs many times while that operand stays the same, or once but with many rows. The result
+     * becomes the node's last input port, which is optional. Operands that change from one run of
+     * the node to the next are NULL. 1: no gain. */
     int (*prepack)(gr_ctx *c);
     const gr_kernel *kernels; /* ends with run NULL */
     const void *data;         /* the op's own; blocks keep their definition here */

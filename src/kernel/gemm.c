@@ -22,6 +22,7 @@
 #include <time.h>
 
 #define KC 256          /* of floats and doubles alike: a V panel of 16 KB on AVX2 */
+#define NC 1024         /* columns of V that are packed at a time */
 #define S_BYTES 131072  /* packed S, to stay in L2 */
 #define TINY 1024       /* m n k up to which nothing is packed */
 #define SLACK 1024      /* BLIS's skx kernel reads past the end of its panels */
@@ -81,21 +82,26 @@ static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
     return round_up(rows * (k < KC ? k : KC) * e->size + SLACK, 64);
 }
 
-static int64_t v_bytes(const engine *e, int64_t k) { return round_up(e->vw * (k < KC ? k : KC) * e->size + SLACK, 64); }
+static int64_t v_bytes(const engine *e, int64_t n, int64_t k)
+{
+    const int64_t cols = round_up(n, e->vw) < NC ? round_up(n, e->vw) : NC;
+    return round_up(cols * (k < KC ? k : KC) * e->size + SLACK, 64);
+}
 
 size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k)
 {
     const engine *e = engine_of(dtype);
-    const int64_t rows = m > n ? m : n; /* the sides may be exchanged */
-    return (size_t)(s_bytes(e, rows, k) + v_bytes(e, k) + e->vw * e->sw * e->size + 64);
+    const int64_t longer = m > n ? m : n; /* the sides may be exchanged */
+    return (size_t)(s_bytes(e, longer, k) + v_bytes(e, longer, k) + e->vw * e->sw * e->size + 64);
 }
 
 static void place_rooms(job *j, void *scratch)
 {
     const engine *e = j->e;
+    const int64_t longer = j->m > j->n ? j->m : j->n;
     j->s_room = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    j->v_room = j->s_room + s_bytes(e, j->m > j->n ? j->m : j->n, j->k);
-    j->tile_room = j->v_room + v_bytes(e, j->k);
+    j->v_room = j->s_room + s_bytes(e, longer, j->k);
+    j->tile_room = j->v_room + v_bytes(e, longer, j->k);
 }
 
 static void pack(const engine *e, void *dst, int64_t width, const char *src, int64_t cs, int64_t ks, int64_t cols,
@@ -170,53 +176,54 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
 
 /* ---- a block of k ---- */
 
-/* The V panel that holds column `col` of the product; packs it if it is not. */
-static const char *v_panel(const job *j, int64_t col, int64_t cols)
+/* The packed V panel that column `col` of the product is in; `base`: what column v_room starts at. */
+static const char *v_panel(const job *j, int64_t base, int64_t col)
 {
     const engine *e = j->e;
-    if (j->packed)
-        return j->packed + (j->k0 * j->panels + (j->first_panel + (j->skip + col) / e->vw) * j->kc) * e->vw * e->size;
-    pack(e, j->v_room, e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * e->size, j->v_ns, j->v_ks, cols, j->kc);
-    return j->v_room;
+    if (!j->packed) return j->v_room + (col - base) * j->kc * e->size;
+    return j->packed + (j->k0 * j->panels + (j->first_panel + (j->skip + col) / e->vw) * j->kc) * e->vw * e->size;
 }
 
-static void block_by_panels(const job *j)
+static void pack_v(const job *j, int64_t col, int64_t cols)
+{
+    pack(j->e, j->v_room, j->e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * j->e->size, j->v_ns, j->v_ks, cols, j->kc);
+}
+
+/* Rows [row, row + rows) with columns [col, col + cols) of a panel, S read where it lies: chunks
+ * as even as can be, since one of few rows leaves the multipliers waiting. */
+static void direct_rows(const job *j, int64_t row, int64_t rows, int64_t col, gr_tile t)
 {
     const engine *e = j->e;
-    for (int64_t i0 = 0; i0 < j->m; i0 += e->mc) {
-        const int64_t rows = j->m - i0 < e->mc ? j->m - i0 : e->mc;
-        for (int64_t i = 0; i < rows; i += e->sw)
-            pack(e, j->s_room + i * j->kc * e->size, e->sw, j->s + ((i0 + i) * j->s_ms + j->k0 * j->s_ks) * e->size,
-                 j->s_ms, j->s_ks, rows - i < e->sw ? rows - i : e->sw, j->kc);
-        for (int64_t col = 0, cols; col < j->n; col += cols) {
-            const int64_t skip = (j->skip + col) % e->vw;
-            cols = e->vw - skip < j->n - col ? e->vw - skip : j->n - col;
-            const char *v = v_panel(j, col, cols);
-            for (int64_t i = 0; i < rows; i += e->sw)
-                tile(j, j->s_room + i * j->kc * e->size, rows - i < e->sw ? rows - i : e->sw, v, skip, cols,
-                     j->c + ((i0 + i) * j->c_ms + col * j->c_ns) * e->size);
-        }
+    const int64_t chunks = (rows + e->isa->max_rows - 1) / e->isa->max_rows;
+    t.k = j->kc, t.s_rs = j->s_ms, t.s_ks = j->s_ks, t.c_rs = j->c_ms, t.c_cs = j->c_ns, t.first = j->first;
+    for (int64_t i = 0; i < chunks; i++) {
+        const int64_t at = row + rows * i / chunks;
+        t.rows = row + rows * (i + 1) / chunks - at;
+        t.s = j->s + (at * j->s_ms + j->k0 * j->s_ks) * e->size;
+        t.c = j->c + (at * j->c_ms + col * j->c_ns) * e->size;
+        run_own(e, &t);
     }
 }
 
-/* Columns [col, col + cols) of the block of k in hand, S read where it lies: chunks of rows as
- * even as can be, since one of few rows leaves the multipliers waiting. */
-static void direct_columns(const job *j, int64_t col, int64_t cols)
+static void packed_rows(const job *j, int64_t row, int64_t rows, int64_t col, int64_t skip, int64_t cols, const char *v)
 {
     const engine *e = j->e;
-    gr_tile t = {.cols = cols, .skip = (j->skip + col) % e->vw, .k = j->kc, .s_rs = j->s_ms, .s_ks = j->s_ks,
-                 .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
-    const bool in_place = !j->packed && j->v_ns == 1 && j->m <= e->isa->max_rows && cols % e->vw == 0;
-    t.v = in_place ? j->v + (col + j->k0 * j->v_ks) * e->size : v_panel(j, col, cols);
-    t.v_ks = in_place ? j->v_ks : e->vw;
-    t.v_ps = in_place ? e->vw : e->vw * j->kc;
-    const int64_t chunks = (j->m + e->isa->max_rows - 1) / e->isa->max_rows;
-    for (int64_t i = 0; i < chunks; i++) {
-        const int64_t row = j->m * i / chunks;
-        t.rows = j->m * (i + 1) / chunks - row;
-        t.s = j->s + (row * j->s_ms + j->k0 * j->s_ks) * e->size;
-        t.c = j->c + (row * j->c_ms + col * j->c_ns) * e->size;
-        run_own(e, &t);
+    for (int64_t i = 0; i < rows; i += e->sw)
+        tile(j, j->s_room + i * j->kc * e->size, rows - i < e->sw ? rows - i : e->sw, v, skip, cols,
+             j->c + ((row + i) * j->c_ms + col * j->c_ns) * e->size);
+}
+
+/* Rows [row, row + rows), few enough that S stays in L2, with columns [base, end) of V's panels. */
+static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, int64_t end, bool direct)
+{
+    const engine *e = j->e;
+    if (!direct) pack(e, j->s_room, e->sw, j->s + (row * j->s_ms + j->k0 * j->s_ks) * e->size, j->s_ms, j->s_ks, rows, j->kc);
+    for (int64_t col = base, cols; col < end; col += cols) {
+        const int64_t skip = (j->skip + col) % e->vw;
+        const char *v = v_panel(j, base, col);
+        cols = e->vw - skip < end - col ? e->vw - skip : end - col;
+        if (direct) direct_rows(j, row, rows, col, (gr_tile){.cols = cols, .skip = skip, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc});
+        else packed_rows(j, row, rows, col, skip, cols, v);
     }
 }
 
@@ -260,14 +267,8 @@ static job make_job(const gr_gemm *g)
     return j;
 }
 
-/* Whether packing S would cost more than it saves: V is there, or S meets few columns. */
-static bool reads_s_directly(const job *j)
-{
-    if (!j->e->own) return false;
-    if (j->m <= j->e->isa->max_rows) return true;
-    const int64_t panels = j->n / j->e->vw;
-    return j->s_ks == 1 ? j->packed || panels <= 4 : j->packed && panels <= 2;
-}
+/* Whether packing S would cost more than it saves: its rows lie well, or it meets few columns. */
+static bool reads_s_directly(const job *j) { return j->e->own && (j->s_ks == 1 || j->n <= 2 * j->e->vw); }
 
 /* One block of k after the other. */
 static void next_block(job *j, int64_t k0, int64_t length)
@@ -277,19 +278,43 @@ static void next_block(job *j, int64_t k0, int64_t length)
     j->first = k0 == 0 && !j->accumulate;
 }
 
-/* C's columns, a panel at a time, stay in L1 from one block of k to the next. One or two rows
- * take several panels at once, if those need not be packed first. */
-static void run_direct(job *j, int64_t length)
+/* Few rows: C's columns, a panel at a time, stay in L1 from one block of k to the next, and V is
+ * read where it lies if its rows do. One or two rows take several panels at once. */
+static void run_few_rows(job *j, int64_t length)
 {
     const engine *e = j->e;
-    const int64_t panels = j->m <= 2 && (j->packed || j->v_ns == 1) ? 4 : 1;
+    const bool lies_well = !j->packed && j->v_ns == 1;
+    const int64_t panels = j->m <= 2 && (j->packed || lies_well) ? 4 : 1;
     for (int64_t col = 0, cols; col < j->n; col += cols) {
-        cols = panels * e->vw - (j->skip + col) % e->vw;
+        gr_tile t = {.skip = (j->skip + col) % e->vw};
+        cols = panels * e->vw - t.skip;
         if (cols > j->n - col) cols = j->packed || j->n - col < e->vw ? j->n - col : (j->n - col) / e->vw * e->vw;
+        const bool in_place = lies_well && cols % e->vw == 0;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
-            direct_columns(j, col, cols);
+            if (!j->packed && !in_place) pack_v(j, col, cols);
+            t.v = in_place ? j->v + (col + k0 * j->v_ks) * e->size : v_panel(j, col, col);
+            t.v_ks = in_place ? j->v_ks : e->vw;
+            t.v_ps = in_place ? e->vw : e->vw * j->kc;
+            t.cols = cols;
+            direct_rows(j, 0, j->m, col, t);
         }
+    }
+}
+
+/* Strips of columns, blocks of k, strips of rows: a panel of V in L1, S in L2, V in L3. */
+static void run_strips(job *j, int64_t length)
+{
+    const bool direct = reads_s_directly(j);
+    for (int64_t col = 0; col < j->n; col += NC) {
+        const int64_t end = j->packed || j->n - col < NC ? j->n : col + NC;
+        for (int64_t k0 = 0; k0 < j->k; k0 += length) {
+            next_block(j, k0, length);
+            if (!j->packed) pack_v(j, col, end - col);
+            for (int64_t row = 0; row < j->m; row += j->e->mc)
+                block_rows(j, row, j->m - row < j->e->mc ? j->m - row : j->e->mc, col, end, direct);
+        }
+        if (end == j->n) break;
     }
 }
 
@@ -300,17 +325,13 @@ void gr_gemm_run(const gr_gemm *g)
     const int64_t length = j.k > 0 ? block_length(j.k) : 0;
     if (j.k <= 0) {
         if (!j.accumulate) clear(j.e, j.c, j.m, j.n, j.c_ms, j.c_ns);
-    } else if (j.e->own && !j.packed && j.m * j.n * j.k <= TINY) {
+    } else if (j.e->own && !j.packed && j.m * j.n * j.k <= TINY && j.k <= length) {
         next_block(&j, 0, length);
-        if (j.kc == j.k) block_tiny(&j);
-        else run_direct(&j, length);
-    } else if (reads_s_directly(&j)) {
-        run_direct(&j, length);
+        block_tiny(&j);
+    } else if (j.e->own && j.m <= j.e->isa->max_rows) {
+        run_few_rows(&j, length);
     } else {
-        for (int64_t k0 = 0; k0 < j.k; k0 += length) {
-            next_block(&j, k0, length);
-            block_by_panels(&j);
-        }
+        run_strips(&j, length);
     }
 }
 
@@ -332,9 +353,8 @@ void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t r
     const int64_t panels = (n + e->vw - 1) / e->vw, length = block_length(k > 0 ? k : 1);
     for (int64_t k0 = 0; k0 < k; k0 += length) {
         const int64_t kc = k - k0 < length ? k - k0 : length;
-        for (int64_t col = first; col < first + cols; col += e->vw)
-            pack(e, (char *)packed + (k0 * panels * e->vw + col / e->vw * kc * e->vw) * e->size, e->vw,
-                 (const char *)b + (k0 * rs + col * cs) * e->size, cs, rs, n - col < e->vw ? n - col : e->vw, kc);
+        pack(e, (char *)packed + (k0 * panels * e->vw + first * kc) * e->size, e->vw,
+             (const char *)b + (k0 * rs + first * cs) * e->size, cs, rs, cols, kc);
     }
 }
 

@@ -43,8 +43,9 @@ typedef struct gr_isa {
     /* The same for any strides of v (v_ps: from one column to the next), element by element. */
     void (*tiny_f32)(const gr_tile *t);
     void (*tiny_f64)(const gr_tile *t);
-    /* A panel: dst[l * width + j] = src[j * cs + l * ks] for j < cols, l < k; zero for the
-     * columns up to width. */
+    /* Panels of `width` columns, one behind the other: column p * width + j, j < width, of row l
+     * goes to dst[(p * k + l) * width + j] from src[column * cs + l * ks]; zero for the columns
+     * that the last panel has beyond `cols`. */
     void (*pack_f32)(float *dst, int64_t width, const float *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
     void (*pack_f64)(double *dst, int64_t width, const double *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
 } gr_isa;

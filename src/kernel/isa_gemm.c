@@ -126,23 +126,39 @@ static void NAME(transpose)(REAL *dst, int64_t width, const REAL *src, int64_t l
         for (int64_t l = 0; l < k; l++) dst[l * width + j] = src[j * ld + l];
 }
 
-void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, int64_t ks, int64_t cols, int64_t k)
+static void NAME(pack_panel)(REAL *dst, int64_t width, const REAL *src, int64_t cs, int64_t ks, int64_t cols, int64_t k)
 {
     if (cols < width) memset(dst, 0, (size_t)(width * k) * sizeof(REAL));
-    if (cs == 1 && cols == 2 * WIDTH && width == cols) {
-        for (int64_t l = 0; l < k; l++, dst += 2 * WIDTH, src += ks) {
-            VN(store)(dst, VN(load)(src));
-            VN(store)(dst + WIDTH, VN(load)(src + WIDTH));
-        }
-    } else if (cs == 1) {
-        for (int64_t l = 0; l < k; l++)
-            for (int64_t j = 0; j < cols; j++) dst[l * width + j] = src[l * ks + j];
-    } else if (ks == 1) {
+    if (ks == 1) {
         NAME(transpose)(dst, width, src, cs, cols, k);
     } else {
         for (int64_t l = 0; l < k; l++)
             for (int64_t j = 0; j < cols; j++) dst[l * width + j] = src[l * ks + j * cs];
     }
+}
+
+/* Full panels whose columns lie side by side: a few rows at a time, so that source lines are
+ * read whole and not too many are open. */
+static inline __attribute__((always_inline)) void NAME(pack_rows)(REAL *dst, const int64_t width, const REAL *src, int64_t ks,
+                                                                  int64_t panels, int64_t k)
+{
+    enum { ROWS = 4 };
+    for (int64_t l0 = 0; l0 < k; l0 += ROWS) {
+        const int64_t rows = k - l0 < ROWS ? k - l0 : ROWS;
+        for (int64_t p = 0; p < panels; p++)
+            for (int64_t l = l0; l < l0 + rows; l++)
+                memcpy(dst + (p * k + l) * width, src + l * ks + p * width, (size_t)width * sizeof *dst);
+    }
+}
+
+void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, int64_t ks, int64_t cols, int64_t k)
+{
+    int64_t full = cs == 1 ? cols / width : 0;
+    if (width == 2 * WIDTH) NAME(pack_rows)(dst, 2 * WIDTH, src, ks, full, k);
+    else if (width == MAX_ROWS) NAME(pack_rows)(dst, MAX_ROWS, src, ks, full, k);
+    else NAME(pack_rows)(dst, width, src, ks, full, k);
+    for (int64_t col = full * width; col < cols; col += width)
+        NAME(pack_panel)(dst + col * k, width, src + col * cs, cs, ks, cols - col < width ? cols - col : width, k);
 }
 
 #else

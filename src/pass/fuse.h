@@ -10,6 +10,6 @@ void gr_add_epilogues(gr_graph *g);
 /* Every pointwise node of g (not of the bodies below it) becomes a tape by itself. The old
  * nodes are left for pruning, the new ones for sorting. */
 void gr_tape_lone_nodes(gr_graph *g);
-/* Gives products in loops of g their unchanging operands packed ahead (prepack.c). */
+/* Gives products of g their right operands packed ahead where that pays (prepack.c). */
 void gr_prepack(gr_graph *g, bool frozen);
 #endif

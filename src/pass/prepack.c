@@ -1,9 +1,10 @@
-/* prepack.c - the weights of a loop's products are packed once, before the loop.
+/* prepack.c - what many rows or many steps of products share is packed once.
  *
- * A product in a loop reads a right operand that stays the same at every step. Its op may
- * know a form of it that is faster to read (op->prepack): that is made where the operand
- * is made, outside of all loops through which it comes unchanged, and handed in. Where weights
- * are frozen, all products with them get it, and no others: there, loops have one step. */
+ * A product in a loop reads a right operand that stays the same at every step; one outside may
+ * have so many rows that its tiles read the operand again and again. Its op may know a form of
+ * it that is faster to read (op->prepack): that is made where the operand is made, outside of all
+ * loops through which it comes unchanged, and handed in. Where weights are frozen, all products
+ * with them get it, and no others: there, loops have one step. */
 #include "graph/emit.h"
 #include "pass/frozen.h"
 #include "pass/fuse.h"
@@ -19,6 +20,7 @@ static gr_value *unchanged(gr_value *v)
 
 typedef struct packing {
     const gr_node *node;
+    bool frozen;
     gr_value *result;
 } packing;
 
@@ -26,7 +28,7 @@ static gr_value *packing_in(void *data, gr_emitter *e, int input)
 {
     const packing *p = data;
     gr_value *v = unchanged(p->node->in[input]);
-    return v->node->graph == gr_emitter_graph(e) ? v : NULL;
+    return v->node->graph == gr_emitter_graph(e) && (!p->frozen || gr_is_frozen(v)) ? v : NULL;
 }
 
 static int packing_result(void *data, gr_emitter *e, int output, gr_value *v)
@@ -42,8 +44,8 @@ static void prepack_node(gr_node *n, bool frozen)
     int last = gr_op_num_inputs(n->op) - 1, place = n->port[last];
     if (!n->in[1] || (n->num_in > place && n->in[place])) return;
     gr_value *operand = unchanged(n->in[1]);
-    if (frozen ? operand->node->graph->parent || !gr_is_frozen(operand) : operand == n->in[1]) return;
-    packing p = {.node = n};
+    if (frozen && (operand->node->graph->parent || !gr_is_frozen(operand))) return;
+    packing p = {.node = n, .frozen = frozen};
     gr_node_view view = {.node = n, .in = packing_in, .set_result = packing_result, .data = &p};
     if (gr_emitter_call(gr_emitter_create(operand->node->graph, n->phase), &view, n->op->prepack) != 0 || !p.result) return;
     gr_value *packed = gr_graph_capture(n->graph, p.result);
