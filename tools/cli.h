@@ -75,4 +75,5 @@ int cmd_bench(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 #endif

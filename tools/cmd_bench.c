@@ -30,20 +30,11 @@ static int64_t bench_tokens(const gr_exec *x)
     return 0;
 }
 
-static double template_flops(const gr_template *t)
-{
-    gr_tensor in[64], out[64];
-    gr_call call;
-    if (!t->node || !(t->node->op->traits & GR_CONTRACTION) || !t->node->op->flops || t->num_in > 64 || t->num_out > 64) return 0;
-    gr_template_call(t, &call, in, out);
-    return t->node->op->flops(&call);
-}
-
 static double program_flops(const gr_program *p)
 {
     double total = 0;
     for (int i = 0; i < p->num_templates; i++) {
-        double flops = template_flops(&p->templates[i]);
+        double flops = gr_template_flops(&p->templates[i]);
         for (int l = p->templates[i].loop; l >= 0; l = p->loops[l].parent) flops *= (double)p->loops[l].count;
         total += flops;
     }

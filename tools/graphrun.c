@@ -17,6 +17,7 @@ const cli_command cli_commands[] = {
     {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck},
     {"data", "MODEL [--split NAME] [--epoch N] [--batches N] [-o FOLDER]", "Shows what a model's data source gives.", cmd_data},
     {"dot", "MODEL [--after PASS] [--depth N] [-o FILE]", "Draws the graph.", cmd_dot},
+    {"plan", "MODEL [--topology TEXT] [--forward]", "Says what a step takes: memory, work, time, threads.", cmd_plan},
     {"bench", "MODEL [--seconds S] [--json]", "Measures how fast a model's training step is.", cmd_bench},
     {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},
     {NULL, NULL, NULL, NULL},

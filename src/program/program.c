@@ -114,3 +114,14 @@ void gr_program_print(const gr_program *p, FILE *to)
     fprintf(to, "arena %zu bytes, states %zu, feeds %zu, constants %zu, results %zu\n", p->arena_bytes,
             p->state_bytes, p->feed_bytes, p->constant_bytes, p->result_bytes);
 }
+
+double gr_template_flops(const gr_template *t)
+{
+    enum { OPERANDS = 64 };
+    gr_tensor in[OPERANDS], out[OPERANDS];
+    gr_call call;
+    if (!t->node || !(t->node->op->traits & GR_CONTRACTION) || !t->node->op->flops) return 0;
+    if (t->num_in >= OPERANDS || t->num_out >= OPERANDS) return 0;
+    gr_template_call(t, &call, in, out);
+    return t->node->op->flops(&call);
+}

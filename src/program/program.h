@@ -116,6 +116,8 @@ int gr_program_find_result(const gr_program *p, const char *name);
  * tensors, one at least; data is not NULL where the operand is present, but points
  * nowhere. A product with an epilogue is shown as the product alone. */
 void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_tensor *out);
+/* Floating-point operations of a product in one step; 0: it is none. */
+double gr_template_flops(const gr_template *t);
 /* One line a template, buffer and dependency. */
 void gr_program_print(const gr_program *p, FILE *to);
 #endif

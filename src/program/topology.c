@@ -61,11 +61,12 @@ static void describe(gr_arena *a, hwloc_topology_t t, hwloc_const_cpuset_t withi
     out->wait_ns = 300;
 }
 
-static bool try_synthetic(gr_arena *a, const char *text, gr_topology *out)
+/* text: hwloc's description, or the name of a file as lstopo writes it. */
+static bool try_synthetic(gr_arena *a, const char *text, bool file, gr_topology *out)
 {
     hwloc_topology_t t;
     if (hwloc_topology_init(&t) < 0) return false;
-    bool good = hwloc_topology_set_synthetic(t, text) == 0 && hwloc_topology_load(t) == 0;
+    bool good = (file ? hwloc_topology_set_xml(t, text) : hwloc_topology_set_synthetic(t, text)) == 0 && hwloc_topology_load(t) == 0;
     if (good) describe(a, t, NULL, out);
     hwloc_topology_destroy(t);
     return good;
@@ -74,9 +75,11 @@ static bool try_synthetic(gr_arena *a, const char *text, gr_topology *out)
 /* hwloc wants every description to end with its pu; here they may be left out. */
 static int describe_synthetic(gr_arena *a, const char *text, gr_topology *out, gr_error *e)
 {
-    const char *full = strstr(text, "pu:") ? text : gr_arena_printf(a, "%s pu:1", text);
-    if (try_synthetic(a, full, out)) return 0;
-    return gr_set_error(e, GR_EINVAL, "'%s' is no topology; write for example \"pack:2 l3:1 l2:8 core:1 pu:2\"", text);
+    const size_t n = strlen(text);
+    const bool file = n > 4 && strcmp(text + n - 4, ".xml") == 0;
+    const char *full = file || strstr(text, "pu:") ? text : gr_arena_printf(a, "%s pu:1", text);
+    if (try_synthetic(a, full, file, out)) return 0;
+    return gr_set_error(e, GR_EINVAL, "'%s' is no topology; write for example \"pack:2 l3:1 l2:8 core:1 pu:2\", or name an .xml file of lstopo", text);
 }
 
 gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e)
