@@ -34,7 +34,7 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
         }
 }
 
-/* nv: 1 or 2, or with one row 8, with two rows 4. */
+/* nv: 1 or 2, or with one row 4 or 8, with two rows 4. */
 static void NAME(vectors)(const gr_tile *t, int nv, const REAL *v, REAL *c, int64_t c_rs, bool first)
 {
     if (nv == 8) {
@@ -42,7 +42,8 @@ static void NAME(vectors)(const gr_tile *t, int nv, const REAL *v, REAL *c, int6
         return;
     }
     if (nv == 4) {
-        NAME(core)(2, 4, t, v, c, c_rs, first);
+        if (t->rows == 1) NAME(core)(1, 4, t, v, c, c_rs, first);
+        else NAME(core)(2, 4, t, v, c, c_rs, first);
         return;
     }
     switch (t->rows) {
@@ -84,7 +85,7 @@ void ISA(NAME(gr_tile))(const gr_tile *t)
     for (int64_t j = -t->skip; j < t->cols;) {
         const int64_t left = t->cols - j, skip = j < 0 ? -j : 0;
         if (t->c_cs == 1 && left >= PANEL && skip == 0) {
-            const int np = left >= group * PANEL ? group : 1;
+            const int np = left >= group * PANEL ? group : group == 4 && left >= 2 * PANEL ? 2 : 1;
             NAME(vectors)(t, 2 * np, v, c + j, t->c_rs, t->first);
             v += np * t->v_ps;
             j += np * PANEL;

@@ -203,12 +203,14 @@ static int add_kernel(gr_build *b, gr_template *t)
 
 /* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns, and
  * tall, because a product packs its columns once a tile; all blocks of a tile together
- * stay in the L2 cache. */
+ * stay in the L2 cache. One row is wide instead: its sums wait for one another unless many
+ * columns are summed side by side. */
 static void choose_tile(gr_template *t)
 {
     const gr_tensor *space = &t->out[0].tensor;
     int64_t rows = space->dim[0], cols = space->dim[1];
-    t->tile_cols = cols < 32 ? cols : 32;
+    const int64_t widest = rows == 1 ? 128 : 32;
+    t->tile_cols = cols < widest ? cols : widest;
     t->tile_rows = 1024 / t->node->epilogue->num_slices;
     if (t->tile_rows > 256) t->tile_rows = 256;
     if (t->tile_rows < 8) t->tile_rows = 8;
