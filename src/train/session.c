@@ -272,10 +272,12 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 
 /* ---- programs ---- */
 
+#define FROZEN "frozen:" /* begins the names of states that are made of weights alone */
+
 static bool same_want(const gr_want *a, const gr_want *b)
 {
     if (a->update != b->update || a->training != b->training || a->metrics != b->metrics || a->counts != b->counts ||
-        a->keep_all != b->keep_all || a->cut || b->cut || a->num_axes != b->num_axes)
+        a->keep_all != b->keep_all || a->frozen != b->frozen || a->cut || b->cut || a->num_axes != b->num_axes)
         return false;
     if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;
     for (int i = 0; i < a->num_axes; i++)
@@ -322,25 +324,46 @@ static int build_run(gr_session *s, gr_exec *x, gr_error *e)
     return x->run ? 0 : e->status;
 }
 
+/* A frozen state of other programs that is the same; NULL: none. */
+static const char *same_frozen(const gr_session *s, const gr_type *t, const void *data)
+{
+    for (int i = 0; i < gr_store_count(s->store); i++) {
+        gr_type other;
+        const void *held = gr_store_data(s->store, i, &other);
+        if (strncmp(gr_store_name(s->store, i), FROZEN, strlen(FROZEN)) == 0 && gr_type_equal(&other, t) &&
+            memcmp(held, data, (size_t)gr_numel(t) * gr_dtype_size(t->dtype)) == 0)
+            return gr_store_name(s->store, i);
+    }
+    return NULL;
+}
+
+/* The value as a state of the store, which programs of other lengths have in common. */
+static int keep_frozen(gr_session *s, gr_state *state, const void *data, gr_error *e)
+{
+    const gr_type *t = &state->value->type;
+    const char *same = same_frozen(s, t, data);
+    bool is_new; /* asked for here, so that nobody fills it again */
+    if (same) state->name = same;
+    void *to = gr_store_get(s->store, state->name, t, &is_new, e);
+    if (to && is_new) memcpy(to, data, (size_t)gr_numel(t) * gr_dtype_size(t->dtype));
+    return to ? 0 : e->status;
+}
+
 /* What depends on weights alone becomes states; they are filled by a run of the graph made again. */
 static int freeze(gr_session *s, gr_exec *x, gr_error *e)
 {
     gr_border *b;
     gr_exec once = {.session = s, .want = x->want, .arena = x->arena};
     once.graph = make_graph(s, &x->want, NULL, x->arena);
-    int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, "frozen:%d", s->num_execs), &b);
+    int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, FROZEN "%d", s->num_frozen++), &b);
     if (!n) return 0;
     gr_keep_frozen(once.graph, n, b);
     if (build_run(s, &once, e) || gr_run_step(once.run, 0)) {
         gr_run_destroy(once.run);
         return e->status ? e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
     }
-    for (int i = 0; i < n; i++) {
-        const gr_type *t = &gr_graph_find_state(x->graph, b[i].state)->value->type;
-        bool is_new; /* asked for here, so that nobody fills it again */
-        void *to = gr_store_get(s->store, b[i].state, t, &is_new, e);
-        if (to) memcpy(to, gr_run_result(once.run, b[i].state, NULL), (size_t)gr_numel(t) * gr_dtype_size(t->dtype));
-    }
+    for (int i = 0; i < n && !e->status; i++)
+        keep_frozen(s, gr_graph_find_state(x->graph, b[i].state), gr_run_result(once.run, b[i].state, NULL), e);
     gr_run_destroy(once.run);
     return e->status;
 }

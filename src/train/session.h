@@ -51,6 +51,7 @@ typedef struct gr_session {
     bool resume;          /* `loaded` is a checkpoint whose every state counts */
     struct gr_exec **execs; int num_execs, cap_execs;
     int64_t askings;      /* for programs that fit a batch */
+    int num_frozen;       /* programs whose frozen values were made */
     const char *assumed[GR_MAX_ASSUMED]; int num_assumed; /* axes that have one of gr_assumed_lengths */
     size_t keep_bytes;    /* how much memory such programs of one purpose may keep; 0: GR_KEEP_BYTES */
 } gr_session;
@@ -75,7 +76,7 @@ typedef struct gr_want {
     const char *const *fetch, *const *grad; /* NULL-ended or NULL */
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
-    bool frozen;      /* generate: what is made of the weights alone is made once, with the program */
+    bool frozen;      /* no update: what is made of the weights alone is made once, with the program */
     int (*cut)(void *data, gr_graph *root); /* generate: what is done to the expanded graph; or NULL */
     void *cut_data;
 } gr_want;
