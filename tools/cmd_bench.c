@@ -1,18 +1,30 @@
-/* cmd_bench.c - graphrun bench: how fast a model's training step is on this machine.
+/* cmd_bench.c - graphrun bench: how fast a model is on this machine.
+ *
+ *     --what train   a training step (where not given)
+ *     --what infer   a batch forward only, weights packed once
+ *     --what step    one item more of `generate`, with state: the latency
  *
  * One batch is taken from the data source and the same step is run on it again and again;
  * the median counts. The share of the peak compares the arithmetic of the model's products
  * with what BLIS's microkernel reaches in the same run on operands that lie in L1. */
 #include "cli.h"
 #include "kernel/kernel.h"
+#include "train/decoder.h"
 #include "train/progress.h"
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
+
+typedef enum bench_what { WHAT_TRAIN, WHAT_INFER, WHAT_STEP } bench_what;
+static const char *const what_names[] = {"train", "infer", "step", NULL};
 
 typedef struct bench {
     gr_session *session;
+    bench_what what;
     gr_exec *exec;
+    gr_decoder *decoder; /* of WHAT_STEP */
+    const char *const *fetch;
     double pass_ms, compile_ms;
     double median, best; /* seconds a step */
     int64_t steps, tokens;
@@ -43,7 +55,8 @@ static double program_flops(const gr_program *p)
 
 static int bench_compile(bench *b, gr_error *e)
 {
-    gr_want want = {.update = true, .training = true};
+    const bool trains = b->what == WHAT_TRAIN;
+    gr_want want = {.update = trains, .training = trains, .frozen = !trains, .fetch = b->fetch};
     double start = gr_seconds();
     if (!gr_session_graph(b->session, &want, NULL)) return gr_set_error(e, GR_EINVAL, "%s", "");
     b->pass_ms = (gr_seconds() - start) * 1e3;
@@ -68,17 +81,39 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The program that makes a step of `generate`: it exists once an item has been fed. */
+static int bench_begin(bench *b, gr_error *e)
+{
+    const int32_t zero = 0;
+    double start = gr_seconds();
+    if (!(b->decoder = gr_decoder_create(b->session, false, e))) return e->status;
+    if (!gr_decoder_steps(b->decoder))
+        return gr_set_error(e, GR_EINVAL, "%s generates on the whole prefix again and again: it has no step to measure",
+                            gr_model_name(b->session->model));
+    if (gr_decoder_begin(b->decoder, &zero, 1, e) || gr_decoder_feed(b->decoder, &zero, 1, e)) return e->status;
+    b->compile_ms = (gr_seconds() - start) * 1e3;
+    b->exec = gr_decoder_exec(b->decoder);
+    return 0;
+}
+
+static int bench_step(bench *b, int64_t step, gr_error *e)
+{
+    const int32_t item = 0;
+    if (b->what == WHAT_STEP) return gr_decoder_feed(b->decoder, &item, 1, e);
+    int status = gr_exec_step(b->exec, step, e);
+    return status == GR_ESTATE ? gr_set_error(e, GR_ESTATE, "a value of the step is not finite") : status;
+}
+
 /* Steps for so many seconds, at least 10 and at most as many as `time` holds. */
 static int bench_run(bench *b, double seconds, double *time, int64_t room, gr_error *e)
 {
     enum { WARM_UP = 3 };
     double end = 0;
-    for (int i = 0; i < b->session->recipe->num_lrs; i++) /* the same step again must not diverge */
+    for (int i = 0; b->what == WHAT_TRAIN && i < b->session->recipe->num_lrs; i++) /* the same step again must not diverge */
         gr_exec_set_lr(b->exec, i, b->session->recipe->lrs[i].lr * 1e-3);
     for (int64_t i = -WARM_UP; i < room; i++) {
         double start = gr_seconds();
-        int status = gr_exec_step(b->exec, i + WARM_UP, e);
-        if (status) return status == GR_ESTATE ? gr_set_error(e, GR_ESTATE, "a value of the step is not finite") : status;
+        if (bench_step(b, i + WARM_UP, e)) return e->status;
         double now = gr_seconds();
         if (i == -1) end = now + seconds;
         if (i < 0) continue;
@@ -99,13 +134,15 @@ static void print_text(const bench *b)
     if (b->tokens) printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / b->median, (double)b->tokens / b->best);
     printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / b->median * 1e-9,
            100 * share, b->peak * 1e-9);
-    printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);
+    printf("  compiling %10.2f ms", b->compile_ms);
+    if (b->pass_ms > 0) printf(", of which passes %.2f ms", b->pass_ms);
+    putchar('\n');
 }
 
 static void print_json(const bench *b)
 {
-    json_t *o = json_pack("{s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "model", gr_model_name(b->session->model), "threads",
-                          b->threads, "median_us", b->median * 1e6, "best_us", b->best * 1e6, "tokens", (json_int_t)b->tokens,
+    json_t *o = json_pack("{s:s, s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "model", gr_model_name(b->session->model), "what",
+                          what_names[b->what], "threads", b->threads, "median_us", b->median * 1e6, "best_us", b->best * 1e6, "tokens", (json_int_t)b->tokens,
                           "share_of_peak", b->flops / b->median / (b->peak * b->threads), "peak_gflops", b->peak * 1e-9,
                           "compile_ms", b->compile_ms, "passes_ms", b->pass_ms);
     if (o) json_dumpf(o, stdout, JSON_REAL_PRECISION(6) | JSON_COMPACT);
@@ -118,8 +155,8 @@ static int measure(bench *b, double seconds, gr_error *e)
     enum { ROOM = 1 << 20 };
     double *time = malloc(sizeof *time * ROOM);
     int status = time ? 0 : gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (!status) status = bench_compile(b, e);
-    if (!status) status = bench_feed(b, e);
+    if (!status) status = b->what == WHAT_STEP ? bench_begin(b, e) : bench_compile(b, e);
+    if (!status && b->what != WHAT_STEP) status = bench_feed(b, e);
     if (!status) status = bench_run(b, seconds, time, ROOM, e);
     free(time);
     if (status) return status;
@@ -136,17 +173,25 @@ int cmd_bench(int argc, char **argv)
     cli_common common = CLI_DEFAULTS;
     double seconds = 2;
     bool json = false;
-    const cli_option own[] = {{"seconds", 0, CLI_FLOAT, &seconds, "S", "for how long steps are run"},
+    const char *what = what_names[WHAT_TRAIN];
+    cli_list fetch = {0};
+    const cli_option own[] = {{"what", 0, CLI_TEXT, &what, "WHAT", "train: a training step; infer: a batch forward; step: an item of generate, with state"},
+                              {"fetch", 0, CLI_LIST, &fetch, "VALUE", "of infer: what is computed; all that the model gives where not given"},
+                              {"seconds", 0, CLI_FLOAT, &seconds, "S", "for how long steps are run"},
                               {"json", 0, CLI_FLAG, &json, NULL, "one JSON object instead of text"}, {0}};
     int done = cli_parse_model(self, argc, argv, own, &common);
     if (done >= 0) return done;
+    bench b = {.fetch = fetch.item};
+    while (what_names[b.what] && strcmp(what, what_names[b.what]) != 0) b.what++;
+    if (!what_names[b.what]) return cli_misuse(self, "--what is train, infer or step, not '%s'", what);
+    if (fetch.count && b.what != WHAT_INFER) return cli_misuse(self, "--fetch says what --what infer computes");
     gr_session_options o = cli_session_options(&common);
-    bench b = {.session = cli_open(argv[1], &o)};
-    if (!b.session) return EXIT_MODEL;
+    o.facts_only = b.what == WHAT_STEP;
+    if (!(b.session = cli_open(argv[1], &o))) return EXIT_MODEL;
     gr_error e = {0};
     int code = EXIT_DONE;
-    if (!b.session->recipe->minimize) {
-        gr_set_error(&e, GR_EINVAL, "%s has no section `train`: there is no training step to measure", argv[1]);
+    if (b.what == WHAT_TRAIN && !b.session->recipe->minimize) {
+        gr_set_error(&e, GR_EINVAL, "%s has no section `train`: there is no training step to measure; write --what infer", argv[1]);
         code = cli_fail(&e);
     } else if (measure(&b, seconds, &e)) {
         code = cli_fail(&e);

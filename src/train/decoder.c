@@ -423,6 +423,7 @@ int gr_decoder_feed(gr_decoder *d, const int32_t *item, int64_t n, gr_error *e)
     return 0;
 }
 
+gr_exec *gr_decoder_exec(const gr_decoder *d) { return d->at ? d->at->exec : NULL; }
 int64_t gr_decoder_count(const gr_decoder *d) { return d->num_items; }
 const double *gr_decoder_logits(const gr_decoder *d) { return d->out[0].value; }
 

@@ -26,6 +26,8 @@ const gr_model_input *gr_decoder_source_input(const gr_decoder *d); /* NULL: non
 int gr_decoder_begin(gr_decoder *d, const int32_t *source, int64_t n, gr_error *e);
 /* n > 0 items more. */
 int gr_decoder_feed(gr_decoder *d, const int32_t *item, int64_t n, gr_error *e);
+/* The program that runs for what is fed; NULL before the first item. */
+gr_exec *gr_decoder_exec(const gr_decoder *d);
 int64_t gr_decoder_count(const gr_decoder *d); /* of items fed since the beginning */
 const double *gr_decoder_logits(const gr_decoder *d); /* [classes]; until the next call */
 /* What `show` names at the last item, and how many numbers it is; NULL: the section does not say. */
