@@ -227,8 +227,15 @@ gr_value *gr_graph_capture(gr_graph *g, gr_value *v);
 
 /* Every reader of `from` (nodes of its graph, results, states, names) reads `to`. */
 void gr_replace(gr_value *from, gr_value *to);
+/* The same for many values of g at once, in one walk; a `to` may be the `from` of another. Sets
+ * all marks of g's values to NULL. */
+typedef struct gr_change { gr_value *from, *to; } gr_change;
+void gr_replace_all(gr_graph *g, const gr_change *list, int n);
 /* Drops nodes, args, carries and results of bodies that no result, state or effect needs. */
 void gr_graph_prune(gr_graph *root);
+/* Drops what nothing in g itself needs; its args and results stay, and all bodies below. For
+ * passes that change one body after another: pruning looks at the whole graph each time. */
+void gr_graph_sweep(gr_graph *g);
 /* Puts nodes in dependency order, keeping the present order where free. -1: a cycle. */
 int gr_graph_sort(gr_graph *g);
 /* Checks the invariants of g and all bodies; NULL or what is wrong. */

@@ -22,6 +22,30 @@ void gr_replace(gr_value *from, gr_value *to)
     if (root->commit == from) root->commit = to;
 }
 
+static gr_value *in_place_of(gr_value *v)
+{
+    while (v && v->mark) v = v->mark;
+    return v;
+}
+
+void gr_replace_all(gr_graph *g, const gr_change *list, int n)
+{
+    gr_graph *root = gr_graph_root(g);
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->num_out; k++) g->nodes[i]->out[k]->mark = NULL;
+    for (int i = 0; i < n; i++) list[i].from->mark = list[i].to;
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->num_in; k++) g->nodes[i]->in[k] = in_place_of(g->nodes[i]->in[k]);
+    for (int i = 0; i < g->num_results; i++) g->results[i] = in_place_of(g->results[i]);
+    if (g == root) {
+        for (int i = 0; i < g->num_states; i++) g->states[i]->next = in_place_of(g->states[i]->next);
+        g->commit = in_place_of(g->commit);
+    }
+    for (int i = 0; i < root->num_names; i++)
+        if (root->names[i].value && root->names[i].value->node->graph == g) root->names[i].value = in_place_of(root->names[i].value);
+    for (int i = 0; i < n; i++) list[i].from->mark = NULL;
+}
+
 int gr_value_readers(const gr_value *v)
 {
     const gr_graph *g = v->node->graph;
@@ -163,14 +187,12 @@ static void sweep(gr_graph *g)
 static void sweep_names(gr_graph *root)
 {
     int kept = 0;
-    gr_map *index = gr_map_create(root->arena);
-    for (int i = 0; i < root->num_names; i++) {
-        if (!root->names[i].value || !root->names[i].value->mark) continue;
-        root->names[kept++] = root->names[i];
-        gr_map_set(index, root->names[kept - 1].name, (void *)(intptr_t)kept);
-    }
+    for (int i = 0; i < root->num_names; i++)
+        if (root->names[i].value && root->names[i].value->mark) root->names[kept++] = root->names[i];
+    if (kept == root->num_names) return;
     root->num_names = kept;
-    root->name_index = index;
+    root->name_index = gr_map_create(root->arena);
+    for (int i = 0; i < kept; i++) gr_map_set(root->name_index, root->names[i].name, (void *)(intptr_t)(i + 1));
 }
 
 void gr_graph_prune(gr_graph *root)
@@ -186,6 +208,43 @@ void gr_graph_prune(gr_graph *root)
     sweep(root);
     sweep_names(root);
     clear_marks(root);
+}
+
+/* ---- the same for one graph alone ---- */
+
+static bool has_effect(const gr_node *n)
+{
+    if (n->op->traits & GR_EFFECT) return true;
+    for (int i = 0; n->scan && i < n->scan->body->num_nodes; i++)
+        if (has_effect(n->scan->body->nodes[i])) return true;
+    return false;
+}
+
+static void need_here(gr_node *n)
+{
+    if (n->mark) return;
+    n->mark = n;
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i]) need_here(n->in[i]->node);
+}
+
+void gr_graph_sweep(gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) g->nodes[i]->mark = NULL;
+    for (int i = 0; i < g->num_args; i++) need_here(g->args[i]->node);
+    for (int i = 0; i < g->num_results; i++) need_here(g->results[i]->node);
+    for (int i = 0; i < g->num_states; i++) {
+        if (g->states[i]->next) need_here(g->states[i]->next->node);
+        if (g->states[i]->value) need_here(g->states[i]->value->node);
+    }
+    if (g->commit) need_here(g->commit->node);
+    int kept = 0;
+    for (int i = 0; i < g->num_nodes; i++)
+        if (has_effect(g->nodes[i])) need_here(g->nodes[i]);
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i]->mark) g->nodes[kept++] = g->nodes[i];
+    g->num_nodes = kept;
+    for (int i = 0; i < kept; i++) g->nodes[i]->mark = NULL;
 }
 
 /* ---- sorting ---- */

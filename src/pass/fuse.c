@@ -24,6 +24,8 @@ typedef struct fuser {
     gr_node **members;  /* scratch: of the group in hand, in order */
     gr_value **stored;  /* scratch: its values that others read */
     int num_members, num_stored;
+    gr_change *made;    /* stored values, and what the tapes give in their place */
+    int num_made, cap_made;
 } fuser;
 
 /* ---- groups ---- */
@@ -119,7 +121,8 @@ static void emit_fused(fuser *f, int representative)
     n->tape = made.tape;
     for (int i = 0; i < made.num_out; i++) {
         const gr_value *v = made.out[i];
-        gr_replace(made.out[i], gr_node_add_output(n, made.num_out == 1 ? NULL : v->node->name, &v->type));
+        gr_value *now = gr_node_add_output(n, made.num_out == 1 ? NULL : v->node->name, &v->type);
+        *GR_PUSH(f->g->arena, f->made, f->num_made, f->cap_made) = (gr_change){made.out[i], now};
     }
 }
 
@@ -138,6 +141,7 @@ static void fuse_groups(gr_graph *g, bool join)
     int n = g->num_nodes;
     for (int i = 0; i < n; i++)
         if (gr_partition_find(f.groups, i) == i && gr_is_tapeable(g->nodes[i])) emit_fused(&f, i);
+    gr_replace_all(g, f.made, f.num_made);
 }
 
 /* ---- pointwise nodes move behind the slices that read them ---- */
@@ -200,6 +204,18 @@ static void sink(gr_graph *g, gr_node *n, const gr_readers *r)
     }
 }
 
+/* What is known of the readers of n's inputs, and of what those slice, is no longer true. */
+static void spoil_inputs(const gr_node *n, bool *skip)
+{
+    for (int k = 0; k < n->num_in; k++) {
+        const gr_node *from = n->in[k] ? n->in[k]->node : NULL;
+        if (!from) continue;
+        skip[gr_number(from)] = true;
+        if (sliced_axis(from)) skip[gr_number(from->in[0]->node)] = true;
+    }
+}
+
+/* In rounds: readers are found once for all nodes that do not get in each other's way. */
 static void sink_behind_slices(gr_graph *g)
 {
     for (bool again = true; again;) {
@@ -207,13 +223,14 @@ static void sink_behind_slices(gr_graph *g)
         gr_number_nodes(g);
         gr_readers *all = gr_find_readers(g);
         bool *pinned = gr_pinned_nodes(g);
-        int n = g->num_nodes;
-        for (int i = n - 1; i >= 0 && !again; i--)
-            if (!pinned[i] && may_sink(g->nodes[i], all)) {
-                sink(g, g->nodes[i], &all[i]);
-                again = true;
-            }
-        if (again) gr_graph_prune(gr_graph_root(g));
+        for (int i = g->num_nodes - 1; i >= 0; i--) {
+            gr_node *n = g->nodes[i];
+            if (pinned[i] || !may_sink(n, all)) continue;
+            sink(g, n, &all[i]);
+            spoil_inputs(n, pinned);
+            again = true;
+        }
+        if (again) gr_graph_sweep(g);
     }
     gr_graph_sort(g);
 }
@@ -253,10 +270,10 @@ static void fuse_graph(gr_graph *g)
     narrow_wide_nodes(g);
     sink_behind_slices(g);
     fuse_groups(g, true);
-    gr_graph_prune(gr_graph_root(g));
+    gr_graph_sweep(g);
     gr_graph_sort(g);
     gr_add_epilogues(g);
-    gr_graph_prune(gr_graph_root(g));
+    gr_graph_sweep(g);
     gr_graph_sort(g);
 }
 
@@ -273,5 +290,6 @@ gr_graph *gr_pass_fuse(gr_graph *g, const gr_request *r)
     gr_merge_equal_nodes(g); /* two loops may have packed the same */
     gr_graph_prune(g);
     fuse_graph(g);
+    gr_graph_prune(g);
     return g;
 }

@@ -179,18 +179,41 @@ static void emit_groups(gr_hoister *h)
     }
 }
 
+/* How often each output of the loop is read. */
+static int *count_readers(const gr_hoister *h)
+{
+    const gr_graph *g = h->g;
+    int *readers = GR_NEW_ARRAY(g->arena, int, h->scan->num_out + 1);
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->num_in; k++)
+            if (g->nodes[i]->in[k] && g->nodes[i]->in[k]->node == h->scan) readers[g->nodes[i]->in[k]->index]++;
+    for (int i = 0; i < g->num_results; i++)
+        if (g->results[i]->node == h->scan) readers[g->results[i]->index]++;
+    for (int i = 0; i < g->num_states; i++)
+        if (g->states[i]->next && g->states[i]->next->node == h->scan) readers[g->states[i]->next->index]++;
+    if (g->commit && g->commit->node == h->scan) readers[g->commit->index]++;
+    return readers;
+}
+
+static gr_value *output_form(gr_hoister *h, int output)
+{
+    const gr_scan *s = h->scan->scan;
+    int c = output % (s->carries ? s->carries : 1);
+    if (output >= 2 * s->carries) return gr_stacked_form(h, h->body->results[output - s->carries]);
+    return output < s->carries ? gr_last_form(h, h->body->args[c], c) : gr_history_form(h, h->body->args[c], c);
+}
+
 static void replace_outputs(gr_hoister *h)
 {
     const gr_scan *s = h->scan->scan;
-    for (int c = 0; c < s->carries; c++) {
-        gr_value *last = gr_scan_last(h->scan, c), *history = gr_scan_history(h->scan, c);
-        if (gr_value_readers(last)) gr_replace(last, gr_last_form(h, h->body->args[c], c));
-        if (gr_value_readers(history)) gr_replace(history, gr_history_form(h, h->body->args[c], c));
-    }
-    for (int j = 0; j < s->stacked; j++) {
-        gr_value *v = gr_scan_stacked(h->scan, j);
-        if (gr_value_readers(v)) gr_replace(v, gr_stacked_form(h, h->body->results[s->carries + j]));
-    }
+    int *readers = count_readers(h), n = 0;
+    gr_change *change = GR_NEW_ARRAY(h->g->arena, gr_change, h->scan->num_out + 1);
+    for (int c = 0; c < s->carries; c++) /* of a carry, what is last before its history */
+        for (int o = c; o < 2 * s->carries; o += s->carries)
+            if (readers[o]) change[n++] = (gr_change){h->scan->out[o], output_form(h, o)};
+    for (int o = 2 * s->carries; o < h->scan->num_out; o++)
+        if (readers[o]) change[n++] = (gr_change){h->scan->out[o], output_form(h, o)};
+    gr_replace_all(h->g, change, n);
 }
 
 static void move_names(gr_hoister *h)
@@ -258,7 +281,7 @@ static void hoist_graph(gr_graph *g)
         if (scans[i]->scan->steps > 0) hoist_scan(g, scans[i]);
     }
     if (count) {
-        gr_graph_prune(gr_graph_root(g));
+        gr_graph_sweep(g);
         gr_graph_sort(g);
     }
 }

@@ -53,7 +53,7 @@ void gr_flatten_sums(gr_graph *body)
         set_inputs(n, in, count);
     }
     /* A sum that melted away has no reader now; its own terms must not count it as one. */
-    gr_graph_prune(gr_graph_root(body));
+    gr_graph_sweep(body);
 }
 
 static bool split_sum(gr_graph *body, gr_node *n, const int *comp)

@@ -143,7 +143,7 @@ static void merge_products(gr_graph *g)
         }
         if (pays(g, list, count, cyclic)) merge_products_of(g, list, count);
     }
-    gr_graph_prune(gr_graph_root(g));
+    gr_graph_sweep(g);
     gr_graph_sort(g);
 }
 
@@ -154,5 +154,6 @@ gr_graph *gr_pass_merge(gr_graph *g, const gr_request *r)
     gr_merge_equal_nodes(g);
     gr_graph_prune(g);
     merge_products(g);
+    gr_graph_prune(g);
     return g;
 }
