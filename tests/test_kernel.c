@@ -3,6 +3,7 @@
 #include "kernel/isa.h"
 #include "kernel/kernel.h"
 #include "tests.h"
+#include "train_support.h"
 #include <CUnit/Basic.h>
 #include <math.h>
 #include <stdlib.h>
@@ -243,7 +244,8 @@ static void products(void)
 {
     static const int64_t shapes[][3] = {{1, 1, 1}, {5, 4, 4}, {1, 4, 4}, {1, 16, 256}, {32, 48, 256}, {6, 16, 257},
         {7, 17, 33}, {64, 1, 300}, {1, 300, 64}, {140, 35, 20}, {13, 100, 600}, {2, 33, 1000}, {3, 5, 0},
-        {33, 129, 511}, {200, 3, 70}, {12, 32, 1025}};
+        {33, 129, 511}, {200, 3, 70}, {12, 32, 1025},
+        {9, 1060, 270}}; /* the last: more columns than a strip has */
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int layouts = 0; layouts < 27; layouts += i % 2 ? 5 : 4)
             for (int t = GR_FLOAT32; t <= GR_FLOAT64; t++)
@@ -275,6 +277,30 @@ static void names_and_peak(void)
     CU_ASSERT_EQUAL(gr_math_get()->size, sizeof(gr_math));
 }
 
+/* The kernels of another machine, which BLIS_ARCH_TYPE asks for by its number in BLIS 0.9: a plain
+ * one, and one with AVX2, must pass what decides the bits of everything else. */
+static void other_kernels(void)
+{
+    static const struct { int number; const char *name; } arch[] = {{25, "generic"}, {3, "haswell"}};
+    const char *named = temp_path("kernels");
+    char command[4096];
+    if (getenv("BLIS_ARCH_TYPE")) return; /* this is such a run */
+    for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {
+        snprintf(command, sizeof command, "BLIS_ARCH_TYPE=%d '%s/tools/graphrun' bench '%s/graphs/hello.yaml' --seconds 0.01 >'%s' 2>&1",
+                 arch[i].number, GR_BUILD_DIR, GR_SOURCE_DIR, named);
+        const bool ran = system(command) == 0;
+        char *text = read_text(named, NULL);
+        if (!ran || !text || !strstr(text, arch[i].name)) {
+            printf("\n    skipped: this BLIS or CPU has no kernels for %s under number %d", arch[i].name, arch[i].number);
+        } else {
+            snprintf(command, sizeof command, "BLIS_ARCH_TYPE=%d '%s/tests/tests' kernel tape run recurrent attention fuse >'%s' 2>&1",
+                     arch[i].number, GR_BUILD_DIR, named);
+            CU_ASSERT_EQUAL(system(command), 0);
+        }
+        free(text);
+    }
+}
+
 void test_kernel(void)
 {
     CU_pSuite s = CU_add_suite("kernel", NULL, NULL);
@@ -285,4 +311,5 @@ void test_kernel(void)
     CU_add_test(s, "products, whole, in blocks and packed, to the bit", products);
     CU_add_test(s, "NaN stays in its row", nan_stays_in_its_row);
     CU_add_test(s, "the kernels have a name and a peak", names_and_peak);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "kernels of other machines", other_kernels);
 }

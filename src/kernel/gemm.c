@@ -360,24 +360,34 @@ void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t r
 
 /* ---- at start ---- */
 
-/* The context for this CPU. BLIS 0.9 takes a CPU name that it does not know for a haswell; one
- * with AVX-512 gets the skx kernels, unless the user has chosen. */
-static cntx_t *find_context(const char **name)
+static bool has_avx512(void)
 {
-    cntx_t *cntx = bli_gks_query_cntx();
-    arch_t id = bli_arch_query_id();
-    *name = bli_arch_string(id);
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    if (avx512 && id != BLIS_ARCH_SKX && !getenv("BLIS_ARCH_TYPE") && bli_gks_lookup_id(BLIS_ARCH_SKX)) {
-        *name = bli_arch_string(BLIS_ARCH_SKX);
-        return bli_gks_lookup_nat_cntx(BLIS_ARCH_SKX);
-    }
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+#else
+    return false;
 #endif
-    return cntx;
 }
+
+/* BLIS 0.9 takes a CPU name that it does not know for a haswell; one with AVX-512 gets the skx
+ * kernels, unless the user has chosen. It reads BLIS_ARCH_TYPE as a number, so that a name there is
+ * taken for 0, skx, which no CPU without AVX-512 survives. */
+static arch_t find_architecture(void)
+{
+    bli_init(); /* what the environment asks for is looked up among contexts that must be there */
+    const arch_t id = bli_arch_query_id();
+#if defined(__x86_64__)
+    const bool needs_avx512 = id == BLIS_ARCH_SKX || id == BLIS_ARCH_KNL;
+    const bool haswell = __builtin_cpu_supports("avx2") && bli_gks_lookup_id(BLIS_ARCH_HASWELL);
+    if (needs_avx512 && !has_avx512()) return haswell ? BLIS_ARCH_HASWELL : BLIS_ARCH_GENERIC;
+    if (!needs_avx512 && has_avx512() && !getenv("BLIS_ARCH_TYPE") && bli_gks_lookup_id(BLIS_ARCH_SKX)) return BLIS_ARCH_SKX;
+#endif
+    return id;
+}
+
+bool gr_gemm_plain(void) { return find_architecture() == BLIS_ARCH_GENERIC; }
 
 /* Both ways on the same panels: not a bit may differ, stored or added. */
 static bool own_agrees(const engine *e)
@@ -446,8 +456,9 @@ static void init_engine(engine *e, cntx_t *cntx, num_t dt)
 
 void gr_gemm_init(char *name, size_t size)
 {
-    const char *arch;
-    cntx_t *cntx = find_context(&arch);
+    const arch_t id = find_architecture();
+    const char *arch = bli_arch_string(id);
+    cntx_t *cntx = id == bli_arch_query_id() ? bli_gks_query_cntx() : bli_gks_lookup_nat_cntx(id);
     init_engine(&engines[0], cntx, BLIS_FLOAT);
     init_engine(&engines[1], cntx, BLIS_DOUBLE);
     const engine *e = &engines[0];

@@ -4,6 +4,8 @@
 
 #include "kernel/isa.h"
 
+/* Whether BLIS knows nothing of this CPU, or was told so (BLIS_ARCH_TYPE=generic). */
+bool gr_gemm_plain(void);
 /* Finds the microkernels; writes the name of the one for floats. Called once, first. */
 void gr_gemm_init(char *name, size_t size);
 void gr_gemm_run(const gr_gemm *g);

@@ -10,6 +10,7 @@ const gr_isa *gr_isa_at(int i)
     int n = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (gr_gemm_plain()) return i == 0 ? &gr_isa_generic : NULL;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         usable[n++] = &gr_isa_avx512;
