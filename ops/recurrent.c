@@ -254,6 +254,7 @@ static gr_val rnn_loop(rnn *r, int64_t layer, int64_t direction, gr_val sequence
     if (!loop) return NULL;
     gr_scope_enter(r->c, name);
     if (r->lengths) gr_loop_lengths(r->c, loop, r->lengths); /* after an error the loop gives nothing */
+    if (gr_get(r->c, "recompute")->present) gr_loop_recompute(r->c, loop, gr_int(r->c, "recompute"));
     gr_parameter_suffix(r->c, suffix);
     gr_val x = gr_loop_slice(r->c, loop, "input", sequence);
     for (int k = 0; k < r->carries; k++)
@@ -356,7 +357,8 @@ static int recurrent_expand(gr_ctx *c)
     {"bidirectional", GR_ATTR_BOOL, "false", 0, 0, NULL, "Whether a second loop runs from the last step back."}, \
     {"batch_first", GR_ATTR_BOOL, "false", 0, 0, NULL, "Whether input and output are [batch, time, features]."}, \
     {"dropout", GR_ATTR_FLOAT, "0", 0, 1, NULL, "Probability of Dropout between layers, in training."},          \
-    {"hidden_sizes", GR_ATTR_INTS, "~", 1, 1 << 30, NULL, "In place of hidden_size: one width a layer."}
+    {"hidden_sizes", GR_ATTR_INTS, "~", 1, 1 << 30, NULL, "In place of hidden_size: one width a layer."},        \
+    {"recompute", GR_ATTR_INT, "~", 1, 1 << 30, NULL, "Less memory in training: states are kept every so many steps alone, those between computed again."}
 #define HIDDEN_SIZE {"hidden_size", GR_ATTR_INT, "~", 1, 1 << 30, NULL, "Width of the carried state."}
 #define BIAS {"bias", GR_ATTR_BOOL, "true", 0, 0, NULL, "Whether both biases are added."}
 

@@ -211,7 +211,7 @@ CASE("LSTMCell", "hidden_size=3", "f 2 4") CASE("LSTMCell", "hidden_size=3, bias
     CASE(op, "hidden_size=2, bias=false, batch_first=true" more, "f 2 3 4") CASE(op, "hidden_size=2, num_layers=2, dropout=0.4" more, "f 3 4")
 OVER("RNN", "", "; -") OVER("RNN", ", nonlinearity=relu", "; -") OVER("GRU", "", "; -") OVER("GRU", ", reset_after=false", "; -") OVER("LSTM", "", "; -; -") OVER("LSTM", ", forget_bias=1.0", "; -; -")
 #undef OVER
-CASE("RNN", "hidden_size=3", "f 4 2 3; f 1 2 3") CASE("GRU", "hidden_size=3, bidirectional=true", "f 4 2 3; f 2 2 3; i5 2") CASE("LSTM", "hidden_size=3, proj_size=2", "f 4 2 3; f 1 2 2; f 1 2 3")
+CASE("RNN", "hidden_size=3", "f 4 2 3; f 1 2 3") CASE("GRU", "hidden_size=3, bidirectional=true", "f 4 2 3; f 2 2 3; i5 2") CASE("LSTM", "hidden_size=3, proj_size=2", "f 4 2 3; f 1 2 2; f 1 2 3") CASE("RNN", "hidden_size=3, recompute=2", "f 5 2 3") CASE("GRU", "hidden_size=3, recompute=2", "f 4 2 3") CASE("LSTM", "hidden_size=3, recompute=4", "f 3 2 3")
 #define LAYER "nhead=2, dim_feedforward=3, layer_norm_eps=0.1"
 CASE("TransformerEncoderLayer", LAYER ", bias=false", "f 3 2 4") CASE("TransformerDecoderLayer", LAYER ", is_causal=true, activation=gelu, dropout=0", "f 3 2 4; f 5 2 3")
 CASE("TransformerEncoder", LAYER ", num_layers=2, dropout=0, activation=gelu, norm_first=true, batch_first=true, bias=false, is_causal=true", "f 2 3 4") CASE("TransformerEncoder", LAYER ", num_layers=1", "f 3 2 4; f 3 3; b 2 3")

@@ -350,6 +350,7 @@ typedef struct gr_host {
     gr_val (*next)(gr_ctx *c, gr_val state);
     void (*later)(gr_ctx *c, gr_later_fn fn, void *data, int n, const gr_val *values);
     void (*sparse)(gr_ctx *c, gr_val parameter, const char *attr);
+    void (*loop_recompute)(gr_ctx *c, gr_loop *l, int64_t every);
 } gr_host;
 
 struct gr_ctx {
@@ -511,6 +512,9 @@ static inline gr_loop *gr_loop_begin(gr_ctx *c, const char *name, bool reverse)
  * stacked value: the batch. A row that has ended keeps its carries and stacks zeros, and what
  * its slices held there, NaN too, is zero before the loop. */
 static inline int gr_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths) { return c->host->loop_lengths(c, l, lengths); }
+/* Its gradient needs less memory and more time: of the carries only every `every`-th is kept, and the
+ * steps between run again when the gradient comes to them. */
+static inline void gr_loop_recompute(gr_ctx *c, gr_loop *l, int64_t every) { c->host->loop_recompute(c, l, every); }
 static inline gr_val gr_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
 {
     return c->host->loop_slice(c, l, name, sequence);

@@ -58,6 +58,7 @@ extern const gr_host gr_host_functions;
 /* Those of gr_host that are about loops (loop.c). */
 gr_loop *gr_host_loop_begin(gr_ctx *c, const char *name, bool reverse);
 int gr_host_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths);
+void gr_host_loop_recompute(gr_ctx *c, gr_loop *l, int64_t every);
 gr_val gr_host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence);
 gr_val gr_host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init);
 int gr_host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next);

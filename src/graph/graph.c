@@ -266,6 +266,14 @@ gr_node *gr_scan_add(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_
     return n;
 }
 
+void gr_scan_stands_for(gr_scan *scan, const gr_scan *other)
+{
+    scan->chunks = other->chunks;
+    scan->first = other->first;
+    scan->each = other->each;
+    scan->span = other->span;
+}
+
 static const char *time_axis(const gr_node *scan)
 {
     const gr_scan *s = scan->scan;

@@ -40,12 +40,20 @@ struct gr_value {
  * carry][stacked]. history[T + 1, ...]: at t the carry that step t reads (reverse:
  * makes), so that forward history[0] is the init, reverse history[T]. Sequences,
  * histories and stacked values have time as axis 0 and are in the order of time
- * whatever the direction. */
+ * whatever the direction.
+ *
+ * A loop of T steps may be cut into chunks, a loop over chunks around one over the steps of
+ * a chunk, and what is left over (pass/chunk.h). `first`, `each` and `span` say which of the T steps
+ * an iteration stands for, so that random numbers stay what they were: iteration i begins at
+ * step first + i * each of span. */
 typedef struct gr_scan {
     gr_graph *body;
     bool reverse;
     int64_t steps; /* 0 until known */
     int carries, sequences, invariants, stacked;
+    int64_t recompute;          /* its gradient keeps every N-th carry alone; 0: all that it reads */
+    bool chunks;                /* made to save memory: it is left whole, and its gradient runs it again */
+    int64_t first, each, span;  /* each, span 0: 1 and steps */
 } gr_scan;
 
 /* How the tape of a product's epilogue sees the product. The product is the matrix
@@ -203,6 +211,8 @@ gr_value *gr_graph_find_name(const gr_graph *root, const char *name);
  * carry, a stacked result. Each keeps node and body in step. Types of the outputs are
  * set from the body's when `steps` is known. */
 gr_node *gr_scan_add(gr_graph *g, const gr_node_spec *spec, bool reverse, int64_t steps);
+/* `scan` runs over the same steps as `other`, or over their chunks, if that does. */
+void gr_scan_stands_for(gr_scan *scan, const gr_scan *other);
 gr_value *gr_scan_invariant(gr_node *scan, gr_value *outer);
 gr_value *gr_scan_sequence(gr_node *scan, gr_value *outer, const char *name);
 gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name); /* gives the arg */

@@ -346,5 +346,6 @@ const gr_host gr_host_functions = {
     .find_op = host_find_op, .alloc = host_alloc, .self = host_self, .scope = host_scope,
     .suffix = host_suffix, .real = host_real, .is_training = host_is_training, .freeze = host_freeze, .mean_of = host_mean_of,
     .loop_lengths = gr_host_loop_lengths,
+    .loop_recompute = gr_host_loop_recompute,
     .buffer = host_buffer, .set_next = host_set_next, .next = host_next, .later = host_later, .sparse = host_sparse,
 };

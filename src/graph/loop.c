@@ -61,6 +61,12 @@ int gr_host_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths)
     return 0;
 }
 
+void gr_host_loop_recompute(gr_ctx *c, gr_loop *l, int64_t every)
+{
+    (void)c;
+    l->scan->scan->recompute = every;
+}
+
 /* The leading axes of a step's value are those of lengths. */
 static int check_rows(gr_ctx *c, const gr_loop *l, const char *what, const char *name, const gr_type *t)
 {

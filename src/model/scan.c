@@ -5,6 +5,7 @@
  *     carry  {h: {init: zeros | value, size: ..., next: node of the step}}
  *     step   the body                             out    {name: node of the step}
  *     reverse
+ *     recompute  in training keep the carries of every N-th step alone: see gr_loop_recompute
  *     lengths  how many steps of each row are real: see gr_loop_lengths
  *
  * Its ports are the names under in, with and (where `init` is a value) carry; its outputs
@@ -30,13 +31,14 @@ typedef struct scan {
     const char *over;
     gr_loc over_at;
     bool reverse;
+    int64_t recompute;                 /* 0: not */
     gr_doc *step, *out;
     int sequences, wholes;             /* ports: [sequences][wholes][initial values][lengths] */
     int lengths;                       /* its port; -1: none */
     scan_carry *carry; int num_carries;
 } scan;
 
-static const char *const scan_keys[] = {"op", "over", "in", "with", "carry", "step", "out", "reverse", "lengths", "when", "else", NULL};
+static const char *const scan_keys[] = {"op", "over", "in", "with", "carry", "step", "out", "reverse", "recompute", "lengths", "when", "else", NULL};
 static const char *const carry_keys[] = {"init", "size", "next", NULL};
 
 static int expand_scan(gr_ctx *c);
@@ -205,10 +207,12 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
     *s = (scan){.m = b->m, .scope = b->scope, .outer = b, .name = it->name};
     check_keys(b, it, it->doc, scan_keys, base->name);
     gr_doc *over = gr_doc_get(it->doc, "over"), *reverse = gr_doc_get(it->doc, "reverse");
+    gr_doc *recompute = gr_doc_get(it->doc, "recompute");
     if (b->raw || b->e) {
         if (over && !(s->over = gr_eval_text(b->m, b->scope, over))) it->bad = true;
         if (over) s->over_at = over->at;
         if (reverse && gr_eval_bool(b->m, b->scope, reverse, &s->reverse) < 0) it->bad = true;
+        if (recompute && gr_eval_int(b->m, b->scope, recompute, 1, &s->recompute) < 0) it->bad = true;
     }
     s->sequences = add_ports(b, it, &p, map_of(b, it, "in", "a map of sequences: {x: node}", true));
     s->wholes = add_ports(b, it, &p, map_of(b, it, "with", "a map of values: {memory: node}", false));
@@ -378,6 +382,7 @@ static int expand_scan(gr_ctx *c)
     gr_loop *l = gr_loop_begin(c, "", s->reverse);
     if (!l) return -1;
     int r = s->lengths >= 0 ? gr_loop_lengths(c, l, gr_in(c, s->lengths)) : 0;
+    if (s->recompute) gr_loop_recompute(c, l, s->recompute);
     if (r == 0) r = emit_step(c, s, l, sequence, carry);
     gr_val end = gr_loop_end(c, l);
     return r == 0 && end && gr_type_of(c, end)->dtype != GR_UNKNOWN ? set_results(c, s, end, axis) : -1;

@@ -4,6 +4,7 @@
  * node's outputs have all their terms when it is reached, and op->gradient turns
  * them into terms of its inputs. The emitted nodes are ordinary nodes of phase
  * BACKWARD, called after the node they come from. Loops: scan_gradient.c. */
+#include "pass/chunk.h"
 #include "pass/gradient.h"
 #include "pass/look_up.h"
 #include <string.h>
@@ -335,6 +336,7 @@ gr_graph *gr_pass_differentiate(gr_graph *g, const gr_request *r)
     const char *of = r->of ? r->of : r->minimize;
     bool names = r->grad && r->grad[0];
     if ((names || r->train) && ad_move_invariants(g) != 0) return NULL;
+    if ((names || r->train) && !r->keep_all && gr_cut_loops(g, r->grad) != 0) return NULL;
     bool one = names && r->train && strcmp(of, r->minimize) == 0;
     if (names && !one && answer(g, r, of, false, true) != 0) return NULL;
     if (r->train && answer(g, r, r->minimize, true, one) != 0) return NULL;

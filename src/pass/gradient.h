@@ -30,9 +30,10 @@ typedef struct ad_mark {
 /* One graph under differentiation. */
 typedef struct ad_level {
     struct ad_level *outer;
-    gr_graph *forward, *backward; /* the same at the root */
+    gr_graph *forward, *backward; /* the same at the root, and where the forward nodes stand again */
     gr_node *scan;                /* whose body `forward` is; NULL at the root */
     gr_node *loop;                /* whose body `backward` is */
+    gr_value **arg, **result;     /* of the scan's body, as `forward` has them */
     gr_emitter *emitter;          /* into `backward` */
     gr_value *summed_from, *summed; /* the last term that was summed down, and to what */
     struct ad_sum { gr_value *term, *carry; } *sums; /* accumulators of the loop */

@@ -70,6 +70,18 @@ static bool is_once(const gr_hoister *h, const gr_node *n)
     return true;
 }
 
+/* A loop over chunks is left whole but for what is the same in each. */
+static void keep_together(gr_hoister *h)
+{
+    int first = -1;
+    for (int i = 0; i < h->n; i++) {
+        if (h->place[i] == GR_ONCE) continue;
+        h->place[i] = GR_IN_LOOP;
+        if (first >= 0) gr_partition_join(h->groups, first, i);
+        else first = i;
+    }
+}
+
 static void find_places(gr_hoister *h)
 {
     for (int i = 0; i < h->n; i++) h->place[i] = GR_WHOLE;
@@ -135,6 +147,7 @@ static bool batches(const gr_hoister *h, const gr_node *n)
 {
     if (n->op->role == GR_ROLE_ARG || n->op->batch) return true;
     if (n->op->traits & GR_EFFECT) return false;
+    if ((n->op->traits & GR_RANDOM) && h->scan->scan->first) return false; /* its numbers are those of later steps */
     if (n->op->traits & GR_POINTWISE) return true;
     if (!(n->op->traits & GR_ROWWISE) || !n->num_in) return false;
     for (int p = 0; p < gr_op_num_inputs(n->op); p++)
@@ -246,7 +259,7 @@ static void hoist_scan(gr_graph *g, gr_node *scan)
 {
     gr_graph *body = scan->scan->body;
     gr_arena *a = g->arena;
-    prepare_sums(body);
+    if (!scan->scan->chunks) prepare_sums(body);
     gr_number_nodes(body);
     clear_forms(body);
     gr_hoister h = {.g = g, .scan = scan, .body = body, .n = body->num_nodes};
@@ -260,9 +273,13 @@ static void hoist_scan(gr_graph *g, gr_node *scan)
     h.gather = GR_NEW_ARRAY(a, gr_gather *, h.n + 1);
     h.total = GR_NEW_ARRAY(a, gr_value *, scan->scan->carries + 1);
     find_places(&h);
-    gr_find_gathers(&h);
-    keep_cheap_nodes_in_loops(&h);
-    join_unbatched(&h);
+    if (scan->scan->chunks) {
+        keep_together(&h);
+    } else {
+        gr_find_gathers(&h);
+        keep_cheap_nodes_in_loops(&h);
+        join_unbatched(&h);
+    }
     emit_groups(&h);
     replace_outputs(&h);
     move_names(&h);

@@ -161,6 +161,7 @@ static void emit_loop(gr_hoister *h, gr_node **members, int n)
     gr_node_spec spec = {.op = h->scan->op, .name = h->scan->name, .at = h->scan->at, .phase = h->scan->phase,
                          .attr = h->scan->attr};
     gr_node *loop = gr_scan_add(h->g, &spec, s->reverse, s->steps);
+    gr_scan_stands_for(loop->scan, s);
     if (!h->loops++) loop->name = h->scan->name;
     add_carries(h, loop, members, n);
     for (int i = 0; i < n; i++) {

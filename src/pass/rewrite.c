@@ -85,6 +85,37 @@ gr_node *gr_copy_node(gr_graph *to, gr_node *n, gr_value *const *in)
     return c;
 }
 
+static gr_value *copied(const gr_value *v) { return v ? ((gr_node *)v->node->mark)->out[v->index] : NULL; }
+
+static gr_graph *copy_body(gr_graph *parent, const gr_graph *body)
+{
+    gr_graph *to = gr_graph_body(parent);
+    gr_arena *a = to->arena;
+    for (int i = 0; i < body->num_nodes; i++) {
+        gr_node *n = body->nodes[i];
+        gr_value **in = GR_NEW_ARRAY(a, gr_value *, n->num_in + 1);
+        for (int k = 0; k < n->num_in; k++) in[k] = copied(n->in[k]);
+        gr_copy_deep(to, n, in);
+    }
+    for (int i = 0; i < body->num_args; i++) *GR_PUSH(a, to->args, to->num_args, to->cap_args) = copied(body->args[i]);
+    for (int i = 0; i < body->num_results; i++)
+        gr_graph_add_result(to, i, body->result_names[i], copied(body->results[i]));
+    return to;
+}
+
+gr_node *gr_copy_deep(gr_graph *to, gr_node *n, gr_value *const *in)
+{
+    gr_node shell = *n;
+    shell.scan = NULL;
+    gr_node *c = gr_copy_node(to, &shell, in);
+    n->mark = c;
+    if (!n->scan) return c;
+    c->scan = gr_arena_copy(to->arena, n->scan, sizeof *n->scan);
+    c->scan->body = copy_body(to, n->scan->body);
+    c->scan->body->owner = c;
+    return c;
+}
+
 gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_in, gr_value *const *in,
                      const char *attrs, ...)
 {

@@ -25,6 +25,8 @@ gr_readers *gr_find_readers(const gr_graph *g);
 /* A node like n in graph `to` with other inputs (as many, at the same ports) and outputs of
  * the same types; a loop's body moves along. It has n's name if that is free there. */
 gr_node *gr_copy_node(gr_graph *to, gr_node *n, gr_value *const *in);
+/* The same with a copy of the body, and of the bodies in it. Marks the nodes copied with their copies. */
+gr_node *gr_copy_deep(gr_graph *to, gr_node *n, gr_value *const *in);
 /* A node of the op with that role, its attributes as text, its outputs inferred. */
 gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_in, gr_value *const *in,
                      const char *attrs, ...) GR_PRINTF(6, 7);

@@ -13,8 +13,11 @@
  *
  * What the backward step reads of the forward one is imported on demand: an invariant
  * as it is, a sequence or a carry's history slice by slice, constants and views made
- * again, and any other value as a new stacked output of the forward loop. */
+ * again, and any other value as a new stacked output of the forward loop. A loop over chunks
+ * stacks nothing: all its nodes stand again in the backward body, before the adjoints, as they
+ * do at the root. */
 #include "pass/gradient.h"
+#include "pass/rewrite.h"
 
 /* ---- importing forward values ---- */
 
@@ -87,7 +90,7 @@ static int carry_made_by(const gr_scan *s, const gr_value *v)
 
 gr_value *ad_import(ad_level *l, gr_value *v)
 {
-    if (!l->scan) return v;
+    if (l->forward == l->backward) return v;
     ad_mark *m = ad_mark_of(v);
     if (m->import) return m->import;
     if (v->node->op->role == GR_ROLE_ARG) return m->import = import_arg(l, v);
@@ -103,9 +106,9 @@ gr_value *ad_import(ad_level *l, gr_value *v)
 static const char *primed(gr_graph *g, const char *name) { return gr_arena_printf(g->arena, "%s'", name); }
 
 /* Whether the adjoint of carry i is a carry of the backward loop. */
-static bool carries_adjoint(const gr_scan *s, int i)
+static bool carries_adjoint(const ad_level *l, int i)
 {
-    const ad_mark *arg = ad_mark_of(s->body->args[i]), *next = ad_mark_of(s->body->results[i]);
+    const ad_mark *arg = ad_mark_of(l->arg[i]), *next = ad_mark_of(l->result[i]);
     return arg->wanted && (arg->useful || next->useful);
 }
 
@@ -122,15 +125,15 @@ static gr_value *open_carry(ad_level *l, int i)
 {
     gr_node *scan = l->scan;
     const gr_scan *s = scan->scan;
-    gr_value *arg = s->body->args[i];
+    gr_value *arg = l->arg[i];
     gr_value *last = ad_adjoint(l->outer, gr_scan_last(scan, i));
     gr_value *history = ad_adjoint(l->outer, gr_scan_history(scan, i));
     gr_value *init = last ? last : gr_emit_zeros(l->outer->emitter, &arg->type);
     gr_value *adjoint = gr_scan_carry(l->loop, init, primed(l->backward, arg->node->name));
-    ad_add_term(l, s->body->results[i], adjoint);
+    ad_add_term(l, l->result[i], adjoint);
     if (history) {
         gr_value *made = history_slice(l->outer->emitter, history, s->steps, !s->reverse);
-        ad_add_term(l, s->body->results[i], gr_scan_sequence(l->loop, made, primed(l->backward, "history")));
+        ad_add_term(l, l->result[i], gr_scan_sequence(l->loop, made, primed(l->backward, "history")));
     }
     return adjoint;
 }
@@ -138,7 +141,7 @@ static gr_value *open_carry(ad_level *l, int i)
 /* Closes the adjoint of carry i and gives its last value to the init. */
 static void close_carry(ad_level *l, int i, gr_value *adjoint)
 {
-    gr_value *arg = l->scan->scan->body->args[i], *init = l->scan->in[i];
+    gr_value *arg = l->arg[i], *init = l->scan->in[i];
     gr_value *next = ad_adjoint(l, arg);
     int number;
     gr_arg_kind(adjoint, &number);
@@ -151,7 +154,7 @@ static void close_carry(ad_level *l, int i, gr_value *adjoint)
 
 static void close_sequence(ad_level *l, int i)
 {
-    gr_value *arg = l->scan->scan->body->args[i];
+    gr_value *arg = l->arg[i];
     gr_value *adjoint = ad_adjoint(l, arg);
     if (!adjoint) return;
     int j = gr_scan_stack(l->loop, adjoint, primed(l->backward, arg->node->name));
@@ -181,7 +184,7 @@ static gr_value *accumulate(ad_level *l, int n, gr_value **terms)
 /* The parts of an invariant stay parts outside. */
 static void close_invariant(ad_level *l, int i)
 {
-    const ad_mark *m = ad_mark_of(l->scan->scan->body->args[i]);
+    const ad_mark *m = ad_mark_of(l->arg[i]);
     gr_value **others = GR_NEW_ARRAY(l->backward->arena, gr_value *, m->num_terms + 1), *in = l->scan->in[i];
     int rest = 0;
     for (int k = 0; k < m->num_parts; k++) {
@@ -211,25 +214,65 @@ static void open_stacked(ad_level *l)
 {
     const gr_scan *s = l->scan->scan;
     for (int j = 0; j < s->stacked; j++) {
-        gr_value *result = s->body->results[s->carries + j];
+        gr_value *result = l->result[s->carries + j];
         gr_value *adjoint = ad_adjoint(l->outer, gr_scan_stacked(l->scan, j));
         if (adjoint && ad_mark_of(result)->wanted)
             ad_add_term(l, result, gr_scan_sequence(l->loop, adjoint, primed(l->backward, value_name(result))));
     }
 }
 
+/* ---- the forward chunk again ---- */
+
+static void copy_marks(const gr_node *from, const gr_node *to)
+{
+    for (int o = 0; o < from->num_out; o++) {
+        const ad_mark *m = ad_mark_of(from->out[o]);
+        ad_mark_of(to->out[o])->wanted |= m->wanted;
+        ad_mark_of(to->out[o])->useful |= m->useful;
+    }
+    for (int i = 0; from->scan && i < from->scan->body->num_nodes; i++)
+        copy_marks(from->scan->body->nodes[i], to->scan->body->nodes[i]);
+}
+
+static gr_value *again(const gr_value *v) { return v ? ((gr_node *)v->node->mark)->out[v->index] : NULL; }
+
+static void stand_again(ad_level *l)
+{
+    const gr_graph *body = l->forward;
+    gr_arena *a = body->arena;
+    for (int i = 0; i < body->num_args; i++) {
+        l->arg[i] = ad_import(l, body->args[i]);
+        body->args[i]->node->mark = l->arg[i]->node;
+        copy_marks(body->args[i]->node, l->arg[i]->node);
+    }
+    for (int i = 0; i < body->num_nodes; i++) {
+        gr_node *n = body->nodes[i];
+        if (n->op->role == GR_ROLE_ARG) continue;
+        gr_value **in = GR_NEW_ARRAY(a, gr_value *, n->num_in + 1);
+        for (int k = 0; k < n->num_in; k++) in[k] = again(n->in[k]);
+        copy_marks(n, gr_copy_deep(l->backward, n, in));
+    }
+    for (int i = 0; i < body->num_results; i++) l->result[i] = again(body->results[i]);
+    l->forward = l->backward;
+}
+
 int ad_scan_gradient(ad_level *outer, gr_node *scan)
 {
     const gr_scan *s = scan->scan;
+    gr_arena *a = outer->backward->arena;
     gr_node *loop = gr_scan_detached(outer->backward, &(gr_node_spec){.op = scan->op,
         .name = primed(outer->backward, scan->name), .at = scan->at, .phase = GR_BACKWARD}, !s->reverse, s->steps);
+    gr_scan_stands_for(loop->scan, s);
     ad_level l = {.outer = outer, .forward = s->body, .backward = loop->scan->body, .scan = scan, .loop = loop,
                   .emitter = gr_emitter_create(loop->scan->body, GR_BACKWARD)};
     gr_emitter_at(l.emitter, loop->name, scan->at);
     int carries = s->carries;
-    gr_value **adjoint = GR_NEW_ARRAY(outer->backward->arena, gr_value *, carries + 1);
+    l.arg = gr_arena_copy(a, s->body->args, sizeof *l.arg * (size_t)s->body->num_args);
+    l.result = gr_arena_copy(a, s->body->results, sizeof *l.result * (size_t)s->body->num_results);
+    if (s->chunks) stand_again(&l);
+    gr_value **adjoint = GR_NEW_ARRAY(a, gr_value *, carries + 1);
     for (int i = 0; i < carries; i++)
-        if (carries_adjoint(s, i)) adjoint[i] = open_carry(&l, i);
+        if (carries_adjoint(&l, i)) adjoint[i] = open_carry(&l, i);
     open_stacked(&l);
     if (ad_walk(&l) != 0) return -1;
     gr_emitter_at(l.emitter, loop->name, scan->at);

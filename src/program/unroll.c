@@ -235,23 +235,34 @@ static gr_operand part_of(const gr_node *n, const gr_operand *whole, int i)
     return o;
 }
 
-/* Tapes write anywhere: what they make for a concatenation alone, they make in place. */
+static bool is_written_in_part(unroller *u, const gr_node *n, int i)
+{
+    const gr_value *v = n->in[i];
+    const gr_node *from = v->node;
+    bool tape = (from->tape || from->op->tape) && !from->epilogue;
+    if (tape) return from->graph == n->graph && place_of(u, v)->readers == 1 && !place_of(u, v)->wish;
+    gr_operand whole = gr_operand_dense(0, &n->out[0]->type), part = part_of(n, &whole, i);
+    while (renames(v->node)) v = v->node->in[0];
+    return v->node->scan && v->index >= 2 * v->node->scan->carries && !place_of(u, v)->wish && gr_tensor_dense(&part.tensor);
+}
+
+/* Tapes write anywhere: what they make for a concatenation alone, they make in place. What a loop
+ * stacks needs a place without gaps. */
 static void plan_concat(unroller *u, const gr_node *n)
 {
     place *pl = place_of(u, n->out[0]);
     bool planned = false;
     for (int i = 0; i < n->num_in; i++) {
-        const gr_node *from = n->in[i]->node;
-        place *part = place_of(u, n->in[i]);
-        bool tape = (from->tape || from->op->tape) && !from->epilogue;
-        if (!tape || from->graph != n->graph || part->readers != 1 || part->wish) continue;
+        if (!is_written_in_part(u, n, i)) continue;
         if (!pl->wish) {
             const gr_type *t = &n->out[0]->type;
             gr_operand whole = gr_operand_dense(gr_add_buffer(u->b, GR_BUFFER_ARENA, n->name, t, 1, u->loop), t);
             pl->wish = operand_copy(u, &whole);
         }
-        gr_operand at_part = part_of(n, pl->wish, i);
-        part->wish = operand_copy(u, &at_part);
+        gr_operand part = part_of(n, pl->wish, i);
+        bool dense = gr_tensor_dense(&part.tensor);
+        if (dense) wish(u, n->graph, n->in[i], &part);
+        else place_of(u, n->in[i])->wish = operand_copy(u, &part);
         planned = true;
     }
     pl->in_parts = planned;

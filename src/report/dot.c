@@ -309,7 +309,7 @@ static const char *cluster_label(const dot *d, const cluster *c)
     if (!c->scan) return c->name;
     const gr_scan *s = c->scan->scan;
     const char *way = s->reverse ? ", last first" : "";
-    return s->steps && !is_made_up(d, s->steps) ? gr_arena_printf(d->a, "each of %lld steps%s", (long long)s->steps, way)
+    return s->steps && !is_made_up(d, s->steps) ? gr_arena_printf(d->a, "each of %lld %s%s", (long long)s->steps, s->chunks ? "chunks" : "steps", way)
                                                : gr_arena_printf(d->a, "each step%s", way);
 }
 

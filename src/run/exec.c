@@ -12,17 +12,21 @@ static const gr_task *task_of(const gr_call *call)
     return (const gr_task *)(const void *)((const char *)call - offsetof(gr_task, call));
 }
 
-/* Number of the step of all loops around the task, in the order of time. */
-static int64_t time_of(const gr_worker_run *w, const gr_template *t)
+/* Number of the first of the `rows` steps that the task makes at once, among the steps of all
+ * loops around it, in the order of time. */
+static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t rows)
 {
     const gr_program *p = w->program;
-    const gr_loop_info *around[GR_MAX_LOOPS];
-    int depth = 0;
-    for (int l = t->loop; l >= 0; l = p->loops[l].parent) around[depth++] = &p->loops[l];
     int64_t row = 0;
-    while (depth-- > 0) {
-        const gr_loop_info *l = around[depth];
-        row = row * l->count + (l->reverse ? l->count - 1 - w->loop_index[l->depth] : w->loop_index[l->depth]);
+    for (int l = t->loop; l >= 0; l = p->loops[l].parent) {
+        const gr_loop_info *loop = &p->loops[l];
+        const gr_scan *s = loop->scan->scan;
+        int64_t index = w->loop_index[loop->depth];
+        if (loop->reverse) index = loop->count - 1 - index;
+        int64_t each = s->each ? s->each : 1;
+        rows /= each; /* now of one step */
+        row += rows * (s->first + index * each);
+        rows *= s->span ? s->span : loop->count;
     }
     return row;
 }
@@ -30,7 +34,7 @@ static int64_t time_of(const gr_worker_run *w, const gr_template *t)
 static void task_fail(const gr_call *call, int64_t place, const char *fmt, va_list args)
 {
     const gr_task *task = task_of(call);
-    gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t), place, fmt, args);
+    gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t, 1), place, fmt, args);
 }
 
 static bool task_failed(const gr_call *call) { return atomic_load(&task_of(call)->worker->faults->any); }
@@ -208,7 +212,7 @@ static void set_random(gr_worker_run *w, gr_task *task)
     gr_random *r = &task->call.random;
     r->key[0] = mix(w->seed + 0x9e3779b97f4a7c15u) ^ mix(task->t->node->path);
     r->key[1] = mix((uint64_t)w->step + 0x9e3779b97f4a7c15u);
-    r->row = (uint64_t)(time_of(w, task->t) * task->random_rows);
+    r->row = (uint64_t)time_of(w, task->t, task->random_rows);
     r->rows = task->random_rows;
 }
 

@@ -1,0 +1,218 @@
+/* test_recompute.c - `recompute: N`: the same steps and updates in the memory of T/N + N of them. */
+#include "rig.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIME = 23 };
+
+/* %s stands for "recompute: N" or nothing. */
+static const char *const models[] = {
+    "  x: {op: Input, shape: [23, 3, 6]}\n"
+    "  y: {op: LSTM, in: x, hidden_size: 5, num_layers: 2%s}\n",
+    /* Both directions, rows that end early; the first states are learned. */
+    "  x: {op: Input, shape: [23, 3, 6]}\n"
+    "  lengths: {op: Input, shape: [3], dtype: int32}\n"
+    "  h: {op: Parameter, shape: [4, 3, 5], init: {op: Uniform, low: -1, high: 1}}\n"
+    "  y: {op: GRU, in: {input: x, lengths: lengths, h_0: h}, hidden_size: 5, num_layers: 2, bidirectional: true%s}\n",
+    /* Backwards, numbers drawn at each step, and an unread last carry. */
+    "  x: {op: Input, shape: [23, 3, 6]}\n"
+    "  y:\n    op: Scan\n    in: {x: x}\n    reverse: true%s\n"
+    "    carry: {h: {init: zeros, size: 5, next: mixed}, n: {init: zeros, size: 1, next: count}}\n"
+    "    step:\n"
+    "      cell: {op: RNNCell, in: {input: x, h: h}, hidden_size: 5}\n"
+    "      mixed: {op: Dropout, in: cell.h, p: 0.4}\n"
+    "      count: {op: Add, in: [n, tenth]}\n"
+    "      tenth: {op: Constant, value: 0.1}\n"
+    "      seen: {op: Mul, in: [mixed, count]}\n"
+    "    out: {output: seen}\n",
+    /* A loop in a loop, with Dropout in the inner one. */
+    "  x: {op: Input, shape: [23, 3, 6]}\n"
+    "  memory: {op: Input, shape: [7, 3, 6]}\n"
+    "  y:\n    op: Scan\n    in: {x: x}\n    with: {memory: memory}%s\n"
+    "    carry: {h: {init: zeros, size: 6, next: out}}\n"
+    "    step:\n"
+    "      look: {op: Scan, in: {m: memory}, with: {q: h, x: x}, carry: {a: {init: zeros, size: 6, next: sum}}, out: {s: sum},\n"
+    "             step: {sum: {op: Add, in: [a, dropped]}, dropped: {op: Dropout, in: w, p: 0.3}, w: {op: Tanh, in: both}, both: {op: Add, in: [mq, x]}, mq: {op: Mul, in: [m, q]}}}\n"
+    "      out: {op: Linear, in: look.a_n, out_features: 6}\n"
+    "    out: {output: out}\n"};
+
+static const char *model_file(int which, const char *recompute)
+{
+    char body[2048];
+    snprintf(body, sizeof body, models[which], recompute);
+    return temp_file("recompute.yaml", "graphrun: 1\nname: long\ngraph:\n%s"
+                     "  out: {op: Linear, in: y.output, out_features: 2}\n"
+                     "  square: {op: Mul, in: [out, out]}\n  loss: {op: Mean, in: square}\n"
+                     "train: {minimize: loss, optimizer: {op: SGD, lr: 1}}\n", body);
+}
+
+static gr_session *open_at(const char *path, int threads, gr_dtype real)
+{
+    gr_session_options o = {.model = {.real = real}, .threads = threads, .quiet = true, .seed = 3};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(path, &o, &e);
+    if (!s) fprintf(stderr, "%s\n", e.message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    return s;
+}
+
+static gr_exec *training_step(gr_session *s)
+{
+    static const char *const fetch[] = {"loss", "y.output", NULL};
+    gr_want want = {.update = true, .training = true, .fetch = fetch};
+    gr_error e = {0};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    if (!x) fprintf(stderr, "%s\n", e.message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    return x;
+}
+
+static void feed(gr_exec *x)
+{
+    for (int i = 0; i < x->session->num_inputs; i++) {
+        gr_type t;
+        void *to = gr_run_feed(x->run, x->session->inputs[i].name, &t);
+        if (!to) continue;
+        rig_numbers(x->session->inputs[i].name, t.dtype, gr_numel(&t), to);
+        for (int64_t k = 0; t.dtype == GR_INT32 && k < gr_numel(&t); k++) ((int32_t *)to)[k] = (int32_t)(TIME - 6 * k);
+    }
+}
+
+/* Two steps of training: what was fetched of the second, and all states. */
+static gr_session *train_two(int which, const char *recompute, int threads, gr_dtype real, gr_exec **x)
+{
+    gr_session *s = open_at(model_file(which, recompute), threads, real);
+    *x = training_step(s);
+    feed(*x);
+    CU_ASSERT_EQUAL(gr_run_step((*x)->run, 0), 0);
+    CU_ASSERT_EQUAL(gr_run_step((*x)->run, 1), 0);
+    return s;
+}
+
+static double worst_difference(gr_session *a, gr_session *b)
+{
+    double worst = 0;
+    CU_ASSERT_EQUAL_FATAL(gr_store_count(a->store), gr_store_count(b->store));
+    for (int i = 0; i < gr_store_count(a->store); i++) {
+        gr_type t;
+        const void *u = gr_store_data(a->store, i, &t), *v = gr_session_state(b, gr_store_name(a->store, i), &t);
+        for (int64_t k = 0; k < gr_numel(&t); k++) {
+            double d = fabs(gr_element(u, t.dtype, k) - gr_element(v, t.dtype, k));
+            if (!(d <= worst)) worst = d;
+        }
+    }
+    return worst;
+}
+
+static void same_updates(void)
+{
+    static const char *const every[] = {"recompute: 1", "recompute: 5", "recompute: 7", "recompute: 23", "recompute: 40"};
+    for (int m = 0; m < 4; m++)
+        for (int i = 0; i < 5; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "%s%s", m < 2 ? ", " : "\n    ", every[i]);
+            gr_exec *x, *y;
+            gr_session *plain = train_two(m, "", 1, GR_FLOAT64, &x), *cut = train_two(m, text, 1, GR_FLOAT64, &y);
+            double d = worst_difference(plain, cut);
+            if (!(d < 1e-12)) fprintf(stderr, "model %d, %s: off by %g\n", m, every[i], d);
+            CU_ASSERT(d < 1e-12);
+            gr_session_close(plain);
+            gr_session_close(cut);
+        }
+}
+
+/* The first step's values have the same bits, so the same numbers were drawn. */
+static void same_bits_forward(void)
+{
+    for (int m = 0; m < 4; m++) {
+        gr_session *s[2];
+        gr_exec *x[2];
+        for (int k = 0; k < 2; k++) {
+            s[k] = open_at(model_file(m, !k ? "" : m < 2 ? ", recompute: 5" : "\n    recompute: 5"), 1, GR_FLOAT32);
+            x[k] = training_step(s[k]);
+            feed(x[k]);
+            CU_ASSERT_EQUAL(gr_run_step(x[k]->run, 0), 0);
+        }
+        gr_type t;
+        const void *a = gr_run_result(x[0]->run, "y.output", &t), *b = gr_run_result(x[1]->run, "y.output", &t);
+        CU_ASSERT_EQUAL(memcmp(a, b, (size_t)gr_numel(&t) * sizeof(float)), 0);
+        for (int k = 0; k < 2; k++) gr_session_close(s[k]);
+    }
+}
+
+static void same_on_threads(void)
+{
+    for (int m = 0; m < 4; m++) {
+        gr_exec *x, *y;
+        const char *text = m < 2 ? ", recompute: 5" : "\n    recompute: 5";
+        gr_session *one = train_two(m, text, 1, GR_FLOAT32, &x), *three = train_two(m, text, 3, GR_FLOAT32, &y);
+        CU_ASSERT_EQUAL(worst_difference(one, three), 0);
+        gr_session_close(one);
+        gr_session_close(three);
+    }
+}
+
+static size_t arena_of(int time, const char *recompute)
+{
+    gr_session *s = open_model(temp_file("memory.yaml", "graphrun: 1\nname: memory\ngraph:\n"
+        "  x: {op: Input, shape: [%d, 4, 1]}\n  y: {op: LSTM, in: x, hidden_size: 64%s}\n"
+        "  loss: {op: Mean, in: y.h_n}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}}\n", time, recompute), 1);
+    gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    size_t bytes = x->program->arena_bytes;
+    gr_session_close(s);
+    return bytes;
+}
+
+/* T/N carries and a chunk of N steps are left of T steps. */
+static void memory_falls(void)
+{
+    size_t weights = arena_of(2, ""), whole = arena_of(1024, "") - weights, chunk = arena_of(32, "") - weights;
+    size_t carries = 33 * 2 * 4 * 64 * sizeof(float);
+    CU_ASSERT(arena_of(1024, ", recompute: 32") - weights < 2 * chunk + carries);
+    CU_ASSERT(arena_of(1031, ", recompute: 32") - weights < 2 * chunk + carries);
+    CU_ASSERT(whole > 25 * chunk);
+}
+
+static void mistakes(void)
+{
+    CU_ASSERT_TRUE(mistake_is_told(model_file(0, ", recompute: 0"), "'recompute' must be at least 1, not 0", "0}", "recompute"));
+    CU_ASSERT_TRUE(mistake_is_told(model_file(2, "\n    recompute: 0"), "'recompute' takes an integer of at least 1, not '0'", "0\n", "recompute"));
+    CU_ASSERT_TRUE(mistake_is_told(model_file(2, "\n    recompute: often"), "'recompute' takes an integer", "often", "recompute"));
+}
+
+/* What a name asks the gradient of keeps its loop whole. */
+static void gradients_by_name(void)
+{
+    gr_session *s = open_at(model_file(2, "\n    recompute: 5"), 1, GR_FLOAT32);
+    static const char *const grad[] = {"y.cell", NULL};
+    gr_want want = {.grad = grad, .of = "loss"};
+    gr_error e = {0};
+    gr_type t;
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    CU_ASSERT_PTR_NOT_NULL(gr_run_result(x->run, "grad:y.cell", &t));
+    CU_ASSERT_EQUAL(t.dim[0], TIME);
+    gr_session_close(s);
+}
+
+void test_recompute(void)
+{
+    CU_pSuite s = CU_add_suite("recompute", NULL, NULL);
+    if (GR_TEST_NUMBERS) {
+        CU_add_test(s, "updates are those without, at every N", same_updates);
+        CU_add_test(s, "values of the forward loop keep their bits", same_bits_forward);
+    }
+    CU_add_test(s, "one thread and three give the same bits", same_on_threads);
+    CU_add_test(s, "memory is that of T/N + N steps", memory_falls);
+    CU_add_test(s, "N is an integer, at least 1", mistakes);
+    CU_add_test(s, "a gradient asked for by name", gradients_by_name);
+}
