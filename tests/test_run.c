@@ -198,6 +198,34 @@ static void threads_do_not_matter(bool optimise)
 static void same_bits(void) { threads_do_not_matter(false); }
 static void same_bits_optimised(void) { threads_do_not_matter(true); }
 
+/* Another number of threads at every step, out of one to three. */
+static void switching_threads(void)
+{
+    int seen[4] = {0};
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        char *out[2];
+        size_t n[2];
+        for (int switching = 0; switching < 2; switching++) {
+            rig r = rig_create(GR_FLOAT32);
+            rig_random(&r, seed);
+            rig_optimise(&r);
+            session s = session_create(r.g, switching ? 3 : 1);
+            for (int i = 0; i < 9; i++) {
+                if (switching) gr_pool_use(s.pool, 1 + (int)(seed + (uint64_t)i * 2) % 3);
+                seen[gr_pool_in_use(s.pool)] += switching;
+                gr_run_step(s.run, i);
+            }
+            out[switching] = session_outcome(&s, 0, &n[switching]);
+            session_destroy(&s);
+            rig_destroy(&r);
+        }
+        CU_ASSERT_TRUE(n[0] == n[1] && memcmp(out[0], out[1], n[0]) == 0);
+        free(out[0]);
+        free(out[1]);
+    }
+    for (int threads = 1; threads <= 3; threads++) CU_ASSERT_EQUAL(seen[threads], 120);
+}
+
 static double difference(const void *got, const gr_type *t, const gr_tensor *want)
 {
     double worst = gr_numel(t) == eval_numel(want) ? 0 : INFINITY;
@@ -337,6 +365,7 @@ void test_run(void)
     CU_add_test(s, "states that change places", states_swap);
     CU_add_test(s, "same bits on 1, 2 and 3 threads", same_bits);
     CU_add_test(s, "same bits after all passes", same_bits_optimised);
+    CU_add_test(s, "same bits while the number of threads changes", switching_threads);
     CU_add_test(s, "an accumulator that is stacked", stacked_accumulator);
     CU_add_test(s, "values as the plain interpreter's", values_are_right);
     CU_add_test(s, "the same after all passes", values_are_right_optimised);

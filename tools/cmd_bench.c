@@ -29,7 +29,9 @@ typedef struct bench {
     double median, best; /* seconds a step */
     int64_t steps, tokens;
     double flops, peak;  /* of a step's products; flop/s of one core's microkernel */
-    int threads;
+    int threads, in_use; /* of the schedule; at the end, while others may have had a core */
+    int64_t switches;
+    double predicted;    /* seconds a step, of the schedule in use */
 } bench;
 
 /* Numbers of the first integer field: tokens of a step; 0 where there is none. */
@@ -134,6 +136,8 @@ static void print_text(const bench *b)
     if (b->tokens) printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / b->median, (double)b->tokens / b->best);
     printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / b->median * 1e-9,
            100 * share, b->peak * 1e-9);
+    printf("  predicted %10.1f us, %.2f of the median\n", b->predicted * 1e6, b->predicted / b->median);
+    printf("  threads   %10d in use at the end, changed %lld times\n", b->in_use, (long long)b->switches);
     printf("  compiling %10.2f ms", b->compile_ms);
     if (b->pass_ms > 0) printf(", of which passes %.2f ms", b->pass_ms);
     putchar('\n');
@@ -141,10 +145,11 @@ static void print_text(const bench *b)
 
 static void print_json(const bench *b)
 {
-    json_t *o = json_pack("{s:s, s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f}", "model", gr_model_name(b->session->model), "what",
+    json_t *o = json_pack("{s:s, s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:i, s:I}", "model", gr_model_name(b->session->model), "what",
                           what_names[b->what], "threads", b->threads, "median_us", b->median * 1e6, "best_us", b->best * 1e6, "tokens", (json_int_t)b->tokens,
                           "share_of_peak", b->flops / b->median / (b->peak * b->threads), "peak_gflops", b->peak * 1e-9,
-                          "compile_ms", b->compile_ms, "passes_ms", b->pass_ms);
+                          "compile_ms", b->compile_ms, "passes_ms", b->pass_ms, "predicted_us", b->predicted * 1e6,
+                          "threads_in_use", b->in_use, "thread_switches", (json_int_t)b->switches);
     if (o) json_dumpf(o, stdout, JSON_REAL_PRECISION(6) | JSON_COMPACT);
     putchar('\n');
     json_decref(o);
@@ -160,7 +165,10 @@ static int measure(bench *b, double seconds, gr_error *e)
     if (!status) status = bench_run(b, seconds, time, ROOM, e);
     free(time);
     if (status) return status;
-    b->threads = b->exec->schedule->threads;
+    b->threads = b->in_use = b->exec->schedule->threads;
+    if (b->in_use > gr_pool_in_use(b->session->pool)) b->in_use = gr_pool_in_use(b->session->pool);
+    b->switches = gr_pool_switches(b->session->pool);
+    b->predicted = b->exec->schedule->predicted * 1e-9;
     b->tokens = bench_tokens(b->exec);
     b->flops = program_flops(b->exec->program);
     b->peak = gr_gemm_peak(b->session->options.model.real, 0.2) * 1e9;

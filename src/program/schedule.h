@@ -35,6 +35,7 @@ struct gr_schedule {
     int threads;
     gr_worker_list *worker;
     double predicted;       /* nanoseconds of one run */
+    const gr_schedule *fewer; /* the same program for fewer threads, NULL: it is not made */
 };
 
 /* What scheduling knows of the machine. */
@@ -56,4 +57,9 @@ void gr_topology_bind(int core);
 
 /* threads 0: as many as pay. The results of a run do not depend on it. */
 gr_schedule *gr_schedule_create(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, gr_error *e);
+/* The same with those for fewer threads, a few numbers down to one, as its `fewer`. `most`: of the workers
+ * that there are. */
+gr_schedule *gr_schedule_ladder(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, int most, gr_error *e);
+/* The number of threads that follows n on the way down from `most`; 0 after 1. */
+int gr_threads_below(int n, int most);
 #endif

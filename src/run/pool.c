@@ -1,10 +1,15 @@
-/* pool.c - pinned threads that sleep when there is nothing to do. */
+/* pool.c - threads that sleep when there is nothing to do.
+ *
+ * All of them together are pinned, each to its core. Fewer are not: they are fewer because another
+ * process has one of the cores, and the kernel knows which. */
+#include "run/adapt.h"
 #include "run/pool.h"
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,10 +30,15 @@ typedef struct worker {
     gr_pool *pool;
     pthread_t thread;
     int index, core;
+    int bound; /* the core that it is bound to now, -1: to none */
+    long taken, taken_before; /* how often others took its core, counted at the end of runs */
 } worker;
 
 struct gr_pool {
     int threads, spins;
+    gr_adapt adapt; /* the caller's */
+    bool pinned;    /* where the next run's workers belong: to their cores */
+    bool counts;    /* whether the run counts what others take */
     worker *worker;
     void (*fn)(void *, int); /* NULL: end */
     void *data;
@@ -71,15 +81,33 @@ int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
     }
 }
 
+static void bind(worker *w)
+{
+    int core = w->pool->pinned ? w->core : -1;
+    if (core == w->bound) return;
+    gr_topology_bind(core);
+    w->bound = core;
+}
+
+/* A system call, so it is made once a window of gr_adapt, not every step. */
+static void count_taken(worker *w)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) w->taken = usage.ru_nivcsw;
+}
+
 static void *work(void *arg)
 {
     worker *w = arg;
     gr_pool *p = w->pool;
     gr_topology_bind(w->core);
+    w->bound = w->core;
     for (int64_t next = 1;; next++) {
         gr_signal_wait(&w->start, next, p->spins);
         if (!p->fn) return NULL;
+        bind(w);
         p->fn(p->data, w->index);
+        if (p->counts) count_taken(w);
         gr_signal_raise(&w->done, next);
     }
 }
@@ -88,11 +116,13 @@ void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *, int), void *data)
 {
     p->fn = fn;
     p->data = data;
+    p->counts = gr_adapt_closes(&p->adapt);
     for (int w = 1; w < threads; w++) {
         gr_signal *start = &p->worker[w].start;
         gr_signal_raise(start, atomic_load_explicit(&start->count, memory_order_relaxed) + 1);
     }
     fn(data, 0);
+    if (p->counts) count_taken(&p->worker[0]);
     for (int w = 1; w < threads; w++) {
         worker *x = &p->worker[w];
         gr_signal_wait(&x->done, atomic_load_explicit(&x->start.count, memory_order_relaxed), p->spins);
@@ -102,6 +132,31 @@ void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *, int), void *data)
 gr_signal *gr_pool_progress(gr_pool *p, int w) { return &p->worker[w].progress; }
 int gr_pool_spins(const gr_pool *p) { return p->spins; }
 int gr_pool_threads(const gr_pool *p) { return p->threads; }
+int gr_pool_next_threads(const gr_pool *p) { return gr_adapt_threads(&p->adapt); }
+int gr_pool_in_use(const gr_pool *p) { return gr_adapt_settled(&p->adapt); }
+int64_t gr_pool_switches(const gr_pool *p) { return p->adapt.switches; }
+
+static void follow_adapt(gr_pool *p)
+{
+    p->pinned = p->adapt.at == 0;
+    bind(&p->worker[0]);
+}
+
+void gr_pool_took(gr_pool *p, double ns, double work)
+{
+    int64_t taken = 0;
+    for (int w = 0; w < p->threads; w++) {
+        taken += p->worker[w].taken - p->worker[w].taken_before;
+        p->worker[w].taken_before = p->worker[w].taken;
+    }
+    if (gr_adapt_step(&p->adapt, ns, work, taken)) follow_adapt(p);
+}
+
+void gr_pool_use(gr_pool *p, int threads)
+{
+    gr_adapt_force(&p->adapt, threads);
+    follow_adapt(p);
+}
 
 static void end_workers(gr_pool *p, int threads)
 {
@@ -135,12 +190,14 @@ gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
         return NULL;
     }
     memset(w, 0, sizeof *w * (size_t)threads);
-    *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS};
+    *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS,
+                   .adapt = gr_adapt_start(threads), .pinned = true};
     for (int i = 0; i < threads; i++) {
         w[i].pool = p;
         w[i].start.wanted = w[i].done.wanted = w[i].progress.wanted = INT64_MAX;
         w[i].index = i;
         w[i].core = threads <= t->cores && t->core ? t->core[i] : -1;
+        w[i].bound = -1;
         if (i == 0 || start_thread(&w[i]) == 0) continue;
         end_workers(p, i);
         gr_free(w);
@@ -148,7 +205,7 @@ gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
         gr_set_error(e, GR_ENOMEM, "the system gives no more than %d threads", i);
         return NULL;
     }
-    if (threads > 1) gr_topology_bind(w[0].core);
+    if (threads > 1) bind(&w[0]);
     return p;
 }
 
@@ -156,7 +213,8 @@ void gr_pool_destroy(gr_pool *p)
 {
     if (!p) return;
     end_workers(p, p->threads);
-    if (p->threads > 1) gr_topology_bind(-1);
+    p->pinned = false;
+    bind(&p->worker[0]);
     gr_free(p->worker);
     gr_free(p);
 }

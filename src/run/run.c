@@ -1,11 +1,23 @@
-/* run.c - a program with its memory, ready to step. */
+/* run.c - a program with its memory, ready to step.
+ *
+ * It has lists for several numbers of threads, all over the same memory, and takes at every step
+ * those for as many as the pool uses. */
 #include "graph/graph.h"
 #include "program/program.h"
 #include "run/exec.h"
+#include <limits.h>
 #include <string.h>
+#include <time.h>
 
 /* Kernels may read (never write) a little past the end of what they are given. */
 #define PADDING 4096
+
+/* The lists of a schedule, ready to run. */
+typedef struct lineup {
+    int threads;           /* that have anything to do */
+    gr_worker_run *worker;
+    bool known;            /* has run before: its pages are there */
+} lineup;
 
 struct gr_run {
     gr_arena *arena;
@@ -13,8 +25,9 @@ struct gr_run {
     gr_pool *pool;
     char *memory;    /* feeds, constants, results; the rest is the store's workspace */
     char **where;    /* of each buffer */
-    gr_worker_run *worker;
-    int threads;     /* that have anything to do */
+    lineup *lineup;  /* the most threads first */
+    int num_lineups;
+    double work;     /* predicted nanoseconds on the fewest threads */
     int64_t *base;
     gr_faults faults;
 };
@@ -73,9 +86,10 @@ static int out_of_memory(size_t bytes, gr_error *e)
 
 /* The run's own: [feeds][constants][results][padding]. The store's, which other runs overwrite:
  * [arena][padding][scratch of each worker]. Its pages are first touched by who first writes them. */
-static int bind_memory(gr_run *r, int threads, gr_store *store, gr_error *e)
+static int bind_memory(gr_run *r, gr_store *store, gr_error *e)
 {
     const gr_program *p = r->program;
+    const int threads = r->lineup[0].threads;
     size_t scratch = aligned(p->scratch_bytes) + PADDING, arena = aligned(p->arena_bytes) + PADDING;
     size_t own = p->feed_bytes + p->constant_bytes + p->result_bytes + PADDING, shared = arena + scratch * (size_t)threads;
     char *workspace = gr_store_workspace(store, shared);
@@ -94,7 +108,9 @@ static int bind_memory(gr_run *r, int threads, gr_store *store, gr_error *e)
         r->where[i] = start[b->kind] + b->offset;
         if (b->kind == GR_BUFFER_CONSTANT) fill_constant(b, r->where[i]);
     }
-    for (int w = 0; w < threads; w++) r->worker[w].scratch = workspace + arena + scratch * (size_t)w;
+    for (int i = 0; i < r->num_lineups; i++)
+        for (int w = 0; w < r->lineup[i].threads; w++)
+            r->lineup[i].worker[w].scratch = workspace + arena + scratch * (size_t)w;
     return 0;
 }
 
@@ -106,34 +122,54 @@ static int active_workers(const gr_schedule *s)
     return n;
 }
 
-static void prepare_worker(gr_run *r, const gr_schedule *s, int w, uint64_t seed)
+static void prepare_worker(gr_run *r, const lineup *l, const gr_schedule *s, int w, uint64_t seed)
 {
-    gr_worker_run *x = &r->worker[w];
+    gr_worker_run *x = &l->worker[w];
     x->program = r->program;
     x->list = &s->worker[w];
     x->index = w;
-    x->threads = r->threads;
+    x->threads = l->threads;
     x->spins = gr_pool_spins(r->pool);
     x->base = r->base;
     x->faults = &r->faults;
-    x->seen = GR_NEW_ARRAY(r->arena, int64_t, r->threads + 16); /* with a gap to the next worker's */
+    x->seen = GR_NEW_ARRAY(r->arena, int64_t, l->threads + 16); /* with a gap to the next worker's */
     x->loop_index = GR_NEW_ARRAY(r->arena, int64_t, GR_MAX_LOOPS + 16);
-    x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, r->threads);
-    for (int i = 0; i < r->threads; i++) x->progress[i] = gr_pool_progress(r->pool, i);
+    x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, l->threads);
+    for (int i = 0; i < l->threads; i++) x->progress[i] = gr_pool_progress(r->pool, i);
     x->seed = seed;
     gr_prepare_worker(r->arena, x, r->where);
 }
 
+/* One for each number of threads that have something to do; of schedules that leave as many idle
+ * that nothing changes, the first. */
+static void line_up(gr_run *r, const gr_schedule *s, const gr_schedule **of)
+{
+    int least = INT_MAX;
+    for (; s; s = s->fewer) {
+        int threads = active_workers(s);
+        r->work = s->predicted;
+        if (threads >= least) continue;
+        least = threads;
+        of[r->num_lineups] = s;
+        r->lineup[r->num_lineups++] = (lineup){.threads = threads, .worker = GR_NEW_ARRAY(r->arena, gr_worker_run, threads)};
+    }
+}
+
 static int create(gr_run *r, const gr_schedule *s, gr_store *store, uint64_t seed, gr_error *e)
 {
-    r->threads = active_workers(s);
-    if (r->threads > gr_pool_threads(r->pool))
-        return gr_set_error(e, GR_EINVAL, "the schedule is for %d threads, the pool has %d", r->threads, gr_pool_threads(r->pool));
+    int count = 0;
+    for (const gr_schedule *x = s; x; x = x->fewer) count++;
+    const gr_schedule **of = GR_NEW_ARRAY(r->arena, const gr_schedule *, count);
+    r->lineup = GR_NEW_ARRAY(r->arena, lineup, count);
+    line_up(r, s, of);
+    const int most = r->lineup[0].threads;
+    if (most > gr_pool_threads(r->pool))
+        return gr_set_error(e, GR_EINVAL, "the schedule is for %d threads, the pool has %d", most, gr_pool_threads(r->pool));
     r->where = GR_NEW_ARRAY(r->arena, char *, r->program->num_buffers + 1);
-    r->worker = GR_NEW_ARRAY(r->arena, gr_worker_run, r->threads);
-    r->base = GR_NEW_ARRAY(r->arena, int64_t, r->threads);
-    if (bind_memory(r, r->threads, store, e) < 0 || bind_states(r, store, e) < 0) return -1;
-    for (int w = 0; w < r->threads; w++) prepare_worker(r, s, w, seed);
+    r->base = GR_NEW_ARRAY(r->arena, int64_t, most);
+    if (bind_memory(r, store, e) < 0 || bind_states(r, store, e) < 0) return -1;
+    for (int i = 0; i < r->num_lineups; i++)
+        for (int w = 0; w < r->lineup[i].threads; w++) prepare_worker(r, &r->lineup[i], of[i], w, seed);
     return 0;
 }
 
@@ -198,23 +234,40 @@ const void *gr_run_result(const gr_run *r, const char *name, gr_type *t)
     return result_at(r, i);
 }
 
-static void run_worker(void *data, int w)
+static void run_worker(void *data, int w) { gr_run_list(&((gr_worker_run *)data)[w]); }
+
+static void run_lineup(gr_run *r, const lineup *l, int64_t step)
 {
-    gr_run *r = data;
-    gr_run_list(&r->worker[w]);
+    for (int w = 0; w < l->threads; w++) l->worker[w].step = step;
+    if (l->threads == 1) {
+        gr_run_list(&l->worker[0]);
+        return;
+    }
+    for (int w = 0; w < l->threads; w++)
+        r->base[w] = atomic_load_explicit(&gr_pool_progress(r->pool, w)->count, memory_order_relaxed);
+    gr_pool_run(r->pool, l->threads, run_worker, l->worker);
+}
+
+/* The most threads that the pool uses now. What has a choice is measured. */
+static void run_measured(gr_run *r, int64_t step)
+{
+    const int most = gr_pool_next_threads(r->pool);
+    lineup *l = r->lineup;
+    while (l->threads > most && l + 1 < r->lineup + r->num_lineups) l++;
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    run_lineup(r, l, step);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    if (l->known && l->threads == most)
+        gr_pool_took(r->pool, (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec), r->work);
+    l->known = true;
 }
 
 int gr_run_step(gr_run *r, int64_t step)
 {
     gr_faults_clear(&r->faults);
-    for (int w = 0; w < r->threads; w++) r->worker[w].step = step;
-    if (r->threads == 1) {
-        gr_run_list(&r->worker[0]);
-    } else {
-        for (int w = 0; w < r->threads; w++)
-            r->base[w] = atomic_load_explicit(&gr_pool_progress(r->pool, w)->count, memory_order_relaxed);
-        gr_pool_run(r->pool, r->threads, run_worker, r);
-    }
+    if (r->num_lineups == 1) run_lineup(r, r->lineup, step);
+    else run_measured(r, step);
     if (r->faults.at) return GR_EINVAL;
     if (r->program->commit >= 0 && !*result_at(r, r->program->commit)) return GR_ESTATE;
     return 0;

@@ -1,6 +1,6 @@
 /* run.h - workers that run programs.
  *
- * A gr_pool is a set of pinned threads (the caller is worker 0). A gr_run is a program
+ * A gr_pool is a set of threads (the caller is worker 0). A gr_run is a program
  * with its memory, bound to state memory that outlives it. After gr_run_create nothing
  * is allocated. */
 #ifndef GR_RUN_RUN_H
@@ -12,6 +12,12 @@ typedef struct gr_pool gr_pool;
 gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e);
 void gr_pool_destroy(gr_pool *p);
 int gr_pool_threads(const gr_pool *p);
+/* Of them, how many runs use now: fewer while another process holds a core (adapt.h). How often that
+ * has changed. Results do not depend on it. */
+int gr_pool_in_use(const gr_pool *p);
+int64_t gr_pool_switches(const gr_pool *p);
+/* So many at most from the next step on, until steps show that another number is faster. */
+void gr_pool_use(gr_pool *p, int threads);
 
 /* What all programs of a session share: the memory of states, by name, and a workspace, since
  * one of them runs at a time. */
@@ -32,7 +38,8 @@ void *gr_store_workspace(gr_store *s, size_t bytes);
 size_t gr_store_workspace_bytes(const gr_store *s); /* of all of it */
 
 typedef struct gr_run gr_run;
-/* Plans memory and lists; the program must outlive the run. */
+/* Plans memory, and lists for the schedule and for those of fewer threads that it leads to; the program
+ * must outlive the run. */
 gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e);
 void gr_run_destroy(gr_run *r); /* NULL is allowed */
 size_t gr_run_bytes(const gr_run *r); /* its own memory, without the workspace */

@@ -316,7 +316,7 @@ static int build_run(gr_session *s, gr_exec *x, gr_error *e)
 {
     x->program = gr_program_create(x->arena, x->graph, e);
     if (!x->program || need_pool(s, e)) return e->status;
-    x->schedule = gr_schedule_create(x->arena, x->program, s->topology, s->options.threads, e);
+    x->schedule = gr_schedule_ladder(x->arena, x->program, s->topology, s->options.threads, gr_pool_threads(s->pool), e);
     if (!x->schedule) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
         if (fill_state(s, x->graph->states[i], e)) return e->status;
