@@ -1,94 +1,141 @@
 /* isa.c - the loops of the tape's instructions, and the table of one instruction set.
  *
- * Two kinds of loops. LOOP is plain C that the compiler vectorises: the operations in it are
- * rounded exactly (+ - * / sqrt fma, comparisons), so it does not matter which of them fell
- * into a vector. VECTOR calls a function of vec.h on whole vectors, the last one padded with
- * zeros, so that the last elements see the same code as the others. */
+ * In float an instruction is a function of vec.h or a line of vector arithmetic, on whole vectors;
+ * the end of a row is padded with zeros, so that its elements see the same code as the others.
+ * In double LOOP is plain C that the compiler vectorises where it can: what is rounded exactly
+ * (+ - * / sqrt fma, comparisons); everything else is libm, one element at a time. */
 #include "kernel/isa_private.h"
 
-#define LOOP(name, T, sfx, expr)                                                                    \
-    static void name##_##sfx(int64_t n, T *dst, const T *px, const T *py, const T *pz)              \
+/* ---- float ---- */
+
+#define VECTOR(name, expr)                                                                          \
+    static void name##_f32(const gr_tape_step *s, char *const *at, int64_t rows, int64_t cols)      \
     {                                                                                               \
-        (void)py;                                                                                   \
-        (void)pz;                                                                                   \
-        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                                        \
-        {                                                                                           \
-            const T x = px[i];                                                                      \
-            dst[i] = expr;                                                                          \
+        float *d = (float *)(void *)at[s->dst];                                                     \
+        const float *px = (const float *)(const void *)at[s->x];                                    \
+        const float *py = (const float *)(const void *)at[s->y];                                    \
+        const float *pz = (const float *)(const void *)at[s->z];                                    \
+        for (; rows > 0; rows--, d += s->ld_dst, px += s->ld_x, py += s->ld_y, pz += s->ld_z) {     \
+            int64_t i = 0;                                                                          \
+            for (; i + VL <= cols; i += VL) {                                                       \
+                const vf x = vf_load(px + i), y = vf_load(py + i), z = vf_load(pz + i);             \
+                (void)y, (void)z;                                                                   \
+                vf_store(d + i, expr);                                                              \
+            }                                                                                       \
+            if (i == cols) continue;                                                                \
+            const int64_t n = cols - i;                                                             \
+            const vf x = vf_load_some(px + i, n), y = vf_load_some(py + i, n), z = vf_load_some(pz + i, n); \
+            (void)y, (void)z;                                                                       \
+            vf_store_some(d + i, expr, n);                                                          \
         }                                                                                           \
     }
-#define y (py[i])
-#define z (pz[i])
 
-#define EACH(X, T, sfx, M)                                            \
-    X(copy, T, sfx, x)                                                \
-    X(add, T, sfx, x + y)                                             \
-    X(sub, T, sfx, x - y)                                             \
-    X(mul, T, sfx, x * y)                                             \
-    X(div, T, sfx, x / y)                                             \
-    X(pow, T, sfx, M(pow)(x, y))                                      \
-    X(maximum, T, sfx, (x > y || x != x) ? x : y)                     \
-    X(minimum, T, sfx, (x < y || x != x) ? x : y)                     \
-    X(neg, T, sfx, -x)                                                \
-    X(abs, T, sfx, M(__builtin_fabs)(x))                              \
-    X(sign, T, sfx, x > 0 ? (T)1 : x < 0 ? (T)-1 : x)                 \
-    X(sqrt, T, sfx, M(__builtin_sqrt)(x))                             \
-    X(rsqrt, T, sfx, (T)1 / M(__builtin_sqrt)(x))                     \
-    X(reciprocal, T, sfx, (T)1 / x)                                   \
-    X(floor, T, sfx, M(__builtin_floor)(x))                           \
-    X(ceil, T, sfx, M(__builtin_ceil)(x))                             \
-    X(round, T, sfx, M(__builtin_rint)(x))                            \
-    X(equal, T, sfx, x == y ? (T)1 : (T)0)                            \
-    X(not_equal, T, sfx, x != y ? (T)1 : (T)0)                        \
-    X(less, T, sfx, x < y ? (T)1 : (T)0)                              \
-    X(less_equal, T, sfx, x <= y ? (T)1 : (T)0)                       \
-    X(logical_and, T, sfx, (x != 0) & (y != 0) ? (T)1 : (T)0)         \
-    X(logical_or, T, sfx, (x != 0) | (y != 0) ? (T)1 : (T)0)          \
-    X(logical_not, T, sfx, x == 0 ? (T)1 : (T)0)                      \
-    X(where, T, sfx, x != 0 ? y : z)
-
-#define FLOAT_NAME(n) n##f
-#define DOUBLE_NAME(n) n
-EACH(LOOP, float, f32, FLOAT_NAME)
-EACH(LOOP, double, f64, DOUBLE_NAME)
-
-/* In double everything else is libm, one element at a time. */
-LOOP(exp, double, f64, exp(x))
-LOOP(log, double, f64, log(x))
-LOOP(log1p, double, f64, log1p(x))
-LOOP(expm1, double, f64, expm1(x))
-LOOP(sin, double, f64, sin(x))
-LOOP(cos, double, f64, cos(x))
-LOOP(erf, double, f64, erf(x))
-LOOP(tanh, double, f64, tanh(x))
-LOOP(sigmoid, double, f64, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)))
-LOOP(fma, double, f64, __builtin_fma(x, y, z))
-#undef y
-#undef z
-
-#define VECTOR(name)                                                                                \
-    static void name##_f32(int64_t n, float *dst, const float *x, const float *y, const float *z)   \
-    {                                                                                               \
-        (void)y;                                                                                    \
-        (void)z;                                                                                    \
-        int64_t i = 0;                                                                              \
-        for (; i + VL <= n; i += VL) vf_store(dst + i, vf_##name(vf_load(x + i)));                  \
-        if (i < n) vf_store_some(dst + i, vf_##name(vf_load_some(x + i, n - i)), n - i);            \
+/* Lane by lane, which the compiler makes one instruction where there is one. */
+#define LANES(name, expr)                                                   \
+    static inline vf lanes_##name(vf x, vf y, vf z)                         \
+    {                                                                       \
+        vf r;                                                               \
+        (void)y, (void)z;                                                   \
+        for (int i = 0; i < VL; i++) r[i] = expr;                           \
+        return r;                                                           \
     }
-VECTOR(exp)
-VECTOR(log)
-VECTOR(log1p)
-VECTOR(expm1)
-VECTOR(sin)
-VECTOR(cos)
-VECTOR(erf)
-VECTOR(tanh)
-VECTOR(sigmoid)
+LANES(fma, __builtin_fmaf(x[i], y[i], z[i]))
+LANES(pow, powf(x[i], y[i]))
+LANES(sqrt, __builtin_sqrtf(x[i]))
+LANES(floor, __builtin_floorf(x[i]))
+LANES(ceil, __builtin_ceilf(x[i]))
+LANES(round, __builtin_rintf(x[i]))
 
-static void fma_f32(int64_t n, float *dst, const float *x, const float *y, const float *z)
-{
-    for (int64_t i = 0; i < n; i++) dst[i] = __builtin_fmaf(x[i], y[i], z[i]);
-}
+static inline vf vf_truth(vi mask) { return (vf)(mask & (vi)vf_set(1.0f)); }
+
+VECTOR(copy, x)
+VECTOR(add, x + y)
+VECTOR(sub, x - y)
+VECTOR(mul, x * y)
+VECTOR(div, x / y)
+VECTOR(fma, lanes_fma(x, y, z))
+VECTOR(pow, lanes_pow(x, y, z))
+VECTOR(maximum, vf_select((x > y) | (x != x), x, y))
+VECTOR(minimum, vf_select((x < y) | (x != x), x, y))
+VECTOR(neg, -x)
+VECTOR(abs, vf_abs(x))
+VECTOR(sign, vf_select(x > 0.0f, vf_set(1.0f), vf_select(x < 0.0f, vf_set(-1.0f), x)))
+VECTOR(exp, vf_exp(x))
+VECTOR(log, vf_log(x))
+VECTOR(log1p, vf_log1p(x))
+VECTOR(expm1, vf_expm1(x))
+VECTOR(sqrt, lanes_sqrt(x, y, z))
+VECTOR(rsqrt, 1.0f / lanes_sqrt(x, y, z))
+VECTOR(reciprocal, 1.0f / x)
+VECTOR(sin, vf_sin(x))
+VECTOR(cos, vf_cos(x))
+VECTOR(erf, vf_erf(x))
+VECTOR(tanh, vf_tanh(x))
+VECTOR(sigmoid, vf_sigmoid(x))
+VECTOR(floor, lanes_floor(x, y, z))
+VECTOR(ceil, lanes_ceil(x, y, z))
+VECTOR(round, lanes_round(x, y, z))
+VECTOR(equal, vf_truth(x == y))
+VECTOR(not_equal, vf_truth(x != y))
+VECTOR(less, vf_truth(x < y))
+VECTOR(less_equal, vf_truth(x <= y))
+VECTOR(logical_and, vf_truth((x != 0.0f) & (y != 0.0f)))
+VECTOR(logical_or, vf_truth((x != 0.0f) | (y != 0.0f)))
+VECTOR(logical_not, vf_truth(x == 0.0f))
+VECTOR(where, vf_select(x != 0.0f, y, z))
+
+/* ---- double ---- */
+
+#define LOOP(name, expr)                                                                            \
+    static void name##_f64(const gr_tape_step *s, char *const *at, int64_t rows, int64_t cols)      \
+    {                                                                                               \
+        double *d = (double *)(void *)at[s->dst];                                                   \
+        const double *px = (const double *)(const void *)at[s->x];                                  \
+        const double *py = (const double *)(const void *)at[s->y];                                  \
+        const double *pz = (const double *)(const void *)at[s->z];                                  \
+        for (; rows > 0; rows--, d += s->ld_dst, px += s->ld_x, py += s->ld_y, pz += s->ld_z)       \
+            _Pragma("GCC ivdep") for (int64_t i = 0; i < cols; i++)                                 \
+            {                                                                                       \
+                const double x = px[i], y = py[i], z = pz[i];                                       \
+                (void)y, (void)z;                                                                   \
+                d[i] = expr;                                                                        \
+            }                                                                                       \
+    }
+LOOP(copy, x)
+LOOP(add, x + y)
+LOOP(sub, x - y)
+LOOP(mul, x * y)
+LOOP(div, x / y)
+LOOP(fma, __builtin_fma(x, y, z))
+LOOP(pow, pow(x, y))
+LOOP(maximum, (x > y || x != x) ? x : y)
+LOOP(minimum, (x < y || x != x) ? x : y)
+LOOP(neg, -x)
+LOOP(abs, __builtin_fabs(x))
+LOOP(sign, x > 0 ? 1.0 : x < 0 ? -1.0 : x)
+LOOP(exp, exp(x))
+LOOP(log, log(x))
+LOOP(log1p, log1p(x))
+LOOP(expm1, expm1(x))
+LOOP(sqrt, __builtin_sqrt(x))
+LOOP(rsqrt, 1.0 / __builtin_sqrt(x))
+LOOP(reciprocal, 1.0 / x)
+LOOP(sin, sin(x))
+LOOP(cos, cos(x))
+LOOP(erf, erf(x))
+LOOP(tanh, tanh(x))
+LOOP(sigmoid, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)))
+LOOP(floor, __builtin_floor(x))
+LOOP(ceil, __builtin_ceil(x))
+LOOP(round, __builtin_rint(x))
+LOOP(equal, x == y ? 1.0 : 0.0)
+LOOP(not_equal, x != y ? 1.0 : 0.0)
+LOOP(less, x < y ? 1.0 : 0.0)
+LOOP(less_equal, x <= y ? 1.0 : 0.0)
+LOOP(logical_and, (x != 0) & (y != 0) ? 1.0 : 0.0)
+LOOP(logical_or, (x != 0) | (y != 0) ? 1.0 : 0.0)
+LOOP(logical_not, x == 0 ? 1.0 : 0.0)
+LOOP(where, x != 0 ? y : z)
 
 #define TABLE(sfx)                                                                                  \
     {                                                                                               \

@@ -7,10 +7,18 @@
 
 #include <graphrun/op.h>
 
-/* dst[i] = op(x[i], y[i], z[i]); operands that the arity leaves out are not read. dst may
- * be an operand, but not overlap one otherwise. */
-typedef void (*gr_tape_f32)(int64_t n, float *dst, const float *x, const float *y, const float *z);
-typedef void (*gr_tape_f64)(int64_t n, double *dst, const double *x, const double *y, const double *z);
+/* One instruction of a tape on a block of rows x cols: dst[i, j] = op(x[i, j], y[i, j], z[i, j]).
+ * at[slot] is where row 0 of an operand lies, ld how many elements on the next row begins (0:
+ * every row is the same one); elements of a row lie side by side. dst may be an operand with the
+ * same ld, but not overlap one otherwise. Slots that the arity leaves out are not read. */
+typedef struct gr_tape_step gr_tape_step;
+typedef void (*gr_tape_fn)(const gr_tape_step *s, char *const *at, int64_t rows, int64_t cols);
+struct gr_tape_step {
+    gr_tape_fn run;
+    int32_t dst, x, y, z;
+    int64_t ld_dst, ld_x, ld_y, ld_z;
+    int64_t flat; /* the ld of all that are no single number: as many columns make one long row; or -1 */
+};
 
 /* Products of a few rows, for edges, vectors and small matrices: C[i, j] = the sum over l of
  * s[i, l] v[l, j], one fma after another from zero, and then + C unless `first`. j counts along
@@ -30,8 +38,7 @@ typedef struct gr_isa {
     bool fma;
     int panel_f32, panel_f64; /* two vectors: how many columns a panel has */
     int max_rows;             /* of a gr_tile */
-    gr_tape_f32 tape_f32[GR_TAPE_NUM_OPS];
-    gr_tape_f64 tape_f64[GR_TAPE_NUM_OPS];
+    gr_tape_fn tape_f32[GR_TAPE_NUM_OPS], tape_f64[GR_TAPE_NUM_OPS];
     float (*sum_f32)(const float *src, int64_t n);
     double (*sum_f64)(const double *src, int64_t n);
     float (*max_f32)(const float *src, int64_t n);

@@ -53,10 +53,16 @@ static void uniform_f32(const uint64_t key[2], uint64_t row, int64_t first, floa
     }
 }
 
-static void exp_f32(float *dst, const float *src, int64_t n) { chosen->tape_f32[GR_TAPE_EXP](n, dst, src, src, src); }
-static void exp_f64(double *dst, const double *src, int64_t n) { chosen->tape_f64[GR_TAPE_EXP](n, dst, src, src, src); }
-static void log_f32(float *dst, const float *src, int64_t n) { chosen->tape_f32[GR_TAPE_LOG](n, dst, src, src, src); }
-static void log_f64(double *dst, const double *src, int64_t n) { chosen->tape_f64[GR_TAPE_LOG](n, dst, src, src, src); }
+static void run_row(gr_tape_fn run, void *dst, const void *src, int64_t n)
+{
+    char *const at[] = {dst, (char *)(uintptr_t)src};
+    run(&(gr_tape_step){.x = 1, .y = 1, .z = 1}, at, 1, n);
+}
+
+static void exp_f32(float *dst, const float *src, int64_t n) { run_row(chosen->tape_f32[GR_TAPE_EXP], dst, src, n); }
+static void exp_f64(double *dst, const double *src, int64_t n) { run_row(chosen->tape_f64[GR_TAPE_EXP], dst, src, n); }
+static void log_f32(float *dst, const float *src, int64_t n) { run_row(chosen->tape_f32[GR_TAPE_LOG], dst, src, n); }
+static void log_f64(double *dst, const double *src, int64_t n) { run_row(chosen->tape_f64[GR_TAPE_LOG], dst, src, n); }
 
 static void choose(void)
 {

@@ -1,24 +1,26 @@
 /* tape.h - programs of pointwise instructions and their interpreter.
  *
  * A tape computes its outputs element by element over one iteration space, the shape
- * that its inputs broadcast to. Registers hold one tile each (GR_TAPE_TILE elements at
- * most) of the session's real type; inputs are loaded (converted, gathered by stride)
- * into registers first, constants are filled in once a call, outputs stored last.
+ * that its inputs broadcast to. It runs over blocks, rows x columns, so small that what it
+ * works on stays in L1. Registers hold a block of the session's real type; inputs and outputs
+ * of that type whose rows lie densely are read and written where they are, others are
+ * converted and gathered into registers, or scattered from them. All that is the same in every
+ * run is worked out once, in a gr_tape_plan.
  * An output may be the memory of an input of the same type and strides. */
 #ifndef GR_KERNEL_TAPE_H
 #define GR_KERNEL_TAPE_H
 
+#include "base/arena.h"
 #include "graph/tape.h"
 #include <graphrun/op.h>
 
-#define GR_TAPE_TILE 512
+#define GR_TAPE_TILE 512 /* elements of a task's unit */
 
-/* Bytes of scratch that a run needs. */
+/* Bytes of scratch that a run needs, whatever its operands. */
 size_t gr_tape_scratch(const gr_tape *t, gr_dtype real);
 
-/* Computes elements of the iteration space `dim` (rank axes, row-major) whose flat index
- * is in [begin, end). in[i] and out[i] have broadcast strides over the same axes (0 where
- * they repeat). The bits of an element do not depend on begin and end. */
+/* The iteration space `dim` (rank axes, row-major); in[i] and out[i] have broadcast strides over
+ * the same axes (0 where they repeat). */
 typedef struct gr_tape_run {
     const gr_tape *tape;
     gr_dtype real;
@@ -27,9 +29,21 @@ typedef struct gr_tape_run {
     const gr_tensor *in; /* rank and dims as the space's */
     const gr_tensor *out;
     void *scratch;
+    bool corner; /* rank 2: gr_tape_exec_corner will run it */
 } gr_tape_run;
-void gr_tape_exec(const gr_tape_run *r, int64_t begin, int64_t end);
-/* The same in plain C with libm in double or float, for tests. */
+
+/* Lives in `a`; used by one thread at a time. Output memory that is an input's must be so in `r`
+ * already, and then in every run. */
+typedef struct gr_tape_plan gr_tape_plan;
+gr_tape_plan *gr_tape_prepare(gr_arena *a, const gr_tape_run *r);
+/* Where operand i (inputs, then outputs) lies; to be changed between runs. */
+void **gr_tape_operand(gr_tape_plan *p, int i);
+/* Computes the elements whose flat index in the space is in [begin, end). The bits of an element
+ * do not depend on begin and end. */
+void gr_tape_exec(gr_tape_plan *p, int64_t begin, int64_t end);
+/* The first rows and columns of the space. */
+void gr_tape_exec_corner(gr_tape_plan *p, int64_t rows, int64_t cols);
+/* [begin, end) in plain C with libm in double or float, for tests. */
 void gr_tape_exec_plain(const gr_tape_run *r, int64_t begin, int64_t end);
 const char *gr_tape_op_name(gr_tape_op op); /* "tanh" */
 int gr_tape_op_arity(gr_tape_op op);

@@ -41,40 +41,54 @@ static bool task_failed(const gr_call *call) { return atomic_load(&task_of(call)
 
 /* ---- preparing ------------------------------------------------------------ */
 
-static void prepare_operand(gr_arena *a, gr_task *task, const gr_operand *o, gr_tensor *tensor, char *const *where, int *cap)
+static void prepare_operand(const gr_operand *o, gr_tensor *tensor, char *const *where)
 {
     *tensor = o->tensor;
-    if (o->buffer < 0) return;
+    if (o->buffer >= 0) tensor->data = where[o->buffer] + o->offset * (int64_t)gr_dtype_size(o->tensor.dtype);
+}
+
+/* Lets *to, where the operand lies at the first step, move with the loops. */
+static void add_move(gr_arena *a, gr_task *task, const gr_operand *o, void **to, int *cap)
+{
     int64_t size = (int64_t)gr_dtype_size(o->tensor.dtype);
-    gr_move m = {.to = &tensor->data, .base = where[o->buffer] + o->offset * size};
-    tensor->data = m.base;
+    gr_move m = {.to = to, .base = *to};
+    if (o->buffer < 0) return;
     for (int l = 0; l < GR_MAX_LOOPS; l++)
         if (o->stride[l]) m.term[m.num_terms++] = (gr_move_term){o->stride[l] * size, l, o->ring[l], o->ring_shift[l]};
     if (m.num_terms) *GR_PUSH(a, task->moves, task->num_moves, *cap) = m;
 }
 
+static void prepare_tape(gr_arena *a, gr_task *task, gr_dtype real, void *scratch)
+{
+    const gr_template *t = task->t;
+    int cap = 0;
+    task->tape = gr_tape_prepare(a, &(gr_tape_run){.tape = t->tape, .real = real, .rank = task->out[0].rank,
+                                                   .dim = task->out[0].dim, .in = task->in, .out = task->out,
+                                                   .scratch = scratch});
+    for (int i = 0; i < t->num_in; i++) add_move(a, task, &t->in[i], gr_tape_operand(task->tape, i), &cap);
+    for (int i = 0; i < t->num_out; i++) add_move(a, task, &t->out[i], gr_tape_operand(task->tape, t->num_in + i), &cap);
+}
+
 /* Tape inputs of a product's tile: its slices, in scratch, then the operands' tiles. */
-static void prepare_product(gr_arena *a, gr_task *task, char *scratch)
+static void prepare_product(gr_arena *a, gr_task *task, gr_dtype real, char *scratch)
 {
     const gr_template *t = task->t;
     int slices = t->node->epilogue->num_slices, others = t->num_in - t->node->product_inputs;
-    task->blocks = GR_NEW_ARRAY(a, gr_tensor, slices + others + t->num_out);
+    int64_t dim[2] = {t->tile_rows, t->tile_cols}, size = (int64_t)gr_dtype_size(real);
+    gr_tensor *in = GR_NEW_ARRAY(a, gr_tensor, slices + others);
     char *tile = scratch + t->block_scratch;
-    int64_t size = (int64_t)gr_dtype_size(task->tape.real);
-    for (int i = 0; i < slices; i++) {
-        task->blocks[i] = (gr_tensor){.dtype = task->tape.real, .rank = 2};
-        task->blocks[i].data = tile + i * t->tile_rows * t->tile_cols * size;
-    }
-    for (int i = 0; i < others; i++) task->blocks[slices + i] = task->in[t->node->product_inputs + i];
-    for (int i = 0; i < t->num_out; i++) task->blocks[slices + others + i] = task->out[i];
-    task->tape.in = task->blocks;
-    task->tape.out = task->blocks + slices + others;
-    task->tape.scratch = tile + t->tile_scratch;
+    for (int i = 0; i < slices; i++)
+        in[i] = (gr_tensor){.dtype = real, .rank = 2, .data = tile + i * dim[0] * dim[1] * size, .stride = {dim[1], 1}};
+    for (int i = 0; i < others; i++) in[slices + i] = task->in[t->node->product_inputs + i];
+    task->tape = gr_tape_prepare(a, &(gr_tape_run){.tape = t->tape, .real = real, .rank = 2, .dim = dim, .in = in,
+                                                   .out = task->out, .scratch = tile + t->tile_scratch,
+                                                   .corner = true});
 }
 
 static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *const *where)
 {
     const gr_template *t = task->t;
+    gr_dtype real = w->program->real;
     int cap = 0;
     task->in = GR_NEW_ARRAY(a, gr_tensor, t->num_in + 1);
     task->out = GR_NEW_ARRAY(a, gr_tensor, t->num_out + 1);
@@ -83,18 +97,19 @@ static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *con
     task->call.failed = task_failed;
     if (t->kind == GR_TASK_PRODUCT) /* the product itself has no memory */
         task->call.out = gr_arena_copy(a, task->out, sizeof *task->out);
-    for (int i = 0; i < t->num_in; i++) prepare_operand(a, task, &t->in[i], &task->in[i], where, &cap);
-    for (int i = 0; i < t->num_out; i++) prepare_operand(a, task, &t->out[i], &task->out[i], where, &cap);
+    for (int i = 0; i < t->num_in; i++) prepare_operand(&t->in[i], &task->in[i], where);
+    for (int i = 0; i < t->num_out; i++) prepare_operand(&t->out[i], &task->out[i], where);
     task->run = t->run;
     task->call.scratch = w->scratch;
     task->call.begin = task->begin;
     task->call.end = task->end;
-    task->tape = (gr_tape_run){.tape = t->tape, .real = w->program->real, .in = task->in, .out = task->out, .scratch = w->scratch};
-    if (t->num_out) {
-        task->tape.rank = task->out[0].rank;
-        task->tape.dim = task->out[0].dim;
+    if (t->kind == GR_TASK_PRODUCT) prepare_product(a, task, real, w->scratch);
+    if (t->kind == GR_TASK_TAPE) {
+        prepare_tape(a, task, real, w->scratch);
+    } else {
+        for (int i = 0; i < t->num_in; i++) add_move(a, task, &t->in[i], &task->in[i].data, &cap);
+        for (int i = 0; i < t->num_out; i++) add_move(a, task, &t->out[i], &task->out[i].data, &cap);
     }
-    if (t->kind == GR_TASK_PRODUCT) prepare_product(a, task, w->scratch);
     task->random = t->kind == GR_TASK_KERNEL && (t->node->op->traits & GR_RANDOM);
     if (task->random) task->random_rows = task->call.random.rows;
 }
@@ -170,20 +185,13 @@ static void run_tile(gr_task *task, int64_t row, int64_t rows, int64_t col, int6
 {
     const gr_template *t = task->t;
     const gr_epilogue *e = t->node->epilogue;
-    int others = t->num_in - t->node->product_inputs;
-    for (int i = 0; i < e->num_slices; i++) {
-        t->node->op->block(&task->call, row, rows, e->column[i] + col, cols, task->blocks[i].data, cols);
-        task->blocks[i].stride[0] = cols;
-        task->blocks[i].stride[1] = 1;
-    }
-    for (int i = 0; i < others; i++)
-        task->blocks[e->num_slices + i].data = element(&task->in[t->node->product_inputs + i], row, col);
-    for (int i = 0; i < t->num_out; i++)
-        task->blocks[e->num_slices + others + i].data = element(&task->out[i], row, col);
-    int64_t dim[2] = {rows, cols};
-    for (int i = 0; i < e->num_slices + others + t->num_out; i++) memcpy(task->blocks[i].dim, dim, sizeof dim);
-    task->tape.dim = dim;
-    gr_tape_exec(&task->tape, 0, rows * cols);
+    const gr_tensor *in = task->in + t->node->product_inputs;
+    int others = t->num_in - t->node->product_inputs, n = e->num_slices;
+    for (int i = 0; i < n; i++)
+        t->node->op->block(&task->call, row, rows, e->column[i] + col, cols, *gr_tape_operand(task->tape, i), t->tile_cols);
+    for (int i = 0; i < others; i++) *gr_tape_operand(task->tape, n + i) = element(&in[i], row, col);
+    for (int i = 0; i < t->num_out; i++) *gr_tape_operand(task->tape, n + others + i) = element(&task->out[i], row, col);
+    gr_tape_exec_corner(task->tape, rows, cols);
 }
 
 static void run_product(gr_task *task)
@@ -239,7 +247,7 @@ static void run_task(gr_worker_run *w, gr_task *task)
         task->run(&task->call);
         break;
     case GR_TASK_TAPE:
-        gr_tape_exec(&task->tape, task->begin * GR_TAPE_TILE, clip(task->end, GR_TAPE_TILE, task->out));
+        gr_tape_exec(task->tape, task->begin * GR_TAPE_TILE, clip(task->end, GR_TAPE_TILE, task->out));
         break;
     case GR_TASK_COPY:
         copy_elements(task->in, task->out, task->begin * GR_COPY_UNIT, clip(task->end, GR_COPY_UNIT, task->out));

@@ -23,9 +23,8 @@ typedef struct gr_task {
     int64_t begin, end;
     gr_kernel_fn run;      /* GR_TASK_KERNEL */
     gr_call call;          /* its tensors are this task's own */
-    gr_tape_run tape;
+    gr_tape_plan *tape;    /* GR_TASK_TAPE; of a tile: GR_TASK_PRODUCT */
     gr_tensor *in, *out;   /* all of the template's operands */
-    gr_tensor *blocks;     /* products: the tape's inputs and outputs of one tile */
     gr_move *moves;
     int num_moves;
     bool random;
