@@ -512,21 +512,6 @@ static void batches_are_shown(void)
     CU_ASSERT_EQUAL(graphrun("data %s --batches -1", HELLO), 2);
 }
 
-static void speed_is_measured(void)
-{
-    const char *model = GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml --set hidden=8 --set batch=2 --set chars=500";
-    CU_ASSERT_EQUAL(graphrun("bench %s --seconds 0.01", model), 0);
-    CU_ASSERT_EQUAL(graphrun("bench %s --seconds 0.01 --what infer --fetch rnn.output", model), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "tokens"));
-    CU_ASSERT_EQUAL(graphrun("bench %s --seconds 0.01 --what step --json", model), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\"what\":\"step\""));
-    CU_ASSERT_EQUAL(graphrun("bench %s --what walk", model), 2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "train, infer or step"));
-    CU_ASSERT_EQUAL(graphrun("bench %s --fetch rnn.output", model), 2);
-    CU_ASSERT_EQUAL(graphrun("bench %s --what step", HELLO), 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "no `generate` section"));
-}
-
 void test_cli(void)
 {
     CU_pSuite s = CU_add_suite("cli", NULL, NULL);
@@ -556,5 +541,4 @@ void test_cli(void)
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "batches are shown and written", batches_are_shown);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
-    CU_add_test(s, "speed is measured", speed_is_measured);
 }

@@ -1,213 +1,224 @@
 /* cmd_bench.c - graphrun bench: how fast a model is on this machine.
  *
- *     --what train   a training step (where not given)
- *     --what infer   a batch forward only, weights packed once
- *     --what step    one item more of `generate`, with state: the latency
- *
- * One batch is taken from the data source and the same step is run on it again and again;
- * the median counts. The share of the peak compares the arithmetic of the model's products
- * with what BLIS's microkernel reaches in the same run on operands that lie in L1. */
-#include "cli.h"
+ * One batch is taken from the data source and the same step is run on it again and again, for several
+ * rounds; the median of the rounds' medians counts. The share of the peak compares the arithmetic of
+ * the model's products with what BLIS's microkernel reaches in the same rounds on operands that lie
+ * in L1. Rivals, if any, have their turn in each round. */
+#include "bench.h"
 #include "kernel/kernel.h"
-#include "train/decoder.h"
-#include "train/progress.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-typedef enum bench_what { WHAT_TRAIN, WHAT_INFER, WHAT_STEP } bench_what;
-static const char *const what_names[] = {"train", "infer", "step", NULL};
+typedef struct bench_args {
+    cli_common common;
+    const char *what, *name, *unit, *json, *weights;
+    double seconds;
+    int64_t rounds;
+    bool noisy;
+    cli_list rivals, fetch;
+} bench_args;
 
-typedef struct bench {
-    gr_session *session;
-    bench_what what;
-    gr_exec *exec;
-    gr_decoder *decoder; /* of WHAT_STEP */
-    const char *const *fetch;
-    double pass_ms, compile_ms;
-    double median, best; /* seconds a step */
-    int64_t steps, tokens;
-    double flops, peak;  /* of a step's products; flop/s of one core's microkernel */
-    int threads, in_use; /* of the schedule; at the end, while others may have had a core */
-    int64_t switches;
-    double predicted;    /* seconds a step, of the schedule in use */
-} bench;
+enum { MAX_RIVALS = 16 };
 
-/* Numbers of the first integer field: tokens of a step; 0 where there is none. */
-static int64_t bench_tokens(const gr_exec *x)
+typedef struct turn { /* all that takes turns */
+    bench_args *args;
+    bench b;
+    bench_watch watch;
+    bench_rival rival[MAX_RIVALS];
+    int rivals;
+} turn;
+
+/* ---- rounds ---- */
+
+static int start_rivals(turn *t, gr_error *e)
 {
-    for (int i = 0; i < x->session->num_inputs; i++) {
-        gr_type t;
-        if (gr_run_feed(x->run, x->session->inputs[i].name, &t) && t.dtype == GR_INT32) return gr_numel(&t);
+    char folder[] = "/tmp/graphrun-bench-XXXXXX";
+    if (!t->args->rivals.count) return 0;
+    if (!mkdtemp(folder)) return gr_set_error(e, GR_EIO, "%s cannot be made: %s", folder, strerror(errno));
+    int status = bench_write_case(&t->b, folder, e);
+    for (; !status && t->rivals < t->args->rivals.count; t->rivals++)
+        bench_rival_start(&t->rival[t->rivals], t->args->rivals.item[t->rivals], folder);
+    if (!status) status = bench_round(&t->b, 0, e); /* the check value */
+    t->b.times = (bench_times){0};
+    for (int i = 0; i < t->rivals; i++) bench_rival_wait(&t->rival[i], t->b.check);
+    const char *command = gr_arena_printf(t->b.session->arena, "rm -rf '%s'", folder);
+    if (system(command) != 0) fprintf(stderr, "graphrun: %s could not be removed\n", folder);
+    return status;
+}
+
+static int run_rounds(turn *t, gr_error *e)
+{
+    gr_session *s = t->b.session;
+    double each = t->args->seconds / (double)t->args->rounds;
+    for (int64_t i = 0; i < t->args->rounds; i++) {
+        bench_watch_begin(&t->watch);
+        double peak = bench_watch_peak(s->arena, &t->watch, s->options.model.real);
+        int status = bench_round(&t->b, each, e);
+        bench_watch_end(&t->watch);
+        if (status) return status;
+        if (peak > t->b.peak) t->b.peak = peak;
+        for (int k = 0; k < t->rivals; k++) bench_rival_round(s->arena, &t->rival[k], each);
     }
     return 0;
 }
 
-static double program_flops(const gr_program *p)
+/* ---- results ---- */
+
+static const char *const whats[] = {"train", "infer", "step", NULL};
+static const char *const units[] = {"tokens/s", "steps/s", "us", NULL};
+
+/* Seconds a step, in the unit. */
+static double in_unit(const bench *b, const char *unit, double seconds)
 {
-    double total = 0;
-    for (int i = 0; i < p->num_templates; i++) {
-        double flops = gr_template_flops(&p->templates[i]);
-        for (int l = p->templates[i].loop; l >= 0; l = p->loops[l].parent) flops *= (double)p->loops[l].count;
-        total += flops;
+    return strcmp(unit, "us") == 0 ? seconds * 1e6 : strcmp(unit, "steps/s") == 0 ? 1 / seconds : (double)b->tokens / seconds;
+}
+
+static const char *unit_of(const turn *t)
+{
+    if (t->args->unit) return t->args->unit;
+    return t->b.what == BENCH_STEP ? "us" : t->b.tokens ? "tokens/s" : "steps/s";
+}
+
+static bench_result result_of(const turn *t)
+{
+    const bench *b = &t->b;
+    gr_arena *a = b->session->arena;
+    const gr_program *p = b->exec->program;
+    double median = bench_times_median(a, &b->times), limit = b->flops / (b->peak * b->threads), *rival = GR_NEW_ARRAY(a, double, t->rivals + 1);
+    const char *unit = unit_of(t), *name = gr_model_name(b->session->model);
+    struct rusage own;
+    getrusage(RUSAGE_SELF, &own);
+    if (b->what != BENCH_TRAIN) name = gr_arena_printf(a, "%s %s", name, whats[b->what]);
+    for (int i = 0; i < t->rivals; i++)
+        if (!t->rival[i].failed) rival[i] = in_unit(b, unit, bench_times_median(a, &t->rival[i].times));
+    return (bench_result){.workload = t->args->name ? t->args->name : name, .what = whats[b->what], .unit = unit,
+                          .threads = b->threads, .value = in_unit(b, unit, median), .best = in_unit(b, unit, b->times.best),
+                          .median_us = median * 1e6, .best_us = b->times.best * 1e6,
+                          .limit = limit > 0 ? in_unit(b, unit, limit) : 0, .share_of_peak = limit / median,
+                          .peak_gflops = b->peak * 1e-9, .predicted_us = b->predicted * 1e6,
+                          .in_use = b->in_use, .switches = b->switches, .compile_ms = b->compile_ms, .pass_ms = b->pass_ms,
+                          .arena_bytes = (double)p->arena_bytes, .state_bytes = (double)p->state_bytes,
+                          .rss_bytes = 1024.0 * (double)own.ru_maxrss, .rivals = t->rival, .rival_value = rival, .num_rivals = t->rivals};
+}
+
+static void print_text(const turn *t, const bench_result *r)
+{
+    const bench *b = &t->b;
+    printf("%s, %d thread%s, %s\n", r->workload, b->threads, b->threads == 1 ? "" : "s", gr_kernel_name());
+    printf("  step      %10.1f us median of %d rounds, %.1f us best of %lld steps\n", r->median_us, b->times.rounds, r->best_us,
+           (long long)b->times.steps);
+    if (b->tokens && b->what != BENCH_STEP)
+        printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / r->median_us * 1e6, (double)b->tokens / r->best_us * 1e6);
+    printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / r->median_us * 1e-3,
+           100 * r->share_of_peak, r->peak_gflops);
+    printf("  predicted %10.1f us, %.2f of the median\n", r->predicted_us, r->predicted_us / r->median_us);
+    if (r->switches) printf("  threads   %10d in use at the end, changed %lld times\n", r->in_use, r->switches);
+    printf("  memory    %10.1f MiB of values, %.1f of states; the process %.1f\n", r->arena_bytes / 0x1p20, r->state_bytes / 0x1p20,
+           r->rss_bytes / 0x1p20);
+    printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);
+    for (int i = 0; i < r->num_rivals; i++) {
+        const bench_rival *v = &t->rival[i];
+        if (v->failed) continue;
+        double median = bench_times_median(b->session->arena, &v->times) * 1e6;
+        printf("  %-9s %10.1f us median, %.1f us best: graphrun is %.2f times as fast; %.1f MiB\n", v->name, median, v->times.best * 1e6,
+               median / r->median_us, v->rss / 0x1p20);
     }
-    return total;
 }
 
-static int bench_compile(bench *b, gr_error *e)
+static int report(turn *t, gr_error *e)
 {
-    const bool trains = b->what == WHAT_TRAIN;
-    gr_want want = {.update = trains, .training = trains, .frozen = !trains, .fetch = b->fetch};
-    double start = gr_seconds();
-    if (!gr_session_graph(b->session, &want, NULL)) return gr_set_error(e, GR_EINVAL, "%s", "");
-    b->pass_ms = (gr_seconds() - start) * 1e3;
-    start = gr_seconds();
-    b->exec = gr_session_compile(b->session, &want, e);
-    b->compile_ms = (gr_seconds() - start) * 1e3;
-    return b->exec ? 0 : e->status;
+    const char *noise = bench_watch_verdict(t->b.session->arena, &t->watch, &t->b.times);
+    if (noise && !t->args->noisy)
+        return gr_set_error(e, GR_ESTATE, "the machine is too noisy to report anything: %s; try again, or --noisy", noise);
+    if (noise && !t->args->common.quiet) fprintf(stderr, "graphrun: a noisy machine: %s\n", noise);
+    bench_result r = result_of(t);
+    print_text(t, &r);
+    return t->args->json ? bench_file_put(t->args->json, &r, e) : 0;
 }
 
-static int bench_feed(bench *b, gr_error *e)
+/* ---- the command ---- */
+
+static int measure(gr_session *s, void *data)
 {
-    const gr_tensor *field = NULL;
-    if (!b->session->data) return 0;
-    if (gr_data_begin(b->session->data, "train", 0, 0, e) || gr_data_next(b->session->data, &field, e) < 0) return -1;
-    b->exec = gr_exec_for_batch(b->exec, field, e);
-    return b->exec ? gr_exec_feed_batch(b->exec, field, e) : -1;
+    turn *t = data;
+    gr_error e = {0};
+    t->b.session = s;
+    int status = bench_open(&t->b, &e);
+    if (!status && t->args->weights) status = gr_session_check_weights(s, t->b.exec, &e);
+    if (!status) status = start_rivals(t, &e);
+    if (!status) status = run_rounds(t, &e);
+    if (!status) status = report(t, &e);
+    for (int i = 0; i < t->rivals; i++) bench_rival_end(&t->rival[i]);
+    return status ? cli_fail(&e) : EXIT_DONE;
 }
 
-static int compare_doubles(const void *a, const void *b)
+static int index_of(const char *word, const char *const *list)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    int i = 0;
+    while (list[i] && strcmp(list[i], word) != 0) i++;
+    return list[i] ? i : -1;
 }
 
-/* The program that makes a step of `generate`: it exists once an item has been fed. */
-static int bench_begin(bench *b, gr_error *e)
+static int check_args(const cli_command *self, const bench_args *a)
 {
-    const int32_t zero = 0;
-    double start = gr_seconds();
-    if (!(b->decoder = gr_decoder_create(b->session, false, e))) return e->status;
-    if (!gr_decoder_steps(b->decoder))
-        return gr_set_error(e, GR_EINVAL, "%s generates on the whole prefix again and again: it has no step to measure",
-                            gr_model_name(b->session->model));
-    if (gr_decoder_begin(b->decoder, &zero, 1, e) || gr_decoder_feed(b->decoder, &zero, 1, e)) return e->status;
-    b->compile_ms = (gr_seconds() - start) * 1e3;
-    b->exec = gr_decoder_exec(b->decoder);
-    return 0;
+    if (index_of(a->what, whats) < 0) return cli_misuse(self, "--what is train, infer or step, not '%s'", a->what);
+    if (a->unit && index_of(a->unit, units) < 0) return cli_misuse(self, "--unit is tokens/s, steps/s or us, not '%s'", a->unit);
+    if (a->fetch.count && strcmp(a->what, "infer") != 0) return cli_misuse(self, "--fetch says what --what infer computes");
+    if (a->rounds < 1) return cli_misuse(self, "--rounds takes a number of at least 1");
+    if (!(a->seconds > 0 && a->seconds < 1e6)) return cli_misuse(self, "--seconds takes a number above 0");
+    if (a->rivals.count > MAX_RIVALS) return cli_misuse(self, "at most %d rivals", MAX_RIVALS);
+    for (int i = 0; i < a->rivals.count; i++)
+        if (!strchr(a->rivals.item[i], '=')) return cli_misuse(self, "--rival wants NAME=COMMAND, not '%s'", a->rivals.item[i]);
+    return -1;
 }
 
-static int bench_step(bench *b, int64_t step, gr_error *e)
+static int check_model(const gr_session *s, const bench_args *a)
 {
-    const int32_t item = 0;
-    if (b->what == WHAT_STEP) return gr_decoder_feed(b->decoder, &item, 1, e);
-    int status = gr_exec_step(b->exec, step, e);
-    return status == GR_ESTATE ? gr_set_error(e, GR_ESTATE, "a value of the step is not finite") : status;
-}
-
-/* Steps for so many seconds, at least 10 and at most as many as `time` holds. */
-static int bench_run(bench *b, double seconds, double *time, int64_t room, gr_error *e)
-{
-    enum { WARM_UP = 3 };
-    double end = 0;
-    for (int i = 0; b->what == WHAT_TRAIN && i < b->session->recipe->num_lrs; i++) /* the same step again must not diverge */
-        gr_exec_set_lr(b->exec, i, b->session->recipe->lrs[i].lr * 1e-3);
-    for (int64_t i = -WARM_UP; i < room; i++) {
-        double start = gr_seconds();
-        if (bench_step(b, i + WARM_UP, e)) return e->status;
-        double now = gr_seconds();
-        if (i == -1) end = now + seconds;
-        if (i < 0) continue;
-        time[b->steps++] = now - start;
-        if (b->steps >= 10 && now > end) break;
-    }
-    qsort(time, (size_t)b->steps, sizeof *time, compare_doubles);
-    b->median = time[b->steps / 2];
-    b->best = time[0];
-    return 0;
-}
-
-static void print_text(const bench *b)
-{
-    double share = b->flops / b->median / (b->peak * b->threads);
-    printf("%s, %d thread%s, %s\n", gr_model_name(b->session->model), b->threads, b->threads == 1 ? "" : "s", gr_kernel_name());
-    printf("  step      %10.1f us median, %.1f us best of %lld\n", b->median * 1e6, b->best * 1e6, (long long)b->steps);
-    if (b->tokens) printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / b->median, (double)b->tokens / b->best);
-    printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / b->median * 1e-9,
-           100 * share, b->peak * 1e-9);
-    printf("  predicted %10.1f us, %.2f of the median\n", b->predicted * 1e6, b->predicted / b->median);
-    printf("  threads   %10d in use at the end, changed %lld times\n", b->in_use, (long long)b->switches);
-    printf("  compiling %10.2f ms", b->compile_ms);
-    if (b->pass_ms > 0) printf(", of which passes %.2f ms", b->pass_ms);
-    putchar('\n');
-}
-
-static void print_json(const bench *b)
-{
-    json_t *o = json_pack("{s:s, s:s, s:i, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:i, s:I}", "model", gr_model_name(b->session->model), "what",
-                          what_names[b->what], "threads", b->threads, "median_us", b->median * 1e6, "best_us", b->best * 1e6, "tokens", (json_int_t)b->tokens,
-                          "share_of_peak", b->flops / b->median / (b->peak * b->threads), "peak_gflops", b->peak * 1e-9,
-                          "compile_ms", b->compile_ms, "passes_ms", b->pass_ms, "predicted_us", b->predicted * 1e6,
-                          "threads_in_use", b->in_use, "thread_switches", (json_int_t)b->switches);
-    if (o) json_dumpf(o, stdout, JSON_REAL_PRECISION(6) | JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
-}
-
-static int measure(bench *b, double seconds, gr_error *e)
-{
-    enum { ROOM = 1 << 20 };
-    double *time = malloc(sizeof *time * ROOM);
-    int status = time ? 0 : gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (!status) status = b->what == WHAT_STEP ? bench_begin(b, e) : bench_compile(b, e);
-    if (!status && b->what != WHAT_STEP) status = bench_feed(b, e);
-    if (!status) status = bench_run(b, seconds, time, ROOM, e);
-    free(time);
-    if (status) return status;
-    b->threads = b->in_use = b->exec->schedule->threads;
-    if (b->in_use > gr_pool_in_use(b->session->pool)) b->in_use = gr_pool_in_use(b->session->pool);
-    b->switches = gr_pool_switches(b->session->pool);
-    b->predicted = b->exec->schedule->predicted * 1e-9;
-    b->tokens = bench_tokens(b->exec);
-    b->flops = program_flops(b->exec->program);
-    b->peak = gr_gemm_peak(b->session->options.model.real, 0.2) * 1e9;
-    return 0;
+    const gr_recipe *r = s->recipe;
+    gr_error e = {0};
+    if (!strcmp(a->what, "train") && !r->minimize)
+        gr_set_error(&e, GR_EINVAL, "%s has no section `train`: there is no training step to measure; --what infer measures the rest",
+                     gr_model_path(s->model));
+    else if (!strcmp(a->what, "infer") && !a->fetch.count && !r->generate.from && !r->minimize)
+        gr_set_error(&e, GR_EINVAL, "%s says neither what to generate from nor what to minimize: --fetch VALUE says what to compute",
+                     gr_model_path(s->model));
+    return e.status ? cli_fail(&e) : -1;
 }
 
 int cmd_bench(int argc, char **argv)
 {
     const cli_command *self = cli_find("bench");
-    cli_common common = CLI_DEFAULTS;
-    double seconds = 2;
-    bool json = false;
-    const char *what = what_names[WHAT_TRAIN];
-    cli_list fetch = {0};
-    const cli_option own[] = {{"what", 0, CLI_TEXT, &what, "WHAT", "train: a training step; infer: a batch forward; step: an item of generate, with state"},
-                              {"fetch", 0, CLI_LIST, &fetch, "VALUE", "of infer: what is computed; all that the model gives where not given"},
-                              {"seconds", 0, CLI_FLOAT, &seconds, "S", "for how long steps are run"},
-                              {"json", 0, CLI_FLAG, &json, NULL, "one JSON object instead of text"}, {0}};
-    int done = cli_parse_model(self, argc, argv, own, &common);
+    bench_args a = {.common = CLI_DEFAULTS, .what = "train", .seconds = 2, .rounds = 5};
+    const cli_option own[] = {
+        {"what", 0, CLI_TEXT, &a.what, "WHAT", "train: a training step; infer: a forward pass; step: one item, as `generate` runs it"},
+        {"fetch", 0, CLI_LIST, &a.fetch, "VALUE", "what infer computes; what `generate` chooses from where not given"},
+        {"weights", 0, CLI_TEXT, &a.weights, "FILE", "these instead of initial ones"},
+        {"seconds", 0, CLI_FLOAT, &a.seconds, "S", "for how long steps are run, in all rounds; 2 where not given"},
+        {"rounds", 0, CLI_INT, &a.rounds, "N", "whose medians count; 5 where not given"},
+        {"rival", 0, CLI_LIST, &a.rivals, "NAME=COMMAND", "a program that does the same, in turn (tools/bench_rival.py)"},
+        {"json", 0, CLI_TEXT, &a.json, "FILE", "put the result into this list; say what changed since the last one"},
+        {"name", 0, CLI_TEXT, &a.name, "NAME", "what the result is called there; the model's name where not given"},
+        {"unit", 0, CLI_TEXT, &a.unit, "UNIT", "of the result there: tokens/s, steps/s or us"},
+        {"noisy", 0, CLI_FLAG, &a.noisy, NULL, "report although the machine does other work"},
+        {0},
+    };
+    int done = cli_parse_model(self, argc, argv, own, &a.common);
+    if (done < 0) done = check_args(self, &a);
     if (done >= 0) return done;
-    bench b = {.fetch = fetch.item};
-    while (what_names[b.what] && strcmp(what, what_names[b.what]) != 0) b.what++;
-    if (!what_names[b.what]) return cli_misuse(self, "--what is train, infer or step, not '%s'", what);
-    if (fetch.count && b.what != WHAT_INFER) return cli_misuse(self, "--fetch says what --what infer computes");
-    gr_session_options o = cli_session_options(&common);
-    o.facts_only = b.what == WHAT_STEP;
-    if (!(b.session = cli_open(argv[1], &o))) return EXIT_MODEL;
-    gr_error e = {0};
-    int code = EXIT_DONE;
-    if (b.what == WHAT_TRAIN && !b.session->recipe->minimize) {
-        gr_set_error(&e, GR_EINVAL, "%s has no section `train`: there is no training step to measure; write --what infer", argv[1]);
-        code = cli_fail(&e);
-    } else if (measure(&b, seconds, &e)) {
-        code = cli_fail(&e);
-    } else if (json) {
-        print_json(&b);
-    } else {
-        print_text(&b);
-    }
-    gr_session_close(b.session);
+    gr_session_options o = cli_session_options(&a.common);
+    o.weights = a.weights;
+    o.facts_only = strcmp(a.what, "step") == 0;
+    bench_rival_prepare();
+    gr_session *s = cli_open(argv[1], &o);
+    if (!s) return EXIT_MODEL;
+    static turn t;
+    t = (turn){.args = &a, .b = {.what = (bench_what)index_of(a.what, whats), .fetch = a.fetch.item}};
+    int code = check_model(s, &a);
+    if (code < 0) code = cli_guard(s, measure, &t);
+    gr_session_close(s);
     return code;
 }

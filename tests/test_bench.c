@@ -1,0 +1,173 @@
+/* test_bench.c - graphrun bench: its file of results, rivals, what it refuses. No time is judged. */
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HELLO GR_SOURCE_DIR "/graphs/hello.yaml"
+#define GRU GR_SOURCE_DIR "/graphs/language_model/char_gru.yaml --set hidden=16 --set batch=4 --set time=5 --set chars=400"
+#define SHORT "--seconds 0.05 --rounds 2 --noisy --threads 1"
+
+static char *said; /* of the last command, both outputs */
+
+GR_PRINTF(1, 2) static int bench(const char *fmt, ...)
+{
+    char arguments[2048], command[4096];
+    const char *out = temp_path("bench.out");
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(arguments, sizeof arguments, fmt, args);
+    va_end(args);
+    snprintf(command, sizeof command, "'%s/tools/graphrun' bench %s >'%s' 2>&1", GR_BUILD_DIR, arguments, out);
+    int status = system(command);
+    free(said);
+    said = read_text(out, NULL);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool says(const char *words)
+{
+    if (strstr(said, words)) return true;
+    fprintf(stderr, "\n  not \"%s\" but\n%s", words, said);
+    return false;
+}
+
+static json_t *load(const char *path)
+{
+    json_t *list = json_load_file(path, 0, NULL);
+    CU_ASSERT_TRUE_FATAL(json_is_array(list));
+    return list;
+}
+
+static void results_have_their_fields(void)
+{
+    static const char *const numbers[] = {"value", "best", "share_of_peak", "peak_gflops", "limit", "median_us", "best_us", "compile_ms",
+                                          "passes_ms", "predicted_us", "threads_in_use", "state_bytes", "process_bytes", "arena_bytes", NULL};
+    const char *file = temp_path("fields.json");
+    CU_ASSERT_EQUAL(bench(GRU " " SHORT " --json %s", file), 0);
+    CU_ASSERT_EQUAL(bench(GRU " " SHORT " --what infer --json %s", file), 0);
+    CU_ASSERT_EQUAL(bench(GRU " " SHORT " --what step --json %s", file), 0);
+    CU_ASSERT_EQUAL(bench(GRU " " SHORT " --what infer --fetch rnn.output"), 0);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --name word --unit us --json %s", HELLO, file), 0);
+    json_t *list = load(file);
+    static const char *const names[][2] = {{"char-gru", "tokens/s"}, {"char-gru infer", "tokens/s"}, {"char-gru step", "us"}, {"word", "us"}};
+    CU_ASSERT_EQUAL_FATAL(json_array_size(list), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *o = json_array_get(list, i);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "workload")), names[i][0]);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "unit")), names[i][1]);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(o, "threads")), 1);
+        CU_ASSERT_TRUE(json_is_object(json_object_get(o, "rivals")));
+        for (int k = 0; numbers[k]; k++) CU_ASSERT_TRUE(json_number_value(json_object_get(o, numbers[k])) > 0);
+    }
+    json_decref(list);
+}
+
+static void second_runs_say_what_changed(void)
+{
+    const char *file = temp_file("change.json", "[{\"workload\": \"hello\", \"threads\": 1, \"value\": 1e9, \"unit\": \"tokens/s\", "
+                                 "\"peak_gflops\": 1}, {\"workload\": \"other\", \"threads\": 1}]");
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --json %s", HELLO, file), 0);
+    CU_ASSERT_TRUE(says("1e+09 -> "));
+    CU_ASSERT_TRUE(says("  change"));
+    json_t *list = load(file);
+    CU_ASSERT_EQUAL(json_array_size(list), 2); /* what else stood there stays */
+    CU_ASSERT_TRUE(json_number_value(json_object_get(json_array_get(list, 0), "value")) < 1e9);
+    json_decref(list);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --name new --json %s", HELLO, file), 0);
+    CU_ASSERT_PTR_NULL(strstr(said, "  change"));
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --json %s", HELLO, temp_file("text.json", "no list")), 1);
+    CU_ASSERT_TRUE(says("is no file of results"));
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --json /nowhere/x.json", HELLO), 1);
+}
+
+/* A rival of the shell's, which looks for its case first. */
+#define RIVAL(value) "'same=test -f $GRAPHRUN_BENCH_CASE/weights.safetensors -a -f $GRAPHRUN_BENCH_CASE/x.npy && echo ready " value \
+    " && while read s; do echo 0.5 0.25 1048576; done'"
+
+static void rivals_take_turns(void)
+{
+    const char *file = temp_path("rivals.json");
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --unit us --json %s --rival " RIVAL("-"), HELLO, file), 0);
+    CU_ASSERT_TRUE(says("  same        500000.0 us median, 250000.0 us best: graphrun is "));
+    json_t *list = load(file), *rivals = json_object_get(json_array_get(list, 0), "rivals");
+    CU_ASSERT_EQUAL(json_number_value(json_object_get(rivals, "same")), 500000);
+    json_decref(list);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --json %s --rival " RIVAL("1.5") " --rival 'none=exit 3' --rival 'short=echo ready -'", HELLO,
+                          file), 0);
+    CU_ASSERT_TRUE(says("same is left out: it computes something else: 1.5, not "));
+    CU_ASSERT_TRUE(says("none is left out: it did not get ready"));
+    CU_ASSERT_TRUE(says("short is left out: it ended in the middle"));
+    list = load(file);
+    CU_ASSERT_EQUAL(json_object_size(json_object_get(json_array_get(list, 0), "rivals")), 0);
+    json_decref(list);
+}
+
+/* The first loss is what training would report of the first batch. */
+static void the_same_is_computed(void)
+{
+    char command[512], loss[64];
+    snprintf(command, sizeof command, "'%s/tools/graphrun' train %s --steps 1 --quiet >%s", GR_BUILD_DIR, HELLO, temp_path("loss.out"));
+    CU_ASSERT_EQUAL(system(command), 0);
+    char *text = read_text(temp_path("loss.out"), NULL), *at = text ? strstr(text, "loss ") : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    snprintf(loss, sizeof loss, "%.6f", atof(at + 5));
+    free(text);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --rival 'same=echo ready %s; while read s; do echo 1 1 1; done'", HELLO, loss), 0);
+    CU_ASSERT_PTR_NULL(strstr(said, "left out"));
+}
+
+static void what_cannot_be_measured_is_told(void)
+{
+    const char *runs = temp_file("runs.yaml", "graphrun: 1\ngraph:\n  x: {op: Ones, shape: [2]}\n");
+    CU_ASSERT_EQUAL(bench("%s", runs), 1);
+    CU_ASSERT_TRUE(says("there is no training step to measure"));
+    CU_ASSERT_EQUAL(bench("%s --what infer", runs), 1);
+    CU_ASSERT_TRUE(says("--fetch VALUE says what to compute"));
+    CU_ASSERT_EQUAL(bench("%s --what infer --fetch x " SHORT, runs), 0);
+    CU_ASSERT_EQUAL(bench("%s --what step", HELLO), 1);
+    CU_ASSERT_TRUE(says("has no `generate` section"));
+    CU_ASSERT_EQUAL(bench("%s/graphs/language_model/transformer.yaml --set width=8 --set heads=2 --set layers=1 --what step", GR_SOURCE_DIR), 1);
+    CU_ASSERT_TRUE(says("does not step"));
+    CU_ASSERT_EQUAL(bench("%s --what generate", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --fetch loss", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --rounds 0", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --seconds 0", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --rival python", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --unit hours", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --weights /nowhere.safetensors", HELLO), 1);
+}
+
+/* Processes that do nothing but turn keep it from reporting. */
+static void noise_is_refused(void)
+{
+    char command[1024];
+    const char *file = temp_path("noise.json"), *out = temp_path("noise.out");
+    snprintf(command, sizeof command, "pids=; for i in $(seq %ld); do (while :; do :; done) & pids=\"$pids $!\"; done; '%s/tools/graphrun' "
+             "bench %s --seconds 0.5 --json %s >%s 2>&1; code=$?; kill $pids; exit $code", 1 + sysconf(_SC_NPROCESSORS_ONLN) / 10,
+             GR_BUILD_DIR, HELLO, file, out);
+    int status = system(command);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    char *text = read_text(out, NULL);
+    CU_ASSERT_PTR_NOT_NULL(text ? strstr(text, "too noisy to report anything: other processes took ") : NULL);
+    CU_ASSERT_PTR_NULL(text ? strstr(text, "GFLOP/s") : "");
+    free(text);
+    CU_ASSERT_NOT_EQUAL(access(file, F_OK), 0);
+}
+
+void test_bench(void)
+{
+    CU_pSuite s = CU_add_suite("bench", NULL, NULL);
+    CU_add_test(s, "results have their fields", results_have_their_fields);
+    CU_add_test(s, "a second run says what changed", second_runs_say_what_changed);
+    CU_add_test(s, "rivals take turns", rivals_take_turns);
+    CU_add_test(s, "what rivals are compared with is the first loss", the_same_is_computed);
+    CU_add_test(s, "what cannot be measured is told", what_cannot_be_measured_is_told);
+    CU_add_test(s, "a noisy machine is refused", noise_is_refused);
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""bench_table.py [--markdown] [--threads N] LIST RESULTS - the table of what tools/bench measured.
+
+LIST is graphs/benchmarks.txt, RESULTS what `graphrun bench --json` wrote. What is to be reached is scaled
+by the microkernel's peak that was measured in the same run; see LIST.
+"""
+import json
+import sys
+
+PEAK = 146.0  # GFLOP/s of a core of the machine for which LIST says what is to be reached
+
+
+def number(x):
+    return f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
+
+
+def faster(r, value):
+    """How many times as fast as that value."""
+    return value / r["value"] if r["unit"] == "us" else r["value"] / value
+
+
+def target(text, r, results):
+    """What is to be reached, in the unit of r; None where it is not known."""
+    if not text:
+        return None
+    times, _, of = text.partition(" x ")
+    if of:
+        other = r["rivals"].get(of) or results.get((of, r["threads"]), {}).get("value")
+        return other and (other / float(times) if r["unit"] == "us" else other * float(times))
+    value = float(text.split()[0])
+    return value if text.endswith("as is") else value * r["peak_gflops"] / PEAK
+
+
+def rows(lines, results, threads):
+    for line in lines:
+        name, _, _, _, unit, wanted = [f.strip() for f in line.split("|")]
+        for (workload, n), r in sorted(results.items(), key=lambda x: x[0][1]):
+            if workload != name or (threads and n != threads):
+                continue
+            goal = target(wanted, r, results)
+            rivals = ", ".join(f"{k} {number(v)} ({faster(r, v):.2f}x)" for k, v in r["rivals"].items())
+            yield [name, str(n), number(r["value"]), number(r["best"]), unit, f"{100 * r['share_of_peak']:.0f}%",
+                   number(goal) if goal else "-", f"{100 * faster(r, goal):.0f}%" if goal else "-", rivals or "-"]
+
+
+def main():
+    args = sys.argv[1:]
+    markdown = "--markdown" in args and not args.remove("--markdown")
+    threads = 0
+    if "--threads" in args:
+        i = args.index("--threads")
+        threads = int(args[i + 1])
+        del args[i:i + 2]
+    with open(args[0]) as f:
+        lines = [line for line in f if line.strip() and not line.startswith("#")]
+    with open(args[1]) as f:
+        results = {(r["workload"], r["threads"]): r for r in json.load(f)}
+    head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "rivals (graphrun is so many times as fast)"]
+    table = [head] + list(rows(lines, results, threads))
+    if markdown:
+        table.insert(1, ["---"] * len(head))
+        print("\n".join("| " + " | ".join(row) + " |" for row in table))
+        return
+    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)] + [0]
+    print()
+    for row in table:
+        print("  ".join(c.ljust(w) if i in (0, 4, 8) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
+
+
+main()
