@@ -3,11 +3,12 @@
  * ClassLoss gives, for each row of logits x [classes] and its target t,
  *
  *     loss = (1 - s) w[t] (lse - x[t]) + s/classes * sum over k of w[k] (lse - x[k])
- *     norm = w[t]                        what the mean divides the sum of losses by
  *
  * with lse = ln sum over k of e^x[k], s = label_smoothing, and w = 1 where there is no class
- * weight; loss and norm are 0 where t is ignore_index, and NaN where it is no class at all,
- * so that a step that was fed wrong targets is not committed. lse is kept as the row's
+ * weight; loss is 0 where t is ignore_index, and NaN where it is no class at all,
+ * so that a step that was fed wrong targets is not committed. The mean divides the sum of losses by
+ * that of w[t], which is made of the targets alone: so the gradient toward a row of logits needs no
+ * other row, and many logits need not be there at once. lse is kept as the row's
  * maximum and a logarithm, which for large logits is more exact. The gradient, with
  * p = softmax(x) and W = sum of w:
  *
@@ -36,19 +37,18 @@ static void NAME(class_loss_run)(const gr_call *call)
 {
     const REAL *in = call->in[0].data, *w = call->in[2].data;
     const int32_t *target = call->in[1].data;
-    REAL *loss = call->out[0].data, *norm = call->out[1].data, *e = call->scratch;
+    REAL *loss = call->out[0].data, *e = call->scratch;
     int64_t n = call->in[0].dim[call->in[0].rank - 1];
     REAL s = (REAL)call->attr[1].f;
     for (int64_t u = call->begin; u < call->end; u++) {
         const REAL *x = in + u * n;
         int32_t t = target[u];
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
-        norm[u] = loss[u] = ignored ? 0 : (REAL)NAN;
+        loss[u] = ignored ? 0 : (REAL)NAN;
         if (ignored || !valid) continue;
         REAL max, log, sum = NAME(class_exponentials)(call, x, n, e, &max);
         call->math->MATH(log)(&log, &sum, 1);
-        norm[u] = NAME(weight_at)(w, t);
-        loss[u] = (1 - s) * norm[u] * (max - x[t] + log);
+        loss[u] = (1 - s) * NAME(weight_at)(w, t) * (max - x[t] + log);
         if (s != 0) loss[u] += s / (REAL)n * NAME(smooth_sum)(call, x, w, n, max, log, e);
     }
 }
@@ -130,9 +130,7 @@ static int class_loss_infer(gr_ctx *c)
     if (check_shapes(c) < 0) return -1;
     if (t.dtype != GR_INT32) return gr_fail(c, GR_AT_INPUT, "target", "target must be int32, but is %s; Cast converts", op_type_text(c, &t));
     t.dtype = gr_in_type(c, 0)->dtype;
-    for (int i = 0; i < 2; i++)
-        if (gr_set_output(c, i, &t) < 0) return -1;
-    return 0;
+    return gr_set_output(c, 0, &t);
 }
 
 static int class_loss_gradient(gr_ctx *c)
@@ -147,7 +145,7 @@ static int class_loss_back_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_t
 
 static const gr_port loss_in[] = {{"input", 0, "[..., classes]: logits"}, {"target", GR_PORT_INT, "[...]: a class for each row"},
                                   {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]: how much each class counts"}, OP_END};
-static const gr_port class_loss_out[] = {{"loss", 0, "[...]"}, {"norm", 0, "[...]: weight of the target"}, OP_END};
+static const gr_port class_loss_out[] = {{"loss", 0, "[...]"}, OP_END};
 static const gr_port back_in[] = {{"input", 0, "[..., classes]"}, {"target", GR_PORT_INT, "[...]"},
                                   {"weight", GR_PORT_OPTIONAL | GR_PORT_WHOLE, "[classes]"},
                                   {"grad_loss", 0, "[...]"}, OP_END};
@@ -188,6 +186,15 @@ static int class_inputs(gr_ctx *c, gr_val in[3])
     return 0;
 }
 
+/* How much each target counts, 0 where it is ignored; which do, and the targets with 0 for those that do not. */
+static gr_val target_weights(gr_ctx *c, const gr_val in[3], gr_val *counts, gr_val *target)
+{
+    *counts = gr_emit2(c, "NotEqual", in[1], op_number(c, (double)gr_int(c, "ignore_index")));
+    *target = gr_emit2(c, "Mul", in[1], *counts);
+    gr_val one = gr_emit(c, "Cast", NULL, 1, counts, "dtype=float32"), rows[2] = {in[2], *target};
+    return in[2] ? gr_emit2(c, "Mul", one, gr_emit(c, "Take", NULL, 2, rows, NULL)) : one;
+}
+
 static int cross_entropy_expand(gr_ctx *c)
 {
     gr_val in[3];
@@ -195,7 +202,8 @@ static int cross_entropy_expand(gr_ctx *c)
     gr_val loss = gr_emit(c, "ClassLoss", "rows", 3, in, "ignore_index=%lld, label_smoothing=%.17g",
                           (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
-    return gr_set_result(c, 0, op_mean_loss(c, loss, gr_output(c, loss, 1)));
+    gr_val counts, target;
+    return gr_set_result(c, 0, op_mean_loss(c, loss, target_weights(c, in, &counts, &target)));
 }
 
 extern const gr_op gr_op_cross_entropy_loss;
@@ -210,16 +218,10 @@ static int nll_expand(gr_ctx *c)
 {
     gr_val in[3];
     if (class_inputs(c, in) < 0) return -1;
-    gr_val counts = gr_emit2(c, "NotEqual", in[1], op_number(c, (double)gr_int(c, "ignore_index")));
-    gr_val target = gr_emit2(c, "Mul", in[1], counts);
-    gr_val weight = gr_emit(c, "Cast", NULL, 1, &counts, "dtype=float32");
+    gr_val counts, target, weight = target_weights(c, in, &counts, &target);
     gr_val index = gr_emit(c, "Unsqueeze", NULL, 1, &target, "dim=-1"), pick[2] = {in[0], index};
     const gr_type *t = gr_in_type(c, 1);
     gr_val picked = op_reshape(c, gr_emit(c, "Gather", NULL, 2, pick, "dim=-1"), t->rank, t->dim);
-    if (gr_count(c, 2)) {
-        gr_val rows[2] = {gr_in(c, 2), target};
-        weight = gr_emit2(c, "Mul", weight, gr_emit(c, "Take", NULL, 2, rows, NULL));
-    }
     gr_val loss = gr_emit3(c, "Where", counts, gr_emit1(c, "Neg", gr_emit2(c, "Mul", weight, picked)), op_number(c, 0));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
     return gr_set_result(c, 0, op_mean_loss(c, loss, weight));

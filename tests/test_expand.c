@@ -240,9 +240,9 @@ static void shared_and_tied(void)
 
 static void table(void)
 {
-    const char *order[] = {"expand", "infer", "differentiate", "merge", "hoist", "fuse", "layout"};
-    for (int i = 0; i < 7; i++) CU_ASSERT_STRING_EQUAL(gr_passes[i].name, order[i]);
-    CU_ASSERT_PTR_NULL(gr_passes[7].name);
+    const char *order[] = {"expand", "infer", "differentiate", "merge", "hoist", "tile", "fuse", "layout"};
+    for (int i = 0; i < 8; i++) CU_ASSERT_STRING_EQUAL(gr_passes[i].name, order[i]);
+    CU_ASSERT_PTR_NULL(gr_passes[8].name);
 }
 
 void test_expand(void)

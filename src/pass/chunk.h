@@ -1,6 +1,7 @@
 /* chunk.h - loops over chunks: less memory than the whole, at the price of more loops.
  *
  *     recompute.c  a loop of T steps becomes one over chunks of N, before it is differentiated
+ *     tile.c       values that are too large become those of a chunk of their rows
  *
  * A loop over chunks (gr_scan.chunks) is left whole by the pass hoist, and its gradient keeps of it
  * no more than its carries: the chunk's nodes stand again in the backward loop. */

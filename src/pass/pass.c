@@ -10,6 +10,7 @@ const gr_pass gr_passes[] = {
     {"differentiate", "reverse mode; the gradient of a Scan is a Scan run backwards", gr_pass_differentiate, false},
     {"merge", "products that read the same operand become one", gr_pass_merge, true},
     {"hoist", "out of a Scan goes all that needs no carry", gr_pass_hoist, true},
+    {"tile", "values too large to be there at once are made in chunks", gr_pass_tile, true},
     {"fuse", "pointwise chains become tapes, tapes epilogues of products", gr_pass_fuse, true},
     {"layout", "axis order and packing of every value", gr_pass_layout, false},
     {NULL, NULL, NULL, false},

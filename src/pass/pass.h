@@ -41,7 +41,7 @@ typedef struct gr_pass {
     bool optimising; /* left out under keep_all */
 } gr_pass;
 
-/* expand infer differentiate merge hoist fuse layout; ends with name NULL. */
+/* expand infer differentiate merge hoist tile fuse layout; ends with name NULL. */
 extern const gr_pass gr_passes[];
 
 /* Runs them up to and including `last` (NULL: all). NULL after diagnostics in g->diag. */
@@ -52,6 +52,7 @@ gr_graph *gr_pass_infer(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_differentiate(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_merge(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_hoist(gr_graph *g, const gr_request *r);
+gr_graph *gr_pass_tile(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_fuse(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_layout(gr_graph *g, const gr_request *r);
 #endif
