@@ -43,17 +43,25 @@ int op_mask_add(gr_ctx *c, op_mask *m, const char *port, gr_val mask, bool true_
     return 0;
 }
 
-void op_mask_causal(gr_ctx *c, op_mask *m, int64_t queries, int64_t keys)
+void op_mask_causal(op_mask *m, int64_t queries, int64_t keys)
 {
-    gr_val i = gr_emit(c, "Arange", "row", 0, NULL, "end=%" PRId64, queries);
-    gr_val j = gr_emit(c, "Arange", "column", 0, NULL, "end=%" PRId64, keys);
-    m->hide = either(c, m->hide, gr_emit2(c, "Greater", j, op_unsqueeze(c, i, -1)));
+    m->causal = true;
+    m->queries = queries, m->keys = keys;
+}
+
+/* What of m is bool. */
+static gr_val hidden(gr_ctx *c, const op_mask *m)
+{
+    if (!m->causal) return m->hide;
+    gr_val i = gr_emit(c, "Arange", "row", 0, NULL, "end=%" PRId64, m->queries);
+    gr_val j = gr_emit(c, "Arange", "column", 0, NULL, "end=%" PRId64, m->keys);
+    return either(c, m->hide, gr_emit2(c, "Greater", j, op_unsqueeze(c, i, -1)));
 }
 
 gr_val op_mask_apply(gr_ctx *c, const op_mask *m, gr_val scores)
 {
-    gr_val in[2] = {m->bias ? gr_emit2(c, "Add", scores, m->bias) : scores, m->hide};
-    return m->hide ? gr_emit(c, "MaskedFill", NULL, 2, in, "value=-inf") : in[0];
+    gr_val in[2] = {m->bias ? gr_emit2(c, "Add", scores, m->bias) : scores, hidden(c, m)};
+    return in[1] ? gr_emit(c, "MaskedFill", NULL, 2, in, "value=-inf") : in[0];
 }
 
 gr_val op_align(gr_ctx *c, gr_val v, int rank)
@@ -93,14 +101,74 @@ gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const
     return gr_emit(c, "Permute", NULL, 1, &real, "dims=%s", op_ints(c, rows + 1, dims));
 }
 
+/* ---- where steps stand ---- */
+
+/* The order of axes that brings axis `dim` before the last one, or (back) from there. */
+static gr_val move_steps(gr_ctx *c, gr_val v, int dim, bool back)
+{
+    int rank = gr_type_of(c, v)->rank, at = rank + dim, n = 0;
+    int64_t order[GR_MAX_RANK], inverse[GR_MAX_RANK];
+    if (dim == -2) return v;
+    for (int i = 0; i < rank - 1; i++)
+        if (i != at) order[n++] = i;
+    order[n++] = at, order[n] = rank - 1;
+    for (int i = 0; i < rank; i++) inverse[order[i]] = i;
+    return gr_emit(c, "Permute", NULL, 1, &v, "dims=%s", op_ints(c, rank, back ? inverse : order));
+}
+
+gr_val op_steps_last(gr_ctx *c, gr_val v, int dim) { return move_steps(c, v, dim, false); }
+gr_val op_steps_back(gr_ctx *c, gr_val v, int dim) { return move_steps(c, v, dim, true); }
+
 /* ---- the attention itself ---- */
+
+/* With fewer queries or keys than this the products are too small for tiles to pay. */
+enum { FEW = 16 };
+
+static bool is_worth_tiles(gr_ctx *c, const op_attention *a)
+{
+    if (!a->query) return false;
+    const gr_type *q = gr_type_of(c, a->query), *k = gr_type_of(c, a->key), *v = gr_type_of(c, a->value);
+    int at = q->rank + a->dim;
+    bool alike = k->rank == q->rank && v->rank == q->rank;
+    for (int i = 0; alike && i < q->rank - 1; i++) alike = i == at || (k->dim[i] == q->dim[i] && v->dim[i] == q->dim[i]);
+    return alike && q->dim[at] >= FEW && k->dim[at] >= FEW;
+}
+
+/* v with axes of length 1 in front, so that it has `rank` axes. */
+static gr_val with_leading(gr_ctx *c, gr_val v, int rank)
+{
+    int64_t dim[GR_MAX_RANK];
+    if (!v) return NULL;
+    const gr_type *t = gr_type_of(c, v);
+    for (int i = 0; i < rank; i++) dim[i] = i < rank - t->rank ? 1 : t->dim[i - (rank - t->rank)];
+    return op_reshape(c, v, rank, dim);
+}
+
+static gr_val in_tiles(gr_ctx *c, const op_attention *a)
+{
+    int rank = gr_type_of(c, a->query)->rank;
+    double dropout = gr_is_training(c) ? a->dropout : 0;
+    gr_val in[5] = {a->query, a->key, a->value, with_leading(c, a->mask.hide, rank), with_leading(c, a->mask.bias, rank)};
+    gr_val v = gr_emit(c, "Attend", "attend", 5, in, "dim=%d, scale=%.17g, is_causal=%s, safe=%s, dropout=%.17g", a->dim, a->scale,
+                       a->mask.causal ? "true" : "false", a->safe ? "true" : "false", dropout);
+    gr_draw_as(c, v, "dropout.mask"); /* as the weights do, should they be read */
+    return v;
+}
 
 void op_attend(gr_ctx *c, op_attention *a)
 {
+    if (!a->dim) a->dim = -2;
+    bool tiles = is_worth_tiles(c, a), masked = a->mask.hide || a->mask.bias || a->mask.causal;
+    a->safe = a->safe && masked;
+    if (tiles) a->output = in_tiles(c, a);
+    if (!a->scores) {
+        gr_val in[2] = {op_scale(c, op_steps_last(c, a->query, a->dim), a->scale), op_steps_last(c, a->key, a->dim)};
+        a->scores = gr_emit(c, "MatMul", "scores", 2, in, "transpose_b=true");
+    }
     gr_val scores = op_mask_apply(c, &a->mask, a->scores);
-    bool masked = a->mask.hide || a->mask.bias;
-    a->weights = gr_emit(c, "Softmax", "softmax", 1, &scores, "dim=-1, safe=%s", a->safe && masked ? "true" : "false");
+    a->weights = gr_emit(c, "Softmax", "softmax", 1, &scores, "dim=-1, safe=%s", a->safe ? "true" : "false");
     if (a->dropout > 0) a->weights = gr_emit(c, "Dropout", "dropout", 1, &a->weights, "p=%.17g", a->dropout);
-    gr_val in[2] = {a->weights, a->value};
-    a->output = gr_emit(c, "MatMul", "mixed", 2, in, NULL);
+    if (tiles) return;
+    gr_val in[2] = {a->weights, op_steps_last(c, a->value, a->dim)};
+    a->output = op_steps_back(c, gr_emit(c, "MatMul", "mixed", 2, in, NULL), a->dim);
 }

@@ -73,10 +73,15 @@ static int look_end(look *l, gr_val scores)
     return gr_set_result(l->c, 0, look_turn(l, a.output, true)) < 0 ? -1 : gr_set_result(l->c, 1, weights);
 }
 
-static gr_val look_product(look *l, gr_val query, gr_val keys)
+/* By products of query and keys, which stand as query and memory do. */
+static int look_by_products(look *l, gr_val query, gr_val keys)
 {
-    gr_val in[2] = {look_turn(l, query, false), look_steps(l, keys)};
-    return gr_emit(l->c, "MatMul", "scores", 2, in, "transpose_b=true");
+    bool one = l->one;
+    op_attention a = {.query = one ? look_turn(l, query, false) : query, .key = one ? look_steps(l, keys) : keys,
+                      .value = one ? look_steps(l, l->memory) : l->memory, .dim = l->swap && !one ? -3 : -2, .scale = 1, .mask = l->mask};
+    op_attend(l->c, &a);
+    if (gr_set_result(l->c, 0, one ? look_turn(l, a.output, true) : a.output) < 0) return -1;
+    return gr_set_result(l->c, 1, one ? look_turn(l, a.weights, true) : a.weights);
 }
 
 static gr_val look_times(look *l, const char *name, gr_val v, gr_val weight, bool transpose)
@@ -92,7 +97,7 @@ static int dot_expand(gr_ctx *c)
     if (l.width != l.size)
         return gr_fail(c, GR_AT_INPUT, "query", "query %s and memory %s must be of one width; BilinearAttention takes others",
                        op_type_text(c, l.query_type), op_type_text(c, l.memory_type));
-    return look_end(&l, look_product(&l, l.query, l.memory));
+    return look_by_products(&l, l.query, l.memory);
 }
 
 /* q W m: of one query, which is most often a loop's, the memory is multiplied by W, before the
@@ -105,8 +110,8 @@ static int bilinear_expand(gr_ctx *c)
     double bound = l.size ? 1 / sqrt((double)l.size) : 0;
     gr_val weight = gr_parameter(c, "weight", &t, "Uniform low=%.17g high=%.17g", -bound, bound);
     int64_t queries = l.one ? 1 : l.query_type->dim[l.swap ? 0 : l.query_type->rank - 2];
-    if (!l.one && queries <= l.time) return look_end(&l, look_product(&l, look_times(&l, "projected", l.query, weight, false), l.memory));
-    return look_end(&l, look_product(&l, l.query, look_times(&l, "projected", l.memory, weight, true)));
+    if (!l.one && queries <= l.time) return look_by_products(&l, look_times(&l, "projected", l.query, weight, false), l.memory);
+    return look_by_products(&l, l.query, look_times(&l, "projected", l.memory, weight, true));
 }
 
 static gr_val additive_weight(gr_ctx *c, const char *name, int64_t rows, int64_t columns)

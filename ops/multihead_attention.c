@@ -1,7 +1,7 @@
 /* multihead_attention.c - heads of attention side by side, as torch.nn.MultiheadAttention.
  *
  *     query [queries, batch, width] -> W_q -> [queries, batch, heads * head_dim]
- *                                          -> view [batch, heads, queries, head_dim]
+ *                                          -> view [queries, batch, heads, head_dim]
  *
  * Query, key and value that are one value (or key and value that are) share one product with
  * the rows of in_proj_weight that they need. */
@@ -154,20 +154,21 @@ static gr_val mha_project(mha *m, int first, int count, gr_val weight, gr_val bi
     return bias ? gr_emit2(c, "Add", v, mha_rows(c, bias, first * m->all, (first + count) * m->all)) : v;
 }
 
-/* [..., heads * head_dim] as [batch, heads, steps, head_dim]. */
-static gr_val mha_split_heads(mha *m, gr_val v, int64_t steps)
+/* [..., heads * head_dim] as [..., heads, head_dim]. */
+static gr_val mha_split_heads(mha *m, gr_val v)
 {
-    int64_t first[4] = {m->batch, steps, m->heads, m->head_dim}, time[4] = {steps, m->batch, m->heads, m->head_dim};
-    int64_t none[3] = {steps, m->heads, m->head_dim};
-    v = op_reshape(m->c, v, 3 + m->lead, !m->lead ? none : m->batch_first ? first : time);
-    return gr_emit(m->c, "Permute", NULL, 1, &v, "dims=%s", !m->lead ? "[1, 0, 2]" : m->batch_first ? "[0, 2, 1, 3]" : "[1, 2, 0, 3]");
+    const gr_type *t = gr_type_of(m->c, v);
+    int64_t dim[4] = {t->dim[0], t->dim[1]};
+    dim[1 + m->lead] = m->heads, dim[2 + m->lead] = m->head_dim;
+    return op_reshape(m->c, v, 3 + m->lead, dim);
 }
 
 static gr_val mha_join_heads(mha *m, gr_val v)
 {
-    int64_t first[3] = {m->batch, m->queries, m->all}, time[3] = {m->queries, m->batch, m->all}, none[2] = {m->queries, m->all};
-    v = gr_emit(m->c, "Permute", NULL, 1, &v, "dims=%s", !m->lead ? "[1, 0, 2]" : m->batch_first ? "[0, 2, 1, 3]" : "[2, 0, 1, 3]");
-    return op_reshape(m->c, v, 2 + m->lead, !m->lead ? none : m->batch_first ? first : time);
+    const gr_type *t = gr_type_of(m->c, v);
+    int64_t dim[3] = {t->dim[0], t->dim[1]};
+    dim[1 + m->lead] = m->all;
+    return op_reshape(m->c, v, 2 + m->lead, dim);
 }
 
 static void mha_projections(mha *m, gr_val out[3])
@@ -185,7 +186,7 @@ static void mha_projections(mha *m, gr_val out[3])
         gr_val v = mha_project(m, p, count, own[p], bias);
         gr_val parts = count > 1 ? gr_emit(c, "Split", NULL, 1, &v, "sections=%d, dim=-1", count) : v;
         for (int i = 0; i < count; i++)
-            out[p + i] = mha_split_heads(m, count > 1 ? gr_output(c, parts, i) : v, p + i == QUERY ? m->queries : m->keys);
+            out[p + i] = mha_split_heads(m, count > 1 ? gr_output(c, parts, i) : v);
         p += count;
     }
 }
@@ -209,11 +210,10 @@ static int mha_expand(gr_ctx *c)
     mha m = {.c = c};
     gr_val in[3];
     if (mha_inputs(&m) < 0 || mha_heads(&m) < 0 || mha_attn_mask(&m) < 0 || mha_padding_mask(&m) < 0 || mha_lengths(&m) < 0) return -1;
-    if (gr_bool(c, "is_causal")) op_mask_causal(c, &m.mask, m.queries, m.keys);
+    if (gr_bool(c, "is_causal")) op_mask_causal(&m.mask, m.queries, m.keys);
     mha_projections(&m, in);
-    gr_val pair[2] = {op_scale(c, in[QUERY], 1 / sqrt((double)m.head_dim)), in[KEY]};
-    op_attention a = {.scores = gr_emit(c, "MatMul", "scores", 2, pair, "transpose_b=true"), .value = in[VALUE], .mask = m.mask,
-                      .dropout = gr_float(c, "dropout"), .safe = !gr_bool(c, "need_weights")};
+    op_attention a = {.query = in[QUERY], .key = in[KEY], .value = in[VALUE], .dim = m.lead && !m.batch_first ? -4 : -3,
+                      .scale = 1 / sqrt((double)m.head_dim), .mask = m.mask, .dropout = gr_float(c, "dropout"), .safe = !gr_bool(c, "need_weights")};
     op_attend(c, &a);
     return mha_results(&m, &a);
 }

@@ -58,7 +58,7 @@ static int sdpa_masks(sdpa *s)
             return gr_fail(c, GR_AT_ATTR, "is_causal", "give either attn_mask or is_causal, not both: put what is_causal hides into the mask");
         if (sdpa_fits(s, ATTN_MASK, mask) < 0 || op_mask_add(c, &s->mask, "attn_mask", mask, true) < 0) return -1;
     }
-    if (causal) op_mask_causal(c, &s->mask, s->queries, s->keys);
+    if (causal) op_mask_causal(&s->mask, s->queries, s->keys);
     if (gr_count(c, KEY_PADDING_MASK)) {
         gr_val mask = gr_in(c, KEY_PADDING_MASK);
         const gr_type *t = gr_type_of(c, mask);
@@ -91,8 +91,7 @@ static int sdpa_expand(gr_ctx *c)
     if (sdpa_check(&s) < 0 || sdpa_masks(&s) < 0 || sdpa_lengths(&s) < 0) return -1;
     const gr_attr *scale = gr_get(c, "scale");
     double factor = scale->present ? scale->f : s.width ? 1 / sqrt((double)s.width) : 1;
-    gr_val in[2] = {op_scale(c, s.in[QUERY], factor), s.in[KEY]};
-    op_attention a = {.scores = gr_emit(c, "MatMul", "scores", 2, in, "transpose_b=true"), .value = s.in[VALUE], .mask = s.mask,
+    op_attention a = {.query = s.in[QUERY], .key = s.in[KEY], .value = s.in[VALUE], .scale = factor, .mask = s.mask,
                       .dropout = gr_float(c, "dropout_p"), .safe = true};
     op_attend(c, &a);
     return gr_set_result(c, 0, a.output) < 0 ? -1 : gr_set_result(c, 1, a.weights);

@@ -73,6 +73,10 @@ CASE("Softmax", "", "f 3 4") CASE("Softmax", "dim=0", "f 3 4") CASE("Softmax", "
 CASE("LogSoftmax", "", "f 3 4") CASE("LogSoftmax", "dim=0", "f 3 4") CASE("LogSoftmax", "dim=1", "f 2 3 4") CASE("LogSoftmax", "", "f 20")
 CASE("SoftmaxGradient", "", "n 3 4; n 3 4") CASE("SoftmaxGradient", "dim=-2", "n 3 4; n 3 4") CASE("LogSoftmaxGradient", "dim=-2", "n 3 4; n 3 4")
 
+CASE("Attend", "", "f 2 3 4; f 2 5 4; f 2 5 3") CASE("Attend", "dim=-3, scale=0.5, dropout=0.4", "f 3 2 4; f 5 2 4; f 5 2 4; b 2 1 5; -") CASE("Attend", "dim=-4, is_causal=true", "f 4 2 3 2; f 4 2 3 2; f 4 2 3 2")
+CASE("Attend", "safe=true, scale=2", "f 2 3 4; f 2 5 4; f 2 5 3; b 2 3 5; f 1 3 5") CASE("Attend", "", "f 3 4; f 5 4; f 5 2; -; f 3 1") CASE("Attend", "dim=-3, dropout=0.3", "f 3 2 4; f 5 2 4; f 5 2 4; -; f 2 3 5")
+CASE("Attend", "", "f 130 3; f 140 3; f 140 2") CASE("Attend", "is_causal=true, dropout=0.2, safe=true", "f 1 140 2; f 1 270 2; f 1 270 3")
+CASE("AttendGradient", "dim=-3, scale=0.5, dropout=0.4, safe=true", "n 3 2 4; n 5 2 4; n 5 2 4; b 2 1 5; n 1 1 5; q 2 3; q 2 3; n 3 2 4; n 3 2 4") CASE("AttendGradient", "is_causal=true", "n 3 4; n 5 4; n 5 2; -; -; q 3; q 3; n 3 2; n 3 2")
 CASE("NormalizeRows", "", "f 3 5; p 5; f 5") CASE("NormalizeRows", "eps=0.3", "f 4; -; -") CASE("NormalizeRows", "axes=2", "f 3 2 4; p 2 4; -")
 CASE("NormalizeRows", "centred=false", "f 2 3 5; p 5; -") CASE("NormalizeRows", "centred=false, eps=0.1", "f 3 70; -; f 70") CASE("NormalizeRows", "", "f 130 70; p 70; f 70")
 CASE("NormalizeRows", "eps=0.5", "f 3 1; p 1; f 1") CASE("NormalizeRows", "", "f 0 4; p 4; f 4") CASE("NormalizeRows", "", "f 3 0; p 0; f 0")

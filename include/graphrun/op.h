@@ -351,6 +351,7 @@ typedef struct gr_host {
     void (*later)(gr_ctx *c, gr_later_fn fn, void *data, int n, const gr_val *values);
     void (*sparse)(gr_ctx *c, gr_val parameter, const char *attr);
     void (*loop_recompute)(gr_ctx *c, gr_loop *l, int64_t every);
+    void (*draw_as)(gr_ctx *c, gr_val v, const char *name);
 } gr_host;
 
 struct gr_ctx {
@@ -489,6 +490,11 @@ static inline void gr_sparse(gr_ctx *c, gr_val parameter, const char *attr) { c-
 static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }
 /* Whether the graph trains (Dropout drops) or not. */
 static inline bool gr_is_training(const gr_ctx *c) { return c->host->is_training(c); }
+
+/* The node of v, an op with GR_RANDOM, draws the random numbers that a node of that name inside the
+ * node in hand does; NULL: that the node in hand itself does. So a gradient may make again what was
+ * drawn, and two forms of one computation draw alike. */
+static inline void gr_draw_as(gr_ctx *c, gr_val v, const char *name) { c->host->draw_as(c, v, name); }
 
 /* Until left, nodes emitted are named <name>.<...>; the names of parameters leave it
  * out. suffix: text put after the name of every parameter ("_l0_reverse"), NULL for

@@ -315,6 +315,13 @@ static void host_sparse(gr_ctx *c, gr_val parameter, const char *attr)
     s->sparse_at = gr_fault_place(emitter(c), GR_AT_ATTR, attr);
 }
 
+static void host_draw_as(gr_ctx *c, gr_val v, const char *name)
+{
+    gr_emitter *e = emitter(c);
+    if (!v || unknown(value(v))) return;
+    value(v)->node->path = name ? gr_hash(gr_path_join(e->graph->arena, gr_emitter_prefix(e), name)) : frame(c)->view->node->path;
+}
+
 static int host_scope(gr_ctx *c, const char *name)
 {
     gr_op_frame *f = frame(c);
@@ -348,4 +355,5 @@ const gr_host gr_host_functions = {
     .loop_lengths = gr_host_loop_lengths,
     .loop_recompute = gr_host_loop_recompute,
     .buffer = host_buffer, .set_next = host_set_next, .next = host_next, .later = host_later, .sparse = host_sparse,
+    .draw_as = host_draw_as,
 };

@@ -316,6 +316,25 @@ def all_transformers():
     ragged_decoder("decoder_lengths", [2, 4], [5, 3])
 
 
+# ---- as many steps as are computed in tiles ----
+
+def all_tiles():
+    sdpa("tiles_sdpa", "", (2, 18, 4), (2, 20, 4), (2, 20, 2))
+    sdpa("tiles_sdpa_float", "", (2, 18, 4), (2, 20, 4), (2, 20, 2), mask=given(18, 20))
+    none = ~masks(18, 20)
+    none[3] = False
+    sdpa("tiles_sdpa_all_hidden", "", (2, 18, 4), (2, 20, 4), (2, 20, 2), mask=none)
+    memory_attention("tiles_dot", "DotAttention", "", (17, 2, 4), (20, 2, 4), lengths=[20, 3])
+    memory_attention("tiles_bilinear", "BilinearAttention", "", (2, 30, 2), (2, 20, 4), batch_first=True)
+    mha("tiles_mha", "need_weights: false", (18, 2, 4), (20, 2, 4), masks={"attn_mask": masks(4, 18, 20), "key_padding_mask": masks(2, 20)},
+        call={"need_weights": False})
+    mha("tiles_mha_wide", "kdim: 3, vdim: 5, need_weights: false", (18, 2, 4), (20, 2, 3), (20, 2, 5), kdim=3, vdim=5, call={"need_weights": False})
+    mha("tiles_mha_no_batch", "need_weights: false", (18, 4), (20, 4), masks={"attn_mask": given(18, 20)}, call={"need_weights": False})
+    encoder("tiles_encoder", (150, 2, 4), {}, causal=True)
+    encoder("tiles_encoder_first", (2, 140, 4), {"batch_first": True, "norm_first": True}, layers=2, masks={"src_key_padding_mask": masks(2, 140)})
+    decoder("tiles_decoder", (17, 2, 4), (140, 2, 4), {}, causal=True, masks={"memory_key_padding_mask": masks(2, 140)})
+
+
 # ---- positions ----
 
 def positions(name, shape, attrs, batch_first=False):
@@ -351,6 +370,7 @@ def main():
     positions("positions_odd", (4, 3), "")
     learned("learned", (4, 2, 3), "")
     learned("learned_first", (2, 6, 3), ", batch_first: true", True)
+    all_tiles()
     file = pathlib.Path(__file__).parents[2] / "tests" / "golden" / "attention.safetensors"
     save_file(TENSORS, file, metadata=NODES)
     file.chmod(0o644)
