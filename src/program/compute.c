@@ -201,11 +201,14 @@ static int add_kernel(gr_build *b, gr_template *t)
 
 /* ---- products with an epilogue -------------------------------------------- */
 
+#define RUN_BYTES 131072
+
 /* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns, and
  * tall, because a product packs its columns once a tile; all blocks of a tile together
  * stay in the L2 cache. One row is wide instead: its sums wait for one another unless many
- * columns are summed side by side. */
-static void choose_tile(gr_template *t)
+ * columns are summed side by side. Tiles of the same rows that one worker has are run together,
+ * up to run_cols columns, for the tape reads and writes long rows faster. */
+static void choose_tile(gr_template *t, gr_dtype real)
 {
     const gr_tensor *space = &t->out[0].tensor;
     int64_t rows = space->dim[0], cols = space->dim[1];
@@ -215,7 +218,12 @@ static void choose_tile(gr_template *t)
     if (t->tile_rows > 256) t->tile_rows = 256;
     if (t->tile_rows < 8) t->tile_rows = 8;
     if (t->tile_rows > rows) t->tile_rows = rows;
+    t->run_cols = t->tile_cols;
     if (rows == 0 || cols == 0) return;
+    int64_t column = t->tile_rows * t->node->epilogue->num_slices * (int64_t)gr_dtype_size(real);
+    int64_t together = RUN_BYTES / (column * t->tile_cols), across = (cols + t->tile_cols - 1) / t->tile_cols;
+    if (together > across) together = across;
+    if (together > 1) t->run_cols = together * t->tile_cols;
     t->units = ((rows + t->tile_rows - 1) / t->tile_rows) * ((cols + t->tile_cols - 1) / t->tile_cols);
 }
 
@@ -262,8 +270,8 @@ static int add_product(gr_build *b, gr_template *t)
     share_space(b, t, true, n->product_inputs);
     two_axes(t->in + n->product_inputs, t->num_in - n->product_inputs);
     two_axes(t->out, t->num_out);
-    choose_tile(t);
-    size_t tile = (size_t)(t->tile_rows * t->tile_cols * n->epilogue->num_slices) * gr_dtype_size(b->p->real);
+    choose_tile(t, b->p->real);
+    size_t tile = (size_t)(t->tile_rows * t->run_cols * n->epilogue->num_slices) * gr_dtype_size(b->p->real);
     t->tile_scratch = (tile + 63) / 64 * 64;
     t->scratch = t->block_scratch + t->tile_scratch + gr_tape_scratch(t->tape, b->p->real);
     finish(b, t);

@@ -69,8 +69,9 @@ typedef struct gr_template {
     double cost;       /* predicted nanoseconds of all units, one step */
     size_t scratch;
     /* GR_TASK_PRODUCT: its scratch is [block's own][the blocks of a tile][the tape's]; the
-       space of the tape is [rows, columns] */
-    int64_t tile_rows, tile_cols;
+       space of the tape is [rows, columns]. A worker runs neighbouring tiles of the same rows
+       at once, up to run_cols columns. */
+    int64_t tile_rows, tile_cols, run_cols;
     size_t block_scratch, tile_scratch;
 } gr_template;
 

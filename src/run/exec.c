@@ -74,7 +74,7 @@ static void prepare_product(gr_arena *a, gr_task *task, gr_dtype real, char *scr
 {
     const gr_template *t = task->t;
     int slices = t->node->epilogue->num_slices, others = t->num_in - t->node->product_inputs;
-    int64_t dim[2] = {t->tile_rows, t->tile_cols}, size = (int64_t)gr_dtype_size(real);
+    int64_t dim[2] = {t->tile_rows, t->run_cols}, size = (int64_t)gr_dtype_size(real);
     gr_tensor *in = GR_NEW_ARRAY(a, gr_tensor, slices + others);
     char *tile = scratch + t->block_scratch;
     for (int i = 0; i < slices; i++)
@@ -188,21 +188,24 @@ static void run_tile(gr_task *task, int64_t row, int64_t rows, int64_t col, int6
     const gr_tensor *in = task->in + t->node->product_inputs;
     int others = t->num_in - t->node->product_inputs, n = e->num_slices;
     for (int i = 0; i < n; i++)
-        t->node->op->block(&task->call, row, rows, e->column[i] + col, cols, *gr_tape_operand(task->tape, i), t->tile_cols);
+        t->node->op->block(&task->call, row, rows, e->column[i] + col, cols, *gr_tape_operand(task->tape, i), t->run_cols);
     for (int i = 0; i < others; i++) *gr_tape_operand(task->tape, n + i) = element(&in[i], row, col);
     for (int i = 0; i < t->num_out; i++) *gr_tape_operand(task->tape, n + others + i) = element(&task->out[i], row, col);
     gr_tape_exec_corner(task->tape, rows, cols);
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static void run_product(gr_task *task)
 {
     const gr_template *t = task->t;
     int64_t rows = t->out[0].tensor.dim[0], cols = t->out[0].tensor.dim[1];
-    int64_t across = (cols + t->tile_cols - 1) / t->tile_cols;
-    for (int64_t u = task->begin; u < task->end; u++) {
-        int64_t row = u / across * t->tile_rows, col = u % across * t->tile_cols;
-        run_tile(task, row, rows - row < t->tile_rows ? rows - row : t->tile_rows,
-                 col, cols - col < t->tile_cols ? cols - col : t->tile_cols);
+    int64_t across = (cols + t->tile_cols - 1) / t->tile_cols, together = t->run_cols / t->tile_cols;
+    for (int64_t u = task->begin, n; u < task->end; u += n) {
+        int64_t first = u % across;
+        n = smaller(together, smaller(across - first, task->end - u));
+        int64_t row = u / across * t->tile_rows, col = first * t->tile_cols;
+        run_tile(task, row, smaller(rows - row, t->tile_rows), col, smaller(cols - col, n * t->tile_cols));
     }
 }
 
