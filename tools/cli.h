@@ -76,4 +76,5 @@ int cmd_data(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 #endif

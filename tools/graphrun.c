@@ -18,6 +18,7 @@ const cli_command cli_commands[] = {
     {"data", "MODEL [--split NAME] [--epoch N] [--batches N] [-o FOLDER]", "Shows what a model's data source gives.", cmd_data},
     {"dot", "MODEL [--after PASS] [--depth N] [-o FILE]", "Draws the graph.", cmd_dot},
     {"plan", "MODEL [--topology TEXT] [--forward]", "Says what a step takes: memory, work, time, threads.", cmd_plan},
+    {"trace", "MODEL [-o FILE.json] [--steps N]", "Shows where the time of a step goes, task by task.", cmd_trace},
     {"bench", "MODEL [--what train|infer|step] [--seconds S] [--json FILE] [--rival NAME=COMMAND]...",
      "Measures how fast a model is: its training step, forward pass or one step.", cmd_bench},
     {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},

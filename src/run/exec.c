@@ -275,6 +275,22 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins)
     }
 }
 
+static void run_traced(gr_worker_run *w, const gr_instruction *ins, gr_task *task)
+{
+    gr_trace *t = w->trace;
+    gr_event *e = &t->event[w->index][t->count[w->index]++];
+    e->arrived = gr_ticks();
+    if (ins->num_waits) wait_all(w, ins);
+    e->begin = ins->num_waits ? gr_ticks() : e->arrived;
+    run_task(w, task);
+    e->end = gr_ticks();
+    e->template_index = ins->template_index;
+    e->step = t->steps;
+    e->units_begin = ins->begin;
+    e->units_end = ins->end;
+    memcpy(e->index, w->loop_index, sizeof e->index);
+}
+
 void gr_run_list(gr_worker_run *w)
 {
     int64_t *index = w->loop_index, done = w->threads > 1 ? w->base[w->index] : 0;
@@ -285,8 +301,12 @@ void gr_run_list(gr_worker_run *w)
         const gr_instruction *ins = &w->list->ins[i];
         switch (ins->kind) {
         case GR_RUN:
-            if (ins->num_waits) wait_all(w, ins);
-            run_task(w, &w->task[i]);
+            if (w->trace) {
+                run_traced(w, ins, &w->task[i]);
+            } else {
+                if (ins->num_waits) wait_all(w, ins);
+                run_task(w, &w->task[i]);
+            }
             if (counts) gr_signal_raise(w->progress[w->index], ++done);
             break;
         case GR_LOOP_BEGIN:

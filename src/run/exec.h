@@ -5,6 +5,7 @@
 #include "kernel/tape.h"
 #include "run/fault.h"
 #include "run/pool.h"
+#include "run/trace.h"
 
 /* A pointer that changes in loops: base + sum of stride * index (modulo ring). In bytes. */
 typedef struct gr_move_term { int64_t stride; int32_t depth, ring, shift; } gr_move_term;
@@ -44,6 +45,7 @@ struct gr_worker_run {
     uint64_t seed;
     int64_t step;
     int64_t *loop_index;   /* where each loop is, by depth */
+    gr_trace *trace;       /* NULL: none */
 };
 
 /* Works out all that is the same in every run. where[b]: the memory of buffer b. All lives

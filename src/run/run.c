@@ -248,6 +248,15 @@ static void run_lineup(gr_run *r, const lineup *l, int64_t step)
     gr_pool_run(r->pool, l->threads, run_worker, l->worker);
 }
 
+/* On the threads of the run's own schedule, whatever the machine is busy with. */
+static void run_recorded(gr_run *r, int64_t step)
+{
+    gr_trace *t = r->lineup->worker[0].trace;
+    t->started[t->steps] = gr_ticks();
+    run_lineup(r, r->lineup, step);
+    t->ended[t->steps++] = gr_ticks();
+}
+
 /* The most threads that the pool uses now. What has a choice is measured. */
 static void run_measured(gr_run *r, int64_t step)
 {
@@ -266,7 +275,8 @@ static void run_measured(gr_run *r, int64_t step)
 int gr_run_step(gr_run *r, int64_t step)
 {
     gr_faults_clear(&r->faults);
-    if (r->num_lineups == 1) run_lineup(r, r->lineup, step);
+    if (r->lineup->worker[0].trace) run_recorded(r, step);
+    else if (r->num_lineups == 1) run_lineup(r, r->lineup, step);
     else run_measured(r, step);
     if (r->faults.at) return GR_EINVAL;
     if (r->program->commit >= 0 && !*result_at(r, r->program->commit)) return GR_ESTATE;
@@ -274,3 +284,8 @@ int gr_run_step(gr_run *r, int64_t step)
 }
 
 const char *gr_run_fault(gr_run *r, char *to, size_t room) { return gr_faults_text(&r->faults, to, room); }
+
+void gr_run_set_trace(gr_run *r, gr_trace *t)
+{
+    for (int w = 0; w < r->lineup->threads; w++) r->lineup->worker[w].trace = t;
+}

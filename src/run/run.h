@@ -53,4 +53,8 @@ const void *gr_run_result(const gr_run *r, const char *name, gr_type *t);
 int gr_run_step(gr_run *r, int64_t step);
 /* What a kernel refused in the last run, and which node's; NULL: nothing. */
 const char *gr_run_fault(gr_run *r, char *to, size_t room);
+/* Steps from now on are recorded in t (run/trace.h), NULL: no longer. t must be for the run's own
+ * schedule and have room for them. */
+struct gr_trace;
+void gr_run_set_trace(gr_run *r, struct gr_trace *t);
 #endif

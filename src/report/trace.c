@@ -1,0 +1,176 @@
+/* trace.c - a recorded step as a timeline, and as a summary. */
+#include "report/trace.h"
+#include "graph/graph.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kind_name[] = {[GR_TASK_KERNEL] = "kernel", [GR_TASK_TAPE] = "pointwise",
+                                        [GR_TASK_COPY] = "copy", [GR_TASK_PRODUCT] = "product"};
+enum { KINDS = sizeof kind_name / sizeof *kind_name };
+
+/* A product without an epilogue is a kernel, too, but is called what it is. */
+static int kind_of(const gr_template *t) { return gr_template_flops(t) > 0 ? GR_TASK_PRODUCT : (int)t->kind; }
+static const char *name_of(const gr_template *t) { return t->node ? t->node->name : "states and results"; }
+
+/* Operations of the units that the event covers. */
+static double event_flops(const gr_template *t, const gr_event *e)
+{
+    return t->units > 0 ? gr_template_flops(t) * (double)(e->units_end - e->units_begin) / (double)t->units : 0;
+}
+
+/* ---- the timeline ---- */
+
+/* "t=3" or, in nested loops, "t=3, 0": steps in the order of time, which a backwards loop counts down. */
+static void time_text(const gr_program *p, const gr_template *t, const gr_event *e, char room[64])
+{
+    const gr_loop_info *around[GR_MAX_LOOPS];
+    int depth = 0, n = 0;
+    for (int l = t->loop; l >= 0; l = p->loops[l].parent) around[depth++] = &p->loops[l];
+    room[0] = 0;
+    while (depth-- > 0 && n < 48) {
+        const gr_loop_info *l = around[depth];
+        const int64_t i = e->index[l->depth];
+        n += snprintf(room + n, (size_t)(64 - n), "%s%lld", n ? ", " : "", (long long)(l->reverse ? l->count - 1 - i : i));
+    }
+}
+
+typedef struct timeline { FILE *to; bool first, failed; } timeline;
+
+/* Takes the object. */
+static void put(timeline *t, json_t *o)
+{
+    fputs(t->first ? "\n" : ",\n", t->to);
+    t->first = false;
+    t->failed |= !o || json_dumpf(o, t->to, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+    json_decref(o);
+}
+
+static void put_event(timeline *t, const gr_trace_report *r, int worker, const gr_event *e)
+{
+    const gr_template *x = &r->program->templates[e->template_index];
+    const double begin = gr_trace_ns(r->trace, e->begin), arrived = gr_trace_ns(r->trace, e->arrived), end = gr_trace_ns(r->trace, e->end);
+    char at[64], units[64];
+    time_text(r->program, x, e, at);
+    snprintf(units, sizeof units, "%lld-%lld of %lld", (long long)e->units_begin, (long long)e->units_end - 1, (long long)x->units);
+    json_t *args = json_pack("{s:s, s:s, s:i}", "op", x->node ? x->node->op->name : "Copy", "units", units, "training step", e->step);
+    if (args && *at) json_object_set_new(args, "time step", json_string(at));
+    const double flops = event_flops(x, e);
+    if (args && flops > 0 && end > begin) json_object_set_new(args, "GFLOP/s", json_real(flops / (end - begin)));
+    if (begin > arrived)
+        put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "name", "wait", "cat", "wait", "ph", "X", "pid", 1, "tid", worker,
+                         "ts", arrived * 1e-3, "dur", (begin - arrived) * 1e-3));
+    put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:o}", "name", name_of(x), "cat", kind_name[kind_of(x)], "ph", "X",
+                     "pid", 1, "tid", worker, "ts", begin * 1e-3, "dur", (end - begin) * 1e-3, "args", args));
+}
+
+static void put_name(timeline *t, const char *what, int worker, const char *name)
+{
+    put(t, json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", what, "ph", "M", "pid", 1, "tid", worker, "args", "name", name));
+}
+
+int gr_trace_write(const gr_trace_report *r, FILE *to)
+{
+    timeline t = {.to = to, .first = true};
+    fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", to);
+    put_name(&t, "process_name", 0, r->title);
+    for (int w = 0; w < r->trace->threads; w++) {
+        char name[64];
+        const int core = r->schedule->worker[w].core;
+        if (core >= 0 && r->trace->threads > 1) snprintf(name, sizeof name, "thread %d, core %d", w, core);
+        else snprintf(name, sizeof name, "thread %d", w);
+        put_name(&t, "thread_name", w, name);
+        for (int64_t i = 0; i < r->trace->count[w]; i++) put_event(&t, r, w, &r->trace->event[w][i]);
+    }
+    fputs("\n]}\n", to);
+    return t.failed ? -1 : 0;
+}
+
+/* ---- the summary ---- */
+
+typedef struct sum {
+    const gr_template *t;   /* one of the node's */
+    int kind;
+    double ns, waited, flops;
+    int64_t calls;
+} sum;
+
+static int dearer(const void *a, const void *b)
+{
+    const sum *x = a, *y = b;
+    return x->ns != y->ns ? (x->ns > y->ns ? -1 : 1) : (x->t > y->t) - (x->t < y->t);
+}
+
+/* By template; templates of one node and kind are one line. */
+static int sum_events(const gr_trace_report *r, sum *list)
+{
+    const gr_program *p = r->program;
+    for (int i = 0; i < p->num_templates; i++) list[i] = (sum){.t = &p->templates[i], .kind = kind_of(&p->templates[i])};
+    for (int w = 0; w < r->trace->threads; w++)
+        for (int64_t i = 0; i < r->trace->count[w]; i++) {
+            const gr_event *e = &r->trace->event[w][i];
+            sum *s = &list[e->template_index];
+            s->ns += gr_trace_ns(r->trace, e->end) - gr_trace_ns(r->trace, e->begin);
+            s->waited += gr_trace_ns(r->trace, e->begin) - gr_trace_ns(r->trace, e->arrived);
+            s->flops += event_flops(s->t, e);
+            s->calls++;
+        }
+    int n = 0;
+    for (int i = 0; i < p->num_templates; i++) {
+        int k = 0;
+        while (k < n && (list[k].kind != list[i].kind || strcmp(name_of(list[k].t), name_of(list[i].t)) != 0)) k++;
+        if (k == n) list[n++] = list[i];
+        else list[k].ns += list[i].ns, list[k].waited += list[i].waited, list[k].flops += list[i].flops, list[k].calls += list[i].calls;
+    }
+    qsort(list, (size_t)n, sizeof *list, dearer);
+    return n;
+}
+
+static void print_rate(double flops, double ns, FILE *to)
+{
+    if (flops > 0 && ns > 0) fprintf(to, " %8.1f GFLOP/s", flops / ns);
+    fputc('\n', to);
+}
+
+/* steps: by which everything is divided; all: nanoseconds of all threads. */
+static void print_kinds(const sum *list, int n, double steps, double all, FILE *to)
+{
+    double waited = 0, known = 0;
+    fprintf(to, "\nby kind%29s %7s\n", "us a step", "share");
+    for (int k = 0; k < KINDS; k++) {
+        sum s = {0};
+        for (int i = 0; i < n; i++)
+            if (list[i].kind == k) s.ns += list[i].ns, s.flops += list[i].flops;
+        if (s.ns <= 0) continue;
+        known += s.ns;
+        fprintf(to, "  %-24s %9.1f %6.1f%%", kind_name[k], s.ns * 1e-3 / steps, 100 * s.ns / all);
+        print_rate(s.flops, s.ns, to);
+    }
+    for (int i = 0; i < n; i++) waited += list[i].waited;
+    fprintf(to, "  %-24s %9.1f %6.1f%%\n", "waiting", waited * 1e-3 / steps, 100 * waited / all);
+    fprintf(to, "  %-24s %9.1f %6.1f%%\n", "between tasks, idle", (all - known - waited) * 1e-3 / steps, 100 * (all - known - waited) / all);
+}
+
+void gr_trace_print(const gr_trace_report *r, FILE *to)
+{
+    enum { NODES = 20 };
+    const gr_trace *t = r->trace;
+    sum *list = GR_NEW_ARRAY(r->program->arena, sum, r->program->num_templates + 1);
+    const int n = sum_events(r, list);
+    const double steps = t->steps > 0 ? t->steps : 1;
+    double wall = 0;
+    for (int i = 0; i < t->steps; i++) wall += gr_trace_ns(t, t->ended[i]) - gr_trace_ns(t, t->started[i]);
+    const double all = wall * t->threads;
+    fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", r->title, t->steps, t->steps == 1 ? "" : "s",
+            t->threads, t->threads == 1 ? "" : "s", wall * 1e-3 / steps, r->schedule->predicted * 1e-3,
+            wall > 0 ? 100 * (r->schedule->predicted * steps / wall - 1) : 0);
+    print_kinds(list, n, steps, all, to);
+    fprintf(to, "\nby node%29s %7s\n", "us a step", "share");
+    for (int i = 0; i < n && i < NODES && list[i].ns > 0; i++) {
+        fprintf(to, "  %-24s %9.1f %6.1f%%  %-9s %6.0f calls", name_of(list[i].t), list[i].ns * 1e-3 / steps, 100 * list[i].ns / all,
+                kind_name[list[i].kind], (double)list[i].calls / steps);
+        print_rate(list[i].flops, list[i].ns, to);
+    }
+    if (n > NODES) fprintf(to, "  and %d more\n", n - NODES);
+}

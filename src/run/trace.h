@@ -1,0 +1,45 @@
+/* trace.h - when each task of a step began and ended, who ran it, and how long it waited.
+ *
+ * A trace is attached to a run between steps. While it is, each worker writes an event a task
+ * into a list of its own, of which it alone is the writer; without one a task costs a test of a
+ * pointer. Times are ticks of the processor's clock; gr_trace_ns turns them into nanoseconds. */
+#ifndef GR_RUN_TRACE_H
+#define GR_RUN_TRACE_H
+
+#include "program/schedule.h"
+#include <time.h>
+
+typedef struct gr_event {
+    int32_t template_index;
+    int32_t step;                  /* of those traced, from 0 */
+    int64_t units_begin, units_end;
+    int64_t index[GR_MAX_LOOPS];   /* where the loops around it were, in order of execution */
+    int64_t arrived, begin, end;   /* ticks; from arrived to begin it waited for another worker */
+} gr_event;
+
+typedef struct gr_trace {
+    int threads, steps;            /* steps: traced so far */
+    gr_event **event;              /* by worker */
+    int64_t *count, *room;
+    int64_t *started, *ended;      /* ticks, by step */
+    int64_t tick0, ns0, tick1, ns1; /* both clocks at the beginning and at the end */
+} gr_trace;
+
+/* Room for `steps` steps of the schedule. NULL with e filled. Freed with gr_trace_free. */
+gr_trace *gr_trace_create(const gr_schedule *s, int steps, gr_error *e);
+void gr_trace_free(gr_trace *t); /* NULL is allowed */
+/* Nanoseconds since the first event's clock was read. Good once gr_trace_stop has been called. */
+double gr_trace_ns(const gr_trace *t, int64_t ticks);
+void gr_trace_stop(gr_trace *t);
+
+static inline int64_t gr_ticks(void)
+{
+#if defined(__x86_64__)
+    return (int64_t)__builtin_ia32_rdtsc();
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+#endif
+}
+#endif

@@ -1,0 +1,142 @@
+/* test_trace.c - a recorded step: every task once, in order, and nothing else changed. */
+#include "report/trace.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS = 3 };
+
+typedef struct recorded {
+    gr_session *session;
+    gr_exec *exec;
+    gr_trace *trace;
+} recorded;
+
+static const char *model(void)
+{
+    return temp_file("traced.yaml",
+                     "graphrun: 1\n"
+                     "vars: {time: 9, batch: 40}\n"
+                     "data: {op: CharText, path: %s, partition: sequential}\n"
+                     "graph:\n"
+                     "  x: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+                     "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+                     "  hot: {op: OneHot, in: x, num_classes: $data.vocab}\n"
+                     "  rnn: {op: LSTM, in: hot, hidden_size: 96, num_layers: 2}\n"
+                     "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
+                     "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}}\n"
+                     "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}}\n",
+                     temp_file("traced.txt", "%s%s", "the quick brown fox jumps over the lazy dog and back again, "
+                               "as often as it takes to fill a batch of forty rows with nine letters each, which is not "
+                               "little: three hundred and sixty letters, and one more for the targets of the last step. ",
+                               "so there is a second sentence that goes on and on, and a third one of words without any "
+                               "meaning but their length, until at last the text is long enough for what it must do here."));
+}
+
+/* steps are run with a trace if `on`. */
+static recorded run(int threads, bool on)
+{
+    recorded r = {.session = open_model(model(), threads)};
+    const gr_want want = {.update = true, .training = true};
+    const gr_tensor *field;
+    gr_error e = {0};
+    r.exec = gr_session_compile(r.session, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r.exec);
+    CU_ASSERT_EQUAL_FATAL(gr_data_begin(r.session->data, "train", 0, 0, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_data_next(r.session->data, &field, &e), 1);
+    r.exec = gr_exec_for_batch(r.exec, field, &e);
+    CU_ASSERT_EQUAL_FATAL(gr_exec_feed_batch(r.exec, field, &e), 0);
+    r.trace = gr_trace_create(r.exec->schedule, STEPS, &e);
+    if (on) gr_run_set_trace(r.exec->run, r.trace);
+    for (int i = 0; i < STEPS; i++) CU_ASSERT_EQUAL(gr_exec_step(r.exec, i, &e), 0);
+    gr_run_set_trace(r.exec->run, NULL);
+    CU_ASSERT_EQUAL(gr_exec_step(r.exec, STEPS, &e), 0); /* and one that is not recorded */
+    gr_trace_stop(r.trace);
+    return r;
+}
+
+static void end(recorded *r)
+{
+    gr_trace_free(r->trace);
+    gr_session_close(r->session);
+}
+
+static void every_task_is_there(void)
+{
+    for (int threads = 1; threads <= 3; threads++) {
+        recorded r = run(threads, true);
+        const gr_schedule *s = r.exec->schedule;
+        CU_ASSERT_EQUAL(r.trace->steps, STEPS);
+        for (int w = 0; w < s->threads; w++) {
+            CU_ASSERT_EQUAL(r.trace->count[w], s->worker[w].tasks * STEPS);
+            int64_t before = r.trace->started[0];
+            for (int64_t i = 0; i < r.trace->count[w]; i++) {
+                const gr_event *v = &r.trace->event[w][i];
+                CU_ASSERT_TRUE(before <= v->arrived && v->arrived <= v->begin && v->begin <= v->end);
+                CU_ASSERT_TRUE(v->end <= r.trace->ended[v->step]);
+                before = v->end;
+            }
+        }
+        end(&r);
+    }
+}
+
+static void tracing_changes_no_bit(void)
+{
+    recorded on = run(2, true), off = run(2, false);
+    for (int i = 0; i < gr_store_count(on.session->store); i++) {
+        gr_type t;
+        const void *a = gr_store_data(on.session->store, i, &t), *b = gr_session_state(off.session, gr_store_name(on.session->store, i), NULL);
+        CU_ASSERT_EQUAL(memcmp(a, b, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)), 0);
+    }
+    CU_ASSERT_EQUAL(off.trace->count[0], 0);
+    end(&on);
+    end(&off);
+}
+
+static void the_timeline_is_json(void)
+{
+    recorded r = run(2, true);
+    char *text, *summary;
+    size_t size;
+    const gr_trace_report report = {.title = "a \"title\"", .program = r.exec->program, .schedule = r.exec->schedule, .trace = r.trace};
+    FILE *to = open_memstream(&text, &size);
+    CU_ASSERT_EQUAL(gr_trace_write(&report, to), 0);
+    fclose(to);
+    json_t *root = json_loads(text, 0, NULL), *v;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(root);
+    size_t i;
+    int64_t tasks = 0;
+    bool step_of_loop = false;
+    json_array_foreach(json_object_get(root, "traceEvents"), i, v) {
+        const char *kind = json_string_value(json_object_get(v, "cat"));
+        tasks += kind && strcmp(kind, "wait") != 0;
+        step_of_loop |= json_object_get(json_object_get(v, "args"), "time step") != NULL;
+    }
+    int64_t expected = 0;
+    for (int w = 0; w < r.trace->threads; w++) expected += r.trace->count[w];
+    CU_ASSERT_EQUAL(tasks, expected);
+    CU_ASSERT_TRUE(step_of_loop);
+    json_decref(root);
+    free(text);
+    to = open_memstream(&summary, &size);
+    gr_trace_print(&report, to);
+    fclose(to);
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, "3 steps, "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, "waiting"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, "GFLOP/s"));
+    free(summary);
+    end(&r);
+}
+
+void test_trace(void)
+{
+    CU_pSuite s = CU_add_suite("trace", NULL, NULL);
+    CU_add_test(s, "every task is there, in order", every_task_is_there);
+    CU_add_test(s, "tracing changes no bit", tracing_changes_no_bit);
+    CU_add_test(s, "the timeline is JSON", the_timeline_is_json);
+}
