@@ -17,15 +17,6 @@
 
 static REAL NAME(weight_at)(const REAL *w, int64_t k) { return w ? w[k] : 1; }
 
-/* e = exp(x - max), and its sum. */
-static REAL NAME(class_exponentials)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *max)
-{
-    *max = call->math->MATH(max)(x, n);
-    for (int64_t k = 0; k < n; k++) e[k] = x[k] - *max;
-    call->math->MATH(exp)(e, e, n);
-    return call->math->MATH(sum)(e, n);
-}
-
 /* sum over k of w[k] (max - x[k] + log) */
 static REAL NAME(smooth_sum)(const gr_call *call, const REAL *x, const REAL *w, int64_t n, REAL max, REAL log, REAL *scratch)
 {
@@ -37,7 +28,7 @@ static void NAME(class_loss_run)(const gr_call *call)
 {
     const REAL *in = call->in[0].data, *w = call->in[2].data;
     const int32_t *target = call->in[1].data;
-    REAL *loss = call->out[0].data, *e = call->scratch;
+    REAL *loss = call->out[0].data;
     int64_t n = call->in[0].dim[call->in[0].rank - 1];
     REAL s = (REAL)call->attr[1].f;
     for (int64_t u = call->begin; u < call->end; u++) {
@@ -46,10 +37,10 @@ static void NAME(class_loss_run)(const gr_call *call)
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
         loss[u] = ignored ? 0 : (REAL)NAN;
         if (ignored || !valid) continue;
-        REAL max, log, sum = NAME(class_exponentials)(call, x, n, e, &max);
+        REAL max = call->math->MATH(max)(x, n), sum = call->math->MATH(exp_sum)(NULL, x, max, n), log;
         call->math->MATH(log)(&log, &sum, 1);
         loss[u] = (1 - s) * NAME(weight_at)(w, t) * (max - x[t] + log);
-        if (s != 0) loss[u] += s / (REAL)n * NAME(smooth_sum)(call, x, w, n, max, log, e);
+        if (s != 0) loss[u] += s / (REAL)n * NAME(smooth_sum)(call, x, w, n, max, log, call->scratch);
     }
 }
 
@@ -61,16 +52,16 @@ static void NAME(class_loss_back_run)(const gr_call *call)
     int64_t n = call->in[0].dim[call->in[0].rank - 1];
     REAL s = (REAL)call->attr[1].f, even = s / (REAL)n, all = w ? call->math->MATH(sum)(w, n) : (REAL)n;
     for (int64_t u = call->begin; u < call->end; u++) {
-        REAL *out = (REAL *)call->out[0].data + u * n, g = grad[u], max;
+        REAL *out = (REAL *)call->out[0].data + u * n, g = grad[u];
         int32_t t = target[u];
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
         if (ignored || !valid) {
             for (int64_t k = 0; k < n; k++) out[k] = ignored ? 0 : (REAL)NAN;
             continue;
         }
-        REAL sum = NAME(class_exponentials)(call, in + u * n, n, out, &max);
+        REAL sum = call->math->MATH(exp_sum)(out, in + u * n, call->math->MATH(max)(in + u * n, n), n);
         REAL own = (1 - s) * NAME(weight_at)(w, t), scale = g * (own + even * all) / sum;
-        for (int64_t k = 0; k < n; k++) out[k] = scale * out[k];
+        call->math->MATH(normalize)(out, out, 0, scale, NULL, NULL, n);
         if (s != 0) for (int64_t k = 0; k < n; k++) out[k] -= g * even * NAME(weight_at)(w, k);
         out[t] -= g * own;
     }

@@ -10,16 +10,8 @@
  *     dL/dx = rstd (u - mean(u) - h mean(u h))    dL/dweight = sum over rows of dL/doutput * h
  *
  * A unit is one row, which stays in the first cache while it is passed over. For the weight's
- * gradient a unit is a strip of columns, added up by chunks of rows in their order. */
+ * gradient a unit is a strip of columns; neighbouring strips are added up together. */
 #ifdef REAL
-
-static void NAME(affine)(REAL *y, int64_t n, REAL rstd, const REAL *w, const REAL *b)
-{
-    if (w && b) for (int64_t i = 0; i < n; i++) y[i] = y[i] * rstd * w[i] + b[i];
-    else if (w) for (int64_t i = 0; i < n; i++) y[i] = y[i] * rstd * w[i];
-    else if (b) for (int64_t i = 0; i < n; i++) y[i] = y[i] * rstd + b[i];
-    else for (int64_t i = 0; i < n; i++) y[i] *= rstd;
-}
 
 static void NAME(normalize_run)(const gr_call *call)
 {
@@ -29,11 +21,9 @@ static void NAME(normalize_run)(const gr_call *call)
     bool centred = call->attr[2].i;
     for (int64_t u = call->begin; u < call->end; u++) {
         const REAL *x = (const REAL *)call->in[0].data + u * n;
-        REAL *y = (REAL *)call->out[0].data + u * n;
         REAL mean = centred ? math->MATH(sum)(x, n) / (REAL)n : 0;
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] - mean;
-        REAL rstd = 1 / NAME(root)(math->MATH(dot)(y, y, n) / (REAL)n + (REAL)call->attr[1].f);
-        NAME(affine)(y, n, rstd, w, b);
+        REAL rstd = 1 / NAME(root)(math->MATH(square_sum)(x, mean, n) / (REAL)n + (REAL)call->attr[1].f);
+        math->MATH(normalize)((REAL *)call->out[0].data + u * n, x, mean, rstd, w, b, n);
         ((REAL *)call->out[1].data)[u] = mean;
         ((REAL *)call->out[2].data)[u] = rstd;
     }
@@ -42,20 +32,11 @@ static void NAME(normalize_run)(const gr_call *call)
 /* Inputs: x, weight, mean, rstd, the gradient toward output. */
 static void NAME(normalize_back_run)(const gr_call *call)
 {
-    const REAL *w = call->in[1].data;
-    const gr_math *math = call->math;
+    const REAL *x = call->in[0].data, *w = call->in[1].data, *mean = call->in[2].data, *rstd = call->in[3].data, *g = call->in[4].data;
+    REAL *out = call->out[0].data;
     int64_t n = norm_width(call);
-    REAL *h = call->scratch, *scaled = h + n;
-    bool centred = call->attr[1].i;
-    for (int64_t r = call->begin; r < call->end; r++) {
-        const REAL *x = (const REAL *)call->in[0].data + r * n, *g = (const REAL *)call->in[4].data + r * n, *u = w ? scaled : g;
-        REAL *out = (REAL *)call->out[0].data + r * n;
-        REAL mean = ((const REAL *)call->in[2].data)[r], rstd = ((const REAL *)call->in[3].data)[r];
-        for (int64_t i = 0; i < n; i++) h[i] = (x[i] - mean) * rstd;
-        if (w) for (int64_t i = 0; i < n; i++) scaled[i] = g[i] * w[i];
-        REAL along = math->MATH(dot)(u, h, n) / (REAL)n, level = centred ? math->MATH(sum)(u, n) / (REAL)n : 0;
-        for (int64_t i = 0; i < n; i++) out[i] = rstd * (u[i] - level - h[i] * along);
-    }
+    for (int64_t r = call->begin; r < call->end; r++)
+        call->math->MATH(normalize_back)(out + r * n, x + r * n, g + r * n, w, mean[r], rstd[r], call->attr[1].i, n);
 }
 
 /* Inputs: x, mean, rstd, the gradient toward output. */
@@ -63,20 +44,9 @@ static void NAME(normalize_weight_run)(const gr_call *call)
 {
     const REAL *x = call->in[0].data, *mean = call->in[1].data, *rstd = call->in[2].data, *g = call->in[3].data;
     int64_t n = op_numel(&call->out[0]), rows = op_numel(&call->in[1]);
-    for (int64_t u = call->begin; u < call->end; u++) {
-        int64_t col = u * STRIP, m = n - col < STRIP ? n - col : STRIP;
-        REAL *out = (REAL *)call->out[0].data + col, chunk[STRIP];
-        for (int64_t j = 0; j < m; j++) out[j] = 0;
-        for (int64_t first = 0; first < rows; first += CHUNK) {
-            int64_t last = first + CHUNK < rows ? first + CHUNK : rows;
-            for (int64_t j = 0; j < m; j++) chunk[j] = 0;
-            for (int64_t r = first; r < last; r++) {
-                const REAL *xr = x + r * n + col, *gr = g + r * n + col;
-                for (int64_t j = 0; j < m; j++) chunk[j] += gr[j] * ((xr[j] - mean[r]) * rstd[r]);
-            }
-            for (int64_t j = 0; j < m; j++) out[j] += chunk[j];
-        }
-    }
+    int64_t col = call->begin * STRIP, end = call->end * STRIP < n ? call->end * STRIP : n;
+    if (col < end)
+        call->math->MATH(normalize_weight_back)((REAL *)call->out[0].data + col, x + col, g + col, mean, rstd, n, rows, end - col);
 }
 
 #else
@@ -86,7 +56,7 @@ static void NAME(normalize_weight_run)(const gr_call *call)
 #include <math.h>
 #include <string.h>
 
-enum { STRIP = 64, CHUNK = 64 };
+enum { STRIP = 64 };
 
 static inline float root_f32(float x) { return sqrtf(x); }
 static inline double root_f64(double x) { return sqrt(x); }
@@ -112,11 +82,6 @@ static int64_t normalize_units(const gr_call *call)
     int64_t n = 1;
     for (int i = 0; i < call->in[0].rank - (int)call->attr[0].i; i++) n *= call->in[0].dim[i];
     return n;
-}
-
-static size_t normalize_back_scratch(const gr_call *call)
-{
-    return 2 * gr_dtype_size(call->in[0].dtype) * (size_t)norm_width(call);
 }
 
 static double normalize_flops(const gr_call *call) { return 6 * (double)op_numel(&call->in[0]); }
@@ -215,7 +180,7 @@ static const gr_port back_out[] = {{"grad_input", 0, "[..., row]"}, OP_END};
 const gr_op gr_op_normalize_rows_gradient = {GR_OP_HEADER, .name = "NormalizeRowsGradient",
     .summary = "The gradient of NormalizeRows toward its input.", .formula = "rstd (u - mean(u) - h mean(u h)), u = grad_output * weight",
     .attrs = back_attrs, .inputs = back_in, .outputs = back_out, .traits = GR_ROWWISE, .infer = normalize_back_infer,
-    .units = normalize_units, .scratch = normalize_back_scratch, .flops = normalize_flops, .kernels = REALS(normalize_back_run)};
+    .units = normalize_units, .flops = normalize_flops, .kernels = REALS(normalize_back_run)};
 
 static int normalize_weight_infer(gr_ctx *c)
 {

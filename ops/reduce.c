@@ -30,6 +30,10 @@ static void NAME(reduce_element)(const gr_call *call, const axes *s, int how, co
 {
     REAL total = how == REDUCE_PROD ? 1 : 0, chunk = total;
     int64_t rows = s->reduced / s->width;
+    if (rows == 1) {
+        *out = NAME(reduce_row)(call, how, x, s->width);
+        return;
+    }
     for (int64_t r = 0; r < rows; r++) {
         const REAL *row = x + op_at(r, s->num_reduced - 1, s->reduced_dim, s->reduced_step);
         REAL v = NAME(reduce_row)(call, how, row, s->width);
@@ -54,11 +58,27 @@ static void NAME(reduce_strip)(const axes *s, int how, const REAL *x, int64_t n,
     }
 }
 
+/* Neighbouring strips are added up together. */
+static void NAME(sum_columns)(const gr_call *call, const axes *s, const REAL *in, REAL *out)
+{
+    for (int64_t u = call->begin, next; u < call->end; u = next) {
+        int64_t outer = u / s->strips, col = u % s->strips * STRIP;
+        next = (outer + 1) * s->strips < call->end ? (outer + 1) * s->strips : call->end;
+        int64_t end = (next - outer * s->strips) * STRIP, n = (end < s->width ? end : s->width) - col;
+        call->math->MATH(column_sums)(out + outer * s->width + col, in + op_at(outer, s->num_kept, s->kept_dim, s->kept_step) + col,
+                                      s->reduced_step[0], s->reduced, n);
+    }
+}
+
 static void NAME(reduce_run)(const gr_call *call, int how)
 {
     axes s = axes_of(call);
     const REAL *in = call->in[0].data;
     REAL *out = call->out[0].data;
+    if (how == REDUCE_SUM && s.by_strips && s.num_reduced == 1) {
+        NAME(sum_columns)(call, &s, in, out);
+        return;
+    }
     for (int64_t u = call->begin; u < call->end; u++) {
         if (s.by_strips) {
             int64_t outer = u / s.strips, col = u % s.strips * STRIP, n = s.width - col < STRIP ? s.width - col : STRIP;
@@ -121,6 +141,17 @@ typedef struct axes {
     int64_t strips;
 } axes;
 
+/* Neighbours that lie as one axis become one. */
+static void join(int *n, int64_t *dim, int64_t *step)
+{
+    int to = 0;
+    for (int i = 0; i < *n; i++) {
+        if (to > 0 && step[to - 1] == dim[i] * step[i]) dim[to - 1] *= dim[i], step[to - 1] = step[i];
+        else dim[to] = dim[i], step[to++] = step[i];
+    }
+    *n = to;
+}
+
 static axes axes_of(const gr_call *call)
 {
     const gr_tensor *t = &call->in[0];
@@ -142,6 +173,8 @@ static axes axes_of(const gr_call *call)
         }
     }
     if (t->rank == 0) s.num_reduced = 1, s.reduced_dim[0] = 1;
+    join(&s.num_kept, s.kept_dim, s.kept_step);
+    if (s.by_strips) join(&s.num_reduced, s.reduced_dim, s.reduced_step);
     s.strips = (s.width + STRIP - 1) / STRIP;
     return s;
 }

@@ -16,39 +16,34 @@ static void NAME(scatter)(const REAL *from, int64_t n, int64_t step, REAL *to)
     for (int64_t i = 0; i < n; i++) to[i * step] = from[i];
 }
 
-/* e = exp(x - max x), and the sum of that; the maximum is subtracted so that nothing
- * overflows. */
-static REAL NAME(exponentials)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *max)
+/* The maximum is subtracted so that nothing overflows. */
+static void NAME(softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *out)
 {
-    *max = call->math->MATH(max)(x, n);
-    for (int64_t i = 0; i < n; i++) e[i] = x[i] - *max;
-    call->math->MATH(exp)(e, e, n);
-    return call->math->MATH(sum)(e, n);
+    REAL max = call->math->MATH(max)(x, n);
+    if (max == -INFINITY && call->attr[1].i) {
+        for (int64_t i = 0; i < n; i++) out[i] = 0;
+        return;
+    }
+    REAL sum = call->math->MATH(exp_sum)(out, x, max, n);
+    call->math->MATH(divide)(out, out, sum, n);
 }
 
-static void NAME(softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *out)
+static void NAME(log_softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *out)
 {
-    REAL max, sum = NAME(exponentials)(call, x, n, e, &max);
-    bool none = max == -INFINITY && call->attr[1].i;
-    for (int64_t i = 0; i < n; i++) out[i] = none ? 0 : e[i] / sum;
-}
-
-static void NAME(log_softmax_row)(const gr_call *call, const REAL *x, int64_t n, REAL *e, REAL *out)
-{
-    REAL max, sum = NAME(exponentials)(call, x, n, e, &max), log;
+    REAL max = call->math->MATH(max)(x, n), sum = call->math->MATH(exp_sum)(NULL, x, max, n), log;
     call->math->MATH(log)(&log, &sum, 1);
     for (int64_t i = 0; i < n; i++) out[i] = x[i] - max - log;
 }
 
-static void NAME(forward_rows)(const gr_call *call, void (*row)(const gr_call *, const REAL *, int64_t, REAL *, REAL *))
+static void NAME(forward_rows)(const gr_call *call, void (*row)(const gr_call *, const REAL *, int64_t, REAL *))
 {
     op_lines r = op_lines_of(&call->out[0], call->attr[0].i);
-    REAL *scratch = call->scratch, *e = scratch, *x = scratch + r.n, *y = scratch + 2 * r.n;
+    REAL *x = call->scratch, *y = x + r.n;
     for (int64_t u = call->begin; u < call->end; u++) {
         int64_t at = op_line_start(&r, u);
         REAL *out = (REAL *)call->out[0].data + at;
         const REAL *in = NAME(gather)((const REAL *)call->in[0].data + at, r.n, r.step, x);
-        row(call, in, r.n, e, r.step == 1 ? out : y);
+        row(call, in, r.n, r.step == 1 ? out : y);
         if (r.step != 1) NAME(scatter)(y, r.n, r.step, out);
     }
 }
@@ -59,8 +54,7 @@ static void NAME(log_softmax_run)(const gr_call *call) { NAME(forward_rows)(call
 /* y = e^x / s: dL/dx = y (g - sum of g y). */
 static void NAME(softmax_back_row)(const gr_call *call, const REAL *y, const REAL *g, int64_t n, REAL *out)
 {
-    REAL dot = call->math->MATH(dot)(g, y, n);
-    for (int64_t i = 0; i < n; i++) out[i] = y[i] * (g[i] - dot);
+    call->math->MATH(normalize)(out, g, call->math->MATH(dot)(g, y, n), 1, y, NULL, n);
 }
 
 /* y = x - ln s: dL/dx = g - e^y sum of g. */

@@ -190,6 +190,33 @@ typedef struct gr_math {
     size_t (*gemm_packed_bytes)(gr_dtype dtype, int64_t k, int64_t n);
     void (*gemm_pack)(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
                       int64_t cols, void *packed);
+    /* Rows; sums have the tree of sum_f32, square sums that of dot_f32. dst = exp(src - shift), and
+     * the sum of that; dst NULL: the sum alone. */
+    float (*exp_sum_f32)(float *dst, const float *src, float shift, int64_t n);
+    double (*exp_sum_f64)(double *dst, const double *src, double shift, int64_t n);
+    float (*square_sum_f32)(const float *src, float shift, int64_t n); /* of (src - shift)^2 */
+    double (*square_sum_f64)(const double *src, double shift, int64_t n);
+    void (*divide_f32)(float *dst, const float *src, float by, int64_t n); /* src / by */
+    void (*divide_f64)(double *dst, const double *src, double by, int64_t n);
+    /* (src - mean) rstd w + b; w and b may be NULL. */
+    void (*normalize_f32)(float *dst, const float *src, float mean, float rstd, const float *w, const float *b, int64_t n);
+    void (*normalize_f64)(double *dst, const double *src, double mean, double rstd, const double *w, const double *b,
+                          int64_t n);
+    /* With u = grad w and h = (src - mean) rstd: rstd (u - mean of u - h mean of u h), the mean of u
+     * only if centred. dst is no source. */
+    void (*normalize_back_f32)(float *dst, const float *src, const float *grad, const float *w, float mean, float rstd,
+                               bool centred, int64_t n);
+    void (*normalize_back_f64)(double *dst, const double *src, const double *grad, const double *w, double mean,
+                               double rstd, bool centred, int64_t n);
+    /* dst[j] = the sum over rows r, `step` elements apart, of src[r][j] for j < n; of grad[r][j]
+     * (src[r][j] - mean[r]) rstd[r]. Rows one after another by chunks of 64, chunks likewise, so
+     * that a column's bits do not depend on n. */
+    void (*column_sums_f32)(float *dst, const float *src, int64_t step, int64_t rows, int64_t n);
+    void (*column_sums_f64)(double *dst, const double *src, int64_t step, int64_t rows, int64_t n);
+    void (*normalize_weight_back_f32)(float *dst, const float *src, const float *grad, const float *mean, const float *rstd,
+                                      int64_t step, int64_t rows, int64_t n);
+    void (*normalize_weight_back_f64)(double *dst, const double *src, const double *grad, const double *mean,
+                                      const double *rstd, int64_t step, int64_t rows, int64_t n);
 } gr_math;
 
 /* Where a random op stands. Element i of outer row r (time step) draws number i

@@ -169,29 +169,8 @@ void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, i
 static inline float step_f32(float a, float b, float c) { return FMA_F32(a, b, c); }
 static inline double step_f64(double a, double b, double c) { return FMA_F64(a, b, c); }
 
-typedef float quad __attribute__((vector_size(16)));
 typedef double pair __attribute__((vector_size(16)));
-typedef int32_t index4 __attribute__((vector_size(16)));
 typedef int64_t index2 __attribute__((vector_size(16)));
-
-static inline void square_f32(float *dst, int64_t width, const float *src, int64_t ld)
-{
-    quad a, b, c, d;
-    memcpy(&a, src, 16);
-    memcpy(&b, src + ld, 16);
-    memcpy(&c, src + 2 * ld, 16);
-    memcpy(&d, src + 3 * ld, 16);
-    quad ab0 = __builtin_shuffle(a, b, (index4){0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, (index4){2, 6, 3, 7});
-    quad cd0 = __builtin_shuffle(c, d, (index4){0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, (index4){2, 6, 3, 7});
-    a = __builtin_shuffle(ab0, cd0, (index4){0, 1, 4, 5});
-    b = __builtin_shuffle(ab0, cd0, (index4){2, 3, 6, 7});
-    c = __builtin_shuffle(ab1, cd1, (index4){0, 1, 4, 5});
-    d = __builtin_shuffle(ab1, cd1, (index4){2, 3, 6, 7});
-    memcpy(dst, &a, 16);
-    memcpy(dst + width, &b, 16);
-    memcpy(dst + 2 * width, &c, 16);
-    memcpy(dst + 3 * width, &d, 16);
-}
 
 static inline void square_f64(double *dst, int64_t width, const double *src, int64_t ld)
 {

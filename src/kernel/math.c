@@ -25,34 +25,6 @@ static gr_math table;
 static char kernel_name[64];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). */
-static void philox(uint32_t c[4], uint64_t key)
-{
-    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
-        uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ k0, (uint32_t)b, (uint32_t)(a >> 32) ^ c[3] ^ k1,
-                            (uint32_t)a};
-        for (int i = 0; i < 4; i++) c[i] = next[i];
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-}
-
-/* Four elements a counter. Philox has a key of 64 bits and a counter of 128: key[1] takes the
- * counter's upper half, where the high words of the index and the row, hardly ever other than
- * zero, are mixed in. */
-static void uniform_f32(const uint64_t key[2], uint64_t row, int64_t first, float *out, int64_t n)
-{
-    for (int64_t i = 0; i < n;) {
-        const uint64_t block = (uint64_t)(first + i) / 4;
-        uint32_t c[4] = {(uint32_t)block, (uint32_t)row, (uint32_t)key[1] ^ (uint32_t)(block >> 32),
-                         (uint32_t)(key[1] >> 32) ^ (uint32_t)(row >> 32)};
-        philox(c, key[0]);
-        for (int64_t q = (first + i) % 4; q < 4 && i < n; q++, i++) out[i] = (float)(c[q] >> 8) * 0x1p-24f;
-    }
-}
-
 static void run_row(gr_tape_fn run, void *dst, const void *src, int64_t n)
 {
     char *const at[] = {dst, (char *)(uintptr_t)src};
@@ -84,10 +56,24 @@ static void choose(void)
         .dot_f64 = chosen->dot_f64,
         .gemm = gr_gemm_run,
         .gemm_scratch = gr_gemm_scratch,
-        .uniform_f32 = uniform_f32,
+        .uniform_f32 = chosen->uniform_f32,
         .gemm_panel = gr_gemm_panel,
         .gemm_packed_bytes = gr_gemm_packed_bytes,
         .gemm_pack = gr_gemm_pack,
+        .exp_sum_f32 = chosen->exp_sum_f32,
+        .exp_sum_f64 = chosen->exp_sum_f64,
+        .square_sum_f32 = chosen->square_sum_f32,
+        .square_sum_f64 = chosen->square_sum_f64,
+        .divide_f32 = chosen->divide_f32,
+        .divide_f64 = chosen->divide_f64,
+        .normalize_f32 = chosen->normalize_f32,
+        .normalize_f64 = chosen->normalize_f64,
+        .normalize_back_f32 = chosen->normalize_back_f32,
+        .normalize_back_f64 = chosen->normalize_back_f64,
+        .column_sums_f32 = chosen->column_sums_f32,
+        .column_sums_f64 = chosen->column_sums_f64,
+        .normalize_weight_back_f32 = chosen->normalize_weight_back_f32,
+        .normalize_weight_back_f64 = chosen->normalize_weight_back_f64,
     };
 }
 

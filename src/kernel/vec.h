@@ -45,6 +45,7 @@ typedef float vf __attribute__((vector_size(VEC_BYTES)));
 typedef int32_t vi __attribute__((vector_size(VEC_BYTES)));
 typedef uint32_t vu __attribute__((vector_size(VEC_BYTES))); /* wraps round, where vi must not */
 typedef double vd __attribute__((vector_size(VEC_BYTES)));
+typedef int64_t vl __attribute__((vector_size(VEC_BYTES)));
 
 static inline vf vf_load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
 static inline void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
@@ -115,6 +116,38 @@ static inline void vf_store_some(float *p, vf v, int64_t n)
 #else
     memcpy(p, &v, (size_t)n * sizeof(float));
 #endif
+}
+
+/* In double, which no step of training waits for, plainly. */
+static inline vd vd_load_some(const double *p, int64_t n)
+{
+    vd v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(double));
+    return v;
+}
+static inline void vd_store_some(double *p, vd v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(double)); }
+static inline vd vd_select(vl mask, vd yes, vd no) { return (vd)((mask & (vl)yes) | (~mask & (vl)no)); }
+
+/* 4 x 4 transposed, rows `width` apart in dst and `ld` in src. */
+typedef float quad __attribute__((vector_size(16)));
+typedef int32_t index4 __attribute__((vector_size(16)));
+static inline void square_f32(float *dst, int64_t width, const float *src, int64_t ld)
+{
+    quad a, b, c, d;
+    memcpy(&a, src, 16);
+    memcpy(&b, src + ld, 16);
+    memcpy(&c, src + 2 * ld, 16);
+    memcpy(&d, src + 3 * ld, 16);
+    quad ab0 = __builtin_shuffle(a, b, (index4){0, 4, 1, 5}), ab1 = __builtin_shuffle(a, b, (index4){2, 6, 3, 7});
+    quad cd0 = __builtin_shuffle(c, d, (index4){0, 4, 1, 5}), cd1 = __builtin_shuffle(c, d, (index4){2, 6, 3, 7});
+    a = __builtin_shuffle(ab0, cd0, (index4){0, 1, 4, 5});
+    b = __builtin_shuffle(ab0, cd0, (index4){2, 3, 6, 7});
+    c = __builtin_shuffle(ab1, cd1, (index4){0, 1, 4, 5});
+    d = __builtin_shuffle(ab1, cd1, (index4){2, 3, 6, 7});
+    memcpy(dst, &a, 16);
+    memcpy(dst + width, &b, 16);
+    memcpy(dst + 2 * width, &c, 16);
+    memcpy(dst + 3 * width, &d, 16);
 }
 
 /* Each lane of the mask is all ones or all zeros. */
