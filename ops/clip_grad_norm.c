@@ -6,12 +6,9 @@ static gr_val clip_number(gr_ctx *c, double x) { return gr_emit(c, "Constant", N
 /* min(1, max_norm / (norm + 1e-6)), the norm over all elements of all gradients. */
 static gr_val clip_factor(gr_ctx *c, int n)
 {
-    gr_val *squares = gr_alloc(c, (size_t)n * sizeof *squares);
-    for (int i = 0; i < n; i++) {
-        gr_val g = gr_in_at(c, 0, i);
-        squares[i] = gr_emit1(c, "Sum", gr_emit2(c, "Mul", g, g));
-    }
-    gr_val sum = n > 1 ? gr_emit(c, "Add", NULL, n, squares, NULL) : squares[0];
+    gr_val *grads = gr_alloc(c, (size_t)n * sizeof *grads);
+    for (int i = 0; i < n; i++) grads[i] = gr_in_at(c, 0, i);
+    gr_val sum = gr_emit1(c, "Sum", gr_emit(c, "SquareSums", NULL, n, grads, NULL));
     gr_val norm = gr_emit2(c, "Add", gr_emit1(c, "Sqrt", sum), clip_number(c, 1e-6));
     gr_val ratio = gr_emit2(c, "Div", clip_number(c, gr_float(c, "max_norm")), norm);
     return gr_emit2(c, "Minimum", ratio, clip_number(c, 1));

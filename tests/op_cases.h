@@ -107,7 +107,7 @@ LOSS("MSELoss", "", "f") LOSS("L1Loss", "", "f") LOSS("SmoothL1Loss", ", beta=0.
 LOSS("BCEWithLogitsLoss", "", "f") CASE("BCEWithLogitsLoss", "", "f 3 4; u 3 4; -; p 4") CASE("BCEWithLogitsLoss", "reduction=sum", "f 3 4; u 3 4; p 3 1; p 4") LOSS("KLDivLoss", "", "f") LOSS("KLDivLoss", ", log_target=true", "f")
 #undef LOSS
 CASE("KLDivLoss", "reduction=batchmean", "f 3 4; u 3 4") CASE("BCELoss", "", "u 3; u 3; p 3")
-CASE("Dropout", "p=0.4", "f 30 20") CASE("DropoutMask", "p=0.4", "f 3 4") CASE("AllFinite", "", "f 3 4; f; i3 2") CASE("AllFinite", "", "f 3")
+CASE("Dropout", "p=0.4", "f 30 20") CASE("DropoutMask", "p=0.4", "f 3 4") CASE("AllFinite", "", "f 3 4; f; i3 2") CASE("AllFinite", "", "f 3") CASE("SquareSums", "", "f 3 4; f; f 70") CASE("SquareSums", "", "f 3")
 CASE("Gather", "dim=1", "f 3 4; i4 3 2") CASE("Gather", "dim=0", "f 3 4; i3 5 4") CASE("Gather", "dim=-1", "f 5; i5 3")
 CASE("ScatterAdd", "dim=-1, length=4", "f 3 2; i4 3 2") CASE("ScatterAdd", "dim=0, length=4", "f 5 3; i4 5 3")
 CASE("IndexSelect", "dim=0", "f 4 3; i4 5") CASE("IndexSelect", "dim=-1", "f 2 3 4; i4 2") CASE("IndexSelect", "dim=1", "f 2 3 4; i3 4")

@@ -134,6 +134,7 @@ static void NAME(check_nan)(void)
 
 #else
 #include "kernel/isa.h"
+#include "kernel/kernel.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <math.h>
@@ -203,11 +204,47 @@ static void random_numbers(void)
             }
 }
 
+/* ---- SquareSums: pieces of 65536 elements of an input ---- */
+
+extern const gr_op gr_op_square_sums;
+
+static void square_sums(const float *x, const float *y, int64_t begin, int64_t end, float squares[3], float check[3])
+{
+    const gr_tensor in[2] = {{.data = (void *)(uintptr_t)x, .dtype = GR_FLOAT32, .rank = 1, .dim = {70000}, .stride = {1}},
+                             {.data = (void *)(uintptr_t)y, .dtype = GR_FLOAT32, .rank = 1, .dim = {2}, .stride = {1}}};
+    const gr_tensor out[2] = {{.data = squares, .dtype = GR_FLOAT32, .rank = 1, .dim = {3}, .stride = {1}},
+                              {.data = check, .dtype = GR_FLOAT32, .rank = 1, .dim = {3}, .stride = {1}}};
+    const gr_call call = {.size = sizeof call, .in = in, .out = out, .num_in = 2, .num_out = 2, .begin = begin, .end = end,
+                          .math = gr_math_get()};
+    CU_ASSERT_EQUAL(gr_op_square_sums.units(&call), 3);
+    gr_op_square_sums.kernels[0].run(&call);
+}
+
+/* A square that overflows is no fault of its element; one element that is not finite is found. */
+static void squares_and_their_check(void)
+{
+    static float x[70000];
+    float y[2] = {3, 4}, squares[3], check[3], part[3], part_check[3];
+    for (int i = 0; i < 70000; i++) x[i] = 0.5f;
+    square_sums(x, y, 0, 3, squares, check);
+    CU_ASSERT_TRUE(squares[0] == 16384 && squares[1] == 1116 && squares[2] == 25);
+    CU_ASSERT_TRUE(check[0] == 0 && check[1] == 0 && check[2] == 0);
+    square_sums(x, y, 1, 2, part, part_check);
+    square_sums(x, y, 2, 3, part, part_check);
+    CU_ASSERT_TRUE(part[1] == squares[1] && part[2] == squares[2] && part_check[1] == 0 && part_check[2] == 0);
+    y[1] = 1e30f;
+    x[69999] = -INFINITY;
+    square_sums(x, y, 0, 3, squares, check);
+    CU_ASSERT_TRUE(isinf(squares[1]) && isinf(squares[2]));
+    CU_ASSERT_TRUE(check[0] == 0 && isnan(check[1]) && check[2] == 0);
+}
+
 void test_rows(void)
 {
     CU_pSuite s = CU_add_suite("rows", NULL, NULL);
     CU_add_test(s, "row functions of every instruction set are plain C's", rows_in_plain_c);
     CU_add_test(s, "the largest is NaN where any is", largest_of_nan);
+    CU_add_test(s, "squares are summed by pieces, and checked exactly", squares_and_their_check);
     CU_add_test(s, "random numbers are Philox's, wherever they begin", random_numbers);
 }
 #endif

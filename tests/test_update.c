@@ -193,6 +193,25 @@ static void total_is_minimized(void)
     CU_ASSERT_FALSE(same_weights(&half, &alone));
 }
 
+/* Gradients of 1e30 are finite, though their squares are not: SGD takes them, 1e30 * 1e-30 from each. */
+static void large_gradients_count(void)
+{
+    double weight[3];
+    gr_session *s = open_model(temp_file("large.yaml",
+        "graphrun: 1\n"
+        "name: large\n"
+        "graph:\n"
+        "  w: {op: Parameter, shape: [3], init: Zeros}\n"
+        "  by: {op: Constant, value: 1.0e30}\n"
+        "  far: {op: Mul, in: [w, by]}\n"
+        "  loss: {op: Sum, in: far}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 1.0e-30}, steps: 1}\n"), 1);
+    train_quietly(s);
+    read_state(s, "w", weight);
+    for (int i = 0; i < 3; i++) CU_ASSERT_DOUBLE_EQUAL(weight[i], -1, 1e-6);
+    gr_session_close(s);
+}
+
 static void each_is_reported(void)
 {
     const char *model = two_losses("{far: 2, size: 0.5}", ""), *log = temp_path("two.jsonl");
@@ -242,6 +261,7 @@ void test_update(void)
     CU_add_test(s, "a run goes on in the middle of an update", resume_within_an_update);
     CU_add_test(s, "running statistics go on with every batch", statistics_go_on);
     CU_add_test(s, "of several losses the weighted sum is minimized", total_is_minimized);
+    CU_add_test(s, "a gradient may be so large that its square is not finite", large_gradients_count);
     CU_add_test(s, "mistakes are told where they are", mistakes_are_placed);
     CU_add_test(s, "each of several losses is reported", each_is_reported);
 }

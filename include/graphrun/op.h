@@ -140,6 +140,7 @@ typedef enum gr_role {
     GR_ROLE_UNIQUE_ROWS,/* index; attributes rows, padding_idx -> rows, order, start */
     GR_ROLE_SUM_ROWS,  /* input, order, start */
     GR_ROLE_PUT_ROWS,  /* table, rows, input */
+    GR_ROLE_SQUARE_SUMS,/* variadic: sums of squares, and as output 1 their check: 0, or NaN where not finite */
     GR_ROLE_COUNT
 } gr_role;
 

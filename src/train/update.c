@@ -1,7 +1,7 @@
 /* update.c - clip, optimiser, commit: emitted into the same graph as forward and backward.
  *
  *     grads -> mean of `accumulate` batches -> clip -> optimiser(param, grad, lr, step, moments) -> Where(commit, next, value)
- *     loss, grads -> AllFinite -> commit
+ *     grads -> SquareSums, which clipping by norm reads too -> its check, loss -> AllFinite -> commit
  *
  * An optimiser's carries are found by its ports: an output that is also an input is one. */
 #include "train/groups.h"
@@ -45,10 +45,9 @@ static int clip_gradients(updater *u, const gr_call_spec *clip, int n, gr_value 
 
 static gr_value *all_finite(updater *u, int n, gr_value **grads, gr_value *loss)
 {
-    gr_value **in = GR_NEW_ARRAY(u->graph->arena, gr_value *, n + 1);
-    in[0] = loss;
-    memcpy(in + 1, grads, (size_t)n * sizeof *grads);
-    return gr_emit_role(u->emitter, GR_ROLE_ALL_FINITE, n + 1, in, NULL);
+    gr_value *in[2] = {loss, NULL};
+    if (n) in[1] = gr_emit_role(u->emitter, GR_ROLE_SQUARE_SUMS, n, grads, NULL)->node->out[1];
+    return gr_emit_role(u->emitter, GR_ROLE_ALL_FINITE, n ? 2 : 1, in, NULL);
 }
 
 /* ---- accumulation ---- */
