@@ -1,5 +1,6 @@
 /* main.c - runs every suite, or those named on the command line. */
 #include "tests.h"
+#include "train_support.h"
 #include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static bool chosen(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    setenv("XDG_CACHE_HOME", temp_path("cache"), 1); /* commands that tests run leave the user's alone */
     if (CU_initialize_registry() != CUE_SUCCESS) return EXIT_FAILURE;
     for (const suite *s = suites; s->name; s++)
         if (chosen(s->name, argc, argv)) s->add();

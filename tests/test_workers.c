@@ -50,7 +50,7 @@ static void read_faults(void *data, int worker)
 static void step_on(gr_exec *x, int threads, int64_t step)
 {
     gr_error e = {0};
-    gr_pool_use(x->session->pool, threads);
+    gr_pool_use(x->pool, threads);
     CU_ASSERT_EQUAL(gr_exec_step(x, step, &e), 0);
 }
 
@@ -66,7 +66,7 @@ static void no_page_faults(void)
     enum { STEPS = 12 };
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         gr_exec *x = open_training(&models[m]);
-        gr_pool *pool = x->session->pool;
+        gr_pool *pool = x->pool;
         long before[THREADS], after[THREADS];
         for (int i = 0; i < 6; i++) step_on(x, THREADS - i % 3, i);
         gr_pool_run(pool, THREADS, read_faults, before);

@@ -186,8 +186,8 @@ int bench_round(bench *b, double seconds, gr_error *e)
     double best = b->time[0];
     for (int64_t i = 1; i < n; i++) best = fmin(best, b->time[i]);
     bench_times_add(b->session->arena, &b->times, bench_median(b->time, n), best, n);
-    b->in_use = gr_pool_in_use(b->session->pool) < b->threads ? gr_pool_in_use(b->session->pool) : b->threads;
-    b->switches = gr_pool_switches(b->session->pool);
+    b->in_use = gr_pool_in_use(b->exec->pool) < b->threads ? gr_pool_in_use(b->exec->pool) : b->threads;
+    b->switches = gr_pool_switches(b->exec->pool);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_OPTIONS 40
 
@@ -176,12 +177,24 @@ int cli_misuse(const cli_command *self, const char *fmt, ...)
 
 /* ---- sessions ---- */
 
+/* In $XDG_CACHE_HOME or ~/.cache; NULL: there is no such folder. */
+static const char *costs_path(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char host[128] = "";
+    const bool own = cache && *cache == '/';
+    if (!own && !(home && *home == '/')) return NULL;
+    gethostname(host, sizeof host - 1);
+    const char *folder = gr_arena_printf(cli_memory(), "%s%s", own ? cache : home, own ? "" : "/.cache");
+    return gr_arena_printf(cli_memory(), "%s/graphrun-%s-costs-%s", folder, GR_VERSION, host);
+}
+
 gr_session_options cli_session_options(const cli_common *c)
 {
     return (gr_session_options){
         .model = {.sets = c->sets.item, .plugins = c->plugins.item,
                   .real = c->dtype && strcmp(c->dtype, "float64") == 0 ? GR_FLOAT64 : GR_FLOAT32},
-        .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet};
+        .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet, .costs = costs_path()};
 }
 
 gr_session *cli_open(const char *model, const gr_session_options *o)

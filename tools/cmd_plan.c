@@ -3,6 +3,7 @@
  * Nothing is allocated for the step, so a model may be planned that this machine could not
  * hold, and with --topology for a machine that is not here. */
 #include "cli.h"
+#include "train/machine.h"
 #include "report/plan.h"
 
 typedef struct plan_args {
@@ -48,8 +49,9 @@ static int plan(gr_session *s, void *data)
         gr_diag_print(s->diag, stderr);
         return EXIT_MODEL;
     }
-    gr_plan p = {.title = title(s, trains), .program = gr_program_create(s->arena, g, &e)};
-    if (!p.program || !(p.topology = gr_topology_get(s->arena, a->topology, &e))) return cli_fail(&e);
+    gr_program *program = gr_program_create(s->arena, g, &e);
+    gr_plan p = {.title = title(s, trains), .program = program};
+    if (!program || gr_session_weigh(s, program, &e) || !(p.topology = gr_topology_get(s->arena, a->topology, &e))) return cli_fail(&e);
     p.schedule = gr_schedule_create(s->arena, p.program, p.topology, s->options.threads, &e);
     if (!p.schedule || !(p.by_cores = schedules(s, p.program, p.topology, &e))) return cli_fail(&e);
     gr_plan_print(&p, stdout);

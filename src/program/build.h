@@ -39,9 +39,6 @@ void gr_plan_memory(gr_build *b);
 /* conflict.c: fills deps from the planned addresses. */
 void gr_find_dependencies(gr_build *b);
 
-/* cost.c: predicted nanoseconds of one step of a template on one core. */
-double gr_template_cost(gr_arena *a, const gr_template *t, gr_dtype real);
-
 /* operand.c */
 int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_type *slot, int64_t slots, int loop);
 /* The whole of a buffer's first slot as `t`, dense. */

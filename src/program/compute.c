@@ -14,7 +14,6 @@ static gr_template *add_template(gr_build *b, gr_template_kind kind, const gr_no
 
 static void finish(gr_build *b, gr_template *t)
 {
-    t->cost = gr_template_cost(b->a, t, b->p->real);
     if (t->scratch > b->p->scratch_bytes) b->p->scratch_bytes = t->scratch;
 }
 

@@ -1,5 +1,6 @@
 /* program.c - the stages in a row, and the program printed. */
 #include "program/build.h"
+#include "program/cost.h"
 #include <string.h>
 
 /* A value whose elements, over all steps where a loop stacks them, no type can count; or NULL. */
@@ -25,6 +26,7 @@ static int build(gr_build *b)
     gr_share_in_place(b);
     gr_plan_memory(b);
     gr_find_dependencies(b);
+    gr_program_weigh(b->p, &gr_builtin_costs, 0, 0);
     return 0;
 }
 

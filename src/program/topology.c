@@ -5,11 +5,21 @@
 #include "program/schedule.h"
 #include <hwloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hwloc_topology_t machine;
 static hwloc_cpuset_t usable; /* what the process was given */
+static atomic_bool bound;     /* some thread has been bound to a core */
+
+/* Cores and caches are all that is asked for; the rest takes as long again to read. */
+static void want_little(hwloc_topology_t t)
+{
+    hwloc_topology_set_all_types_filter(t, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_type_filter(t, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    hwloc_topology_set_cache_types_filter(t, HWLOC_TYPE_FILTER_KEEP_ALL);
+}
 
 static void load_machine(void)
 {
@@ -17,6 +27,7 @@ static void load_machine(void)
         machine = NULL;
         return;
     }
+    want_little(machine);
     usable = hwloc_bitmap_alloc();
     if (!usable || hwloc_topology_load(machine) < 0) {
         hwloc_topology_destroy(machine);
@@ -97,6 +108,8 @@ gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e)
 
 void gr_topology_bind(int core)
 {
+    if (core < 0 && !atomic_load(&bound)) return; /* nothing to undo, and reading the machine takes milliseconds */
+    atomic_store(&bound, true);
     pthread_once(&once, load_machine);
     if (!machine) return;
     hwloc_obj_t o = core >= 0 ? hwloc_get_obj_by_type(machine, core_type(machine), (unsigned)core) : NULL;

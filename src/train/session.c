@@ -8,6 +8,7 @@
 #include "train/cut.h"
 #include "train/init.h"
 #include "train/loss.h"
+#include "train/machine.h"
 #include "train/metrics.h"
 #include "train/update.h"
 
@@ -128,7 +129,8 @@ void gr_session_close(gr_session *s)
 {
     if (!s) return;
     while (s->num_execs > 0) gr_session_drop(s, s->num_execs - 1);
-    if (s->pool) gr_pool_destroy(s->pool);
+    gr_pool_destroy(s->pool);
+    gr_pool_destroy(s->alone);
     if (s->store) gr_store_destroy(s->store);
     gr_data_close(s->data);
     gr_arena_destroy(s->arena);
@@ -285,16 +287,6 @@ static bool same_want(const gr_want *a, const gr_want *b)
     return true;
 }
 
-static int need_pool(gr_session *s, gr_error *e)
-{
-    if (s->pool) return 0;
-    s->topology = gr_topology_get(s->arena, NULL, e);
-    if (!s->topology) return e->status;
-    int threads = s->options.threads ? s->options.threads : s->topology->cores;
-    s->pool = gr_pool_create(s->topology, threads, e);
-    return s->pool ? 0 : e->status;
-}
-
 static void find_feeds(gr_exec *x)
 {
     gr_session *s = x->session;
@@ -315,12 +307,10 @@ static void find_feeds(gr_exec *x)
 static int build_run(gr_session *s, gr_exec *x, gr_error *e)
 {
     x->program = gr_program_create(x->arena, x->graph, e);
-    if (!x->program || need_pool(s, e)) return e->status;
-    x->schedule = gr_schedule_ladder(x->arena, x->program, s->topology, s->options.threads, gr_pool_threads(s->pool), e);
-    if (!x->schedule) return e->status;
+    if (!x->program || gr_exec_schedule(x, e)) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
         if (fill_state(s, x->graph->states[i], e)) return e->status;
-    x->run = gr_run_create(x->program, x->schedule, s->pool, s->store, s->options.seed, e);
+    x->run = gr_run_create(x->program, x->schedule, x->pool, s->store, s->options.seed, e);
     return x->run ? 0 : e->status;
 }
 

@@ -13,6 +13,7 @@
 #include "data/source.h"
 #include "io/safetensors.h"
 #include "pass/pass.h"
+#include "program/cost.h"
 #include "program/schedule.h"
 #include "run/run.h"
 #include "train/recipe.h"
@@ -25,6 +26,7 @@ typedef struct gr_session_options {
     bool partial;         /* load what fits of it */
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
     bool quiet;           /* no notes on standard error, errors apart */
+    const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
 } gr_session_options;
 
 typedef struct gr_reset { const char *state, *init, *when; } gr_reset; /* as in gr_state */
@@ -40,8 +42,10 @@ typedef struct gr_session {
     gr_recipe *recipe;
     gr_data *data;        /* NULL: the model has no `data` section */
     const gr_model_input *inputs; int num_inputs;
-    const gr_topology *topology;
-    gr_pool *pool;        /* made with the first program */
+    gr_topology *topology;
+    gr_pool *pool, *alone; /* all workers, the caller alone: made for the first program that wants them (machine.h) */
+    gr_costs costs;
+    bool costs_known;
     gr_store *store;
     gr_reset *resets; int num_resets, cap_resets; /* states that are carried */
     const char *cut;      /* the axis that `bptt` cuts, once it has been looked for; NULL: none */
@@ -90,6 +94,7 @@ typedef struct gr_exec {
     gr_graph *graph;
     gr_program *program;
     gr_schedule *schedule;
+    gr_pool *pool;
     gr_run *run;
     int *field;       /* by input of the session: its field of the data source, -1: fed by hand */
     void *batches, *last; /* where it is fed how far an update has come; NULL: likewise */

@@ -1,0 +1,147 @@
+/* measure.c - see measure.h. */
+#include "run/measure.h"
+#include "kernel/kernel.h"
+#include "kernel/tape.h"
+#include "run/pool.h"
+#include <string.h>
+#include <time.h>
+
+#define UNEVEN 4 /* hand-overs in one wait: two workers never come at the same time */
+
+enum { TRIES = 5, SIDE = 256, ROWS = 32, ROOM = 16 << 20, TRIPS = 200 };
+
+typedef struct bench {
+    gr_arena *arena;
+    const gr_math *math;
+    char *room;    /* ROOM bytes, aligned */
+    void *scratch;
+    int op;        /* the tapes' instruction */
+    gr_pool *pool;
+    gr_signal signal[2];
+    int64_t trips; /* made so far */
+} bench;
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Nanoseconds of fn(b, n) at best, of a few tries after one that warms the caches. */
+static double best_of(bench *b, void (*fn)(bench *, int64_t), int64_t n)
+{
+    double best = 0;
+    fn(b, n);
+    for (int i = 0; i < TRIES; i++) {
+        const double start = now_ns();
+        fn(b, n);
+        const double ns = now_ns() - start;
+        if (i == 0 || ns < best) best = ns;
+    }
+    return best > 1 ? best : 1;
+}
+
+/* n times [rows, SIDE] x [SIDE, SIDE], the second packed. */
+static void multiply(bench *b, int64_t rows, int64_t n)
+{
+    const size_t packed = b->math->gemm_packed_bytes(GR_FLOAT32, SIDE, SIDE);
+    float *a = (float *)(void *)(b->room + (packed + 4095) / 4096 * 4096), *c = a + ROWS * SIDE + 1024;
+    const gr_gemm g = {.dtype = GR_FLOAT32, .m = rows, .n = SIDE, .k = SIDE, .a = a, .a_rs = SIDE, .a_cs = 1, .c = c, .c_rs = SIDE,
+                       .c_cs = 1, .scratch = b->scratch, .packed = b->room, .packed_n = SIDE};
+    for (int64_t i = 0; i < n; i++) b->math->gemm(&g);
+}
+static void multiply_many(bench *b, int64_t n) { multiply(b, ROWS, n); }
+static void multiply_one(bench *b, int64_t n) { multiply(b, 1, n); }
+
+static void move(bench *b, int64_t bytes) { memcpy(b->room, b->room + ROOM / 2, (size_t)bytes); }
+
+/* A tape of `count` instructions on two inputs, all in L1, n times. */
+static void run_tape(bench *b, int count, int64_t n)
+{
+    enum { MOST = 8 };
+    gr_tape_ins ins[MOST];
+    const uint8_t in_reg[] = {0, 1}, out_reg[] = {2};
+    const int64_t dim[] = {GR_TAPE_TILE};
+    for (int i = 0; i < count; i++) ins[i] = (gr_tape_ins){(uint8_t)b->op, 2, i ? 2 : 0, 1, 0};
+    const gr_tape tape = {.num_regs = 3, .num_in = 2, .in_reg = in_reg, .num_ins = count, .ins = ins, .num_out = 1, .out_reg = out_reg};
+    gr_tensor t[3];
+    for (int i = 0; i < 3; i++)
+        t[i] = (gr_tensor){.data = b->room + i * 4096, .dtype = GR_FLOAT32, .rank = 1, .dim = {GR_TAPE_TILE}, .stride = {1}};
+    const gr_tape_run r = {.tape = &tape, .real = GR_FLOAT32, .rank = 1, .dim = dim, .in = t, .out = t + 2, .scratch = b->scratch};
+    gr_tape_plan *plan = gr_tape_prepare(b->arena, &r);
+    for (int64_t i = 0; i < n; i++) gr_tape_exec(plan, 0, GR_TAPE_TILE);
+}
+static void run_short(bench *b, int64_t n) { run_tape(b, 1, n); }
+static void run_long(bench *b, int64_t n) { run_tape(b, 8, n); }
+
+static double instruction_ns(bench *b, gr_tape_op op)
+{
+    enum { TIMES = 40 };
+    b->op = (int)op;
+    const double ns = (best_of(b, run_long, TIMES) - best_of(b, run_short, TIMES)) / (7.0 * TIMES * GR_TAPE_TILE);
+    return ns > 0.001 ? ns : 0.001;
+}
+
+/* Two workers hand a number over and back. */
+static void play(void *data, int w)
+{
+    bench *b = data;
+    for (int64_t i = b->trips + 1; i <= b->trips + TRIPS; i++) {
+        if (w == 0) gr_signal_raise(&b->signal[0], i);
+        gr_signal_wait(&b->signal[!w], i, gr_pool_spins(b->pool));
+        if (w == 1) gr_signal_raise(&b->signal[1], i);
+    }
+}
+
+static void hand_over(bench *b, int64_t n)
+{
+    (void)n;
+    gr_pool_run(b->pool, 2, play, b);
+    b->trips += TRIPS;
+}
+
+static double bytes_ns(bench *b, int64_t bytes)
+{
+    return 2 * (double)bytes / best_of(b, move, bytes); /* read and written */
+}
+
+static void measure(bench *b, gr_costs *c)
+{
+    const double flops = 2.0 * SIDE * SIDE;
+    c->gflops = 10 * ROWS * flops / best_of(b, multiply_many, 10);
+    c->row_gflops = 20 * flops / best_of(b, multiply_one, 20);
+    b->op = GR_TAPE_ADD;
+    const double one = best_of(b, run_short, 100) / (100.0 * GR_TAPE_TILE);
+    c->simple_ns = instruction_ns(b, GR_TAPE_ADD);
+    c->divide_ns = instruction_ns(b, GR_TAPE_DIV);
+    c->vector_ns = instruction_ns(b, GR_TAPE_TANH);
+    c->access_ns = one > c->simple_ns ? (one - c->simple_ns) / 3 : c->simple_ns / 3;
+    c->l2_bytes_ns = bytes_ns(b, 64 << 10);
+    c->l3_bytes_ns = bytes_ns(b, 1 << 20);
+    c->memory_bytes_ns = bytes_ns(b, ROOM / 2);
+    if (gr_pool_threads(b->pool) > 1) c->wait_ns = UNEVEN * best_of(b, hand_over, 0) / (2.0 * TRIPS);
+}
+
+bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool)
+{
+    const gr_math *math = gr_math_get();
+    bench *b = gr_malloc_aligned(sizeof *b, 128);
+    char *room = gr_malloc_aligned(ROOM, 4096);
+    void *scratch = gr_malloc_aligned(math->gemm_scratch(GR_FLOAT32, ROWS, SIDE, SIDE) + 65536, 64);
+    gr_frame frame;
+    volatile bool done = false;
+    *c = gr_builtin_costs;
+    if (b && room && scratch && gr_try(a, &frame)) {
+        memset(room, 0, ROOM);
+        *b = (bench){.arena = a, .math = math, .room = room, .scratch = scratch, .pool = pool};
+        b->signal[0].wanted = b->signal[1].wanted = INT64_MAX;
+        measure(b, c);
+        done = true;
+        gr_end_try(a, &frame);
+    }
+    gr_free(scratch);
+    gr_free(room);
+    gr_free(b);
+    return done;
+}

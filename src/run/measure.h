@@ -1,0 +1,11 @@
+/* measure.h - the numbers of cost.h as this machine has them. */
+#ifndef GR_RUN_MEASURE_H
+#define GR_RUN_MEASURE_H
+
+#include "program/cost.h"
+#include "run/run.h"
+
+/* Measures for about 25 ms, on the pool's first two workers where it has two. The least time of a few
+ * tries counts, since others may use the machine. false: no memory. */
+bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool);
+#endif

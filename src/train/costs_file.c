@@ -1,0 +1,78 @@
+/* costs_file.c - measured costs in a file: a line that says of which machine, then a number a line. */
+#include "io/file.h"
+#include "kernel/kernel.h"
+#include "train/machine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FORMAT 1 /* to be raised where a number gets another meaning */
+#define MOST_BYTES 4096
+
+/* The CPU's name; what stands in /proc is not ours, so it may be missing. */
+static const char *cpu_name(gr_arena *a)
+{
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    char line[256] = "";
+    const char *name = "unknown";
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, "model name", 10) != 0 || !strchr(line, ':')) continue;
+        name = gr_arena_strndup(a, strchr(line, ':') + 2, strcspn(strchr(line, ':') + 2, "\n"));
+        break;
+    }
+    if (f) fclose(f);
+    return name;
+}
+
+static const char *first_line(gr_arena *a)
+{
+    return gr_arena_printf(a, "graphrun costs %d, %s, %s\n", FORMAT, cpu_name(a), gr_kernel_name());
+}
+
+/* Numbers that no machine has would be no mistake, but no help either. */
+static bool is_likely(double x) { return isfinite(x) && x > 1e-6 && x < 1e9; }
+
+bool gr_costs_read(gr_arena *a, const char *path, gr_costs *c)
+{
+    gr_error e = {0};
+    char *text;
+    size_t length;
+    double number[GR_COSTS];
+    if (gr_file_read(a, path, MOST_BYTES, &text, &length, &e)) return false;
+    const char *head = first_line(a);
+    if (strncmp(text, head, strlen(head)) != 0) return false;
+    char *at = text + strlen(head), *end;
+    for (int i = 0; i < GR_COSTS; i++, at = end) {
+        number[i] = strtod(at, &end);
+        if (end == at || !is_likely(number[i])) return false;
+    }
+    if (at[strspn(at, " \n")]) return false;
+    memcpy(c, number, sizeof number);
+    return true;
+}
+
+/* ~/.cache may be missing, its parent may not. */
+static void make_folder(gr_arena *a, const char *path)
+{
+    const char *end = strrchr(path, '/');
+    if (end && end > path) mkdir(gr_arena_strndup(a, path, (size_t)(end - path)), 0700);
+}
+
+void gr_costs_write(gr_arena *a, const char *path, const gr_costs *c)
+{
+    gr_error e = {0};
+    gr_writer w;
+    double number[GR_COSTS];
+    memcpy(number, c, sizeof number);
+    make_folder(a, path);
+    if (gr_writer_open(&w, path, &e)) return;
+    const char *head = first_line(a);
+    gr_writer_put(&w, head, strlen(head));
+    for (int i = 0; i < GR_COSTS; i++) {
+        const char *line = gr_arena_printf(a, "%.6g\n", number[i]);
+        gr_writer_put(&w, line, strlen(line));
+    }
+    gr_writer_finish(&w, true, &e);
+}

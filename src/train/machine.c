@@ -1,0 +1,62 @@
+/* machine.c - see machine.h. */
+#include "train/machine.h"
+
+#define TOO_SMALL 10e3 /* nanoseconds: waking another worker alone takes half of it */
+#define LARGE 500e3    /* that measuring the machine is worth it */
+
+static int need_pool(gr_session *s, gr_error *e)
+{
+    if (s->pool) return 0;
+    s->topology = gr_topology_get(s->arena, NULL, e);
+    if (!s->topology) return e->status;
+    const int threads = s->options.threads ? s->options.threads : s->topology->cores;
+    s->pool = gr_pool_create(s->topology, threads, e);
+    return s->pool ? 0 : e->status;
+}
+
+/* A pool of the caller alone: no thread is made, nothing bound. */
+static int need_alone(gr_session *s, gr_error *e)
+{
+    static const gr_topology one = {.cores = 1};
+    if (!s->alone) s->alone = gr_pool_create(&one, 1, e);
+    return s->alone ? 0 : e->status;
+}
+
+/* One thread has nothing to choose: it takes what is known. */
+static int find_costs(gr_session *s, gr_error *e)
+{
+    if (s->costs_known) return 0;
+    if (need_pool(s, e)) return e->status;
+    s->costs_known = true;
+    s->costs = gr_builtin_costs;
+    if (!gr_costs_read(s->arena, s->options.costs, &s->costs) && gr_pool_threads(s->pool) > 1) {
+        if (!gr_costs_measure(&s->costs, s->arena, s->pool)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_costs_write(s->arena, s->options.costs, &s->costs);
+    }
+    s->topology->wait_ns = s->costs.wait_ns;
+    return 0;
+}
+
+int gr_session_weigh(gr_session *s, gr_program *p, gr_error *e)
+{
+    if (!s->options.costs || gr_program_ns(p) < LARGE) return 0;
+    if (find_costs(s, e)) return e->status;
+    gr_program_weigh(p, &s->costs, s->topology->l2_bytes, s->topology->l3_bytes);
+    return 0;
+}
+
+int gr_exec_schedule(gr_exec *x, gr_error *e)
+{
+    gr_session *s = x->session;
+    static const gr_topology one = {.cores = 1};
+    if (s->options.threads == 0 && gr_program_ns(x->program) < TOO_SMALL) {
+        if (need_alone(s, e)) return e->status;
+        x->pool = s->alone;
+        x->schedule = gr_schedule_create(x->arena, x->program, &one, 1, e);
+    } else {
+        if (need_pool(s, e) || gr_session_weigh(s, x->program, e)) return e->status;
+        x->pool = s->pool;
+        x->schedule = gr_schedule_ladder(x->arena, x->program, s->topology, s->options.threads, gr_pool_threads(s->pool), e);
+    }
+    return x->schedule ? 0 : e->status;
+}

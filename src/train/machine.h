@@ -1,0 +1,19 @@
+/* machine.h - the workers that a program gets, and what its work is taken to cost. */
+#ifndef GR_TRAIN_MACHINE_H
+#define GR_TRAIN_MACHINE_H
+
+#include "run/measure.h"
+#include "train/session.h"
+
+/* Fills x->schedule and x->pool for x->program. A program too small to gain from a second thread gets the
+ * caller alone, and the machine is not looked at. */
+int gr_exec_schedule(gr_exec *x, gr_error *e);
+/* The cost model weighs p: by the numbers of options.costs, measured when first needed, where p is large
+ * enough for them to matter; else by the built-in ones. */
+int gr_session_weigh(gr_session *s, gr_program *p, gr_error *e);
+
+/* costs_file.c: numbers kept in a file. What is missing, of another machine or damaged reads as false; what
+ * cannot be written is left out: it is measured again. */
+bool gr_costs_read(gr_arena *a, const char *path, gr_costs *c);
+void gr_costs_write(gr_arena *a, const char *path, const gr_costs *c);
+#endif

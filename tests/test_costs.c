@@ -1,0 +1,175 @@
+/* test_costs.c - what work costs: measured, kept in a file, absurd; bits never depend on it. */
+#include "tests.h"
+#include "train/machine.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void numbers_of(const gr_costs *c, double to[GR_COSTS]) { memcpy(to, c, sizeof *c); }
+
+static void measured(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_error e = {0};
+    for (int threads = 1; threads <= 2; threads++) {
+        gr_pool *pool = gr_pool_create(gr_topology_get(a, NULL, &e), threads, &e);
+        gr_costs c;
+        double number[GR_COSTS];
+        CU_ASSERT_TRUE(gr_costs_measure(&c, a, pool));
+        numbers_of(&c, number);
+        for (int i = 0; i < GR_COSTS; i++) CU_ASSERT_TRUE(isfinite(number[i]) && number[i] > 0);
+        gr_pool_destroy(pool);
+    }
+    gr_arena_destroy(a);
+}
+
+static bool same_costs(const gr_costs *a, const gr_costs *b)
+{
+    double x[GR_COSTS], y[GR_COSTS];
+    bool same = true;
+    numbers_of(a, x);
+    numbers_of(b, y);
+    for (int i = 0; i < GR_COSTS; i++) same = same && fabs(x[i] - y[i]) < 1e-4 * x[i];
+    return same;
+}
+
+static void kept(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *path = temp_path("costs");
+    gr_costs c = gr_builtin_costs, read;
+    c.gflops = 1234.5;
+    CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+    gr_costs_write(a, path, &c);
+    CU_ASSERT_TRUE(gr_costs_read(a, path, &read));
+    CU_ASSERT_TRUE(same_costs(&c, &read));
+    gr_costs_write(a, temp_path("folder/costs"), &c);
+    CU_ASSERT_TRUE(gr_costs_read(a, temp_path("folder/costs"), &read));
+    gr_costs_write(a, temp_path("no/such/folder/costs"), &c); /* says nothing */
+    gr_arena_destroy(a);
+}
+
+/* Of another machine, cut off at any byte, with numbers that are none or too many. */
+static void damaged(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *path = temp_path("damaged");
+    gr_costs read;
+    size_t length;
+    gr_costs_write(a, path, &gr_builtin_costs);
+    char *text = read_text(path, &length);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    const size_t head = strcspn(text, "\n") + 1;
+    for (size_t n = 0; n + 4 < length; n++) {
+        temp_file("damaged", "%.*s", (int)n, text);
+        CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+    }
+    static const char *const number[] = {"nan", "-1", "0", "inf", "1e300", "x", "1 2"};
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
+        temp_file("damaged", "%.*s%s%s", (int)head, text, number[i], text + head + strcspn(text + head, "\n"));
+        CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+    }
+    temp_file("damaged", "x%s", text);
+    CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+    temp_file("damaged", "%s", text);
+    CU_ASSERT_TRUE(gr_costs_read(a, path, &read));
+    free(text);
+    gr_arena_destroy(a);
+}
+
+/* All states after three steps of training; *ns: predicted for one of them. */
+static char *train_with(const char *costs, size_t *size, double *ns)
+{
+    const char *const sets[] = {"hidden=64", "batch=24", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .threads = 3, .seed = 1, .costs = costs};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    const gr_want want = {.update = true, .training = true, .metrics = true};
+    const gr_tensor *field;
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    CU_ASSERT_EQUAL_FATAL(gr_data_begin(s->data, "train", 0, 0, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_data_next(s->data, &field, &e), 1);
+    x = gr_exec_for_batch(x, field, &e);
+    CU_ASSERT_EQUAL_FATAL(gr_exec_feed_batch(x, field, &e), 0);
+    for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL(gr_exec_step(x, i, &e), 0);
+    *ns = gr_program_ns(x->program);
+    char *text = NULL;
+    FILE *f = open_memstream(&text, size);
+    for (int i = 0; i < gr_store_count(s->store); i++) {
+        gr_type t;
+        const void *data = gr_store_data(s->store, i, &t);
+        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), f);
+    }
+    fclose(f);
+    gr_session_close(s);
+    return text;
+}
+
+static void absurd(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *path = temp_path("absurd");
+    size_t size, n;
+    double usual, ns;
+    char *want = train_with(NULL, &size, &usual);
+    for (int k = 0; k < 4; k++) {
+        double number[GR_COSTS];
+        gr_costs c;
+        for (int i = 0; i < GR_COSTS; i++) number[i] = (i * 7 + k * 5) % 3 == k % 3 ? 1e5 : 1e-4;
+        memcpy(&c, number, sizeof c);
+        gr_costs_write(a, path, &c);
+        char *got = train_with(path, &n, &ns);
+        CU_ASSERT_TRUE(n == size && memcmp(got, want, n) == 0);
+        CU_ASSERT_TRUE(ns < usual / 10 || ns > usual * 10); /* they were taken at their word */
+        free(got);
+    }
+    free(want);
+    gr_arena_destroy(a);
+}
+
+/* The first run of a large model measures and keeps; the next finds it. */
+static void measured_once(void)
+{
+    const char *path = temp_path("measured");
+    size_t n, length[2];
+    double ns[2];
+    for (int i = 0; i < 2; i++) {
+        free(train_with(path, &n, &ns[i]));
+        free(read_text(path, &length[i]));
+    }
+    CU_ASSERT_EQUAL(length[0], length[1]);
+    CU_ASSERT_DOUBLE_EQUAL(ns[0], ns[1], 1e-3 * ns[0]);
+}
+
+/* A model as small as the first one looks at no machine, makes no thread and measures nothing. */
+static void small_models_wait_for_nothing(void)
+{
+    const char *path = temp_path("unmeasured");
+    const gr_session_options o = {.seed = 1, .costs = path};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/hello.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    const gr_want want = {.update = true, .training = true, .metrics = true};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    CU_ASSERT_EQUAL(gr_pool_threads(x->pool), 1);
+    CU_ASSERT_PTR_NULL(s->topology);
+    CU_ASSERT_PTR_NULL(read_text(path, &(size_t){0}));
+    gr_session_close(s);
+}
+
+void test_costs(void)
+{
+    CU_pSuite s = CU_add_suite("costs", NULL, NULL);
+    CU_add_test(s, "measured", measured);
+    CU_add_test(s, "kept in a file", kept);
+    CU_add_test(s, "a damaged file", damaged);
+    CU_add_test(s, "the same bits with absurd ones", absurd);
+    CU_add_test(s, "measured once", measured_once);
+    CU_add_test(s, "small models wait for nothing", small_models_wait_for_nothing);
+}
