@@ -182,6 +182,59 @@ static void memory_falls(void)
     CU_ASSERT(whole > 25 * chunk);
 }
 
+static int stacked_values(const char *op)
+{
+    gr_session *s = open_model(temp_file("stacked.yaml", "graphrun: 1\nname: stacked\ngraph:\n  x: {op: Input, shape: [5, 2, 3]}\n"
+        "  y: {op: %s, in: x, hidden_size: 4}\n  loss: {op: Mean, in: y.h_n}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 1}}\n", op), 1);
+    gr_want want = {.update = true, .training = true};
+    const gr_graph *g = gr_session_graph(s, &want, "hoist");
+    int stacked = -1;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(g);
+    for (int i = 0; i < g->num_nodes && stacked < 0; i++)
+        if (g->nodes[i]->scan) stacked = g->nodes[i]->scan->stacked;
+    gr_session_close(s);
+    return stacked;
+}
+
+/* The gates, and the GRU's part of h before its reset; of h - n, a subtraction, nothing. */
+static void cheap_values_are_made_again(void)
+{
+    CU_ASSERT_EQUAL(stacked_values("GRU"), 4);
+    CU_ASSERT_EQUAL(stacked_values("LSTM"), 5);
+}
+
+/* Bytes of the programs that an epoch over one batch of so many steps, in pieces of 35, makes. */
+static size_t bytes_of_pieces(int64_t steps)
+{
+    int32_t *data = calloc((size_t)steps * 2, sizeof *data);
+    for (int64_t i = 0; i < 2 * steps; i++) data[i] = (int32_t)(i * i % 7);
+    const char *path = temp_integers("long.npy", 2, (int64_t[]){2, steps}, data);
+    const char *model = temp_file("bptt.yaml", "graphrun: 1\nname: pieces\ndata: {op: Npy, files: {x: %s}, batch_size: 2}\ngraph:\n"
+        "  x: {op: Input, shape: [batch, time], dtype: int32, from: data.x}\n"
+        "  e: {op: Embedding, in: x, num_embeddings: 7, embedding_dim: 4}\n"
+        "  rnn: {op: GRU, in: e, hidden_size: 8, batch_first: true}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: 7}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: x}}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, bptt: 35, epochs: 1}\n", path);
+    gr_session *s = open_model(model, 1);
+    gr_train_result r;
+    gr_error e = {0};
+    FILE *out = fopen("/dev/null", "w");
+    size_t bytes = 0;
+    CU_ASSERT_EQUAL(gr_train(s, &(gr_train_options){.quiet = true, .out = out}, &r, &e), 0);
+    for (int i = 0; i < s->num_execs; i++) {
+        const gr_program *p = s->execs[i]->program;
+        bytes += p->arena_bytes + p->feed_bytes + p->state_bytes + p->constant_bytes + p->result_bytes;
+    }
+    fclose(out);
+    gr_session_close(s);
+    free(data);
+    return bytes;
+}
+
+static void pieces_need_no_more(void) { CU_ASSERT_EQUAL(bytes_of_pieces(70), bytes_of_pieces(9800)); }
+
 static void mistakes(void)
 {
     CU_ASSERT_TRUE(mistake_is_told(model_file(0, ", recompute: 0"), "'recompute' must be at least 1, not 0", "0}", "recompute"));
@@ -213,6 +266,8 @@ void test_recompute(void)
     }
     CU_add_test(s, "one thread and three give the same bits", same_on_threads);
     CU_add_test(s, "memory is that of T/N + N steps", memory_falls);
+    CU_add_test(s, "10,000 steps in pieces of 35 need the memory of 35", pieces_need_no_more);
+    CU_add_test(s, "what is cheap is computed again anyway", cheap_values_are_made_again);
     CU_add_test(s, "N is an integer, at least 1", mistakes);
     CU_add_test(s, "a gradient asked for by name", gradients_by_name);
 }

@@ -38,6 +38,7 @@ typedef struct ad_level {
     gr_value *summed_from, *summed; /* the last term that was summed down, and to what */
     struct ad_sum { gr_value *term, *carry; } *sums; /* accumulators of the loop */
     int num_sums, cap_sums;
+    gr_value **stacked; int num_stacked, cap_stacked; /* forward values that are imported from memory of their own */
 } ad_level;
 
 /* invariant.c */

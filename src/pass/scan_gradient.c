@@ -98,7 +98,51 @@ gr_value *ad_import(ad_level *l, gr_value *v)
     int carry = carry_made_by(l->scan->scan, v);
     if (carry >= 0) return m->import = import_carry(l, carry, true, value_name(v));
     if (is_cheap_view(v)) return import_again(l, v);
+    *GR_PUSH(l->backward->arena, l->stacked, l->num_stacked, l->cap_stacked) = v;
     return m->import = import_slices(l, gr_stack_once(l->scan, v), value_name(v));
+}
+
+/* ---- keeping or computing again ---- */
+
+/* Whether computing it again costs less than writing and reading it: a single instruction of plain
+ * arithmetic. Its bits are the same, since a tape does each instruction as it stands. */
+static bool is_cheap(const gr_node *n)
+{
+    if (!(n->op->traits & GR_POINTWISE) || n->num_out != 1 || n->num_in > 3) return false;
+    switch (n->op->tape) {
+    case GR_TAPE_ADD: case GR_TAPE_SUB: case GR_TAPE_MUL: return n->num_in == 2;
+    case GR_TAPE_NEG: case GR_TAPE_ABS: case GR_TAPE_SIGN: case GR_TAPE_MAXIMUM: case GR_TAPE_MINIMUM: case GR_TAPE_WHERE:
+    case GR_TAPE_EQUAL: case GR_TAPE_NOT_EQUAL: case GR_TAPE_LESS: case GR_TAPE_LESS_EQUAL: return true;
+    default: return false;
+    }
+}
+
+/* Whether the forward step has v in registers alone, so that storing it is a cost. */
+static bool is_fused(const gr_value *v)
+{
+    const gr_graph *g = v->node->graph;
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->num_in; k++)
+            if (g->nodes[i]->in[k] == v && !(g->nodes[i]->op->traits & GR_POINTWISE)) return false;
+    return true;
+}
+
+/* Whether the backward step has v without more being stored. */
+static bool is_at_hand(gr_value *v)
+{
+    if (ad_mark_of(v)->import || ad_is_constant(v)) return true;
+    return v->node->op->role == GR_ROLE_ARG && gr_arg_kind(v, NULL) != GR_ARG_CARRY;
+}
+
+/* What is cheaply made of other imported values is made of them, and no longer stored. */
+static void compute_again(ad_level *l)
+{
+    for (int k = 0; k < l->num_stacked; k++) {
+        gr_value *v = l->stacked[k], *stored = ad_mark_of(v)->import;
+        bool again = is_cheap(v->node) && is_fused(v);
+        for (int i = 0; again && i < v->node->num_in; i++) again = is_at_hand(v->node->in[i]);
+        if (again) gr_replace(stored, import_again(l, v));
+    }
 }
 
 /* ---- the backward loop ---- */
@@ -279,6 +323,7 @@ int ad_scan_gradient(ad_level *outer, gr_node *scan)
     for (int i = 0; i < carries; i++)
         if (adjoint[i]) close_carry(&l, i, adjoint[i]);
     close_args(&l);
+    compute_again(&l);
     gr_scan_insert(loop);
     return 0;
 }
