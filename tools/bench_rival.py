@@ -52,8 +52,8 @@ def installed(kind, workload):
 
 def measure(step, seconds):
     times, begin = [], time.perf_counter()
-    warm, last = begin + 0.05 * seconds, begin
-    while len(times) < 3 or last < begin + 1.05 * seconds:
+    warm, last = begin + 0.1 * seconds, begin
+    while len(times) < 3 or last < begin + 1.1 * seconds:
         step()
         now = time.perf_counter()
         if now > warm:

@@ -179,10 +179,10 @@ int bench_round(bench *b, double seconds, gr_error *e)
         if (status) return status;
         now = gr_seconds();
         if (!b->done++) b->check = check_value(b);
-        if (warm > 0 || now - begin < 0.05 * seconds) warm--;
+        if (warm > 0 || now - begin < 0.1 * seconds) warm--;
         else b->time[n++] = now - last;
         last = gr_seconds();
-    } while (n < ROOM && (n < 3 || now - begin < 1.05 * seconds));
+    } while (n < ROOM && (n < 3 || now - begin < 1.1 * seconds));
     double best = b->time[0];
     for (int64_t i = 1; i < n; i++) best = fmin(best, b->time[i]);
     bench_times_add(b->session->arena, &b->times, bench_median(b->time, n), best, n);

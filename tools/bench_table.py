@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""bench_table.py [--markdown] [--threads N] LIST RESULTS - the table of what tools/bench measured.
+"""bench_table.py [--readme FILE] [--threads N] LIST RESULTS - the table of what tools/bench measured.
 
 LIST is graphs/benchmarks.txt, RESULTS what `graphrun bench --json` wrote. What is to be reached is scaled
-by the microkernel's peak that was measured in the same run; see LIST.
+by the microkernel's peak that was measured in the same run; see LIST. --readme puts it between the marks
+<!-- speed --> and <!-- end --> of a file of Markdown.
 """
+import argparse
 import json
-import sys
 
 PEAK = 146.0  # GFLOP/s of a core of the machine for which LIST says what is to be reached
 
@@ -43,23 +44,30 @@ def rows(lines, results, threads):
                    number(goal) if goal else "-", f"{100 * faster(r, goal):.0f}%" if goal else "-", rivals or "-"]
 
 
+def put_between_marks(path, table):
+    with open(path) as f:
+        before, _, rest = f.read().partition("<!-- speed -->\n")
+    rows = [table[0], ["---"] * len(table[0])] + table[1:]
+    text = "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    with open(path, "w") as f:
+        f.write(before + "<!-- speed -->\n" + text + rest[rest.index("<!-- end -->"):])
+
+
 def main():
-    args = sys.argv[1:]
-    markdown = "--markdown" in args and not args.remove("--markdown")
-    threads = 0
-    if "--threads" in args:
-        i = args.index("--threads")
-        threads = int(args[i + 1])
-        del args[i:i + 2]
-    with open(args[0]) as f:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--readme")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("list")
+    parser.add_argument("results")
+    args = parser.parse_args()
+    with open(args.list) as f:
         lines = [line for line in f if line.strip() and not line.startswith("#")]
-    with open(args[1]) as f:
+    with open(args.results) as f:
         results = {(r["workload"], r["threads"]): r for r in json.load(f)}
-    head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "rivals (graphrun is so many times as fast)"]
-    table = [head] + list(rows(lines, results, threads))
-    if markdown:
-        table.insert(1, ["---"] * len(head))
-        print("\n".join("| " + " | ".join(row) + " |" for row in table))
+    head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "rivals (graphrun: so many times as fast)"]
+    table = [head] + list(rows(lines, results, args.threads))
+    if args.readme:
+        put_between_marks(args.readme, table)
         return
     widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)] + [0]
     print()

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 /* What may be of each before nothing is reported. */
-#define MOST_OTHERS 0.05 /* of the processors' time */
-#define MOST_STOLEN 0.02
+#define MOST_OTHERS 0.1 /* of the processors' time */
+#define MOST_STOLEN 0.05
 #define MOST_PEAK_SPREAD 0.15
 #define MOST_STEP_SPREAD 0.3
 
