@@ -55,7 +55,7 @@ const char *op_ints(gr_ctx *c, int64_t n, const int64_t *v)
 
 const char *op_type_text(gr_ctx *c, const gr_type *t)
 {
-    static const char *const dtype[GR_NUM_DTYPES] = {"unknown", "float32", "float64", "int32", "bool"};
+    static const char *const dtype[GR_NUM_DTYPES] = {"unknown", "float32", "float64", "int32", "bool", "bfloat16", "float16"};
     const char *text = op_text(c, "%s [", dtype[t->dtype]);
     for (int i = 0; i < t->rank; i++)
         text = op_text(c, "%s%s%s%s%" PRId64, text, i ? ", " : "", t->axis[i] ? t->axis[i] : "", t->axis[i] ? " " : "",

@@ -163,6 +163,7 @@ typedef struct gr_gemm {
     int64_t packed_n;    /* how many columns were packed ... */
     int64_t packed_col;  /* ... and which of them is column 0 of this product; fastest at a
                             multiple of gr_math.gemm_panel */
+    gr_dtype packed_dtype; /* GR_BFLOAT16, GR_FLOAT16: what gemm_pack was given, of a float product; else not read */
 } gr_gemm;
 
 /* Vector maths of this CPU, chosen at start; thread-safe, no allocation. dst may
@@ -186,7 +187,8 @@ typedef struct gr_math {
     /* Packing the B of a product ahead, for an operand that many products share (weights, all
      * steps of a loop): the same bits, faster. Columns lie in panels of gemm_panel; gemm_pack
      * packs columns [first, first + cols) of B [k, n], first being a multiple of the panel,
-     * so that several threads may pack parts. `packed` is 64-byte aligned. */
+     * so that several threads may pack parts. `packed` is 64-byte aligned. GR_BFLOAT16, GR_FLOAT16: B is
+     * float and is rounded to that; the product is that of the rounded B, bit for bit. */
     int64_t (*gemm_panel)(gr_dtype dtype);
     size_t (*gemm_packed_bytes)(gr_dtype dtype, int64_t k, int64_t n);
     void (*gemm_pack)(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,

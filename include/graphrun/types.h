@@ -29,14 +29,17 @@ typedef enum gr_dtype {
     GR_FLOAT64,
     GR_INT32,
     GR_BOOL, /* one byte, 0 or 1 */
+    GR_BFLOAT16, GR_FLOAT16, /* how products may keep a packed operand (PackedOperand); of no other value */
     GR_NUM_DTYPES
 } gr_dtype;
 
 static inline bool gr_is_float(gr_dtype t) { return t == GR_FLOAT32 || t == GR_FLOAT64; }
 
+static inline bool gr_is_half(gr_dtype t) { return t == GR_BFLOAT16 || t == GR_FLOAT16; }
+
 static inline size_t gr_dtype_size(gr_dtype t)
 {
-    static const size_t size[GR_NUM_DTYPES] = {0, 4, 8, 4, 1};
+    static const size_t size[GR_NUM_DTYPES] = {0, 4, 8, 4, 1, 2, 2};
     return size[t];
 }
 

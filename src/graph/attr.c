@@ -85,7 +85,7 @@ static int read_choice(parser *p, const char *text, gr_attr *out)
 
 static int read_dtype(parser *p, const char *text, int64_t *out)
 {
-    for (int i = 1; i < GR_NUM_DTYPES; i++)
+    for (int i = 1; i <= GR_BOOL; i++)
         if (strcmp(text, gr_dtype_name((gr_dtype)i)) == 0) {
             *out = i;
             return 0;

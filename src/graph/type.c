@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const dtype_name[GR_NUM_DTYPES] = {"unknown", "float32", "float64", "int32", "bool"};
+static const char *const dtype_name[GR_NUM_DTYPES] = {"unknown", "float32", "float64", "int32", "bool", "bfloat16", "float16"};
 
 const char *gr_dtype_name(gr_dtype t) { return dtype_name[t]; }
 

@@ -1,5 +1,6 @@
 /* element.c - conversion of stored numbers. */
 #include "io/element.h"
+#include "base/half.h"
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian, and read as they are");
@@ -36,20 +37,6 @@ static uint64_t raw(const unsigned char *p, size_t size, bool swapped)
     return v;
 }
 
-/* Half: 1 sign, 5 exponent, 10 mantissa. Subnormal ones are normal floats. */
-static float half(uint64_t h)
-{
-    const uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = (uint32_t)(h >> 10) & 31, mantissa = (uint32_t)h & 1023;
-    float f;
-    if (exponent == 0) {
-        f = (float)mantissa * 0x1p-24f;
-        return sign ? -f : f;
-    }
-    const uint32_t bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | mantissa << 13;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 /* false: does not fit. */
 static bool convert_integer(gr_stored s, uint64_t v, int32_t *to)
 {
@@ -73,7 +60,7 @@ static void convert_float(gr_stored s, uint64_t v, void *to)
     if (s == GR_STORED_F64) {
         memcpy(to, &v, 8);
     } else if (s == GR_STORED_F16) {
-        const float f = half(v);
+        const float f = gr_from_f16((uint16_t)v);
         memcpy(to, &f, 4);
     } else {
         const uint32_t bits = (uint32_t)(s == GR_STORED_BF16 ? v << 16 : v);

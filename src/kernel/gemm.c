@@ -15,6 +15,7 @@
  * vectors of our own (isa_gemm.c) serves edges and products too small to pack, once a trial
  * at start has shown that its bits are the microkernel's; else everything goes to BLIS. */
 #include "kernel/gemm.h"
+#include "base/half.h"
 #include <blis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ typedef struct job {
     const char *s; int64_t s_ms, s_ks;
     char *c; int64_t c_ms, c_ns;
     const char *packed; /* V, all of it; NULL: not packed */
+    gr_dtype half;      /* GR_BFLOAT16, GR_FLOAT16: `packed` is kept so; else GR_UNKNOWN */
     int64_t panels;     /* of `packed` */
     int64_t first_panel, skip; /* column 0 is column `skip` of that panel */
     bool accumulate;
@@ -138,7 +140,9 @@ static void run_micro(const engine *e, int64_t k, const char *s, const char *v, 
 
 static void run_own(const engine *e, const gr_tile *t)
 {
-    if (e->is_float) e->isa->tile_f32(t);
+    if (t->v_dtype == GR_BFLOAT16) e->isa->tile_bf16(t);
+    else if (t->v_dtype == GR_FLOAT16) e->isa->tile_f16(t);
+    else if (e->is_float) e->isa->tile_f32(t);
     else e->isa->tile_f64(t);
 }
 
@@ -176,12 +180,42 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
 
 /* ---- a block of k ---- */
 
+/* The panel of `packed` that column `col` of the product is in, as it is kept. */
+static const char *kept_panel(const job *j, int64_t col)
+{
+    const int64_t size = j->half ? (int64_t)gr_dtype_size(j->half) : j->e->size;
+    return j->packed + (j->k0 * j->panels + (j->first_panel + (j->skip + col) / j->e->vw) * j->kc) * j->e->vw * size;
+}
+
+/* Where column j stands in a row of a panel that is kept with 16 bits an element (isa.h). */
+static int64_t half_place(gr_dtype half, int64_t width, int64_t j)
+{
+    return half == GR_FLOAT16 ? j : j < width / 2 ? 2 * j : 2 * (j - width / 2) + 1;
+}
+
+/* Rows of such a panel in v_room, as floats. */
+static const char *widen(const job *j, const uint16_t *from)
+{
+    const engine *e = j->e;
+    float *to = (float *)(void *)j->v_room;
+    if (e->isa->panel_f32 == e->vw) {
+        if (j->half == GR_BFLOAT16) e->isa->widen_bf16(to, from, j->kc);
+        else e->isa->widen_f16(to, from, j->kc);
+        return j->v_room;
+    }
+    for (int64_t l = 0; l < j->kc; l++, from += e->vw, to += e->vw)
+        for (int64_t q = 0; q < e->vw; q++) {
+            const uint16_t h = from[half_place(j->half, e->vw, q)];
+            to[q] = j->half == GR_BFLOAT16 ? gr_from_bf16(h) : gr_from_f16(h);
+        }
+    return j->v_room;
+}
+
 /* The packed V panel that column `col` of the product is in; `base`: what column v_room starts at. */
 static const char *v_panel(const job *j, int64_t base, int64_t col)
 {
-    const engine *e = j->e;
-    if (!j->packed) return j->v_room + (col - base) * j->kc * e->size;
-    return j->packed + (j->k0 * j->panels + (j->first_panel + (j->skip + col) / e->vw) * j->kc) * e->vw * e->size;
+    if (!j->packed) return j->v_room + (col - base) * j->kc * j->e->size;
+    return j->half ? widen(j, (const uint16_t *)(const void *)kept_panel(j, col)) : kept_panel(j, col);
 }
 
 static void pack_v(const job *j, int64_t col, int64_t cols)
@@ -258,6 +292,7 @@ static job make_job(const gr_gemm *g)
         j.first_panel = g->packed_col / e->vw;
         j.skip = g->packed_col % e->vw;
         j.packed = g->packed;
+        j.half = gr_is_half(g->packed_dtype) ? g->packed_dtype : GR_UNKNOWN;
     } else if (sides_exchanged(e, g)) {
         j = (job){.e = e, .m = g->n, .n = g->m, .k = g->k, .v = g->a, .v_ns = g->a_rs, .v_ks = g->a_cs, .s = g->b,
                   .s_ms = g->b_cs, .s_ks = g->b_rs, .c = g->c, .c_ms = g->c_cs, .c_ns = g->c_rs,
@@ -286,14 +321,14 @@ static void run_few_rows(job *j, int64_t length)
     const bool lies_well = !j->packed && j->v_ns == 1;
     const int64_t panels = j->m <= 2 && (j->packed || lies_well) ? 4 : 1;
     for (int64_t col = 0, cols; col < j->n; col += cols) {
-        gr_tile t = {.skip = (j->skip + col) % e->vw};
+        gr_tile t = {.skip = (j->skip + col) % e->vw, .v_dtype = j->half};
         cols = panels * e->vw - t.skip;
         if (cols > j->n - col) cols = j->packed || j->n - col < e->vw ? j->n - col : (j->n - col) / e->vw * e->vw;
         const bool in_place = lies_well && cols % e->vw == 0;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
             if (!j->packed && !in_place) pack_v(j, col, cols);
-            t.v = in_place ? j->v + (col + k0 * j->v_ks) * e->size : v_panel(j, col, col);
+            t.v = in_place ? j->v + (col + k0 * j->v_ks) * e->size : j->half ? kept_panel(j, col) : v_panel(j, col, col);
             t.v_ks = in_place ? j->v_ks : e->vw;
             t.v_ps = in_place ? e->vw : e->vw * j->kc;
             t.cols = cols;
@@ -342,7 +377,19 @@ int64_t gr_gemm_panel(gr_dtype dtype) { return engine_of(dtype)->vw; }
 size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n)
 {
     const engine *e = engine_of(dtype);
-    return (size_t)(round_up(n, e->vw) * k * e->size + SLACK);
+    return (size_t)(round_up(n, e->vw) * k * (int64_t)gr_dtype_size(dtype) + SLACK);
+}
+
+/* Columns from `first` on of a block of k, kept with 16 bits an element. */
+static void pack_half(gr_dtype half, uint16_t *to, const float *b, int64_t rs, int64_t cs, int64_t cols, int64_t kc)
+{
+    const int64_t width = engines[0].vw;
+    for (int64_t col = 0; col < cols; col += width)
+        for (int64_t l = 0; l < kc; l++, to += width)
+            for (int64_t q = 0; q < width; q++) {
+                const float x = col + q < cols ? b[l * rs + (col + q) * cs] : 0;
+                to[half_place(half, width, q)] = half == GR_BFLOAT16 ? gr_to_bf16(x) : gr_to_f16(x);
+            }
 }
 
 /* Layout: block of k by block, panel by panel, [l][vw]. */
@@ -352,9 +399,10 @@ void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t r
     const engine *e = engine_of(dtype);
     const int64_t panels = (n + e->vw - 1) / e->vw, length = block_length(k > 0 ? k : 1);
     for (int64_t k0 = 0; k0 < k; k0 += length) {
-        const int64_t kc = k - k0 < length ? k - k0 : length;
-        pack(e, (char *)packed + (k0 * panels * e->vw + first * kc) * e->size, e->vw,
-             (const char *)b + (k0 * rs + first * cs) * e->size, cs, rs, cols, kc);
+        const int64_t kc = k - k0 < length ? k - k0 : length, at = k0 * panels * e->vw + first * kc;
+        const char *from = (const char *)b + (k0 * rs + first * cs) * e->size;
+        if (gr_is_half(dtype)) pack_half(dtype, (uint16_t *)packed + at, (const float *)(const void *)from, rs, cs, cols, kc);
+        else pack(e, (char *)packed + at * e->size, e->vw, from, cs, rs, cols, kc);
     }
 }
 

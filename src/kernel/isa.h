@@ -26,6 +26,7 @@ struct gr_tape_step {
 typedef struct gr_tile {
     int64_t rows, cols, k;
     int64_t skip; /* columns of the first panel of v that are left out; cols does not count them */
+    gr_dtype v_dtype; /* GR_BFLOAT16, GR_FLOAT16: v is packed so, the rest is float; else as the rest */
     const void *v; int64_t v_ks;
     int64_t v_ps; /* from one panel of `panel` columns to the next */
     const void *s; int64_t s_rs, s_ks;
@@ -76,6 +77,13 @@ typedef struct gr_isa {
      * that the last panel has beyond `cols`. */
     void (*pack_f32)(float *dst, int64_t width, const float *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
     void (*pack_f64)(double *dst, int64_t width, const double *src, int64_t cs, int64_t ks, int64_t cols, int64_t k);
+    /* Panels kept with 16 bits an element: the same, each converted to float when it is read. In
+     * a panel's row, bfloat16 j of the first vector and j of the second are neighbours. */
+    void (*tile_bf16)(const gr_tile *t);
+    void (*tile_f16)(const gr_tile *t);
+    /* Such rows of a panel as floats. */
+    void (*widen_bf16)(float *dst, const uint16_t *src, int64_t rows);
+    void (*widen_f16)(float *dst, const uint16_t *src, int64_t rows);
 } gr_isa;
 
 extern const gr_isa gr_isa_generic;

@@ -5,99 +5,6 @@
  * compute parts of one product. A panel is two vectors wide. */
 #ifdef REAL
 
-/* rows x nv vectors in registers, straight into C (columns side by side). */
-static inline __attribute__((always_inline)) void NAME(core)(const int rows, const int nv, const gr_tile *t,
-                                                             const REAL *v, REAL *c, int64_t c_rs, bool first)
-{
-    VEC acc[MAX_ROWS * 2 > 16 ? MAX_ROWS * 2 : 16];
-    const REAL *s = t->s;
-    const int64_t v_ks = t->v_ks, v_ps = t->v_ps, s_rs = t->s_rs, s_ks = t->s_ks;
-#pragma GCC unroll 32
-    for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
-    for (int64_t l = 0; l < t->k; l++, v += v_ks, s += s_ks) {
-        VEC b[8];
-#pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) b[j] = VN(load)(v + (j / 2) * v_ps + (j % 2) * WIDTH);
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const VEC x = VN(set)(s[i * s_rs]);
-#pragma GCC unroll 8
-            for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
-        }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) {
-            REAL *p = c + i * c_rs + j * WIDTH;
-            VN(store)(p, first ? acc[i * nv + j] : VN(load)(p) + acc[i * nv + j]);
-        }
-}
-
-/* nv: 1 or 2, or with one row 4 or 8, with two rows 4. */
-static void NAME(vectors)(const gr_tile *t, int nv, const REAL *v, REAL *c, int64_t c_rs, bool first)
-{
-    if (nv == 8) {
-        NAME(core)(1, 8, t, v, c, c_rs, first);
-        return;
-    }
-    if (nv == 4) {
-        if (t->rows == 1) NAME(core)(1, 4, t, v, c, c_rs, first);
-        else NAME(core)(2, 4, t, v, c, c_rs, first);
-        return;
-    }
-    switch (t->rows) {
-#define ROWS(r)                                             \
-    case r:                                                 \
-        if (nv == 1) NAME(core)(r, 1, t, v, c, c_rs, first); \
-        else NAME(core)(r, 2, t, v, c, c_rs, first);        \
-        break;
-    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if VEC_BYTES == 64
-    ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
-#endif
-#undef ROWS
-    default: break;
-    }
-}
-
-/* `from` holds rows x cols, a panel's width apart. */
-static void NAME(put)(const gr_tile *t, REAL *c, const REAL *from, int64_t cols)
-{
-    for (int64_t i = 0; i < t->rows; i++, c += t->c_rs, from += 2 * WIDTH) {
-        if (t->c_cs == 1 && t->first) {
-            memcpy(c, from, (size_t)cols * sizeof *c);
-        } else if (t->c_cs == 1) {
-            for (int64_t q = 0; q < cols; q++) c[q] += from[q];
-        } else {
-            for (int64_t q = 0; q < cols; q++) c[q * t->c_cs] = t->first ? from[q] : c[q * t->c_cs] + from[q];
-        }
-    }
-}
-
-void ISA(NAME(gr_tile))(const gr_tile *t)
-{
-    enum { PANEL = 2 * WIDTH };
-    REAL buffer[MAX_ROWS * PANEL];
-    const int group = t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
-    const REAL *v = t->v;
-    REAL *c = t->c;
-    for (int64_t j = -t->skip; j < t->cols;) {
-        const int64_t left = t->cols - j, skip = j < 0 ? -j : 0;
-        if (t->c_cs == 1 && left >= PANEL && skip == 0) {
-            const int np = left >= group * PANEL ? group : group == 4 && left >= 2 * PANEL ? 2 : 1;
-            NAME(vectors)(t, 2 * np, v, c + j, t->c_rs, t->first);
-            v += np * t->v_ps;
-            j += np * PANEL;
-        } else {
-            NAME(vectors)(t, left <= WIDTH ? 1 : 2, v, buffer, PANEL, true);
-            NAME(put)(t, c + (j + skip) * t->c_cs, buffer + skip, (left < PANEL ? left : PANEL) - skip);
-            v += t->v_ps;
-            j += PANEL;
-        }
-    }
-}
-
 void ISA(NAME(gr_tiny))(const gr_tile *t)
 {
     for (int64_t i = 0; i < t->rows; i++)
@@ -166,6 +73,64 @@ void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, i
 #include "kernel/isa_private.h"
 
 #define MAX_ROWS GR_TILE_ROWS
+typedef uint16_t vh __attribute__((vector_size(VEC_BYTES / 2)));
+
+static inline __attribute__((always_inline)) void pair_f32(const float *p, vf *b)
+{
+    b[0] = vf_load(p);
+    b[1] = vf_load(p + VL);
+}
+
+static inline __attribute__((always_inline)) void pair_f64(const double *p, vd *b)
+{
+    b[0] = vd_load(p);
+    b[1] = vd_load(p + VLD);
+}
+
+/* Element j of the first vector and element j of the second share a word, the second above. */
+static inline __attribute__((always_inline)) void pair_bf16(const uint16_t *p, vf *b)
+{
+    vu w;
+    memcpy(&w, p, sizeof w);
+    b[0] = (vf)(w << 16);
+    b[1] = (vf)(w & 0xffff0000u);
+}
+
+static inline __attribute__((always_inline)) vf widen_f16(const uint16_t *p)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+#elif defined(__F16C__)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+#else
+    vh h; /* its exponent in float's place is 112 too low, that of infinity and NaN 224 */
+    memcpy(&h, p, sizeof h);
+    const vu w = __builtin_convertvector(h, vu), magnitude = (w & 0x7fffu) << 13;
+    const vu finite = (vu)((vf)magnitude * vf_set(0x1p112f)), other = magnitude | 0x7f800000u;
+    const vu is_finite = (vu)((vi)(w & 0x7c00u) != 0x7c00);
+    return (vf)((w & 0x8000u) << 16 | (is_finite & finite) | (~is_finite & other));
+#endif
+}
+
+static inline __attribute__((always_inline)) void pair_f16(const uint16_t *p, vf *b)
+{
+    b[0] = widen_f16(p);
+    b[1] = widen_f16(p + VL);
+}
+
+#define WIDEN(type)                                                                                 \
+    void ISA(gr_widen_##type)(float *dst, const uint16_t *src, int64_t pairs)                       \
+    {                                                                                               \
+        for (int64_t i = 0; i < pairs; i++, src += 2 * VL, dst += 2 * VL) {                         \
+            vf b[2];                                                                                \
+            pair_##type(src, b);                                                                    \
+            vf_store(dst, b[0]);                                                                    \
+            vf_store(dst + VL, b[1]);                                                               \
+        }                                                                                           \
+    }
+WIDEN(bf16)
+WIDEN(f16)
+
 static inline float step_f32(float a, float b, float c) { return FMA_F32(a, b, c); }
 static inline double step_f64(double a, double b, double c) { return FMA_F64(a, b, c); }
 
@@ -183,20 +148,40 @@ static inline void square_f64(double *dst, int64_t width, const double *src, int
 }
 
 #define REAL float
-#define NAME(n) n##_f32
 #define VEC vf
 #define VN(n) vf_##n
 #define WIDTH VL
+#define STORED uint16_t
+#define NAME(n) n##_bf16
+#define PAIR pair_bf16
+#include "kernel/isa_tile.c"
+#undef NAME
+#undef PAIR
+#define NAME(n) n##_f16
+#define PAIR pair_f16
+#include "kernel/isa_tile.c"
+#undef NAME
+#undef PAIR
+#undef STORED
+#define STORED float
+#define NAME(n) n##_f32
+#define PAIR pair_f32
+#include "kernel/isa_tile.c"
 #include "kernel/isa_gemm.c"
 #undef REAL
-#undef NAME
 #undef VEC
 #undef VN
 #undef WIDTH
+#undef STORED
+#undef NAME
+#undef PAIR
 #define REAL double
-#define NAME(n) n##_f64
 #define VEC vd
 #define VN(n) vd_##n
 #define WIDTH VLD
+#define STORED double
+#define NAME(n) n##_f64
+#define PAIR pair_f64
+#include "kernel/isa_tile.c"
 #include "kernel/isa_gemm.c"
 #endif

@@ -43,6 +43,10 @@ GR_ROW_FUNCTIONS(double, f64);
 void ISA(gr_uniform_f32)(const uint64_t key[2], uint64_t row, int64_t first, float *out, int64_t n);
 void ISA(gr_tile_f32)(const gr_tile *t);
 void ISA(gr_tile_f64)(const gr_tile *t);
+void ISA(gr_tile_bf16)(const gr_tile *t);
+void ISA(gr_tile_f16)(const gr_tile *t);
+void ISA(gr_widen_bf16)(float *dst, const uint16_t *src, int64_t rows);
+void ISA(gr_widen_f16)(float *dst, const uint16_t *src, int64_t rows);
 void ISA(gr_tiny_f32)(const gr_tile *t);
 void ISA(gr_tiny_f64)(const gr_tile *t);
 void ISA(gr_pack_f32)(float *dst, int64_t width, const float *src, int64_t cs, int64_t ks, int64_t cols,

@@ -14,7 +14,7 @@ const gr_isa *gr_isa_at(int i)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         usable[n++] = &gr_isa_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable[n++] = &gr_isa_avx2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) usable[n++] = &gr_isa_avx2;
 #endif
     usable[n++] = &gr_isa_generic;
     return i < n ? usable[i] : NULL;

@@ -1,0 +1,95 @@
+/* isa_tile.c - products of a few rows, a panel being two vectors wide. Included by isa_gemm.c for each
+ * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
+
+/* rows x nv vectors in registers, straight into C (columns side by side). */
+static inline __attribute__((always_inline)) void NAME(core)(const int rows, const int nv, const gr_tile *t,
+                                                             const STORED *v, REAL *c, int64_t c_rs, bool first)
+{
+    VEC acc[MAX_ROWS * 2 > 16 ? MAX_ROWS * 2 : 16];
+    const REAL *s = t->s;
+    const int64_t v_ks = t->v_ks, v_ps = t->v_ps, s_rs = t->s_rs, s_ks = t->s_ks;
+#pragma GCC unroll 32
+    for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
+    for (int64_t l = 0; l < t->k; l++, v += v_ks, s += s_ks) {
+        VEC b[8];
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j += 2) PAIR(v + j / 2 * v_ps, b + j);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const VEC x = VN(set)(s[i * s_rs]);
+#pragma GCC unroll 8
+            for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) {
+            REAL *p = c + i * c_rs + j * WIDTH;
+            VN(store)(p, first ? acc[i * nv + j] : VN(load)(p) + acc[i * nv + j]);
+        }
+}
+
+/* nv: 1 or 2, or with one row 4 or 8, with two rows 4. */
+static void NAME(vectors)(const gr_tile *t, int nv, const STORED *v, REAL *c, int64_t c_rs, bool first)
+{
+    if (nv == 8) {
+        NAME(core)(1, 8, t, v, c, c_rs, first);
+        return;
+    }
+    if (nv == 4) {
+        if (t->rows == 1) NAME(core)(1, 4, t, v, c, c_rs, first);
+        else NAME(core)(2, 4, t, v, c, c_rs, first);
+        return;
+    }
+    switch (t->rows) {
+#define ROWS(r)                                             \
+    case r:                                                 \
+        if (nv == 1) NAME(core)(r, 1, t, v, c, c_rs, first); \
+        else NAME(core)(r, 2, t, v, c, c_rs, first);        \
+        break;
+    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#if VEC_BYTES == 64
+    ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+#endif
+#undef ROWS
+    default: break;
+    }
+}
+
+/* `from` holds rows x cols, a panel's width apart. */
+static void NAME(put)(const gr_tile *t, REAL *c, const REAL *from, int64_t cols)
+{
+    for (int64_t i = 0; i < t->rows; i++, c += t->c_rs, from += 2 * WIDTH) {
+        if (t->c_cs == 1 && t->first) {
+            memcpy(c, from, (size_t)cols * sizeof *c);
+        } else if (t->c_cs == 1) {
+            for (int64_t q = 0; q < cols; q++) c[q] += from[q];
+        } else {
+            for (int64_t q = 0; q < cols; q++) c[q * t->c_cs] = t->first ? from[q] : c[q * t->c_cs] + from[q];
+        }
+    }
+}
+
+void ISA(NAME(gr_tile))(const gr_tile *t)
+{
+    enum { PANEL = 2 * WIDTH };
+    REAL buffer[MAX_ROWS * PANEL];
+    const int group = t->rows == 1 ? 4 : t->rows == 2 ? 2 : 1;
+    const STORED *v = t->v;
+    REAL *c = t->c;
+    for (int64_t j = -t->skip; j < t->cols;) {
+        const int64_t left = t->cols - j, skip = j < 0 ? -j : 0;
+        if (t->c_cs == 1 && left >= PANEL && skip == 0) {
+            const int np = left >= group * PANEL ? group : group == 4 && left >= 2 * PANEL ? 2 : 1;
+            NAME(vectors)(t, 2 * np, v, c + j, t->c_rs, t->first);
+            v += np * t->v_ps;
+            j += np * PANEL;
+        } else {
+            NAME(vectors)(t, left <= WIDTH ? 1 : 2, v, buffer, PANEL, true);
+            NAME(put)(t, c + (j + skip) * t->c_cs, buffer + skip, (left < PANEL ? left : PANEL) - skip);
+            v += t->v_ps;
+            j += PANEL;
+        }
+    }
+}
