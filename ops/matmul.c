@@ -27,6 +27,7 @@ typedef struct product {
     int64_t rows, cols;            /* tiles of one product */
     size_t size;                   /* bytes of an element */
     const void *packed;            /* b, packed ahead; or NULL */
+    gr_dtype packed_dtype;
     gr_dtype dtype;
 } product;
 
@@ -96,7 +97,7 @@ static product product_of(const gr_call *call)
     if (b->rank == 1 && a->rank > 1) swap_operands(&p);
     fold_rows(&p);
     const gr_tensor *packed = call->num_in > 2 ? &call->in[2] : NULL;
-    if (packed && packed->data && packed_operand_fits(call->math, packed, p.k, p.n)) p.packed = packed->data;
+    if (packed && packed->data && packed_operand_fits(call->math, packed, p.k, p.n)) p.packed = packed->data, p.packed_dtype = packed->dtype;
     p.rows = (p.m + TILE_ROWS - 1) / TILE_ROWS;
     p.cols = (p.n + TILE_COLS - 1) / TILE_COLS;
     return p;
@@ -131,7 +132,7 @@ static void multiply(const gr_call *call, const product *p, int64_t which, int64
     gr_gemm g = {.dtype = p->dtype, .m = rows, .n = cols, .k = p->k, .a = a + row * p->a_rs * (int64_t)p->size, .a_rs = p->a_rs,
                  .a_cs = p->a_cs, .b = b + col * p->b_cs * (int64_t)p->size, .b_rs = p->b_rs, .b_cs = p->b_cs, .c = dst, .c_rs = ld,
                  .c_cs = 1, .scratch = call->scratch};
-    if (p->packed) g.packed = p->packed, g.packed_n = p->n, g.packed_col = col;
+    if (p->packed) g.packed = p->packed, g.packed_n = p->n, g.packed_col = col, g.packed_dtype = p->packed_dtype;
     if (rows > 0 && cols > 0) call->math->gemm(&g);
 }
 
@@ -331,7 +332,9 @@ static int matmul_prepack(gr_ctx *c)
     int64_t k = gr_type_of(c, b)->dim[flip], n = gr_type_of(c, b)->dim[!flip];
     if (k * n < ELEMENTS) return 1;
     if (a && (n < COLUMNS || k < 1 || gr_numel(gr_type_of(c, a)) / k < MANY_ROWS)) return 1;
-    return gr_set_result(c, 0, gr_emit(c, "PackedOperand", "packed", 1, &b, "transpose=%s", flip ? "true" : "false"));
+    gr_dtype kept = gr_packed_dtype(c);
+    return gr_set_result(c, 0, gr_emit(c, "PackedOperand", "packed", 1, &b, "transpose=%s, dtype=%s", flip ? "true" : "false",
+                                       kept == GR_BFLOAT16 ? "bfloat16" : kept == GR_FLOAT16 ? "float16" : "same"));
 }
 
 /* ---- descriptors ---- */

@@ -55,7 +55,7 @@ CASE("MatMul", "transpose_a=true", "f 4 3; f 4 5") CASE("MatMul", "transpose_b=t
 CASE("MatMul", "transpose_a=true, transpose_b=true", "f 4 3; f 5 4") CASE("MatMul", "transpose_b=true", "f 2 3 4; f 5 4")
 CASE("MatMul", "transpose_a=true", "f 2 4 3; f 4 5") CASE("MatMul", "transpose_a=true, transpose_b=true", "f 2 4 3; f 2 5 4")
 CASE("MatMul", "transpose_b=true", "f 4; f 2 5 4") CASE("MatMul", "", "f 1 1; f 1 1") CASE("MatMul", "", "f 0 4; f 4 5") CASE("MatMul", "", "f 3 0; f 0 2")
-CASE("PackedOperand", "", "n 3 40") CASE("PackedOperand", "transpose=true", "n 70 3") CASE("PackedOperand", "", "n 3 0")
+CASE("PackedOperand", "", "n 3 40") CASE("PackedOperand", "transpose=true", "n 70 3") CASE("PackedOperand", "dtype=bfloat16", "n 5 33") CASE("PackedOperand", "dtype=float16", "n 5 33") CASE("PackedOperand", "", "n 3 0")
 CASE("MatMul", "", "f 2 0 4; f 4 3") CASE("BatchMatMul", "", "f 2 3 4; f 2 4 2")
 
 #define REDUCTION(op, more) CASE(op, "" more, "f 3 4") CASE(op, "dim=0" more, "f 3 4") CASE(op, "dim=-1" more, "f 3 4") \

@@ -148,7 +148,7 @@ static void an_evaluation_is_a_table(void)
     gr_error e = {0};
     m->count_classes = true;
     CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "train", m, NULL, &e), 0);
-    const gr_scores scores = {s, m, "train", 0.25};
+    const gr_scores scores = {s, m, "train", 0.25, NULL};
     char *text = NULL;
     size_t size;
     FILE *to = open_memstream(&text, &size);

@@ -1,5 +1,6 @@
 /* cli.c - the command line: option tables, help, sessions. */
 #include "cli.h"
+#include "train/rounding.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -195,6 +196,23 @@ gr_session_options cli_session_options(const cli_common *c)
         .model = {.sets = c->sets.item, .plugins = c->plugins.item,
                   .real = c->dtype && strcmp(c->dtype, "float64") == 0 ? GR_FLOAT64 : GR_FLOAT32},
         .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet, .costs = costs_path()};
+}
+
+int cli_weights_dtype(const cli_command *self, const cli_common *c, const char *name, gr_session_options *to)
+{
+    to->inference = true;
+    if (!name || strcmp(name, "float32") == 0) return -1;
+    to->weights_dtype = gr_half_by_name(name);
+    if (!to->weights_dtype) return cli_misuse(self, "--weights-dtype is float32, bfloat16 or float16, not '%s'", name);
+    if (c->dtype && strcmp(c->dtype, "float64") == 0)
+        return cli_misuse(self, "--weights-dtype %s is for arithmetic in float32: leave out --dtype float64", name);
+    return -1;
+}
+
+void cli_note_rounding(gr_session *s)
+{
+    const char *text = s->options.quiet ? NULL : gr_rounding_text(s);
+    if (text) fprintf(stderr, "graphrun: %s\n", text);
 }
 
 gr_session *cli_open(const char *model, const gr_session_options *o)

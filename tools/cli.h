@@ -8,6 +8,8 @@
 #include "train/loop.h"
 #include "train/session.h"
 
+#define CLI_WEIGHTS_DTYPE(to) {"weights-dtype", 0, CLI_TEXT, to, "TYPE", "products keep weights as bfloat16 or float16, half the memory to read; arithmetic is float32"}
+
 enum { EXIT_DONE = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_INT, CLI_FLOAT, CLI_LIST } cli_kind;
@@ -55,6 +57,10 @@ GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /
 
 /* Options of a session from the common ones. */
 gr_session_options cli_session_options(const cli_common *c);
+/* --weights-dtype: what products keep weights as. -1: go on; else the exit code. */
+int cli_weights_dtype(const cli_command *self, const cli_common *c, const char *name, gr_session_options *to);
+/* Says on standard error what that did to the weights, unless quiet. */
+void cli_note_rounding(gr_session *s);
 /* NULL after saying why. */
 gr_session *cli_open(const char *model, const gr_session_options *o);
 /* fn(s, data), and what out of memory in it comes to. */

@@ -15,7 +15,7 @@
 
 typedef struct bench_args {
     cli_common common;
-    const char *what, *name, *unit, *json, *weights;
+    const char *what, *name, *unit, *json, *weights, *weights_dtype;
     double seconds;
     int64_t rounds;
     bool noisy;
@@ -198,6 +198,7 @@ int cmd_bench(int argc, char **argv)
         {"what", 0, CLI_TEXT, &a.what, "WHAT", "train: a training step; infer: a forward pass; step: one item, as `generate` runs it"},
         {"fetch", 0, CLI_LIST, &a.fetch, "VALUE", "what infer computes; what `generate` chooses from where not given"},
         {"weights", 0, CLI_TEXT, &a.weights, "FILE", "these instead of initial ones"},
+        CLI_WEIGHTS_DTYPE(&a.weights_dtype),
         {"seconds", 0, CLI_FLOAT, &a.seconds, "S", "for how long steps are run, in all rounds; 2 where not given"},
         {"rounds", 0, CLI_INT, &a.rounds, "N", "whose medians count; 5 where not given"},
         {"rival", 0, CLI_LIST, &a.rivals, "NAME=COMMAND", "a program that does the same, in turn (tools/bench_rival.py)"},
@@ -211,7 +212,9 @@ int cmd_bench(int argc, char **argv)
     if (done < 0) done = check_args(self, &a);
     if (done >= 0) return done;
     gr_session_options o = cli_session_options(&a.common);
+    if ((done = cli_weights_dtype(self, &a.common, a.weights_dtype, &o)) >= 0) return done;
     o.weights = a.weights;
+    o.inference = strcmp(a.what, "train") != 0;
     o.facts_only = strcmp(a.what, "step") == 0;
     bench_rival_prepare();
     gr_session *s = cli_open(argv[1], &o);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct arguments {
-    const char *weights, *prompts_file;
+    const char *weights, *weights_dtype, *prompts_file;
     cli_list prompts;
     int64_t length, top_k, beam;          /* INT64_MIN: not given */
     double temperature, length_penalty;   /* -INFINITY: not given */
@@ -87,7 +87,9 @@ static int generate(gr_session *s, void *data)
     if (a->length_penalty >= 0 && !g.beam)
         return cli_fail(&(gr_error){GR_EINVAL, "--length-penalty is of beam search: give --beam N, too"});
     if (a->prompts_file && read_prompts(s, a->prompts_file, &g, &e)) return cli_fail(&e);
-    return gr_generate(s, &g, &e) ? cli_fail(&e) : EXIT_DONE;
+    if (gr_generate(s, &g, &e)) return cli_fail(&e);
+    cli_note_rounding(s);
+    return EXIT_DONE;
 }
 
 int cmd_generate(int argc, char **argv)
@@ -97,6 +99,7 @@ int cmd_generate(int argc, char **argv)
     arguments a = {.length = INT64_MIN, .top_k = INT64_MIN, .beam = INT64_MIN, .temperature = -INFINITY, .length_penalty = -INFINITY};
     const cli_option own[] = {
         {"weights", 0, CLI_TEXT, &a.weights, "FILE", "the trained weights"},
+        CLI_WEIGHTS_DTYPE(&a.weights_dtype),
         {"prompt", 0, CLI_LIST, &a.prompts, "TEXT", "what to continue or to answer; may be given again"},
         {"prompts", 0, CLI_TEXT, &a.prompts_file, "FILE", "a prompt a line; behind a tab what it should give"},
         {"length", 0, CLI_INT, &a.length, "N", "characters or words to add, at most"},
@@ -113,6 +116,7 @@ int cmd_generate(int argc, char **argv)
     if (!a.weights) return cli_misuse(self, "--weights FILE is needed");
     if ((done = check_numbers(self, &a)) >= 0) return done;
     gr_session_options o = cli_session_options(&common);
+    if ((done = cli_weights_dtype(self, &common, a.weights_dtype, &o)) >= 0) return done;
     o.weights = a.weights;
     o.facts_only = true;
     gr_session *s = cli_open(argv[1], &o);

@@ -10,6 +10,7 @@ typedef struct run_args {
     cli_common common;
     cli_list inputs, fetch, grad;
     const char *of, *weights;
+    gr_session_options options;
     bool training;
 } run_args;
 
@@ -157,30 +158,32 @@ static int run_guarded(gr_session *s, void *data)
 
 static int run_model(const char *model, run_args *a)
 {
-    gr_session_options o = cli_session_options(&a->common);
-    o.weights = a->weights;
-    gr_session *s = cli_open(model, &o);
+    a->options.weights = a->weights;
+    gr_session *s = cli_open(model, &a->options);
     if (!s) return EXIT_MODEL;
     int code = cli_guard(s, run_guarded, a);
+    if (code == EXIT_DONE) cli_note_rounding(s);
     gr_session_close(s);
     return code;
 }
 
 int print_all_outputs(const char *model, const cli_common *common, const char *weights)
 {
-    run_args a = {.common = *common, .weights = weights};
+    run_args a = {.common = *common, .weights = weights, .options = cli_session_options(common)};
     return run_model(model, &a);
 }
 
 int cmd_run(int argc, char **argv)
 {
     run_args a = {.common = CLI_DEFAULTS};
+    const char *weights_dtype = NULL;
     const cli_option own[] = {
         {"input", 0, CLI_LIST, &a.inputs, "NAME=FILE.npy", "feed an Input"},
         {"fetch", 0, CLI_LIST, &a.fetch, "VALUE[=FILE.npy]", "write a value: a node, node.port, a parameter, one in a loop"},
         {"grad", 0, CLI_LIST, &a.grad, "NAME[=FILE.npy]", "write d(VALUE)/d(NAME)"},
         {"of", 0, CLI_TEXT, &a.of, "VALUE", "what --grad differentiates; what the model minimizes where not given"},
         {"weights", 0, CLI_TEXT, &a.weights, "FILE", "start from these (safetensors)"},
+        CLI_WEIGHTS_DTYPE(&weights_dtype),
         {"training", 0, CLI_FLAG, &a.training, NULL, "as in training: Dropout drops"},
         {0},
     };
@@ -188,5 +191,8 @@ int cmd_run(int argc, char **argv)
     int done = cli_parse_model(self, argc, argv, own, &a.common);
     if (done >= 0) return done;
     if (a.of && !a.grad.count) return cli_misuse(self, "--of says what --grad differentiates: give --grad NAME, or --fetch %s", a.of);
+    a.options = cli_session_options(&a.common);
+    if ((done = cli_weights_dtype(self, &a.common, weights_dtype, &a.options)) >= 0) return done;
+    a.options.inference = false; /* one run: nothing is packed more than once */
     return run_model(argv[1], &a);
 }

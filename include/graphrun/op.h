@@ -382,6 +382,7 @@ typedef struct gr_host {
     void (*sparse)(gr_ctx *c, gr_val parameter, const char *attr);
     void (*loop_recompute)(gr_ctx *c, gr_loop *l, int64_t every);
     void (*draw_as)(gr_ctx *c, gr_val v, const char *name);
+    gr_dtype (*packed_dtype)(const gr_ctx *c);
 } gr_host;
 
 struct gr_ctx {
@@ -518,6 +519,8 @@ static inline void gr_sparse(gr_ctx *c, gr_val parameter, const char *attr) { c-
 
 /* What "float" is here: GR_FLOAT32, or GR_FLOAT64 under --dtype float64. */
 static inline gr_dtype gr_real(const gr_ctx *c) { return c->host->real(c); }
+/* In prepack: what a float operand is to be kept as, GR_BFLOAT16 or GR_FLOAT16; GR_UNKNOWN: as it is. */
+static inline gr_dtype gr_packed_dtype(const gr_ctx *c) { return c->host->packed_dtype(c); }
 /* Whether the graph trains (Dropout drops) or not. */
 static inline bool gr_is_training(const gr_ctx *c) { return c->host->is_training(c); }
 

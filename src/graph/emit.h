@@ -22,6 +22,7 @@ typedef struct gr_node_view {
     bool (*stacked)(void *data, int input);
     int (*set_result)(void *data, gr_emitter *e, int output, gr_value *v);
     void *data;
+    gr_dtype packed_dtype; /* prepack: what a float operand is kept as; GR_UNKNOWN: as it is */
 } gr_node_view;
 
 /* Emits into g. prefix: the path of emitted names, "" at top; NULL-safe. */

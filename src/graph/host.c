@@ -322,6 +322,12 @@ static void host_draw_as(gr_ctx *c, gr_val v, const char *name)
     value(v)->node->path = name ? gr_hash(gr_path_join(e->graph->arena, gr_emitter_prefix(e), name)) : frame(c)->view->node->path;
 }
 
+static gr_dtype host_packed_dtype(const gr_ctx *c)
+{
+    const gr_op_frame *f = emitter(c)->frame;
+    return f && f->kind == GR_FRAME_VIEW ? f->view->packed_dtype : GR_UNKNOWN;
+}
+
 static int host_scope(gr_ctx *c, const char *name)
 {
     gr_op_frame *f = frame(c);
@@ -356,4 +362,5 @@ const gr_host gr_host_functions = {
     .loop_recompute = gr_host_loop_recompute,
     .buffer = host_buffer, .set_next = host_set_next, .next = host_next, .later = host_later, .sparse = host_sparse,
     .draw_as = host_draw_as,
+    .packed_dtype = host_packed_dtype,
 };

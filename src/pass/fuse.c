@@ -286,7 +286,7 @@ void gr_tape_lone_nodes(gr_graph *g)
 gr_graph *gr_pass_fuse(gr_graph *g, const gr_request *r)
 {
     gr_graph_prune(g);
-    gr_prepack(g, r->frozen);
+    gr_prepack(g, r);
     gr_merge_equal_nodes(g); /* two loops may have packed the same */
     gr_graph_prune(g);
     fuse_graph(g);

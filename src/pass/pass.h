@@ -19,6 +19,7 @@ typedef struct gr_request {
     bool train;                  /* with backward pass and update */
     bool training;               /* what Dropout asks: train mode */
     bool frozen;                 /* weights stay as they are from run to run: what is made of them is kept */
+    gr_dtype packed_dtype;       /* where frozen: GR_BFLOAT16, GR_FLOAT16: products keep weights so; else as they are */
     bool keep_all;               /* every forward value becomes a result, for finding the first
                                     that is not finite; no hoisting, no fusing */
     /* The training loop's own part, emitted after differentiation: clip, update, commit.

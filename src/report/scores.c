@@ -1,5 +1,6 @@
 /* scores.c - tables of metrics, confusions and classes. */
 #include "report/scores.h"
+#include "train/rounding.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -158,9 +159,11 @@ static double count_of(const gr_scores *s, int i)
     return sum && sum->size == 1 ? sum->value[0] : -1;
 }
 
-static void print_value(FILE *to, const char *name, int width, double value, double count)
+/* exact: beside it, NULL: nothing. */
+static void print_value(FILE *to, const char *name, int width, const double *exact, double value, double count)
 {
     put_left(to, name, width);
+    if (exact) fprintf(to, "  %12.4f", *exact);
     fprintf(to, "  %12.4f", value);
     if (count >= 0) fprintf(to, "  %12.0f", count);
     fputc('\n', to);
@@ -169,19 +172,23 @@ static void print_value(FILE *to, const char *name, int width, double value, dou
 static void print_values(const gr_scores *s, FILE *to)
 {
     const gr_recipe *r = s->session->recipe;
-    const gr_meter *m = s->meter;
+    const gr_meter *m = s->meter, *exact = s->exact;
+    double loss = exact ? gr_meter_loss(exact) : 0;
     int width = width_of("metric");
     for (int i = 0; i < m->num_metrics; i++)
         if (width_of(r->metrics[i].label) > width) width = width_of(r->metrics[i].label);
     put_left(to, "metric", width);
-    fprintf(to, "  %12s  %12s\n", "value", "of");
-    if (m->num_terms) print_value(to, "loss", width, gr_meter_loss(m), m->num_terms == 1 ? m->term[0].count : -1);
+    if (exact) fprintf(to, "  %12s  %12s  %12s\n", "float32", gr_dtype_name(s->session->options.weights_dtype), "of");
+    else fprintf(to, "  %12s  %12s\n", "value", "of");
+    if (m->num_terms) print_value(to, "loss", width, exact ? &loss : NULL, gr_meter_loss(m), m->num_terms == 1 ? m->term[0].count : -1);
     for (int i = 0; i < m->num_metrics; i++) {
         const gr_metric *metric = r->metrics[i].call.op->data;
         if (metric->finish) {
-            print_value(to, r->metrics[i].label, width, gr_meter_value(m, r, i), count_of(s, i));
+            double value = exact ? gr_meter_value(exact, r, i) : 0;
+            print_value(to, r->metrics[i].label, width, exact ? &value : NULL, gr_meter_value(m, r, i), count_of(s, i));
         } else {
             put_left(to, r->metrics[i].label, width);
+            if (exact) fprintf(to, "  \"%s\"", exact->text[i]);
             fprintf(to, "  \"%s\"\n", m->text[i]);
         }
     }
@@ -194,6 +201,7 @@ void gr_scores_print(const gr_scores *s, FILE *to)
     if (m->examples) fprintf(to, ", %lld %s", (long long)m->examples, m->examples == 1 ? "example" : "examples");
     fprintf(to, ", %.2f s\n", s->seconds);
     print_values(s, to);
+    if (s->exact) fprintf(to, "%s\n", gr_rounding_text(s->session));
     for (int i = 0; i < m->num_metrics; i++) {
         classes c;
         if (!classes_of(s, i, &c)) continue;
@@ -230,16 +238,24 @@ static json_t *classes_json(const classes *c)
                      scores_json(&macro), "weighted", scores_json(&weighted));
 }
 
-static json_t *values_json(const gr_scores *s)
+static json_t *values_json(const gr_scores *s, const gr_meter *m)
 {
     const gr_recipe *r = s->session->recipe;
     json_t *values = json_object();
-    for (int i = 0; i < s->meter->num_metrics; i++) {
+    for (int i = 0; i < m->num_metrics; i++) {
         const gr_metric *metric = r->metrics[i].call.op->data;
         json_object_set_new(values, r->metrics[i].label,
-                            metric->finish ? number(gr_meter_value(s->meter, r, i)) : json_string(s->meter->text[i]));
+                            metric->finish ? number(gr_meter_value(m, r, i)) : json_string(m->text[i]));
     }
     return values;
+}
+
+/* What weights as they are gave, and how far the others are from them. */
+static json_t *exact_json(const gr_scores *s)
+{
+    const gr_rounding *r = &s->session->rounding;
+    return json_pack("{s:o, s:o, s:s, s:f}", "loss", number(gr_meter_loss(s->exact)), "metrics", values_json(s, s->exact), "weights_dtype",
+                     gr_dtype_name(s->session->options.weights_dtype), "rounding", r->size > 0 ? sqrt(r->change / r->size) : 0.0);
 }
 
 int gr_scores_write(const gr_scores *s, const char *path, gr_error *e)
@@ -253,7 +269,8 @@ int gr_scores_write(const gr_scores *s, const char *path, gr_error *e)
     }
     json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:f, s:o, s:o, s:o}", "model", gr_model_name(s->session->model), "split", s->split,
                             "batches", (json_int_t)s->meter->batches, "examples", (json_int_t)s->meter->examples, "seconds",
-                            s->seconds, "loss", number(gr_meter_loss(s->meter)), "metrics", values_json(s), "counted", counted);
+                            s->seconds, "loss", number(gr_meter_loss(s->meter)), "metrics", values_json(s, s->meter), "counted", counted);
+    if (all && s->exact) json_object_set_new(all, "float32", exact_json(s));
     int bad = !all || json_dumpf(all, to, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(all);
     bad |= fputc('\n', to) == EOF;

@@ -9,6 +9,7 @@ typedef struct gr_scores {
     const gr_meter *meter;
     const char *split;
     double seconds;
+    const gr_meter *exact; /* the same with weights as they are, where products kept them with 16 bits; NULL: they did not */
 } gr_scores;
 
 /* Scores of one class, as scikit-learn defines them: 0 where nothing was to be found or was. */

@@ -136,7 +136,7 @@ static bool batch_fits(const gr_exec *x, const gr_tensor *field)
 static bool same_purpose(const gr_want *a, const gr_want *b)
 {
     return a->update == b->update && a->training == b->training && a->metrics == b->metrics && a->counts == b->counts &&
-           a->keep_all == b->keep_all && !a->cut && !a->fetch && !a->grad;
+           a->keep_all == b->keep_all && a->frozen == b->frozen && a->packed_dtype == b->packed_dtype && !a->cut && !a->fetch && !a->grad;
 }
 
 /* The program of x's purpose that fits the batch, if there is one. */

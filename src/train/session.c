@@ -10,6 +10,7 @@
 #include "train/loss.h"
 #include "train/machine.h"
 #include "train/metrics.h"
+#include "train/rounding.h"
 #include "train/update.h"
 
 #include <stdlib.h>
@@ -224,7 +225,8 @@ static gr_graph *make_graph(gr_session *s, const gr_want *w, const char *last, g
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
     gr_graph *g = gr_model_graph(s->model);
     gr_request r = {.arena = a, .fetch = fetch_list(s, w), .grad = w->grad, .of = w->of, .minimize = s->recipe->minimize,
-                    .train = w->update, .training = w->training, .keep_all = w->keep_all, .frozen = w->frozen, .prepare = prepare,
+                    .train = w->update, .training = w->training, .keep_all = w->keep_all, .frozen = w->frozen,
+                    .packed_dtype = w->packed_dtype, .prepare = prepare,
                     .prepare_data = &p, .axis_length = wanted_length, .axis_data = &p};
     if (w->update && s->recipe->optimizer.op) {
         r.update = gr_update_emit;
@@ -279,7 +281,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 static bool same_want(const gr_want *a, const gr_want *b)
 {
     if (a->update != b->update || a->training != b->training || a->metrics != b->metrics || a->counts != b->counts ||
-        a->keep_all != b->keep_all || a->frozen != b->frozen || a->cut || b->cut || a->num_axes != b->num_axes)
+        a->keep_all != b->keep_all || a->frozen != b->frozen || a->packed_dtype != b->packed_dtype || a->cut || b->cut || a->num_axes != b->num_axes)
         return false;
     if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;
     for (int i = 0; i < a->num_axes; i++)
@@ -348,7 +350,7 @@ static int freeze(gr_session *s, gr_exec *x, gr_error *e)
     int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, FROZEN "%d", s->num_frozen++), &b);
     if (!n) return 0;
     gr_keep_frozen(once.graph, n, b);
-    if (build_run(s, &once, e) || gr_run_step(once.run, 0)) {
+    if (build_run(s, &once, e) || gr_rounding_measure(s, once.graph, e) || gr_exec_step(&once, 0, e)) {
         gr_run_destroy(once.run);
         return e->status ? e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
     }
@@ -421,12 +423,28 @@ static gr_exec *compile(gr_session *s, const gr_want *w, gr_error *e)
     return made;
 }
 
-gr_exec *gr_session_compile(gr_session *s, const gr_want *w, gr_error *e)
+/* What the session's options say about the weights of a program. */
+static int take_options(const gr_session *s, gr_want *w, gr_error *e)
+{
+    const gr_session_options *o = &s->options;
+    if (gr_is_half(o->weights_dtype) && (w->update || w->grad))
+        return gr_set_error(e, GR_EINVAL, "weights kept as %s are for inference: %s needs float32", gr_dtype_name(o->weights_dtype),
+                            w->update ? "training" : "a gradient");
+    if (gr_is_half(o->weights_dtype) && o->model.real == GR_FLOAT64)
+        return gr_set_error(e, GR_EINVAL, "weights are kept as %s for products in float32, not in float64", gr_dtype_name(o->weights_dtype));
+    w->frozen = !w->update && (w->frozen || o->inference || gr_is_half(o->weights_dtype));
+    w->packed_dtype = w->frozen ? o->weights_dtype : GR_UNKNOWN;
+    return 0;
+}
+
+gr_exec *gr_session_compile(gr_session *s, const gr_want *want, gr_error *e)
 {
     gr_frame frame;
-    bool cuts = s->recipe->bptt && (w->update || w->metrics) && !w->num_axes;
-    gr_want piece = *w;
+    bool cuts = s->recipe->bptt && (want->update || want->metrics) && !want->num_axes;
+    gr_want whole = *want, *w = &whole;
     *e = (gr_error){0};
+    if (take_options(s, w, e)) return NULL;
+    gr_want piece = *w;
     if (!cuts) return compile(s, w, e);
     if (!gr_try(s->arena, &frame)) {
         gr_set_error(e, GR_ENOMEM, "out of memory");

@@ -24,12 +24,23 @@ typedef struct gr_session_options {
     uint64_t seed;
     const char *weights;  /* file to start from: weights or a checkpoint; NULL: initialise */
     bool partial;         /* load what fits of it */
+    bool inference;       /* nothing trains: what is made of the weights alone is made once */
+    gr_dtype weights_dtype; /* GR_BFLOAT16, GR_FLOAT16: products keep weights so, and nothing trains; GR_UNKNOWN: as they are */
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
     bool quiet;           /* no notes on standard error, errors apart */
     const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
 } gr_session_options;
 
 typedef struct gr_reset { const char *state, *init, *when; } gr_reset; /* as in gr_state */
+
+/* Of the weights that products keep with 16 bits (rounding.h). */
+typedef struct gr_rounding {
+    gr_dtype dtype;
+    const char **parameter; int num_parameters, cap_parameters;
+    double change, size;        /* sums of squares: of what rounding changed, of the weights */
+    const char *worst;          /* the parameter with the largest share of change */
+    double worst_share;
+} gr_rounding;
 
 enum { GR_MAX_ASSUMED = 8 };
 extern const int64_t gr_assumed_lengths[GR_MAX_ASSUMED]; /* primes, each the length of one unknown axis */
@@ -56,6 +67,7 @@ typedef struct gr_session {
     struct gr_exec **execs; int num_execs, cap_execs;
     int64_t askings;      /* for programs that fit a batch */
     int num_frozen;       /* programs whose frozen values were made */
+    gr_rounding rounding;
     const char *assumed[GR_MAX_ASSUMED]; int num_assumed; /* axes that have one of gr_assumed_lengths */
     size_t keep_bytes;    /* how much memory such programs of one purpose may keep; 0: GR_KEEP_BYTES */
 } gr_session;
@@ -81,6 +93,7 @@ typedef struct gr_want {
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
     bool frozen;      /* no update: what is made of the weights alone is made once, with the program */
+    gr_dtype packed_dtype; /* where frozen: what products keep weights as, of the session's options */
     int (*cut)(void *data, gr_graph *root); /* generate: what is done to the expanded graph; or NULL */
     void *cut_data;
 } gr_want;
