@@ -29,7 +29,7 @@ static const int arity_of[GR_TAPE_NUM_OPS] = {
 int gr_tape_op_arity(gr_tape_op op) { return arity_of[op]; }
 
 #define MAX_OPERANDS (2 * GR_TAPE_MAX_REGS)
-#define L1_SHARE 16384 /* bytes of a block's values in all: half of a 32 KB L1 */
+#define L1_BYTES 32768 /* of all values of a block: more is used once than again, so that L1 may be full */
 #define MIN_BLOCK 64   /* elements */
 #define MAX_BLOCK 1024
 #define SHORT_ROW 16
@@ -79,7 +79,7 @@ struct gr_tape_plan {
 size_t gr_tape_scratch(const gr_tape *t, gr_dtype real)
 {
     const size_t slots = (size_t)(t->num_regs + t->num_in), least = slots * MIN_BLOCK * gr_dtype_size(real);
-    return (least > L1_SHARE ? least : L1_SHARE) * 3 / 2 + 64 * (slots + 1);
+    return (least > L1_BYTES ? least : L1_BYTES) * 3 / 2 + 64 * (slots + 1);
 }
 
 /* ---- preparing: the space ---- */
@@ -286,7 +286,7 @@ static void choose_block(builder *b)
     for (int i = 0; i < b->num_slots; i++) values += b->used[i];
     for (int i = 0; i < b->num_operands; i++)
         gathers |= b->op[i].access == MOVED && col_stride(b, &b->op[i]) > 1 && p->rows > 1;
-    int64_t elements = L1_SHARE / ((int64_t)b->size * values) / MIN_BLOCK * MIN_BLOCK;
+    int64_t elements = L1_BYTES / ((int64_t)b->size * values) / MIN_BLOCK * MIN_BLOCK;
     elements = elements < MIN_BLOCK ? MIN_BLOCK : elements > MAX_BLOCK ? MAX_BLOCK : elements;
     if (gathers && p->cols > GATHER_COLS) p->block_cols = GATHER_COLS;
     else if (p->cols <= elements * 3 / 2) p->block_cols = p->cols;
