@@ -7,7 +7,8 @@
 #define LONGEST_UP 2e9     /* so soon all threads are back once the machine is free */
 #define LONGEST_DOWN 10e9
 #define LONGEST_ALARM 1e9
-#define REST 8             /* times a trial's own length between it and the next */
+#define REST 8             /* times a trial's own length from it to the next downward, at least */
+#define REST_UP 16         /* the same upward: a step on a core that is held takes long */
 #define SLOW 1.25          /* against the usual pace: something has happened */
 #define TAKEN 30e6         /* a core that is shared is taken away every 6 to 8 ms */
 #define BETTER 0.95
@@ -42,11 +43,11 @@ static void settle(gr_adapt *a, int rung)
     a->reach = 1;
 }
 
-static void put_off(gr_adapt_way *way, double factor, double longest, double spent)
+static void put_off(gr_adapt_way *way, double factor, double longest, double least)
 {
     way->pause *= factor;
     if (way->pause > longest) way->pause = longest;
-    if (way->pause < REST * spent) way->pause = REST * spent;
+    if (way->pause < least) way->pause = least;
     way->until = way->pause;
 }
 
@@ -62,10 +63,10 @@ static bool judge(gr_adapt *a, double spent)
         return false; /* it goes on as it is */
     }
     if (upward) {
-        put_off(&a->up, 2, LONGEST_UP, spent);
+        put_off(&a->up, 2, LONGEST_UP, REST_UP * spent);
     } else {
-        if (a->trouble >= 2) put_off(&a->alarm, 2, LONGEST_ALARM, spent);
-        else put_off(&a->down, 4, LONGEST_DOWN, spent);
+        if (a->trouble >= 2) put_off(&a->alarm, 2, LONGEST_ALARM, REST * spent);
+        else put_off(&a->down, 4, LONGEST_DOWN, REST * spent);
         /* Where two cores are gone, one thread less is no better. */
         const int reach = a->trouble >= 2 && a->at + 1 < a->rungs ? a->at + 1 - a->home : 1;
         settle(a, a->home);
