@@ -111,8 +111,7 @@ static bool ready(walker *w, int me, const gr_instruction *ins)
 {
     for (int i = 0; i < ins->num_waits; i++) {
         const gr_wait *x = &w->s->worker[me].waits[ins->first_wait + i];
-        int64_t count = x->base;
-        for (int l = 0; l < GR_MAX_LOOPS; l++) count += x->step[l] * w->index[me][l];
+        int64_t count = gr_wait_count(x, w->index[me]);
         if (w->past[x->worker].count < count) return false;
         if (count <= 0) continue;
         for (int u = 0; u < w->s->threads; u++) {

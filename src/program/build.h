@@ -54,4 +54,6 @@ int gr_loop_depth(const gr_program *p, int loop); /* -1: depth -1 */
 bool gr_loop_within(const gr_program *p, int inner, int outer);
 /* The loop around both a and b, -1: none. */
 int gr_loop_common(const gr_program *p, int a, int b);
+/* The loop around or at `inner` that stands directly in `outer`; -1: inner is outer. */
+int gr_loop_below(const gr_program *p, int inner, int outer);
 #endif

@@ -9,7 +9,11 @@
  * modulo the ring. The smallest d that may meet is the dependency's distance; earlier
  * iterations are done by then. Where strides differ the smallest d that the order allows
  * is taken: a wait too many, never one too few. Regions are intervals from the lowest to
- * the highest byte, so interleaved columns count as overlapping. */
+ * the highest byte, so interleaved columns count as overlapping.
+ *
+ * Two templates in loops of their own, X at iteration i of the one and Y at iteration j of the
+ * other, touch [x + s i, ...) and [y + r j, ...). They meet up to an i that is affine in j,
+ * rounded: Y's lag (program.h). */
 #include "program/build.h"
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +129,64 @@ static int64_t distance(const finder *f, const access *x, const access *y, int d
     return d < n ? d : -1;
 }
 
-static void add(finder *f, int before, int after, int loop, int64_t d)
+static void add(finder *f, int before, int after, int loop, int64_t d, gr_lag lag)
 {
     gr_program *p = f->p;
-    *GR_PUSH(f->b->a, p->deps, p->num_deps, f->b->cap_deps) = (gr_dependency){before, after, loop, d};
+    *GR_PUSH(f->b->a, p->deps, p->num_deps, f->b->cap_deps) = (gr_dependency){before, after, loop, d, lag};
+}
+
+/* ---- two loops ------------------------------------------------------------ */
+
+/* Bytes from one iteration to the next of the loop at `depth`; 0 for a ring, all of which
+ * [*low, *high), the bytes of the first, then holds. */
+static int64_t region(const finder *f, const access *x, int depth, int64_t *low, int64_t *high)
+{
+    bool ring = x->o->ring[depth] > 0;
+    gr_operand_bounds(x->o, ring ? depth : depth + 1, f->length[x->template_index], low, high);
+    *low += x->base;
+    *high += x->base;
+    return ring ? 0 : x->o->stride[depth] * (int64_t)gr_dtype_size(x->o->tensor.dtype);
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a < 0 ? -a : a;
+}
+
+/* Largest i at which [xl + s i, xh + s i) may meet [yl + r j, yh + r j), as a function of j:
+ *     s > 0:  xl + s i < yh + r j        s < 0:  yl + r j < xh + s i
+ * A lag that falls asks most of j = 0, after which nothing is left to ask. */
+static gr_lag lag_of(int64_t xl, int64_t xh, int64_t s, int64_t yl, int64_t yh, int64_t r)
+{
+    gr_lag p = {.div = s < 0 ? -s : s, .mul = s < 0 ? -r : r, .add = s < 0 ? xh - yl - 1 : yh - xl - 1};
+    if (s == 0) return (gr_lag){0};
+    if (p.mul < 0) p.mul = 0;
+    int64_t g = common_divisor(p.div, p.mul);
+    return (gr_lag){p.mul / g, floor_div(p.add, g), p.div / g};
+}
+
+/* x before y, neither of which stands in the other's loop, in the same iteration of `common`. */
+static void relate_across(finder *f, const access *x, const access *y, int common)
+{
+    const gr_program *p = f->p;
+    int i = x->template_index, j = y->template_index, depth = gr_loop_depth(p, common) + 1;
+    int from = gr_loop_below(p, p->templates[i].loop, common), to = gr_loop_below(p, p->templates[j].loop, common);
+    gr_lag lag = {0};
+    bool same = true;
+    for (int l = 0; l < depth; l++) same = same && alike(x->o, y->o, l) && x->o->ring[l] == 0;
+    if (from >= 0 && to >= 0 && same) {
+        int64_t xl, xh, yl, yh;
+        int64_t s = region(f, x, depth, &xl, &xh), r = region(f, y, depth, &yl, &yh);
+        lag = lag_of(xl, xh, s, yl, yh, r);
+        if (gr_lag_at(&lag, p->loops[to].count - 1) < 0) return;
+        if (gr_lag_at(&lag, 0) >= p->loops[from].count - 1) lag = (gr_lag){0};
+    }
+    add(f, i, j, common, 0, lag);
 }
 
 /* Both directions at every common loop. */
@@ -142,14 +200,19 @@ static void relate(finder *f, const access *x, const access *y)
     const gr_program *p = f->p;
     int i = x->template_index, j = y->template_index;
     int common = gr_loop_common(p, p->templates[i].loop, p->templates[j].loop);
-    if (common < 0 && i != j) add(f, i, j, -1, 0);
+    bool apart = p->templates[i].loop != common && p->templates[j].loop != common && i != j;
+    if (common < 0 && i != j) relate_across(f, x, y, common);
     for (int loop = common; loop >= 0; loop = p->loops[loop].parent) {
         int depth = p->loops[loop].depth;
         int64_t d = distance(f, x, y, depth, loop == common && i != j ? 0 : 1);
-        if (d >= 0) add(f, i, j, loop, d);
+        if (loop == common && apart && d == 0) {
+            relate_across(f, x, y, common);
+            d = distance(f, x, y, depth, 1);
+        }
+        if (d >= 0) add(f, i, j, loop, d, (gr_lag){0});
         if (i == j && x == y) continue;
         d = distance(f, y, x, depth, 1);
-        if (d >= 0) add(f, j, i, loop, d);
+        if (d >= 0) add(f, j, i, loop, d, (gr_lag){0});
     }
 }
 
@@ -168,19 +231,26 @@ static int by_pair(const void *a, const void *b)
     if (x->after != y->after) return x->after < y->after ? -1 : 1;
     if (x->before != y->before) return x->before < y->before ? -1 : 1;
     if (x->loop != y->loop) return x->loop < y->loop ? -1 : 1;
-    return (x->distance > y->distance) - (x->distance < y->distance);
+    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+    return memcmp(&x->lag, &y->lag, sizeof x->lag); /* {0}, which waits for all, is first */
 }
 
-/* Of dependencies between the same two at the same loop the nearest says all. */
+/* Does what x asks hold where what `known` asks of the same two does? */
+static bool is_known(const gr_dependency *x, const gr_dependency *known)
+{
+    if (known->before != x->before || known->after != x->after || known->loop != x->loop) return false;
+    if (known->lag.div == 0 || known->distance < x->distance) return true;
+    return memcmp(&known->lag, &x->lag, sizeof x->lag) == 0;
+}
+
+/* Of dependencies between the same two at the same loop the nearest says all; of lags, each. */
 static void unique(gr_program *p)
 {
     if (p->num_deps == 0) return;
     qsort(p->deps, (size_t)p->num_deps, sizeof *p->deps, by_pair);
     int n = 1;
     for (int i = 1; i < p->num_deps; i++) {
-        const gr_dependency *d = &p->deps[i], *last = &p->deps[n - 1];
-        if (d->before == last->before && d->after == last->after && d->loop == last->loop) continue;
-        p->deps[n++] = *d;
+        if (!is_known(&p->deps[i], &p->deps[n - 1])) p->deps[n++] = p->deps[i];
     }
     p->num_deps = n;
 }

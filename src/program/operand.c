@@ -95,6 +95,13 @@ bool gr_loop_within(const gr_program *p, int inner, int outer)
     return inner == outer;
 }
 
+int gr_loop_below(const gr_program *p, int inner, int outer)
+{
+    if (inner == outer) return -1;
+    while (p->loops[inner].parent != outer) inner = p->loops[inner].parent;
+    return inner;
+}
+
 int gr_loop_common(const gr_program *p, int a, int b)
 {
     while (!gr_loop_within(p, b, a)) a = p->loops[a].parent;

@@ -111,6 +111,7 @@ void gr_program_print(const gr_program *p, FILE *to)
         const gr_dependency *d = &p->deps[i];
         fprintf(to, "%d after %d", d->after, d->before);
         if (d->loop >= 0) fprintf(to, ", loop %d, %lld before", d->loop, (long long)d->distance);
+        if (d->lag.div) fprintf(to, ", up to (%lld j %+lld) / %lld", (long long)d->lag.mul, (long long)d->lag.add, (long long)d->lag.div);
         fprintf(to, "\n");
     }
     fprintf(to, "arena %zu bytes, states %zu, feeds %zu, constants %zu, results %zu\n", p->arena_bytes,

@@ -84,10 +84,21 @@ typedef struct gr_loop_info {
     int first, last;   /* templates [first, last) stand in it (also through inner loops) */
 } gr_loop_info;
 
+/* floor((mul * j + add) / div) where div > 0; nothing to say where div is 0. */
+typedef struct gr_lag { int64_t mul, add, div; } gr_lag;
+
 /* Iteration i of `loop` (-1: none) of template `after` must wait until all of template
  * `before` in iteration i - distance of that loop is done (inner loops run to their end).
+ *
+ * Where both stand in loops of their own below `loop`, lag.div > 0 says less: iteration j of
+ * after's loop waits for the iterations 0 .. lag(j) of before's alone (none if that is
+ * negative, all if there are not so many), so that one loop may run behind the other:
+ *
+ *     before's loop   | 0 | 1 | 2 | 3 | 4 | 5 |        lag(j) = floor((2 j + 1) / 1)
+ *     after's loop            |   0   |   1   |   2   |
+ *
  * All waits point backwards in the order of one thread, so no schedule can lock up. */
-typedef struct gr_dependency { int before, after, loop; int64_t distance; } gr_dependency;
+typedef struct gr_dependency { int before, after, loop; int64_t distance; gr_lag lag; } gr_dependency;
 
 typedef struct gr_program_result { const char *name; gr_operand at; } gr_program_result;
 
@@ -119,6 +130,13 @@ int gr_program_find_result(const gr_program *p, const char *name);
 void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_tensor *out);
 /* Floating-point operations of a product in one step; 0: it is none. */
 double gr_template_flops(const gr_template *t);
+/* The value of a lag at j; INT64_MAX where it has nothing to say. */
+static inline int64_t gr_lag_at(const gr_lag *p, int64_t j)
+{
+    if (p->div == 0) return INT64_MAX;
+    int64_t n = p->mul * j + p->add, q = n / p->div;
+    return q * p->div > n ? q - 1 : q;
+}
 /* One line a template, buffer and dependency. */
 void gr_program_print(const gr_program *p, FILE *to);
 #endif

@@ -180,11 +180,28 @@ typedef struct writer {
     int open;
 } writer;
 
+/* What the lag of w adds at index j. */
+static int64_t lagged(const gr_wait *w, int64_t j)
+{
+    int64_t q = gr_lag_at(&w->lag, j);
+    return w->lag.div == 0 ? 0 : w->each * (q < w->last ? q : w->last);
+}
+
+static bool same_lag(const gr_wait *a, const gr_wait *b)
+{
+    return memcmp(&a->lag, &b->lag, sizeof a->lag) == 0 && a->depth == b->depth && a->each == b->each && a->last == b->last;
+}
+
 /* Does `known` hold `wanted` at all indices of the open loops? */
 static bool implies(const writer *x, const gr_wait *known, const gr_wait *wanted)
 {
     if (known->worker != wanted->worker) return false;
     int64_t least = known->base - wanted->base;
+    if (!same_lag(known, wanted)) { /* lags never fall */
+        if (known->lag.div && gr_lag_at(&known->lag, 0) < 0) return false;
+        int64_t end = wanted->lag.div ? x->length[wanted->depth] - 1 : 0;
+        least += lagged(known, 0) - lagged(wanted, end);
+    }
     for (int l = 0; l < GR_MAX_LOOPS; l++) {
         int64_t slope = known->step[l] - wanted->step[l];
         if (slope < 0) least += slope * (x->length[l] > 0 ? x->length[l] - 1 : 0);
@@ -209,6 +226,14 @@ static gr_wait wait_for(const maker *m, const gr_dependency *d, int w)
     gr_wait wait = {.worker = w, .base = m->done[d->before * m->n + w]};
     int l = p->templates[d->before].loop;
     for (; l != d->loop; l = p->loops[l].parent) wait.base += (p->loops[l].count - 1) * m->in_loop[l * m->n + w];
+    if (d->lag.div) {
+        int from = gr_loop_below(p, p->templates[d->before].loop, d->loop);
+        wait.lag = d->lag;
+        wait.depth = p->loops[from].depth;
+        wait.last = p->loops[from].count - 1;
+        wait.each = m->in_loop[from * m->n + w];
+        wait.base -= wait.last * wait.each;
+    }
     if (l >= 0) wait.base -= d->distance * m->in_loop[l * m->n + w];
     for (; l >= 0; l = p->loops[l].parent) wait.step[p->loops[l].depth] = m->in_loop[l * m->n + w];
     return wait;
@@ -252,10 +277,15 @@ static void leave(writer *x)
     i->loop = x->open;
     i->jump = x->begin[l->depth] + 1;
     x->list->ins[x->begin[l->depth]].jump = x->list->num_ins;
-    int n = 0;
-    for (int k = 0; k < x->facts.count; k++)
-        if (x->facts.list[k].step[l->depth] == 0) x->facts.list[n++] = x->facts.list[k];
-    x->facts.count = n;
+    for (int k = 0; k < x->facts.count; k++) { /* what held in the last iteration still does */
+        gr_wait *w = &x->facts.list[k];
+        w->base += w->step[l->depth] * (l->count - 1);
+        w->step[l->depth] = 0;
+        if (w->lag.div && w->depth == l->depth) {
+            w->base += lagged(w, l->count - 1);
+            w->lag = (gr_lag){0};
+        }
+    }
     x->length[l->depth] = 0;
     x->open = l->parent;
 }

@@ -3,13 +3,30 @@
  * A list is a tree of loops, flattened: instructions run in order, LOOP jumps back until
  * its count is done. Each worker counts the tasks that it has finished; the number after
  * any task is affine in the loop indices, so a wait is "worker w has finished at least
- * base + sum over loops of step[l] * index[l]". */
+ * base + sum over loops of step[l] * index[l]". One that keeps behind another loop adds `each`
+ * for every iteration of that loop which it waits for: q = lag(index[depth]), at most `last`;
+ * it is void where q < 0. */
 #ifndef GR_PROGRAM_SCHEDULE_H
 #define GR_PROGRAM_SCHEDULE_H
 
 #include "program/program.h"
 
-typedef struct gr_wait { int worker; int64_t base; int64_t step[GR_MAX_LOOPS]; } gr_wait;
+typedef struct gr_wait {
+    int worker, depth;
+    int64_t base, step[GR_MAX_LOOPS];
+    gr_lag lag;           /* div 0: none */
+    int64_t each, last;
+} gr_wait;
+
+/* What w waits for at these indices of the open loops; INT64_MIN: nothing. */
+static inline int64_t gr_wait_count(const gr_wait *w, const int64_t *index)
+{
+    int64_t count = w->base;
+    for (int l = 0; l < GR_MAX_LOOPS; l++) count += w->step[l] * index[l];
+    if (w->lag.div == 0) return count;
+    int64_t q = gr_lag_at(&w->lag, index[w->depth]);
+    return q < 0 ? INT64_MIN : count + w->each * (q < w->last ? q : w->last);
+}
 
 typedef enum gr_instruction_kind { GR_RUN, GR_LOOP_BEGIN, GR_LOOP_END } gr_instruction_kind;
 

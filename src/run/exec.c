@@ -268,10 +268,9 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins)
     const int64_t *index = w->loop_index;
     for (int i = 0; i < ins->num_waits; i++) {
         const gr_wait *x = &w->list->waits[ins->first_wait + i];
-        int64_t count = w->base[x->worker] + x->base;
-        for (int l = 0; l < GR_MAX_LOOPS; l++) count += x->step[l] * index[l];
-        if (w->seen[x->worker] >= count) continue;
-        w->seen[x->worker] = gr_signal_wait(w->progress[x->worker], count, w->spins);
+        int64_t count = gr_wait_count(x, index);
+        if (count == INT64_MIN || w->seen[x->worker] >= w->base[x->worker] + count) continue;
+        w->seen[x->worker] = gr_signal_wait(w->progress[x->worker], w->base[x->worker] + count, w->spins);
     }
 }
 
