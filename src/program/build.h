@@ -31,6 +31,11 @@ int gr_unroll(gr_build *b);
  * absent); out[i]: where its outputs shall be. */
 int gr_add_compute(gr_build *b, const gr_node *n, int loop, const gr_operand *const *in, const gr_operand *out);
 void gr_add_copy(gr_build *b, const gr_node *n, int loop, const gr_operand *from, const gr_operand *to);
+/* From the operands as they are: units and scratch. */
+void gr_template_measure(gr_build *b, gr_template *t);
+/* chunk.c: what feeds a loop from the loop before it is made chunk by chunk, in a loop around
+ * both; before memory is planned. */
+void gr_chunk_loops(gr_build *b);
 /* inplace.c: lets outputs take the memory of inputs that end there. */
 void gr_share_in_place(gr_build *b);
 /* plan.c: first and last, offsets; arena_bytes and the like. */

@@ -12,11 +12,6 @@ static gr_template *add_template(gr_build *b, gr_template_kind kind, const gr_no
     return t;
 }
 
-static void finish(gr_build *b, gr_template *t)
-{
-    if (t->scratch > b->p->scratch_bytes) b->p->scratch_bytes = t->scratch;
-}
-
 /* ---- calls ---------------------------------------------------------------- */
 
 static void present(gr_tensor *to, const gr_operand *from)
@@ -40,7 +35,7 @@ void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_ten
     for (int i = 0; i < t->num_out; i++) present(&out[i], &t->out[i]);
     *call = (gr_call){.size = sizeof *call, .in = in, .out = out, .num_in = t->num_in, .num_out = t->num_out,
                       .math = gr_math_get()};
-    if (t->node) {
+    if (t->node) { /* a chunk's are never random */
         call->attr = t->node->attr;
         call->port = t->node->port;
         call->random.rows = outer_rows(t->node);
@@ -49,6 +44,7 @@ void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_ten
     call->num_in = t->node->product_inputs;
     call->num_out = 1;
     out[0] = gr_operand_dense(0, &t->node->epilogue->product).tensor;
+    if (t->steps) out[0].dim[0] = t->steps;
     out[0].data = out;
 }
 
@@ -127,8 +123,7 @@ void gr_add_copy(gr_build *b, const gr_node *n, int loop, const gr_operand *from
     t->in = gr_arena_copy(b->a, from, sizeof *from);
     t->out = gr_arena_copy(b->a, to, sizeof *to);
     share_space(b, t, false, 0);
-    t->units = (numel(&t->out[0].tensor) + GR_COPY_UNIT - 1) / GR_COPY_UNIT;
-    finish(b, t);
+    gr_template_measure(b, t);
 }
 
 /* ---- tapes ---------------------------------------------------------------- */
@@ -164,9 +159,7 @@ static int add_tape(gr_build *b, gr_template *t)
         t->tape = single_tape(b->a, n, t->num_in);
     }
     share_space(b, t, false, 0);
-    t->units = (numel(&t->out[0].tensor) + GR_TAPE_TILE - 1) / GR_TAPE_TILE;
-    t->scratch = gr_tape_scratch(t->tape, b->p->real);
-    finish(b, t);
+    gr_template_measure(b, t);
     return 0;
 }
 
@@ -190,11 +183,7 @@ static int add_kernel(gr_build *b, gr_template *t)
     const gr_node *n = t->node;
     t->run = find_kernel(n);
     if (!t->run) return gr_set_error(b->e, GR_EINVAL, "%s: %s has no kernel for its types", n->name, n->op->name);
-    gr_call call;
-    gr_template_call(t, &call, GR_NEW_ARRAY(b->a, gr_tensor, t->num_in + 1), GR_NEW_ARRAY(b->a, gr_tensor, t->num_out + 1));
-    t->units = n->op->units ? n->op->units(&call) : 1;
-    t->scratch = n->op->scratch ? n->op->scratch(&call) : 0;
-    finish(b, t);
+    gr_template_measure(b, t);
     return 0;
 }
 
@@ -218,6 +207,7 @@ static void choose_tile(gr_template *t, gr_dtype real)
     if (t->tile_rows < 8) t->tile_rows = 8;
     if (t->tile_rows > rows) t->tile_rows = rows;
     t->run_cols = t->tile_cols;
+    t->units = 0;
     if (rows == 0 || cols == 0) return;
     int64_t column = t->tile_rows * t->node->epilogue->num_slices * (int64_t)gr_dtype_size(real);
     int64_t together = RUN_BYTES / (column * t->tile_cols), across = (cols + t->tile_cols - 1) / t->tile_cols;
@@ -262,20 +252,51 @@ static int add_product(gr_build *b, gr_template *t)
     const gr_node *n = t->node;
     t->kind = GR_TASK_PRODUCT;
     t->tape = n->tape;
-    gr_call call;
-    gr_template_call(t, &call, GR_NEW_ARRAY(b->a, gr_tensor, t->num_in + 1), GR_NEW_ARRAY(b->a, gr_tensor, t->num_out + 1));
-    t->block_scratch = n->op->scratch ? n->op->scratch(&call) : 0;
-    t->block_scratch = (t->block_scratch + 63) / 64 * 64;
     share_space(b, t, true, n->product_inputs);
     two_axes(t->in + n->product_inputs, t->num_in - n->product_inputs);
     two_axes(t->out, t->num_out);
+    gr_template_measure(b, t);
+    return 0;
+}
+
+/* ---- units and scratch ------------------------------------------------------ */
+
+static void measure_product(gr_build *b, gr_template *t, const gr_call *call)
+{
+    const gr_node *n = t->node;
+    t->block_scratch = n->op->scratch ? n->op->scratch(call) : 0;
+    t->block_scratch = (t->block_scratch + 63) / 64 * 64;
     choose_tile(t, b->p->real);
     size_t tile = (size_t)(t->tile_rows * t->run_cols * n->epilogue->num_slices) * gr_dtype_size(b->p->real);
     t->tile_scratch = (tile + 63) / 64 * 64;
     t->scratch = t->block_scratch + t->tile_scratch + gr_tape_scratch(t->tape, b->p->real);
-    finish(b, t);
-    return 0;
 }
+
+void gr_template_measure(gr_build *b, gr_template *t)
+{
+    gr_call call;
+    gr_tensor *in = GR_NEW_ARRAY(b->a, gr_tensor, t->num_in + 1), *out = GR_NEW_ARRAY(b->a, gr_tensor, t->num_out + 1);
+    if (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) gr_template_call(t, &call, in, out);
+    switch (t->kind) {
+    case GR_TASK_COPY:
+        t->units = (numel(&t->out[0].tensor) + GR_COPY_UNIT - 1) / GR_COPY_UNIT;
+        break;
+    case GR_TASK_TAPE:
+        t->units = (numel(&t->out[0].tensor) + GR_TAPE_TILE - 1) / GR_TAPE_TILE;
+        t->scratch = gr_tape_scratch(t->tape, b->p->real);
+        break;
+    case GR_TASK_KERNEL:
+        t->units = t->node->op->units ? t->node->op->units(&call) : 1;
+        t->scratch = t->node->op->scratch ? t->node->op->scratch(&call) : 0;
+        break;
+    case GR_TASK_PRODUCT:
+        measure_product(b, t, &call);
+        break;
+    }
+    if (t->scratch > b->p->scratch_bytes) b->p->scratch_bytes = t->scratch;
+}
+
+/* ---- nodes ----------------------------------------------------------------- */
 
 int gr_add_compute(gr_build *b, const gr_node *n, int loop, const gr_operand *const *in, const gr_operand *out)
 {

@@ -24,6 +24,7 @@ static int build(gr_build *b)
     if (b->too_large)
         return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
     gr_share_in_place(b);
+    gr_chunk_loops(b);
     gr_plan_memory(b);
     gr_find_dependencies(b);
     gr_program_weigh(b->p, &gr_builtin_costs, 0, 0);

@@ -73,6 +73,7 @@ typedef struct gr_template {
        at once, up to run_cols columns. */
     int64_t tile_rows, tile_cols, run_cols;
     size_t block_scratch, tile_scratch;
+    int64_t steps;     /* a chunk of a whole sequence: the length of its leading axis; 0: the node's own */
 } gr_template;
 
 typedef struct gr_loop_info {
@@ -81,6 +82,9 @@ typedef struct gr_loop_info {
     int depth;         /* 0: outermost; the index into stride[], ring[] of operands */
     int64_t count;
     bool reverse;
+    bool chunks;       /* runs through chunks of the one loop in it, which has `count` steps of each: steps
+                          begin .. of `steps` in all, in order of execution (chunk.c) */
+    int64_t begin, steps; /* of a loop in a loop of chunks; steps 0: it stands in none */
     int first, last;   /* templates [first, last) stand in it (also through inner loops) */
 } gr_loop_info;
 

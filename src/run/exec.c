@@ -12,6 +12,14 @@ static const gr_task *task_of(const gr_call *call)
     return (const gr_task *)(const void *)((const char *)call - offsetof(gr_task, call));
 }
 
+/* Which iteration loop l is in, in the order of time; in a loop of chunks, of all of them. */
+static int64_t iteration_of(const gr_loop_info *l, const int64_t *index)
+{
+    int64_t n = l->steps ? l->steps : l->count, i = index[l->depth];
+    if (l->steps) i += l->begin + index[l->depth - 1] * l->count;
+    return l->reverse ? n - 1 - i : i;
+}
+
 /* Number of the first of the `rows` steps that the task makes at once, among the steps of all
  * loops around it, in the order of time. */
 static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t rows)
@@ -21,12 +29,11 @@ static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t row
     for (int l = t->loop; l >= 0; l = p->loops[l].parent) {
         const gr_loop_info *loop = &p->loops[l];
         const gr_scan *s = loop->scan->scan;
-        int64_t index = w->loop_index[loop->depth];
-        if (loop->reverse) index = loop->count - 1 - index;
+        if (loop->chunks) continue; /* the loop in it counts for both */
         int64_t each = s->each ? s->each : 1;
         rows /= each; /* now of one step */
-        row += rows * (s->first + index * each);
-        rows *= s->span ? s->span : loop->count;
+        row += rows * (s->first + iteration_of(loop, w->loop_index) * each);
+        rows *= s->span ? s->span : loop->steps ? loop->steps : loop->count;
     }
     return row;
 }
