@@ -54,34 +54,53 @@ typedef struct order {
     int items, words;
     int *item;        /* of each template */
     bool *loop;       /* is it a loop? */
+    bool *part;       /* one with more steps to come, in another item (chunk.c) */
     uint64_t *before; /* [item * words]: bits of the items that it must follow */
+    uint64_t *behind; /* the same: loops that it follows step by step, so that both may run */
 } order;
 
 #define MAX_ITEMS 4096 /* beyond that the bits are not worth their memory */
 
 static bool follows(const order *o, int item, int other) { return o->before[item * o->words + other / 64] >> (other % 64) & 1; }
 
-static void follow(order *o, int item, int other)
+/* by_steps: no more than step by step, as far as this is known. */
+static void follow(order *o, int item, int other, bool by_steps)
 {
     if (item == other || other < 0) return;
-    for (int i = 0; i < o->words; i++) o->before[item * o->words + i] |= o->before[other * o->words + i];
-    o->before[item * o->words + other / 64] |= 1ull << (other % 64);
+    uint64_t *before = o->before + item * o->words, *behind = o->behind + item * o->words;
+    bool some = by_steps || o->part[other];
+    for (int i = 0; i < o->words; i++) {
+        before[i] |= o->before[other * o->words + i];
+        *(some ? &behind[i] : &before[i]) |= o->behind[other * o->words + i];
+    }
+    (by_steps ? behind : before)[other / 64] |= 1ull << (other % 64);
 }
+
+/* Do both go through the steps, and the same way? */
+static bool go_along(const gr_operand *x, const gr_operand *y)
+{
+    return x->ring[0] == 0 && y->ring[0] == 0 && (x->stride[0] > 0 ? y->stride[0] > 0 : x->stride[0] < 0 && y->stride[0] < 0);
+}
+
+typedef struct writer { int item; const gr_operand *at; } writer;
 
 /* By buffers alone, before they share memory: what reads follows the last writer, what writes
  * follows it too. */
 static void order_items(gr_build *b, order *o)
 {
     const gr_program *p = b->p;
-    int *writer = GR_NEW_ARRAY(b->a, int, p->num_buffers + 1);
-    for (int i = 0; i < p->num_buffers; i++) writer[i] = -1;
+    writer *last = GR_NEW_ARRAY(b->a, writer, p->num_buffers + 1);
+    for (int i = 0; i < p->num_buffers; i++) last[i].item = -1;
     for (int t = 0; t < p->num_templates; t++) {
         const gr_template *x = &p->templates[t];
-        for (int i = 0; i < x->num_in; i++)
-            if (x->in[i].buffer >= 0) follow(o, o->item[t], writer[x->in[i].buffer]);
+        for (int i = 0; i < x->num_in; i++) {
+            if (x->in[i].buffer < 0) continue;
+            const writer *w = &last[x->in[i].buffer];
+            follow(o, o->item[t], w->item, w->at && x->loop >= 0 && go_along(&x->in[i], w->at));
+        }
         for (int i = 0; i < x->num_out; i++) {
-            follow(o, o->item[t], writer[x->out[i].buffer]);
-            writer[x->out[i].buffer] = o->item[t];
+            follow(o, o->item[t], last[x->out[i].buffer].item, false);
+            last[x->out[i].buffer] = (writer){o->item[t], x->loop >= 0 ? &x->out[i] : NULL};
         }
     }
 }
@@ -92,6 +111,7 @@ static order *find_order(gr_build *b)
     order *o = GR_NEW(b->a, order);
     o->item = GR_NEW_ARRAY(b->a, int, p->num_templates + 1);
     o->loop = GR_NEW_ARRAY(b->a, bool, p->num_templates + 1);
+    o->part = GR_NEW_ARRAY(b->a, bool, p->num_templates + 1);
     int last = -1;
     for (int t = 0; t < p->num_templates; t++) {
         int loop = p->templates[t].loop;
@@ -100,10 +120,13 @@ static order *find_order(gr_build *b)
         last = loop;
         o->item[t] = o->items - 1;
         o->loop[o->items - 1] = loop >= 0;
+        o->part[o->items - 1] = loop >= 0 && p->loops[loop].chunks && p->loops[loop + 1].steps > p->loops[loop].count * p->loops[loop + 1].count &&
+                                p->loops[loop + 1].begin == 0;
     }
     if (o->items == 0 || o->items > MAX_ITEMS) return NULL;
     o->words = (o->items + 63) / 64;
     o->before = GR_NEW_ARRAY(b->a, uint64_t, o->items * o->words);
+    o->behind = GR_NEW_ARRAY(b->a, uint64_t, o->items * o->words);
     order_items(b, o);
     return o;
 }

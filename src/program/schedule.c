@@ -1,32 +1,20 @@
-/* schedule.c - who computes what, and what each worker waits for.
+/* schedule.c - the workers' lists, and what each waits for.
  *
  * Each worker's list is a part of the sequential order, so every wait points backwards in
- * that order and no schedule can lock up. An item is a template outside all loops or a
- * whole outermost loop. It is given to the worker that ends it first, or split: each of
- * its templates then gives every worker a range of its units, always the same share, so
- * that a worker finds its part of weights and states in its own cache at every step. */
+ * that order and no schedule can lock up. Who computes what is place.c's. */
 #include "program/build.h"
-#include "program/schedule.h"
+#include "program/place.h"
 #include <string.h>
-
-#define SPLIT (-1)
-#define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
 
 typedef struct maker {
     gr_arena *a;
     const gr_program *p;
-    const gr_topology *topo;
     int n;              /* workers */
-    int *owner;         /* of each template: a worker or SPLIT */
+    gr_team *team;      /* of each template */
     int *dep_at;        /* template t waits for deps [dep_at[t], dep_at[t + 1]) */
-    double *finish;     /* of each template's item, nanoseconds */
-    double *busy;       /* until when each worker is */
-    bool whole_loops;   /* never split a loop */
     int64_t *in_loop;   /* [loop * n + w]: w's tasks in one iteration */
     int64_t *done;      /* [template * n + w]: w's tasks when it is done, all indices 0 */
 } maker;
-
-/* ---- placing -------------------------------------------------------------- */
 
 static double iterations(const gr_program *p, int loop)
 {
@@ -35,103 +23,16 @@ static double iterations(const gr_program *p, int loop)
     return n;
 }
 
-static bool pays(const maker *m, const gr_template *t)
-{
-    return t->units > 1 && t->cost / m->n + m->topo->wait_ns < t->cost;
-}
-
-static double item_cost(const maker *m, int first, int last, bool split)
-{
-    double ns = 0;
-    for (int t = first; t < last; t++) {
-        const gr_template *x = &m->p->templates[t];
-        double each = split && pays(m, x) ? x->cost / m->n : x->cost;
-        ns += (each + (split ? m->topo->wait_ns : 0)) * iterations(m->p, x->loop);
-    }
-    return ns;
-}
-
-/* When what the item reads is there. */
-static double item_ready(const maker *m, int first, int last)
-{
-    double ready = 0;
-    for (int i = m->dep_at[first]; i < m->dep_at[last]; i++) {
-        const gr_dependency *d = &m->p->deps[i];
-        if (d->before < first && m->finish[d->before] > ready) ready = m->finish[d->before];
-    }
-    return ready;
-}
-
-static void place_item(maker *m, int first, int last)
-{
-    double ready = item_ready(m, first, last), whole = item_cost(m, first, last, false);
-    if (m->n > 1 && ready > 0) ready += m->topo->wait_ns;
-    double all = ready, best = 0;
-    int owner = 0;
-    for (int w = 0; w < m->n; w++) {
-        double end = (m->busy[w] > ready ? m->busy[w] : ready) + whole;
-        if (w == 0 || end < best) best = end, owner = w;
-        if (m->busy[w] > all) all = m->busy[w];
-    }
-    double together = all + item_cost(m, first, last, true);
-    bool split = m->n > 1 && together < best && !(m->whole_loops && m->p->templates[first].loop >= 0);
-    for (int t = first; t < last; t++) {
-        m->owner[t] = split ? (pays(m, &m->p->templates[t]) ? SPLIT : 0) : owner;
-        m->finish[t] = split ? together : best;
-    }
-    for (int w = 0; w < m->n; w++)
-        if (split || w == owner) m->busy[w] = split ? together : best;
-}
-
-static int outermost(const gr_program *p, int loop)
-{
-    while (loop >= 0 && p->loops[loop].parent >= 0) loop = p->loops[loop].parent;
-    return loop;
-}
-
-static double end_of(const maker *m)
-{
-    double end = 0;
-    for (int w = 0; w < m->n; w++)
-        if (m->busy[w] > end) end = m->busy[w];
-    return end;
-}
-
-static void place_items(maker *m, bool whole_loops)
-{
-    const gr_program *p = m->p;
-    m->whole_loops = whole_loops;
-    memset(m->busy, 0, sizeof *m->busy * (size_t)m->n);
-    for (int t = 0; t < p->num_templates;) {
-        int loop = outermost(p, p->templates[t].loop);
-        int last = loop >= 0 ? p->loops[loop].last : t + 1;
-        place_item(m, t, last);
-        t = last;
-    }
-}
-
-/* One loop gains from being split, two that run side by side from being whole. */
-static void place_all(maker *m)
-{
-    const gr_program *p = m->p;
-    m->dep_at = GR_NEW_ARRAY(m->a, int, p->num_templates + 2);
-    for (int t = 0, d = 0; t <= p->num_templates; t++) {
-        while (d < p->num_deps && p->deps[d].after < t) d++;
-        m->dep_at[t] = d;
-    }
-    place_items(m, true);
-    double whole = end_of(m);
-    place_items(m, false);
-    if (whole < end_of(m)) place_items(m, true);
-}
-
 /* ---- counting ------------------------------------------------------------- */
 
 static void share(const maker *m, int t, int w, int64_t *begin, int64_t *end)
 {
     int64_t units = m->p->templates[t].units;
-    *begin = m->owner[t] == SPLIT ? units * w / m->n : 0;
-    *end = m->owner[t] == SPLIT ? units * (w + 1) / m->n : (m->owner[t] == w ? units : 0);
+    gr_team team = m->team[t];
+    int place = w - team.first;
+    bool in = place >= 0 && place < team.count;
+    *begin = in ? units * place / team.count : 0;
+    *end = in ? units * (place + 1) / team.count : 0;
 }
 
 static bool has_task(const maker *m, int t, int w)
@@ -311,27 +212,21 @@ static void write_list(maker *m, gr_worker_list *list, int w)
     while (x.open >= 0) leave(&x);
     for (int t = 0; t < p->num_templates; t++)
         if (has_task(m, t, w)) list->tasks += (int64_t)iterations(p, p->templates[t].loop);
-    list->core = w < m->topo->cores && m->topo->core ? m->topo->core[w] : -1;
 }
 
 static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *topo, int n)
 {
-    maker m = {.a = a, .p = p, .topo = topo, .n = n};
-    m.owner = GR_NEW_ARRAY(a, int, p->num_templates + 1);
-    m.finish = GR_NEW_ARRAY(a, double, p->num_templates + 1);
-    m.busy = GR_NEW_ARRAY(a, double, n);
+    gr_schedule *s = GR_NEW(a, gr_schedule);
+    maker m = {.a = a, .p = p, .n = n, .team = gr_place(a, p, topo, n, s), .dep_at = gr_dependencies_of(a, p)};
     m.in_loop = GR_NEW_ARRAY(a, int64_t, (p->num_loops + 1) * n);
     m.done = GR_NEW_ARRAY(a, int64_t, (p->num_templates + 1) * n);
-    place_all(&m);
-    gr_schedule *s = GR_NEW(a, gr_schedule);
     s->threads = n;
     s->worker = GR_NEW_ARRAY(a, gr_worker_list, n);
     for (int w = 0; w < n; w++) count_tasks(&m, w);
     for (int w = 0; w < n; w++) {
         write_list(&m, &s->worker[w], w);
+        s->worker[w].core = w < topo->cores && topo->core ? topo->core[w] : -1;
         for (int i = 0; i < s->worker[w].num_waits; i++) s->worker[s->worker[w].waits[i].worker].awaited = true;
-        double end = m.busy[w] + (n > 1 ? START_NS : 0);
-        if (end > s->predicted) s->predicted = end;
     }
     return s;
 }

@@ -48,8 +48,25 @@ typedef struct gr_worker_list {
     double load;            /* predicted nanoseconds */
 } gr_worker_list;
 
+/* How a group of loops is shared out (place.c). */
+typedef enum gr_loop_split {
+    GR_SPLIT_COLUMNS,   /* each loop by columns over all workers, or on one where that is faster */
+    GR_SPLIT_WAVEFRONT, /* each layer or direction on a team of its own, beside or behind the others */
+    GR_SPLIT_WHOLE,     /* the same with teams of one worker */
+    GR_LOOP_SPLITS
+} gr_loop_split;
+
+/* What was chosen for an outermost loop, and why. */
+typedef struct gr_choice {
+    int loop;
+    gr_loop_split split;
+    int workers;                /* that share each of its steps */
+    double ns[GR_LOOP_SPLITS];  /* predicted for its group and what follows up to the next; 0: not tried */
+} gr_choice;
+
 struct gr_schedule {
     int threads;
+    gr_choice *choices; int num_choices; /* of every outermost loop, where there are several workers */
     gr_worker_list *worker;
     double predicted;       /* nanoseconds of one run */
     const gr_schedule *fewer; /* the same program for fewer threads, NULL: it is not made */

@@ -1,0 +1,278 @@
+/* place.c - who computes each template, by predicted time.
+ *
+ * An item is a template outside all loops or a whole outermost loop. A template goes to the
+ * worker that ends it first, or to all. Loops are decided by groups: those of which each may
+ * run while the one before does, because it follows that step by step (a stack of layers) or
+ * not at all (two directions). A group may be
+ *
+ *     columns     every loop on all workers, one after the other; a template of it gives each
+ *                 worker a range of its units, always the same, so that a worker finds its
+ *                 part of weights and states in its own cache at every step
+ *     wavefront   every loop on a team of its own, beside or behind the others
+ *
+ * and is what lets the stretch of the program up to the next group end first. The loops of one
+ * layer (what is left over of its chunks, then the chunks) count as one. */
+#include "program/place.h"
+#include "program/build.h"
+#include <string.h>
+
+#define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
+
+typedef struct item {
+    int first, last;    /* templates */
+    int loop;           /* outermost, -1: none */
+    int64_t count;      /* its iterations, 1: none */
+    double start, finish; /* predicted, nanoseconds */
+    gr_team team;
+} item;
+
+/* Items [first, last) that are placed in one way: a group's loops, and what is between them and
+ * the next group. */
+typedef struct group { int first, last, layers; } group;
+
+typedef struct placer {
+    gr_arena *a;
+    const gr_program *p;
+    const gr_topology *topo;
+    int n;              /* workers */
+    item *items; int num_items;
+    int *item_of;       /* by template */
+    int *dep_at;
+    double *busy;       /* by worker: until when */
+    gr_team *team;      /* by template */
+} placer;
+
+int *gr_dependencies_of(gr_arena *a, const gr_program *p)
+{
+    int *at = GR_NEW_ARRAY(a, int, p->num_templates + 2);
+    for (int t = 0, d = 0; t <= p->num_templates; t++) {
+        while (d < p->num_deps && p->deps[d].after < t) d++;
+        at[t] = d;
+    }
+    return at;
+}
+
+/* ---- what an item takes ------------------------------------------------------ */
+
+static double iterations(const gr_program *p, int loop)
+{
+    double n = 1;
+    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
+    return n;
+}
+
+/* Of a template on `size` workers: the longest share. */
+static double shared_cost(const gr_template *t, int size)
+{
+    int64_t most = (t->units + size - 1) / size;
+    return t->units > 0 ? t->cost * (double)most / (double)t->units : t->cost;
+}
+
+static bool pays(const placer *m, const gr_template *t, int size)
+{
+    return size > 1 && t->units > 1 && shared_cost(t, size) + m->topo->wait_ns < t->cost;
+}
+
+static double item_cost(const placer *m, const item *x, int size)
+{
+    double ns = 0;
+    for (int t = x->first; t < x->last; t++) {
+        const gr_template *one = &m->p->templates[t];
+        double each = pays(m, one, size) ? shared_cost(one, size) : one->cost;
+        ns += (each + (size > 1 ? m->topo->wait_ns : 0)) * iterations(m->p, one->loop);
+    }
+    return ns;
+}
+
+/* When iterations 0 .. q of an item are done. */
+static double done_at(const item *x, int64_t q)
+{
+    if (q >= x->count) q = x->count - 1;
+    return x->start + (x->finish - x->start) * (double)(q + 1) / (double)x->count;
+}
+
+/* When what the item begins with is there, and what its last iteration needs. */
+static void item_ready(const placer *m, const item *x, double *ready, double *last)
+{
+    *ready = *last = 0;
+    for (int i = m->dep_at[x->first]; i < m->dep_at[x->last]; i++) {
+        const gr_dependency *d = &m->p->deps[i];
+        if (d->before >= x->first) continue;
+        const item *y = &m->items[m->item_of[d->before]];
+        int64_t from = d->loop < 0 ? gr_lag_at(&d->lag, 0) : INT64_MAX, to = d->loop < 0 ? gr_lag_at(&d->lag, x->count - 1) : INT64_MAX;
+        double begins = from < 0 ? 0 : done_at(y, from), ends = done_at(y, to);
+        if (begins > *ready) *ready = begins;
+        if (ends > *last) *last = ends;
+    }
+    if (m->n > 1 && *ready > 0) *ready += m->topo->wait_ns;
+}
+
+/* ---- placing one ---------------------------------------------------------------- */
+
+/* On a team of `size`, of all that begin at a multiple of it the one that ends first. */
+static double best_team(const placer *m, const item *x, int size, double ready, double last, gr_team *team)
+{
+    double cost = item_cost(m, x, size), best = 0;
+    team->count = 0;
+    for (int first = 0; first + size <= m->n; first += size) {
+        double start = ready;
+        for (int w = first; w < first + size; w++)
+            if (m->busy[w] > start) start = m->busy[w];
+        double end = start + cost, least = last + cost / (double)x->count;
+        if (end < least) end = least;
+        if (team->count && end >= best) continue;
+        best = end;
+        *team = (gr_team){first, size};
+    }
+    return best;
+}
+
+static void put(placer *m, item *x, gr_team team, double start, double finish)
+{
+    x->team = team;
+    x->start = start;
+    x->finish = finish;
+    for (int w = team.first; w < team.first + team.count; w++) m->busy[w] = finish;
+    for (int t = x->first; t < x->last; t++)
+        m->team[t] = pays(m, &m->p->templates[t], team.count) ? team : (gr_team){team.first, 1};
+}
+
+/* before: the item that went through the earlier steps of the same layer; NULL: none. */
+static void place_item(placer *m, item *x, int size, const item *before)
+{
+    double ready, last;
+    item_ready(m, x, &ready, &last);
+    gr_team one, all;
+    double best = best_team(m, x, x->loop >= 0 && size < m->n ? size : 1, ready, last, &one), start = ready;
+    if (x->loop < 0 || size == m->n) {
+        double together = best_team(m, x, m->n, ready, last, &all);
+        if (m->n > 1 && together < best) best = together, one = all;
+    } else if (before) {
+        one = before->team;
+        double cost = item_cost(m, x, one.count);
+        if (before->finish > start) start = before->finish;
+        best = start + cost < last + cost / (double)x->count ? last + cost / (double)x->count : start + cost;
+    }
+    for (int w = one.first; w < one.first + one.count; w++)
+        if (m->busy[w] > start) start = m->busy[w];
+    put(m, x, one, start, best);
+}
+
+/* ---- groups ------------------------------------------------------------------------ */
+
+static bool same_layer(const placer *m, const item *x, const item *y)
+{
+    return x->loop >= 0 && y->loop >= 0 && m->p->loops[x->loop].scan == m->p->loops[y->loop].scan;
+}
+
+/* Does an item ask all of item `of` or of a later one that is marked? */
+static bool asks_all(const placer *m, const item *x, const item *of, const bool *marked)
+{
+    for (int i = m->dep_at[x->first]; i < m->dep_at[x->last]; i++) {
+        const gr_dependency *d = &m->p->deps[i];
+        const item *y = &m->items[m->item_of[d->before]];
+        if (y < of || y >= x) continue;
+        if (y == of ? !d->lag.div : marked[y - m->items]) return true;
+    }
+    return false;
+}
+
+/* The group that begins at item `first`, up to where a loop needs all of the one before it. */
+static group find_group(const placer *m, int first, bool *marked)
+{
+    group g = {first, first, 0};
+    const item *last = NULL;
+    for (; g.last < m->num_items; g.last++) {
+        const item *x = &m->items[g.last];
+        marked[g.last] = last && asks_all(m, x, last, marked);
+        if (x->loop < 0) continue;
+        bool same = last && same_layer(m, last, x);
+        if (marked[g.last] && !same) break;
+        if (!same) g.layers++;
+        last = x;
+    }
+    return g;
+}
+
+static double end_of(const placer *m)
+{
+    double end = 0;
+    for (int w = 0; w < m->n; w++)
+        if (m->busy[w] > end) end = m->busy[w];
+    return end;
+}
+
+static double place_group(placer *m, const group *g, int size, const double *busy)
+{
+    memcpy(m->busy, busy, sizeof *busy * (size_t)m->n);
+    const item *layer = NULL;
+    for (int i = g->first; i < g->last; i++) {
+        item *x = &m->items[i];
+        place_item(m, x, size, layer && same_layer(m, layer, x) ? layer : NULL);
+        if (x->loop >= 0) layer = x;
+    }
+    return end_of(m);
+}
+
+static void note_choice(const placer *m, const group *g, const double *ns, gr_loop_split split, gr_schedule *s, int *cap)
+{
+    for (int i = g->first; i < g->last; i++) {
+        const item *x = &m->items[i];
+        if (x->loop < 0 || m->n < 2) continue;
+        gr_choice *c = GR_PUSH(m->a, s->choices, s->num_choices, *cap);
+        *c = (gr_choice){.loop = x->loop, .split = split, .workers = x->team.count};
+        memcpy(c->ns, ns, sizeof c->ns);
+    }
+}
+
+/* Every way of placing a group from the same start; the one that ends first stays. */
+static void choose(placer *m, const group *g, double *busy, gr_schedule *s, int *cap)
+{
+    int team = g->layers > 1 ? m->n / g->layers : m->n, size[GR_LOOP_SPLITS] = {m->n, team > 1 ? team : 1, 1};
+    double ns[GR_LOOP_SPLITS] = {0}, begin = end_of(m);
+    gr_loop_split best = GR_SPLIT_COLUMNS;
+    memcpy(busy, m->busy, sizeof *busy * (size_t)m->n);
+    for (gr_loop_split k = 0; k < GR_LOOP_SPLITS; k++) {
+        bool again = (k > 0 && size[k] == size[0]) || (k == GR_SPLIT_WHOLE && size[k] == size[GR_SPLIT_WAVEFRONT]);
+        if (again || (g->layers == 0 && k > 0)) continue;
+        ns[k] = place_group(m, g, size[k], busy) - begin;
+        if (ns[k] < ns[best]) best = k;
+    }
+    place_group(m, g, size[best], busy);
+    note_choice(m, g, ns, best, s, cap);
+}
+
+/* ---- all ---------------------------------------------------------------------------- */
+
+static void find_items(placer *m)
+{
+    const gr_program *p = m->p;
+    m->items = GR_NEW_ARRAY(m->a, item, p->num_templates + 1);
+    m->item_of = GR_NEW_ARRAY(m->a, int, p->num_templates + 1);
+    for (int t = 0; t < p->num_templates;) {
+        int loop = p->templates[t].loop >= 0 ? gr_loop_below(p, p->templates[t].loop, -1) : -1;
+        item *x = &m->items[m->num_items];
+        *x = (item){.first = t, .last = loop >= 0 ? p->loops[loop].last : t + 1, .loop = loop, .count = 1};
+        if (loop >= 0 && p->loops[loop].count > 1) x->count = p->loops[loop].count;
+        for (; t < x->last; t++) m->item_of[t] = m->num_items;
+        m->num_items++;
+    }
+}
+
+gr_team *gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s)
+{
+    placer m = {.a = a, .p = p, .topo = topo, .n = threads, .dep_at = gr_dependencies_of(a, p)};
+    m.busy = GR_NEW_ARRAY(a, double, threads);
+    m.team = GR_NEW_ARRAY(a, gr_team, p->num_templates + 1);
+    find_items(&m);
+    double *busy = GR_NEW_ARRAY(a, double, threads);
+    bool *marked = GR_NEW_ARRAY(a, bool, m.num_items + 1);
+    int cap = 0;
+    for (int i = 0; i < m.num_items;) {
+        group g = find_group(&m, i, marked);
+        choose(&m, &g, busy, s, &cap);
+        i = g.last;
+    }
+    s->predicted = m.num_items > 0 ? end_of(&m) + (threads > 1 ? START_NS : 0) : 0;
+    return m.team;
+}

@@ -1,0 +1,13 @@
+/* place.h - who computes each template. */
+#ifndef GR_PROGRAM_PLACE_H
+#define GR_PROGRAM_PLACE_H
+
+#include "program/schedule.h"
+
+typedef struct gr_team { int first, count; } gr_team; /* workers first .. first + count - 1, each a share of the units */
+
+/* One team a template; fills the schedule's choices and `predicted`. */
+gr_team *gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s);
+/* Template t waits for deps [at[t], at[t + 1]). */
+int *gr_dependencies_of(gr_arena *a, const gr_program *p);
+#endif
