@@ -200,6 +200,69 @@ void rig_random(rig *r, uint64_t seed)
     rig_result(r, "r2", any(&d));
 }
 
+/* ---- random stacks --------------------------------------------------------- */
+
+/* What stands between two layers, [steps, ROWS, COLS] both. */
+static gr_val draw_between(drawer *d, gr_val v)
+{
+    gr_ctx *c = d->r->c;
+    gr_val w = rig_input(d->r, gr_arena_printf(d->r->a, "w%d", d->nodes++), "4, 4");
+    switch (draw(d, 6)) {
+    case 0: return gr_emit1(c, "Tanh", gr_emit2(c, "MatMul", v, w));
+    case 1: return gr_emit2(c, "Add", v, gr_emit2(c, "MatMul", v, w));
+    case 2: return gr_emit(c, "Softmax", NULL, 1, (gr_val[]){gr_emit2(c, "MatMul", v, w)}, "dim=-1");
+    case 3: return gr_emit1(c, "Sigmoid", v);
+    case 4: return gr_emit(c, "Softmax", NULL, 1, &v, "dim=%d", draw(d, 3)); /* 0: no step can do without the others */
+    default: return v;
+    }
+}
+
+/* h = tanh(h w + x), with what else a cell may have. Its steps, [steps, ROWS, COLS]. */
+static gr_val draw_layer(drawer *d, gr_val sequence, gr_val init, int steps, bool reverse, gr_val *last)
+{
+    gr_ctx *c = d->r->c;
+    gr_val w = rig_input(d->r, gr_arena_printf(d->r->a, "w%d", d->nodes++), "4, 4"), captured = any(d);
+    gr_loop *l = gr_loop_begin(c, NULL, reverse);
+    gr_val x = gr_loop_slice(c, l, "x", sequence), h = gr_loop_carry(c, l, "h", init);
+    gr_val next = gr_emit1(c, "Tanh", gr_emit2(c, "Add", gr_emit2(c, "MatMul", h, w), x));
+    if (draw(d, 3) == 0) next = gr_emit2(c, "Mul", next, gr_emit1(c, "Sigmoid", captured));
+    if (draw(d, 4) == 0) { /* steps within the step */
+        gr_val parts[] = {next, h, x}, rows = gr_emit(c, "Stack", NULL, 3, parts, "dim=0");
+        gr_loop *inner = gr_loop_begin(c, NULL, draw(d, 2));
+        gr_val row = gr_loop_slice(c, inner, "row", rows);
+        gr_val sum = gr_loop_carry(c, inner, "sum", next);
+        gr_loop_next(c, inner, sum, gr_emit1(c, "Tanh", gr_emit2(c, "Add", gr_emit2(c, "MatMul", sum, w), row)));
+        next = gr_loop_end(c, inner);
+    }
+    gr_loop_next(c, l, h, next);
+    gr_loop_stack(c, l, "out", draw(d, 4) ? next : gr_emit2(c, "Sub", next, x));
+    *last = gr_loop_end(c, l);
+    return draw(d, 5) ? gr_output(c, *last, 2)
+                      : gr_emit(c, "Slice", NULL, 1, (gr_val[]){gr_output(c, *last, 1)}, "dim=0, start=%d, stop=%d", !reverse, steps + !reverse);
+}
+
+void rig_random_stack(rig *r, uint64_t seed)
+{
+    drawer d = {.r = r, .seed = seed * 1000003 + 29};
+    static const int64_t dim[] = {ROWS, COLS};
+    int steps = 10 + draw(&d, 40), layers = 2 + draw(&d, 3);
+    bool reverse = draw(&d, 2), both = draw(&d, 3) == 0;
+    keep(&d, rig_input(r, "x0", "3, 4"));
+    keep(&d, rig_state(r, "s0", 2, dim));
+    gr_val v = rig_input(r, "x", gr_arena_printf(r->a, "%d, 3, 4", steps)), last;
+    for (int i = 0; i < layers; i++) {
+        gr_val below = v;
+        v = draw_layer(&d, draw_between(&d, below), any(&d), steps, reverse, &last);
+        keep(&d, last);
+        if (both) v = gr_emit2(r->c, "Add", v, draw_layer(&d, draw_between(&d, below), any(&d), steps, !reverse, &last));
+        if (draw(&d, 4) == 0) v = gr_emit2(r->c, "Add", v, below);
+    }
+    rig_next(r, "s0", any(&d));
+    rig_result(r, "r0", v);
+    rig_result(r, "r1", any(&d));
+    rig_result(r, "r2", gr_emit(r->c, "Sum", NULL, 1, &v, "dim=[0]"));
+}
+
 /* ---- sessions --------------------------------------------------------------- */
 
 void rig_numbers(const char *name, gr_dtype t, int64_t n, void *to)
@@ -235,7 +298,9 @@ static void fill(session *s)
     }
 }
 
-session session_create(gr_graph *g, int threads)
+session session_create(gr_graph *g, int threads) { return session_create_waiting(g, threads, 0); }
+
+session session_create_waiting(gr_graph *g, int threads, double wait_ns)
 {
     session s = {.a = gr_arena_create()};
     gr_error e = {.message = ""};
@@ -243,7 +308,7 @@ session session_create(gr_graph *g, int threads)
     must(s.p, &e);
     gr_topology *t = gr_topology_get(s.a, NULL, &e);
     must(t, &e);
-    t->wait_ns = 0;
+    t->wait_ns = wait_ns;
     s.s = gr_schedule_ladder(s.a, s.p, t, threads, threads, &e);
     must(s.s, &e);
     for (const gr_schedule *x = s.s; x; x = x->fewer) {

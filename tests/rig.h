@@ -23,6 +23,9 @@ void rig_result(rig *r, const char *name, gr_val v);
 /* A graph of loops, views, products, pointwise and row ops, drawn by `seed`: feeds "x0", ...,
  * states "s0", ..., results "r0", ... */
 void rig_random(rig *r, uint64_t seed);
+/* A stack of loops over one sequence, which read each other's steps at once or through products,
+ * row ops and pointwise ops over the whole sequence; the same names. */
+void rig_random_stack(rig *r, uint64_t seed);
 /* Runs the passes from `infer` on that leave values the same. */
 void rig_optimise(rig *r);
 
@@ -38,6 +41,8 @@ typedef struct session {
 /* Costs are such that everything that can be split is. Fills feeds and states with numbers
  * drawn by their names. Aborts if something fails. */
 session session_create(gr_graph *g, int threads);
+/* The same where a hand-over between threads is thought to cost so much. */
+session session_create_waiting(gr_graph *g, int threads, double wait_ns);
 void session_destroy(session *s);
 /* Bytes of all results and states after `steps` steps, one after another; freed by the caller. */
 char *session_outcome(session *s, int steps, size_t *size);

@@ -236,13 +236,31 @@ static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
     char time[32];
     double whole = 0;
     for (int w = 0; w < plan->schedule->threads; w++) whole += share_of(plan, w, l->first, l->last);
-    fprintf(to, "  %-22s %12s   %lld steps%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
-            l->reverse ? ", backwards," : "", l->last - l->first, l->last - l->first == 1 ? "" : "s");
+    fprintf(to, "  %-22s %12s   %lld %s%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
+            l->chunks ? "chunks" : "steps", l->reverse ? ", backwards," : "", l->last - l->first, l->last - l->first == 1 ? "" : "s");
     for (int w = 0; w < plan->schedule->threads && plan->schedule->threads > 1; w++) {
         const double part = share_of(plan, w, l->first, l->last);
         if (part > 0) fprintf(to, ", thread %d %.0f%%", w, 100 * part / whole);
     }
     fputc('\n', to);
+}
+
+/* How the loop is shared out, and what the other ways would take up to the next group of loops. */
+static void print_choice(const gr_plan *plan, int loop, FILE *to)
+{
+    static const char *const name[] = {"columns", "wavefront", "one thread a layer"};
+    const gr_schedule *s = plan->schedule;
+    for (int i = 0; i < s->num_choices; i++) {
+        const gr_choice *c = &s->choices[i];
+        if (c->loop != loop) continue;
+        fprintf(to, "    %s, %d thread%s a step:", name[c->split], c->workers, c->workers == 1 ? "" : "s");
+        const char *between = " ";
+        for (int k = 0; k < GR_LOOP_SPLITS; k++) {
+            char time[32];
+            if (c->ns[k] > 0) fprintf(to, "%s%s %s", between, name[k], time_text(c->ns[k], time)), between = ", ";
+        }
+        fputc('\n', to);
+    }
 }
 
 static void print_threads(const gr_plan *plan, FILE *to)
@@ -252,7 +270,10 @@ static void print_threads(const gr_plan *plan, FILE *to)
     fprintf(to, "\nschedule: %d thread%s of %d core%s, %s a step\n", s->threads, s->threads == 1 ? "" : "s", plan->topology->cores,
             plan->topology->cores == 1 ? "" : "s", time_text(s->predicted, time));
     for (int l = 0; l < plan->program->num_loops; l++)
-        if (plan->program->loops[l].parent < 0 && plan->program->loops[l].count > 0) print_loop(plan, &plan->program->loops[l], to);
+        if (plan->program->loops[l].parent < 0 && plan->program->loops[l].count > 0) {
+            print_loop(plan, &plan->program->loops[l], to);
+            print_choice(plan, l, to);
+        }
     for (int w = 0; w < s->threads; w++)
         fprintf(to, "  thread %-15d %12s   %.0f%% busy, %lld tasks, waits at %d places\n", w, time_text(s->worker[w].load, time),
                 s->predicted > 0 ? 100 * s->worker[w].load / s->predicted : 0, (long long)s->worker[w].tasks, s->worker[w].num_waits);
