@@ -141,6 +141,13 @@ static inline int64_t gr_lag_at(const gr_lag *p, int64_t j)
     int64_t n = p->mul * j + p->add, q = n / p->div;
     return q * p->div > n ? q - 1 : q;
 }
+/* Which iteration loop l is in, in the order of time; of one in a loop of chunks, among all of them. */
+static inline int64_t gr_loop_iteration(const gr_loop_info *l, const int64_t *index)
+{
+    int64_t n = l->steps ? l->steps : l->count, i = index[l->depth];
+    if (l->steps) i += l->begin + index[l->depth - 1] * l->count;
+    return l->reverse ? n - 1 - i : i;
+}
 /* One line a template, buffer and dependency. */
 void gr_program_print(const gr_program *p, FILE *to);
 #endif

@@ -31,8 +31,8 @@ static void time_text(const gr_program *p, const gr_template *t, const gr_event 
     room[0] = 0;
     while (depth-- > 0 && n < 48) {
         const gr_loop_info *l = around[depth];
-        const int64_t i = e->index[l->depth];
-        n += snprintf(room + n, (size_t)(64 - n), "%s%lld", n ? ", " : "", (long long)(l->reverse ? l->count - 1 - i : i));
+        if (l->chunks && depth > 0) continue; /* the loop in it says which step */
+        n += snprintf(room + n, (size_t)(64 - n), "%s%lld", n ? ", " : "", (long long)gr_loop_iteration(l, e->index));
     }
 }
 

@@ -12,14 +12,6 @@ static const gr_task *task_of(const gr_call *call)
     return (const gr_task *)(const void *)((const char *)call - offsetof(gr_task, call));
 }
 
-/* Which iteration loop l is in, in the order of time; in a loop of chunks, of all of them. */
-static int64_t iteration_of(const gr_loop_info *l, const int64_t *index)
-{
-    int64_t n = l->steps ? l->steps : l->count, i = index[l->depth];
-    if (l->steps) i += l->begin + index[l->depth - 1] * l->count;
-    return l->reverse ? n - 1 - i : i;
-}
-
 /* Number of the first of the `rows` steps that the task makes at once, among the steps of all
  * loops around it, in the order of time. */
 static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t rows)
@@ -32,7 +24,7 @@ static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t row
         if (loop->chunks) continue; /* the loop in it counts for both */
         int64_t each = s->each ? s->each : 1;
         rows /= each; /* now of one step */
-        row += rows * (s->first + iteration_of(loop, w->loop_index) * each);
+        row += rows * (s->first + gr_loop_iteration(loop, w->loop_index) * each);
         rows *= s->span ? s->span : loop->steps ? loop->steps : loop->count;
     }
     return row;
