@@ -310,8 +310,8 @@ static void find_small(const chunker *k, bool *small)
             slots s;
             bool whole = slots_of(&x->out[o], n->steps, &s) && s.offset < s.step && b->slots == 1 && b->type.rank > 0 &&
                          b->type.dim[0] == n->steps && gr_numel(&b->type) == n->steps * s.step;
-            owner[s.buffer] = k->nest_of[t];
-            small[s.buffer] = b->kind == GR_BUFFER_ARENA && whole;
+            owner[x->out[o].buffer] = k->nest_of[t];
+            small[x->out[o].buffer] = b->kind == GR_BUFFER_ARENA && whole;
         }
     }
     for (int t = 0; t < p->num_templates; t++) {

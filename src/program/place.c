@@ -142,7 +142,7 @@ static void place_item(placer *m, item *x, int size, const item *before)
 {
     double ready, last;
     item_ready(m, x, &ready, &last);
-    gr_team one, all;
+    gr_team one = {0}, all = {0};
     double best = best_team(m, x, x->loop >= 0 && size < m->n ? size : 1, ready, last, &one), start = ready;
     if (x->loop < 0 || size == m->n) {
         double together = best_team(m, x, m->n, ready, last, &all);
