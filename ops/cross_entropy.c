@@ -194,6 +194,7 @@ static int cross_entropy_expand(gr_ctx *c)
                           (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
     gr_val counts, target;
+    if (in[2]) in[2] = gr_emit1(c, "StopGradient", in[2]); /* as toward ClassLoss's: classes' weights are not learned */
     return gr_set_result(c, 0, op_mean_loss(c, loss, target_weights(c, in, &counts, &target)));
 }
 
