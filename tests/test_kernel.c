@@ -286,7 +286,8 @@ static void other_kernels(void)
     char command[4096];
     if (getenv("BLIS_ARCH_TYPE")) return; /* this is such a run */
     for (size_t i = 0; i < sizeof arch / sizeof *arch; i++) {
-        snprintf(command, sizeof command, "BLIS_ARCH_TYPE=%d '%s/tools/graphrun' bench '%s/graphs/hello.yaml' --seconds 0.01 >'%s' 2>&1",
+        snprintf(command, sizeof command,
+                 "BLIS_ARCH_TYPE=%d '%s/tools/graphrun' bench '%s/graphs/hello.yaml' --seconds 0.01 --rounds 1 --noisy >'%s' 2>&1",
                  arch[i].number, GR_BUILD_DIR, GR_SOURCE_DIR, named);
         const bool ran = system(command) == 0;
         char *text = read_text(named, NULL);

@@ -49,9 +49,26 @@ static void build_kept(test_graph *t, int64_t steps)
     test_result(t, "kept", gr_graph_find_name(t->g, "logits"));
 }
 
+/* A softmax down the rows, and logits less their sum over the rows: each needs all of them. */
+static void build_down(test_graph *t, int64_t steps)
+{
+    build_words(t, steps, CLASSES);
+    gr_val logits = gr_graph_find_name(t->g, "logits");
+    gr_val down = gr_emit(t->c, "Softmax", NULL, 1, &logits, "dim=0");
+    test_result(t, "loss", gr_emit(t->c, "Mean", NULL, 1, (gr_val[]){emit2(t, "Mul", down, logits)}, NULL));
+}
+static void build_centred(test_graph *t, int64_t steps)
+{
+    build_words(t, steps, CLASSES);
+    gr_val logits = gr_graph_find_name(t->g, "logits");
+    gr_val sum = gr_emit(t->c, "Sum", NULL, 1, &logits, "dim=0"), less = emit2(t, "Sub", logits, sum);
+    test_result(t, "loss", gr_emit(t->c, "Mean", NULL, 1, (gr_val[]){emit2(t, "Mul", less, less)}, NULL));
+}
+
 static const char *const grad[] = {"x", "w", "b", NULL};
 static const test_recipe large = {build_large, grad}, evaluated = {build_large, NULL}, small = {build_small, grad},
-                         squared = {build_squared, grad}, kept = {build_kept, grad};
+                         squared = {build_squared, grad}, kept = {build_kept, grad}, down = {build_down, NULL},
+                         centred = {build_centred, NULL};
 
 /* The largest value that is no gradient toward the weights. */
 static int64_t largest(const gr_graph *g)
@@ -90,8 +107,8 @@ static void values_are_the_same(void)
 
 static void others_are_untouched(void)
 {
-    const test_recipe *const others[] = {&small, &squared, &kept};
-    for (int i = 0; i < 3; i++) {
+    const test_recipe *const others[] = {&small, &squared, &kept, &down, &centred};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         test_graph before = test_graph_after(others[i], 210, hoist), after = test_graph_after(others[i], 210, tile);
         CU_ASSERT_EQUAL(test_count(before.g, NULL, true), test_count(after.g, NULL, true));
         CU_ASSERT_EQUAL(test_count(after.g, "Scan", true), 0);

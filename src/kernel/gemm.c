@@ -23,7 +23,7 @@
 #include <time.h>
 
 #define KC 256          /* of floats and doubles alike: a V panel of 16 KB on AVX2 */
-#define NC 1024         /* columns of V that are packed at a time */
+#define NC 1024         /* columns of V that are packed at a time, at most */
 #define S_BYTES 131072  /* packed S, to stay in L2 */
 #define TINY 1024       /* m n k up to which nothing is packed */
 #define SLACK 1024      /* BLIS's skx kernel reads past the end of its panels */
@@ -43,6 +43,7 @@ typedef struct engine {
     bool is_float;
     int64_t size;      /* of an element */
     int64_t mc;        /* rows of S that are packed at a time, a multiple of sw */
+    int64_t nc;        /* columns of V that are, a multiple of vw */
 } engine;
 
 static engine engines[2];
@@ -86,7 +87,7 @@ static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
 
 static int64_t v_bytes(const engine *e, int64_t n, int64_t k)
 {
-    const int64_t cols = round_up(n, e->vw) < NC ? round_up(n, e->vw) : NC;
+    const int64_t cols = round_up(n, e->vw) < e->nc ? round_up(n, e->vw) : e->nc;
     return round_up(cols * (k < KC ? k : KC) * e->size + SLACK, 64);
 }
 
@@ -341,8 +342,8 @@ static void run_few_rows(job *j, int64_t length)
 static void run_strips(job *j, int64_t length)
 {
     const bool direct = reads_s_directly(j);
-    for (int64_t col = 0; col < j->n; col += NC) {
-        const int64_t end = j->packed || j->n - col < NC ? j->n : col + NC;
+    for (int64_t col = 0; col < j->n; col += j->e->nc) {
+        const int64_t end = j->packed || j->n - col < j->e->nc ? j->n : col + j->e->nc;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
             if (!j->packed) pack_v(j, col, end - col);
@@ -493,6 +494,7 @@ static void init_engine(engine *e, cntx_t *cntx, num_t dt)
     e->reads_c = keeps_nan(e);
     e->mc = S_BYTES / (KC * e->size) / e->sw * e->sw;
     if (e->mc < e->sw) e->mc = e->sw;
+    e->nc = NC / e->vw * e->vw;
     e->isa = gr_isa_at(0);
     for (int i = 0; gr_isa_at(i) && !e->own; i++) {
         const gr_isa *isa = gr_isa_at(i);

@@ -19,9 +19,10 @@
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { LARGE = 64 << 20, CHUNK = 32 << 20, PROBE = 1000003 }; /* bytes, bytes, rows */
+enum { LARGE = 64 << 20, CHUNK = 32 << 20, PROBE = 1000003, NO_AXIS = -1 }; /* bytes, bytes, rows, rows */
 
 typedef enum tile_kind {
     OUTSIDE,
@@ -65,26 +66,26 @@ static int lead_of(const tiler *t, const gr_type *type)
     return 0;
 }
 
-/* The type with `rows` rows on one axis. */
+/* The type with `rows` rows on one axis; NO_AXIS: of one row. */
 static gr_type with_rows(const tiler *t, const gr_type *type, int64_t rows)
 {
-    int lead = lead_of(t, type);
-    gr_type r = {.dtype = type->dtype, .rank = type->rank - lead + 1};
+    int lead = lead_of(t, type), axes = rows != NO_AXIS;
+    gr_type r = {.dtype = type->dtype, .rank = type->rank - lead + axes};
     r.dim[0] = rows;
-    for (int i = 1; i < r.rank; i++) r.dim[i] = type->dim[i + lead - 1];
+    for (int i = axes; i < r.rank; i++) r.dim[i] = type->dim[i + lead - axes];
     return r;
 }
 
 /* ---- what a node does with rows ------------------------------------------- */
 
-/* n inferred with PROBE rows where rowed[i]; NULL: it cannot be. */
-static gr_node *probe(const tiler *t, const gr_node *n, const bool *rowed)
+/* n inferred with so many rows where rowed[i]; NULL: it cannot be. */
+static gr_node *probe(const tiler *t, const gr_node *n, const bool *rowed, int64_t rows)
 {
     gr_graph *g = gr_graph_create(t->a, t->g->registry, gr_diag_create(t->a), t->g->real);
     gr_value **in = GR_NEW_ARRAY(t->a, gr_value *, n->num_in + 1);
     for (int i = 0; i < n->num_in; i++) {
         if (!n->in[i]) continue;
-        gr_type type = rowed[i] ? with_rows(t, &n->in[i]->type, PROBE) : n->in[i]->type;
+        gr_type type = rowed[i] ? with_rows(t, &n->in[i]->type, rows) : n->in[i]->type;
         in[i] = gr_graph_add_arg(g, i, n->in[i]->node->name, &type);
     }
     gr_node_spec spec = {.op = n->op, .name = n->name, .num_in = n->num_in, .in = in, .port = n->port,
@@ -94,12 +95,12 @@ static gr_node *probe(const tiler *t, const gr_node *n, const bool *rowed)
     return gr_infer_node(g, c) == 0 && c->num_out == n->num_out ? c : NULL;
 }
 
-static tile_kind outcome(const tiler *t, const gr_node *n, const gr_node *tried)
+static tile_kind outcome(const tiler *t, const gr_node *n, const gr_node *tried, int64_t tried_rows)
 {
     bool rows = true, total = true;
     for (int o = 0; o < n->num_out; o++) {
         const gr_type *type = &n->out[o]->type, *got = &tried->out[o]->type;
-        gr_type expected = lead_of(t, type) ? with_rows(t, type, PROBE) : *type;
+        gr_type expected = lead_of(t, type) ? with_rows(t, type, tried_rows) : *type;
         rows &= lead_of(t, type) && gr_type_equal(&expected, got);
         total &= gr_type_equal(type, got);
     }
@@ -145,8 +146,16 @@ static const char *summed_axes(const tiler *t, const gr_node *n)
 
 static tile_kind try_rows(const tiler *t, const gr_node *n, bool *rowed)
 {
-    const gr_node *tried = probe(t, n, rowed);
-    return tried ? outcome(t, n, tried) : OUTSIDE;
+    const gr_node *tried = probe(t, n, rowed, PROBE);
+    return tried ? outcome(t, n, tried, PROBE) : OUTSIDE;
+}
+
+/* A node that can be made of one row alone is, by its trait, the same for each of many: so an axis that
+ * it works along (a softmax, a running sum) is none of the rows'. */
+static bool keeps_rows_apart(const tiler *t, const gr_node *n, const bool *rowed)
+{
+    const gr_node *tried = probe(t, n, rowed, NO_AXIS);
+    return tried && outcome(t, n, tried, NO_AXIS) == ROWS;
 }
 
 /* A product with rows on the left, or on both sides and summed over. */
@@ -165,7 +174,7 @@ static tile_kind kind_of(const tiler *t, const gr_node *n, bool *rowed)
         rowed[0] = true;
         return lead_of(t, &n->in[0]->type) && lead_of(t, &n->out[0]->type) ? ROWS : OUTSIDE;
     }
-    if (n->op->role == GR_ROLE_REDUCE_SUM) return (rowed[0] = summed_axes(t, n) != NULL) ? TOTAL : OUTSIDE;
+    if (n->op->role == GR_ROLE_REDUCE_SUM && summed_axes(t, n)) return rowed[0] = true, TOTAL;
     if (n->op->traits & GR_POINTWISE)
         return find_pointwise_rows(t, n, rowed) && try_rows(t, n, rowed) == ROWS ? ROWS : OUTSIDE;
     if (n->op->traits & GR_CONTRACTION) return product_kind(t, n, rowed);
@@ -174,7 +183,7 @@ static tile_kind kind_of(const tiler *t, const gr_node *n, bool *rowed)
         rowed[i] = n->in[i] && !is_whole_port(n, i);
         if (rowed[i] && !lead_of(t, &n->in[i]->type)) return OUTSIDE;
     }
-    return try_rows(t, n, rowed) == ROWS ? ROWS : OUTSIDE;
+    return keeps_rows_apart(t, n, rowed) && try_rows(t, n, rowed) == ROWS ? ROWS : OUTSIDE;
 }
 
 /* ---- which nodes ---------------------------------------------------------- */
@@ -226,7 +235,7 @@ static bool grow(tiler *t)
     return true;
 }
 
-/* Whether a path leaves the nodes and comes back. */
+/* Whether a path leaves the nodes and comes back, or what is summed over rows is read within. */
 static bool comes_back(const tiler *t)
 {
     bool *after = GR_NEW_ARRAY(t->a, bool, t->n + 1); /* outside, and behind one of them */
@@ -235,7 +244,7 @@ static bool comes_back(const tiler *t)
         for (int k = 0; k < n->num_in; k++) {
             int from = n->in[k] ? gr_number(n->in[k]->node) : -1;
             if (from < 0) continue;
-            if (t->kind[i] != OUTSIDE && after[from]) return true;
+            if (t->kind[i] != OUTSIDE && (after[from] || t->kind[from] == TOTAL)) return true;
             if (t->kind[i] == OUTSIDE) after[i] |= after[from] || t->kind[from] != OUTSIDE;
         }
     }
@@ -289,11 +298,11 @@ static void emit_inner(const tiler *t, tile_loop *l, gr_value **cut, gr_node *n)
     for (int i = 0; i < n->num_in; i++) in[i] = n->in[i] ? inner_input(t, l, cut, n->in[i], t->rowed[at][i]) : NULL;
     if (n->op->role == GR_ROLE_RESHAPE) {
         l->inner[at] = reshaped(body, n, in[0], in[0]->type.rank, own.rank, own.dim);
-    } else if (n->op->role == GR_ROLE_REDUCE_SUM) {
+    } else if (n->op->role == GR_ROLE_REDUCE_SUM && t->kind[at] == TOTAL) {
         l->inner[at] = gr_add_role(body, GR_ROLE_REDUCE_SUM, n, 1, in, "dim=[%s]", summed_axes(t, n))->out[0];
     } else {
         gr_node *copy = gr_copy_node(body, n, in);
-        gr_infer_node(body, copy); /* as it was tried */
+        if (gr_infer_node(body, copy) != 0) abort(); /* it was tried */
         l->inner[at] = copy->out[0];
     }
 }
