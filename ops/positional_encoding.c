@@ -1,8 +1,29 @@
 /* positional_encoding.c - which step it is, added to the input: sinusoids, or rows that are learned. */
+#ifdef REAL
+
+/* The angle is rounded as PyTorch's tutorials have it, in the type of the table. */
+static void NAME(sinusoids_run)(const gr_call *call)
+{
+    int64_t width = call->out[0].dim[1];
+    REAL *to = (REAL *)call->out[0].data + call->begin * width;
+    REAL factor = (REAL)(-2 * log(10000) / (double)(width ? width : 1));
+    for (int64_t t = call->begin; t < call->end; t++)
+        for (int64_t j = 0; j < width; j++, to++) {
+            REAL power = (REAL)(j / 2) * factor, slower;
+            call->math->MATH(exp)(&slower, &power, 1);
+            double angle = (REAL)t * slower;
+            *to = (REAL)(j % 2 ? cos(angle) : sin(angle));
+        }
+}
+
+#else
 #include "attention.h"
 
 #include <inttypes.h>
 #include <math.h>
+
+#define GR_KERNELS "positional_encoding.c"
+#include <graphrun/each_real.h>
 
 /* Checks the input; gives the axis of time, or -1. */
 static int position_axis(gr_ctx *c)
@@ -27,19 +48,35 @@ static int position_add(gr_ctx *c, int axis, gr_val table)
     return gr_set_result(c, 0, gr_emit(c, "Dropout", "dropout", 1, &sum, "p=%.17g", gr_float(c, "dropout")));
 }
 
-/* Column 2i is sin(t / 10000^(2i / width)), column 2i + 1 cos of the same. */
+/* ---- Sinusoids: nothing but attributes goes in, so that a program fills it once ---- */
+
+static int sinusoids_infer(gr_ctx *c)
+{
+    gr_type t = {.dtype = gr_real(c), .rank = 2, .dim = {gr_int(c, "steps"), gr_int(c, "width")}};
+    return gr_set_output(c, 0, &t);
+}
+
+static int64_t sinusoids_units(const gr_call *call) { return call->out[0].dim[0]; }
+static double sinusoids_flops(const gr_call *call) { return 30 * (double)op_numel(&call->out[0]); }
+
+static const gr_attr_spec table_attrs[] = {
+    {"steps", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many rows."}, {"width", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many columns."}, OP_END};
+static const gr_port table_out[] = {{"output", 0, "[steps, width]"}, OP_END};
+
+extern const gr_op gr_op_sinusoids;
+const gr_op gr_op_sinusoids = {GR_OP_HEADER, .name = "Sinusoids", .summary = "A row for each step: sines and cosines of its number, slower and slower.",
+    .formula = "output[t, 2i] = sin(t / 10000^(2i / width)), output[t, 2i + 1] = cos(the same)", .reference = "Vaswani et al. 2017",
+    .attrs = table_attrs, .outputs = table_out, .traits = GR_ZERO_GRAD, .infer = sinusoids_infer, .units = sinusoids_units,
+    .flops = sinusoids_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, sinusoids_run_f32}, {GR_FLOAT64, sinusoids_run_f64}, {0, NULL}}};
+
+/* ---- PositionalEncoding, LearnedPositionalEncoding ---- */
+
 static int sinusoids_expand(gr_ctx *c)
 {
     int axis = position_axis(c);
     if (axis < 0) return -1;
     const gr_type *t = gr_in_type(c, 0);
-    int64_t time = t->dim[axis], width = t->dim[t->rank - 1], pairs = (width + 1) / 2, dim[2] = {time, 2 * pairs};
-    gr_val step = op_unsqueeze(c, gr_emit(c, "Arange", "step", 0, NULL, "end=%" PRId64 ", dtype=float32", time), -1);
-    gr_val pair = gr_emit(c, "Arange", "pair", 0, NULL, "end=%" PRId64 ", dtype=float32", pairs);
-    gr_val angle = gr_emit2(c, "Mul", step, gr_emit1(c, "Exp", op_scale(c, pair, -2 * log(10000) / (double)(width ? width : 1))));
-    gr_val both[2] = {gr_emit1(c, "Sin", angle), gr_emit1(c, "Cos", angle)};
-    gr_val table = op_reshape(c, gr_emit(c, "Stack", NULL, 2, both, "dim=-1"), 2, dim);
-    if (width % 2) table = gr_emit(c, "Slice", NULL, 1, &table, "dim=-1, start=0, stop=%" PRId64, width);
+    gr_val table = gr_emit(c, "Sinusoids", "table", 0, NULL, "steps=%" PRId64 ", width=%" PRId64, t->dim[axis], t->dim[t->rank - 1]);
     return position_add(c, axis, table);
 }
 
@@ -69,3 +106,4 @@ const gr_op gr_op_positional_encoding = {GR_OP_HEADER, .name = "PositionalEncodi
 const gr_op gr_op_learned_positional_encoding = {GR_OP_HEADER, .name = "LearnedPositionalEncoding",
     .summary = "Adds a learned vector for each step.", .formula = "output[t] = input[t] + weight[t]", .reference = "Gehring et al. 2017",
     .attrs = learned_attrs, .inputs = inputs, .outputs = outputs, .expand = learned_expand};
+#endif

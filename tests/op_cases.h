@@ -186,7 +186,7 @@ CASE("BCEWithLogitsLoss", "reduction=sum", "f 3 2; u 3 2; p 3 2; -; i4 2") CASE(
 CASE("CrossEntropyLoss", "", "f 3 2 4; i4 3 2; -; i4 2") CASE("CrossEntropyLoss", "batch_first=true, ignore_index=1", "f 2 3 4; i4 2 3; q 4; i4 2")
 CASE("NLLLoss", "reduction=sum", "f 3 4; i4 3; q 4") CASE("NLLLoss", "", "f 3 2 4; i4 3 2; -; i4 2") CASE("NLLLoss", "batch_first=true", "f 2 3 4; i4 2 3; -; i4 2")
 CASE("ClassLossGradient", "ignore_index=1", "n 3 4; i4 3; -; n 3") CASE("ConfusionMatrix", "batch_first=true", "n 2 4 3; i3 2 4; i5 2") CASE("ConfusionMatrix", "", "n 4 2 3; i3 4 2; i5 2")
-CASE("Constant", "value=[1, 2], dtype=float32", "") CASE("Eye", "shape=[3, 2], dtype=int32", "") CASE("Full", "shape=[2], value=1, dtype=bool", "") CASE("Zeros", "shape=[1, 2], dtype=int32", "")
+CASE("Sinusoids", "steps=5, width=6", "") CASE("Sinusoids", "steps=3, width=5", "") CASE("Sinusoids", "steps=0, width=4", "") CASE("Constant", "value=[1, 2], dtype=float32", "") CASE("Eye", "shape=[3, 2], dtype=int32", "") CASE("Full", "shape=[2], value=1, dtype=bool", "") CASE("Zeros", "shape=[1, 2], dtype=int32", "")
 CASE("Fill", "shape=[2, 3], value=1.5", "") CASE("Fill", "shape=[], value=2, dtype=int32", "") CASE("Parameter", "shape=[2], init=Zeros, trainable=false", "")
 CASE("Conv1d", "out_channels=2, kernel_size=2, dilation=3, bias=false, padding=1", "f 2 3 5") CASE("Patches", "kernel_size=2, dilation=2", "f 3 1 5")
 CASE("PatchesGradient", "kernel_size=2, dilation=2, length=5", "n 3 3 2") CASE("Embedding", "num_embeddings=5, embedding_dim=3, padding_idx=1", "i5 2 4")

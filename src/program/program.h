@@ -33,7 +33,7 @@ typedef struct gr_buffer {
     int loop;          /* the innermost loop that all accesses stand in, -1: none; every
                           iteration of it writes the buffer before it reads it */
     int first, last;   /* template positions of first write and last access */
-    const gr_node *fill; /* GR_BUFFER_CONSTANT: the constant that fills it */
+    const gr_node *fill; /* GR_BUFFER_CONSTANT: the constant, or the kernel without inputs, that fills it */
 } gr_buffer;
 
 /* address = base(buffer) + element size * (offset + sum over l of stride[l] * index(l)),

@@ -80,6 +80,12 @@ static const char *state_name(const gr_graph *root, const gr_value *v)
     return v->node->name;
 }
 
+/* What a kernel makes of its attributes alone. */
+static bool is_constant(const gr_node *n)
+{
+    return n->num_in == 0 && n->num_out == 1 && n->op->kernels && !n->op->scratch && !(n->op->traits & (GR_RANDOM | GR_EFFECT));
+}
+
 /* A constant is filled once; FILL keeps a single element and repeats it. */
 static void unroll_constant(unroller *u, const gr_node *n, bool repeated)
 {
@@ -105,7 +111,10 @@ static bool unroll_leaf(unroller *u, const gr_node *n)
         kind = GR_BUFFER_STATE;
         name = state_name(gr_graph_root(n->graph), n->out[0]);
         break;
-    default: return false;
+    default:
+        if (!is_constant(n)) return false;
+        unroll_constant(u, n, false);
+        return true;
     }
     const gr_type *t = &n->out[0]->type;
     put(u, n->out[0], gr_operand_dense(gr_add_buffer(u->b, kind, name, t, 1, -1), t));

@@ -3,7 +3,8 @@
  * It has lists for several numbers of threads, all over the same memory, and takes at every step
  * those for as many as the pool uses. */
 #include "graph/graph.h"
-#include "program/program.h"
+#include "kernel/kernel.h"
+#include "program/build.h"
 #include "run/exec.h"
 #include <limits.h>
 #include <string.h>
@@ -49,8 +50,23 @@ static double constant_at(const gr_node *n, int64_t i)
     }
 }
 
+static void fill_by_kernel(const gr_buffer *b, void *to)
+{
+    const gr_node *n = b->fill;
+    gr_tensor out = gr_operand_dense(0, &b->type).tensor;
+    out.data = to;
+    gr_call call = {.size = sizeof call, .attr = n->attr, .port = n->port, .out = &out, .num_out = 1, .math = gr_math_get()};
+    call.end = n->op->units ? n->op->units(&call) : 1;
+    for (const gr_kernel *k = n->op->kernels; k->run; k++)
+        if (k->dtype == b->type.dtype) k->run(&call);
+}
+
 static void fill_constant(const gr_buffer *b, void *to)
 {
+    if (b->fill->op->kernels) {
+        fill_by_kernel(b, to);
+        return;
+    }
     int64_t n = gr_numel(&b->type);
     for (int64_t i = 0; i < n; i++) {
         double v = constant_at(b->fill, i);
