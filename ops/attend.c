@@ -81,12 +81,6 @@ static void NAME(factors)(const attend *a, const NAME(one) *o, int64_t row, cons
     for (int64_t j = 0; j < t->cols; j++) z[j] = a->uniform[j] < p ? 0 : keep;
 }
 
-static void NAME(exponentials)(const attend *a, REAL *x, int64_t n, REAL shift)
-{
-    for (int64_t j = 0; j < n; j++) x[j] -= shift;
-    a->call->math->MATH(exp)(x, x, n);
-}
-
 /* What is taken from a row's scores; a row that has seen nothing yet has no largest one. */
 static REAL NAME(shift)(REAL largest) { return largest == -INFINITY ? 0 : largest; }
 
@@ -96,9 +90,9 @@ static REAL NAME(take)(const attend *a, REAL *x, int64_t n, REAL *largest, REAL 
     REAL before = *largest, top = a->call->math->MATH(max)(x, n), factor;
     if (!(top > before) && top == top) top = before;
     factor = before - NAME(shift)(top);
-    a->call->math->MATH(exp)(&factor, &factor, 1);
-    NAME(exponentials)(a, x, n, NAME(shift)(top));
-    *total = *total * factor + a->call->math->MATH(sum)(x, n);
+    if (before == -INFINITY) factor = 0;
+    else a->call->math->MATH(exp)(&factor, &factor, 1);
+    *total = *total * factor + a->call->math->MATH(exp_sum)(x, x, NAME(shift)(top), n);
     *largest = top;
     return factor;
 }
@@ -106,8 +100,8 @@ static REAL NAME(take)(const attend *a, REAL *x, int64_t n, REAL *largest, REAL 
 /* x / total; a row that is masked throughout, whose total is 0, becomes zeros or NaN. */
 static void NAME(divide)(const attend *a, const REAL *x, int64_t n, REAL total, REAL *to)
 {
-    bool none = total == 0 && a->safe;
-    for (int64_t j = 0; j < n; j++) to[j] = none ? 0 : x[j] / total;
+    if (total == 0 && a->safe) memset(to, 0, sizeof *to * (size_t)n);
+    else a->call->math->MATH(divide)(to, x, total, n);
 }
 
 static void NAME(attend_unit)(const attend *a, const rooms *r, int64_t b, int64_t row, int64_t rows)
@@ -164,7 +158,7 @@ static void NAME(back_rows)(const attend *a, const rooms *r, const NAME(one) *o,
     const REAL *largest = (const REAL *)a->call->in[LARGEST].data + b * a->queries, *total = (const REAL *)a->call->in[TOTAL].data + b * a->queries;
     for (int64_t i = 0; i < t->rows; i++, s += t->cols, dp += t->cols, pz += t->cols) {
         int64_t row = t->row + i;
-        NAME(exponentials)(a, s, t->cols, largest[row]);
+        a->call->math->MATH(exp_sum)(s, s, largest[row], t->cols);
         NAME(divide)(a, s, t->cols, total[row], s);
         if (a->dropout > 0) NAME(factors)(a, o, row, t, z);
         for (int64_t j = 0; a->dropout > 0 && j < t->cols; j++) pz[j] = s[j] * z[j], dp[j] *= z[j];
