@@ -40,7 +40,27 @@ static const char *const models[] = {
     "      look: {op: Scan, in: {m: memory}, with: {q: h, x: x}, carry: {a: {init: zeros, size: 6, next: sum}}, out: {s: sum},\n"
     "             step: {sum: {op: Add, in: [a, dropped]}, dropped: {op: Dropout, in: w, p: 0.3}, w: {op: Tanh, in: both}, both: {op: Add, in: [mq, x]}, mq: {op: Mul, in: [m, q]}}}\n"
     "      out: {op: Linear, in: look.a_n, out_features: 6}\n"
+    "    out: {output: out}\n",
+    /* Backwards inside a loop, with Dropout that needs no carry. */
+    "  x: {op: Input, shape: [4, 3, 6]}\n"
+    "  memory: {op: Input, shape: [23, 3, 6]}\n"
+    "  y:\n    op: Scan\n    in: {x: x}\n    with: {memory: memory}\n"
+    "    carry: {h: {init: zeros, size: 6, next: out}}\n"
+    "    step:\n"
+    "      look:\n        op: Scan\n        in: {m: memory}\n        with: {q: h, x: x}\n        reverse: true%s\n"
+    "        carry: {a: {init: zeros, size: 6, next: sum}}\n        out: {s: sum}\n"
+    "        step: {sum: {op: RNNCell, in: {input: dropped, h: a}, hidden_size: 6}, dropped: {op: Dropout, in: both, p: 0.3}, both: {op: Add, in: [m, x]}}\n"
+    "      out: {op: Linear, in: look.a_n, out_features: 6}\n"
     "    out: {output: out}\n"};
+enum { MODELS = sizeof models / sizeof *models };
+
+/* "recompute: N" as model `which` has it. */
+static const char *cut_of(int which, const char *recompute)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "%s%s", which < 2 ? ", " : which < 4 ? "\n    " : "\n        ", recompute);
+    return text;
+}
 
 static const char *model_file(int which, const char *recompute)
 {
@@ -113,10 +133,9 @@ static double worst_difference(gr_session *a, gr_session *b)
 static void same_updates(void)
 {
     static const char *const every[] = {"recompute: 1", "recompute: 5", "recompute: 7", "recompute: 23", "recompute: 40"};
-    for (int m = 0; m < 4; m++)
+    for (int m = 0; m < MODELS; m++)
         for (int i = 0; i < 5; i++) {
-            char text[64];
-            snprintf(text, sizeof text, "%s%s", m < 2 ? ", " : "\n    ", every[i]);
+            const char *text = cut_of(m, every[i]);
             gr_exec *x, *y;
             gr_session *plain = train_two(m, "", 1, GR_FLOAT64, &x), *cut = train_two(m, text, 1, GR_FLOAT64, &y);
             double d = worst_difference(plain, cut);
@@ -130,11 +149,11 @@ static void same_updates(void)
 /* The first step's values have the same bits, so the same numbers were drawn. */
 static void same_bits_forward(void)
 {
-    for (int m = 0; m < 4; m++) {
+    for (int m = 0; m < MODELS; m++) {
         gr_session *s[2];
         gr_exec *x[2];
         for (int k = 0; k < 2; k++) {
-            s[k] = open_at(model_file(m, !k ? "" : m < 2 ? ", recompute: 5" : "\n    recompute: 5"), 1, GR_FLOAT32);
+            s[k] = open_at(model_file(m, k ? cut_of(m, "recompute: 5") : ""), 1, GR_FLOAT32);
             x[k] = training_step(s[k]);
             feed(x[k]);
             CU_ASSERT_EQUAL(gr_run_step(x[k]->run, 0), 0);
@@ -148,9 +167,9 @@ static void same_bits_forward(void)
 
 static void same_on_threads(void)
 {
-    for (int m = 0; m < 4; m++) {
+    for (int m = 0; m < MODELS; m++) {
         gr_exec *x, *y;
-        const char *text = m < 2 ? ", recompute: 5" : "\n    recompute: 5";
+        const char *text = cut_of(m, "recompute: 5");
         gr_session *one = train_two(m, text, 1, GR_FLOAT32, &x), *three = train_two(m, text, 3, GR_FLOAT32, &y);
         CU_ASSERT_EQUAL(worst_difference(one, three), 0);
         gr_session_close(one);

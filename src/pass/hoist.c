@@ -143,11 +143,14 @@ static void keep_cheap_nodes_in_loops(gr_hoister *h)
     }
 }
 
+/* The rest of a longer loop: its steps are not all that the numbers of its random nodes count. */
+static bool is_rest(const gr_scan *s) { return s->span && !s->chunks; }
+
 static bool batches(const gr_hoister *h, const gr_node *n)
 {
     if (n->op->role == GR_ROLE_ARG || n->op->batch) return true;
     if (n->op->traits & GR_EFFECT) return false;
-    if ((n->op->traits & GR_RANDOM) && h->scan->scan->first) return false; /* its numbers are those of later steps */
+    if ((n->op->traits & GR_RANDOM) && is_rest(h->scan->scan)) return false;
     if (n->op->traits & GR_POINTWISE) return true;
     if (!(n->op->traits & GR_ROWWISE) || !n->num_in) return false;
     for (int p = 0; p < gr_op_num_inputs(n->op); p++)
