@@ -33,7 +33,7 @@ static int64_t time_of(const gr_worker_run *w, const gr_template *t, int64_t row
 static void task_fail(const gr_call *call, int64_t place, const char *fmt, va_list args)
 {
     const gr_task *task = task_of(call);
-    gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t, 1), place, fmt, args);
+    gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t, call->random.rows), place, fmt, args);
 }
 
 static bool task_failed(const gr_call *call) { return atomic_load(&task_of(call)->worker->faults->any); }
