@@ -276,6 +276,58 @@ static void gradients_by_name(void)
     gr_session_close(s);
 }
 
+/* The largest difference of d(of)/d(cell's weight) with a loop of 23 steps cut by 5 from that without. */
+static double gradient_differs(const char *of)
+{
+    static const char *const grad[] = {"y.cell.weight_ih", NULL};
+    gr_session *s[2];
+    const double *g[2];
+    gr_type t;
+    double worst = 0, largest = 0;
+    for (int k = 0; k < 2; k++) {
+        s[k] = open_at(temp_file("unread.yaml", "graphrun: 1\nname: unread\ngraph:\n  x: {op: Input, shape: [23, 3, 6]}\n"
+            "  y:\n    op: Scan\n    in: {x: x}\n%s"
+            "    carry: {h: {init: zeros, size: 5, next: cell.h}}\n"
+            "    step: {cell: {op: RNNCell, in: {input: x, h: h}, hidden_size: 5}, square: {op: Mul, in: [cell.h, cell.h]}}\n"
+            "    out: {unread: square}\n  loss: {op: Mean, in: y.h_n}\n"
+            "train: {minimize: loss, optimizer: {op: SGD, lr: 1}}\n", k ? "    recompute: 5\n" : ""), 1, GR_FLOAT64);
+        gr_want want = {.grad = grad, .of = of};
+        gr_error e = {0};
+        gr_exec *x = gr_session_compile(s[k], &want, &e);
+        if (!x) fprintf(stderr, "%s\n", e.message);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+        feed(x);
+        CU_ASSERT_EQUAL(gr_run_step(x->run, 0), 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(g[k] = gr_run_result(x->run, "grad:y.cell.weight_ih", &t));
+    }
+    for (int64_t i = 0; i < gr_numel(&t); i++) {
+        worst = fmax(worst, fabs(g[0][i] - g[1][i]));
+        largest = fmax(largest, fabs(g[0][i]));
+    }
+    CU_ASSERT(largest > 0.01);
+    for (int k = 0; k < 2; k++) gr_session_close(s[k]);
+    return worst;
+}
+
+/* What nothing reads but the name, of the loop and of its step. */
+static void gradients_of_names(void)
+{
+    CU_ASSERT(gradient_differs("y.unread") < 1e-12);
+    CU_ASSERT(gradient_differs("y.square") < 1e-12);
+    CU_ASSERT(gradient_differs("loss") < 1e-12);
+}
+
+static void sparse_tables(void)
+{
+    const char *model = temp_file("table.yaml", "graphrun: 1\nname: table\ngraph:\n  x: {op: Input, shape: [23, 3], dtype: int32}\n"
+        "  first: {op: Parameter, shape: [3, 5], init: Zeros}\n  y:\n    op: Scan\n    in: {x: x}\n    recompute: 5\n"
+        "    carry: {h: {init: first, next: cell.h}}\n"
+        "    step:\n      e: {op: Embedding, in: x, num_embeddings: 7, embedding_dim: 4, sparse: true}\n"
+        "      cell: {op: RNNCell, in: {input: e, h: h}, hidden_size: 5}\n"
+        "  loss: {op: Mean, in: y.h_n}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}}\n");
+    CU_ASSERT_TRUE(mistake_is_told(model, "look up 'y.e.weight', whose gradient is sparse: look up before the loop", "y:", "graph:"));
+}
+
 void test_recompute(void)
 {
     CU_pSuite s = CU_add_suite("recompute", NULL, NULL);
@@ -289,4 +341,6 @@ void test_recompute(void)
     CU_add_test(s, "what is cheap is computed again anyway", cheap_values_are_made_again);
     CU_add_test(s, "N is an integer, at least 1", mistakes);
     CU_add_test(s, "a gradient asked for by name", gradients_by_name);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a gradient of what has a name alone", gradients_of_names);
+    CU_add_test(s, "a sparse table in the step is refused", sparse_tables);
 }

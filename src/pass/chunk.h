@@ -10,7 +10,7 @@
 
 #include "graph/graph.h"
 
-/* Cuts the loops with `recompute: N`. Values of their bodies that names or look-ups ask the
- * gradient of keep them whole. 0 or -1. */
-int gr_cut_loops(gr_graph *root, const char *const *grad);
+/* Cuts the loops with `recompute: N`. Values of their bodies that are asked for by name, the gradient
+ * of `of` toward `grad`, keep them whole. 0, or -1 after a message. */
+int gr_cut_loops(gr_graph *root, const char *const *grad, const char *of);
 #endif

@@ -336,7 +336,7 @@ gr_graph *gr_pass_differentiate(gr_graph *g, const gr_request *r)
     const char *of = r->of ? r->of : r->minimize;
     bool names = r->grad && r->grad[0];
     if ((names || r->train) && ad_move_invariants(g) != 0) return NULL;
-    if ((names || r->train) && !r->keep_all && gr_cut_loops(g, r->grad) != 0) return NULL;
+    if ((names || r->train) && !r->keep_all && gr_cut_loops(g, r->grad, of) != 0) return NULL;
     bool one = names && r->train && strcmp(of, r->minimize) == 0;
     if (names && !one && answer(g, r, of, false, true) != 0) return NULL;
     if (r->train && answer(g, r, r->minimize, true, one) != 0) return NULL;

@@ -124,7 +124,6 @@ static void replace_stacked(const cut *c, int j)
 {
     gr_value *old = gr_scan_stacked(c->scan, j), *part[2];
     bool reverse = c->scan->scan->reverse;
-    if (!gr_value_readers(old)) return;
     part[reverse && c->r] = chunks_stack(c, gr_scan_stacked(c->inner, j), old->port);
     if (c->r) part[!reverse] = gr_scan_stacked(c->rest, j);
     gr_replace(old, joined(c, old, c->r ? 2 : 1, part));
@@ -135,7 +134,6 @@ static void replace_history(const cut *c, int k)
 {
     gr_value *old = gr_scan_history(c->scan, k), *part[2];
     bool reverse = c->scan->scan->reverse;
-    if (!gr_value_readers(old)) return;
     gr_value *history = gr_scan_history(c->inner, k);
     gr_value *steps = slice(c->chunks->scan->body, c->inner, history, reverse, reverse + c->n);
     gr_value *last = gr_scan_last(c->chunks, k);
@@ -185,30 +183,46 @@ static bool is_within(const gr_graph *g, const gr_graph *body)
     return g == body;
 }
 
-static bool is_sparse(const gr_graph *root, const gr_value *v)
+/* The state with a sparse gradient that v is; NULL: none. */
+static const gr_state *sparse_table(const gr_graph *root, const gr_value *v)
 {
     while (v->node->graph->parent && v->node->op->role == GR_ROLE_ARG) v = gr_arg_outer(v);
     for (int i = 0; i < root->num_states; i++)
-        if (root->states[i]->value == v) return root->states[i]->sparse;
-    return false;
+        if (root->states[i]->value == v) return root->states[i]->sparse ? root->states[i] : NULL;
+    return NULL;
 }
 
-static bool looks_up_sparse(const gr_graph *root, const gr_graph *body)
+/* One that the body looks up. */
+static const gr_state *sparse_look_up(const gr_graph *root, const gr_graph *body)
 {
-    for (int i = 0; i < body->num_nodes; i++) {
+    const gr_state *found = NULL;
+    for (int i = 0; i < body->num_nodes && !found; i++) {
         const gr_node *n = body->nodes[i];
-        if (n->scan ? looks_up_sparse(root, n->scan->body) : n->op->role == GR_ROLE_TAKE && is_sparse(root, n->in[0])) return true;
+        if (n->scan) found = sparse_look_up(root, n->scan->body);
+        else if (n->op->role == GR_ROLE_TAKE) found = sparse_table(root, n->in[0]);
     }
-    return false;
+    return found;
 }
 
-static bool is_asked(gr_graph *root, const gr_graph *body, const char *const *grad)
+/* What is asked by its name must be there for all steps. */
+static bool is_asked(gr_graph *root, const gr_graph *body, const char *const *grad, const char *of)
 {
+    const gr_value *v = of ? gr_find_value(root, of) : NULL;
+    if (v && is_within(v->node->graph, body)) return true;
     for (int i = 0; grad && grad[i]; i++) {
-        const gr_value *v = gr_find_value(root, grad[i]);
+        v = gr_find_value(root, grad[i]);
         if (v && is_within(v->node->graph, body)) return true;
     }
-    return looks_up_sparse(root, body);
+    return false;
+}
+
+static int check_tables(const gr_graph *root, const gr_node *scan)
+{
+    const gr_state *s = sparse_look_up(root, scan->scan->body);
+    if (!s) return 0;
+    gr_diag_error(root->diag, scan->at, "recompute makes the steps of %s again, but they look up '%s', whose gradient is sparse: "
+                  "look up before the loop, or leave out recompute or sparse", scan->name, s->name);
+    return -1;
 }
 
 static int check_axes(const gr_node *scan)
@@ -223,15 +237,17 @@ static int check_axes(const gr_node *scan)
     return -1;
 }
 
-static int cut_loops(gr_graph *root, gr_graph *g, const char *const *grad)
+static int cut_loops(gr_graph *root, gr_graph *g, const char *const *grad, const char *of)
 {
     int n = g->num_nodes, cuts = 0;
     gr_node **nodes = gr_arena_copy(g->arena, g->nodes, sizeof *g->nodes * (size_t)n);
     for (int i = 0; i < n; i++) {
         const gr_scan *s = nodes[i]->scan;
         if (!s) continue;
-        if (cut_loops(root, s->body, grad) < 0) return -1;
-        if (!s->recompute || s->steps < 1 || is_asked(root, s->body, grad)) continue;
+        if (cut_loops(root, s->body, grad, of) < 0) return -1;
+        if (!s->recompute) continue;
+        if (check_tables(root, nodes[i]) < 0) return -1;
+        if (s->steps < 1 || is_asked(root, s->body, grad, of)) continue;
         if (check_axes(nodes[i]) < 0) return -1;
         cut_loop(g, nodes[i]);
         cuts++;
@@ -239,4 +255,4 @@ static int cut_loops(gr_graph *root, gr_graph *g, const char *const *grad)
     return cuts ? gr_graph_sort(g) : 0;
 }
 
-int gr_cut_loops(gr_graph *root, const char *const *grad) { return cut_loops(root, root, grad); }
+int gr_cut_loops(gr_graph *root, const char *const *grad, const char *of) { return cut_loops(root, root, grad, of); }
