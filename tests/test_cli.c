@@ -187,6 +187,8 @@ static void what_cannot_be_written_fails(void)
     CU_ASSERT_EQUAL(graphrun("train %s --quiet --log /dev/full", HELLO), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "log cannot be written"));
     CU_ASSERT_EQUAL(graphrun("train %s --quiet --save /dev/full", HELLO), 1);
+    CU_ASSERT_EQUAL(graphrun("trace %s --output /dev/full", HELLO), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "/dev/full: cannot be written"));
     CU_ASSERT_EQUAL(graphrun("ops Linear 2>/dev/null >/dev/full #"), 1); /* # hides where output goes else */
 }
 

@@ -5,7 +5,6 @@
 #include "io/file.h"
 #include "report/trace.h"
 
-#include <errno.h>
 #include <string.h>
 
 typedef struct trace_args {
@@ -29,14 +28,13 @@ static int record(bench *b, int64_t steps, gr_trace **made, gr_error *e)
     return status;
 }
 
-static int write_file(const gr_trace_report *r, const char *path)
+static int write_file(const gr_trace_report *r, const char *path, gr_error *e)
 {
-    FILE *to = fopen(path, "w");
-    bool failed = !to || gr_trace_write(r, to) || ferror(to);
-    if (to) failed |= fclose(to) != 0;
-    if (!failed) return EXIT_DONE;
-    fprintf(stderr, "graphrun: error: cannot write %s: %s\n", path, strerror(errno));
-    return EXIT_MODEL;
+    gr_writer w;
+    if (gr_writer_open(&w, path, e)) return e->status;
+    const bool made = gr_trace_write(r, w.file) == 0 || ferror((FILE *)w.file); /* the latter is the writer's to tell */
+    if (gr_writer_finish(&w, made, e)) return e->status;
+    return made ? 0 : gr_set_error(e, GR_ENOMEM, "%s: out of memory for the timeline", path);
 }
 
 static int trace(gr_session *s, void *data)
@@ -53,7 +51,7 @@ static int trace(gr_session *s, void *data)
         const char *title = gr_arena_printf(s->arena, "%s, %s", gr_model_name(s->model), b.what == BENCH_TRAIN ? "training step" : "forward pass");
         const gr_trace_report r = {.title = title, .program = b.exec->program, .schedule = b.exec->schedule, .trace = t};
         gr_trace_print(&r, stdout);
-        if (a->file) code = write_file(&r, a->file);
+        if (a->file && write_file(&r, a->file, &e)) code = cli_fail(&e);
     }
     gr_trace_free(t);
     return code;

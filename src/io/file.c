@@ -255,6 +255,7 @@ int gr_writer_finish(gr_writer *w, bool keep, gr_error *e)
 {
     const bool beside = w->temporary != NULL;
     if (fflush(w->file) != 0 && !w->error) w->error = errno;
+    if (ferror((FILE *)w->file) && !w->error) w->error = EIO; /* of what was written to the FILE itself */
     if (keep && beside && !w->error && fsync(fileno((FILE *)w->file)) != 0) w->error = errno;
     if (fclose(w->file) != 0 && !w->error) w->error = errno;
     if (keep && beside && !w->error && rename(w->temporary, w->path) != 0) w->error = errno;

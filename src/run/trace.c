@@ -26,14 +26,11 @@ gr_trace *gr_trace_create(const gr_schedule *s, int steps, gr_error *e)
     t->threads = s->threads;
     t->event = zeros(n, sizeof *t->event);
     t->count = zeros(n, sizeof *t->count);
-    t->room = zeros(n, sizeof *t->room);
     t->started = zeros(k, sizeof *t->started);
     t->ended = zeros(k, sizeof *t->ended);
-    if (!t->event || !t->count || !t->room || !t->started || !t->ended) goto fail;
-    for (int w = 0; w < s->threads; w++) {
-        t->room[w] = s->worker[w].tasks * steps;
-        if (!(t->event[w] = zeros((size_t)t->room[w], sizeof **t->event))) goto fail;
-    }
+    if (!t->event || !t->count || !t->started || !t->ended) goto fail;
+    for (int w = 0; w < s->threads; w++)
+        if (!(t->event[w] = zeros((size_t)s->worker[w].tasks * k, sizeof **t->event))) goto fail;
     t->tick0 = gr_ticks();
     t->ns0 = monotonic_ns();
     return t;
@@ -49,7 +46,6 @@ void gr_trace_free(gr_trace *t)
     for (int w = 0; t->event && w < t->threads; w++) gr_free(t->event[w]);
     gr_free(t->event);
     gr_free(t->count);
-    gr_free(t->room);
     gr_free(t->started);
     gr_free(t->ended);
     gr_free(t);

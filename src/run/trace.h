@@ -20,7 +20,7 @@ typedef struct gr_event {
 typedef struct gr_trace {
     int threads, steps;            /* steps: traced so far */
     gr_event **event;              /* by worker */
-    int64_t *count, *room;
+    int64_t *count;
     int64_t *started, *ended;      /* ticks, by step */
     int64_t tick0, ns0, tick1, ns1; /* both clocks at the beginning and at the end */
 } gr_trace;
