@@ -15,9 +15,10 @@ static json_t *rivals_of(const bench_result *r, bool memory)
     return map;
 }
 
-static json_t *object_of(const bench_result *r)
+/* NULL with `why` filled. */
+static json_t *object_of(const bench_result *r, json_error_t *why)
 {
-    return json_pack("{s:s, s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:f, s:o, s:o}",
+    return json_pack_ex(why, 0, "{s:s, s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:f, s:o, s:o}",
                      "workload", r->workload, "what", r->what, "threads", r->threads, "value", r->value, "unit", r->unit,
                      "best", r->best, "share_of_peak", r->share_of_peak, "peak_gflops", r->peak_gflops, "limit", r->limit,
                      "median_us", r->median_us, "best_us", r->best_us, "compile_ms", r->compile_ms, "passes_ms", r->pass_ms,
@@ -33,7 +34,9 @@ static size_t find(const json_t *list, const bench_result *r)
     for (; i < json_array_size(list); i++) {
         const json_t *o = json_array_get(list, i);
         const char *workload = json_string_value(json_object_get(o, "workload"));
-        if (workload && strcmp(workload, r->workload) == 0 && json_integer_value(json_object_get(o, "threads")) == r->threads) break;
+        const char *what = json_string_value(json_object_get(o, "what")); /* not in every file */
+        if (workload && strcmp(workload, r->workload) == 0 && (!what || strcmp(what, r->what) == 0) &&
+            json_integer_value(json_object_get(o, "threads")) == r->threads) break;
     }
     return i;
 }
@@ -78,8 +81,13 @@ static int write_list(const char *path, const json_t *list, gr_error *e)
 
 int bench_file_put(const char *path, const bench_result *r, gr_error *e)
 {
-    json_t *list = read_list(path, e), *o = list ? object_of(r) : NULL;
+    json_error_t why = {0};
+    json_t *list = read_list(path, e), *o = list ? object_of(r, &why) : NULL;
     if (!list) return e->status;
+    if (!o) {
+        json_decref(list);
+        return gr_set_error(e, GR_EINVAL, "%s is left as it is: the result of '%s' cannot be written: %s", path, r->workload, why.text);
+    }
     size_t at = find(list, r);
     if (at < json_array_size(list)) {
         print_change(json_array_get(list, at), r);
@@ -87,7 +95,7 @@ int bench_file_put(const char *path, const bench_result *r, gr_error *e)
     } else {
         json_array_append_new(list, o);
     }
-    int status = o ? write_list(path, list, e) : gr_set_error(e, GR_ENOMEM, "out of memory");
+    int status = write_list(path, list, e);
     json_decref(list);
     return status;
 }
