@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,8 @@ static void second_runs_say_what_changed(void)
     json_decref(list);
     CU_ASSERT_EQUAL(bench("%s " SHORT " --name new --json %s", HELLO, file), 0);
     CU_ASSERT_PTR_NULL(strstr(said, "  change"));
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --name new --what infer --json %s", HELLO, file), 0); /* another thing */
+    CU_ASSERT_PTR_NULL(strstr(said, "  change"));
     CU_ASSERT_EQUAL(bench("%s " SHORT " --json %s", HELLO, temp_file("text.json", "no list")), 1);
     CU_ASSERT_TRUE(says("is no file of results"));
     CU_ASSERT_EQUAL(bench("%s " SHORT " --json /nowhere/x.json", HELLO), 1);
@@ -102,11 +105,50 @@ static void rivals_take_turns(void)
     CU_ASSERT_EQUAL(bench("%s " SHORT " --json %s --rival " RIVAL("1.5") " --rival 'none=exit 3' --rival 'short=echo ready -'", HELLO,
                           file), 0);
     CU_ASSERT_TRUE(says("same is left out: it computes something else: 1.5, not "));
-    CU_ASSERT_TRUE(says("none is left out: it did not get ready"));
+    CU_ASSERT_TRUE(says("none is left out: it did not get ready\n"));
     CU_ASSERT_TRUE(says("short is left out: it ended in the middle"));
     list = load(file);
     CU_ASSERT_EQUAL(json_object_size(json_object_get(json_array_get(list, 0), "rivals")), 0);
     json_decref(list);
+}
+
+/* None of them ends by itself. What a rival started is ended with it: `kill -0` finds nobody. */
+static void rivals_are_not_waited_for(void)
+{
+    char command[512];
+    const char *pids = temp_path("rivals.pid");
+    remove(pids);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --rival-limit 0.3 --rival 'mute=sleep 1000' --rival 'slow=echo $$ >>%s; echo ready -; sleep 1000 & "
+                          "echo $! >>%s; wait' --rival 'other=echo $$ >>%s; echo ready 7; while :; do sleep 1; done' "
+                          "--rival 'talks=echo hello; sleep 1000'", HELLO, pids, pids, pids), 0);
+    CU_ASSERT_TRUE(says("mute is left out: it did not get ready in 0.3 s"));
+    CU_ASSERT_TRUE(says("slow is left out: it did not end a round of 0.025 s in 0.8 s"));
+    CU_ASSERT_TRUE(says("other is left out: it computes something else"));
+    CU_ASSERT_TRUE(says("talks is left out: it did not get ready but printed \"hello\""));
+    snprintf(command, sizeof command, "test $(wc -l <%s) = 3 && for p in $(cat %s); do ! kill -0 $p 2>/dev/null || "
+             "grep -q '^State:.*Z' /proc/$p/status || exit 1; done", pids, pids);
+    CU_ASSERT_EQUAL(system(command), 0);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --rival 'piped=echo ready -; sh -c \"kill -PIPE \\$\\$\" || while read s; do echo 1 1 1; done'", HELLO), 0);
+    CU_ASSERT_PTR_NULL(strstr(said, "left out")); /* the signal is not ignored */
+}
+
+static void the_case_lies_in_tmpdir(void)
+{
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", temp_path("it's here"));
+    CU_ASSERT_EQUAL(mkdir(folder, 0777), 0);
+    char *before = getenv("TMPDIR");
+    before = before ? strdup(before) : NULL;
+    setenv("TMPDIR", folder, 1);
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --rival 'same=case \"$GRAPHRUN_BENCH_CASE\" in *here/graphrun-bench-*) echo ready -; esac; "
+                          "while read s; do echo 1 1 1; done'", HELLO), 0);
+    CU_ASSERT_PTR_NULL(strstr(said, "left out"));
+    CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing is left in it */
+    CU_ASSERT_EQUAL(bench("%s " SHORT " --rival same=true", HELLO), 1);
+    CU_ASSERT_TRUE(says("cannot be made"));
+    if (before) setenv("TMPDIR", before, 1);
+    else unsetenv("TMPDIR");
+    free(before);
 }
 
 /* The first loss is what training would report of the first batch. */
@@ -141,6 +183,15 @@ static void what_cannot_be_measured_is_told(void)
     CU_ASSERT_EQUAL(bench("%s --seconds 0", HELLO), 2);
     CU_ASSERT_EQUAL(bench("%s --rival python", HELLO), 2);
     CU_ASSERT_EQUAL(bench("%s --unit hours", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --unit us", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --name '\xff' --json x.json", HELLO), 2);
+    CU_ASSERT_TRUE(says("--name is not UTF-8"));
+    CU_ASSERT_EQUAL(bench("%s --rival '\xff=true'", HELLO), 2);
+    CU_ASSERT_EQUAL(bench("%s --rival-limit 0", HELLO), 2);
+    const char *none = temp_path("none.json");
+    CU_ASSERT_EQUAL(bench("%s --what infer --fetch x --unit tokens/s --json %s " SHORT, runs, none), 1);
+    CU_ASSERT_TRUE(says("reads nothing that is counted as tokens"));
+    CU_ASSERT_NOT_EQUAL(access(none, F_OK), 0);
     CU_ASSERT_EQUAL(bench("%s --weights /nowhere.safetensors", HELLO), 1);
 }
 
@@ -167,6 +218,8 @@ void test_bench(void)
     CU_add_test(s, "results have their fields", results_have_their_fields);
     CU_add_test(s, "a second run says what changed", second_runs_say_what_changed);
     CU_add_test(s, "rivals take turns", rivals_take_turns);
+    CU_add_test(s, "rivals are not waited for for ever", rivals_are_not_waited_for);
+    CU_add_test(s, "the case lies in TMPDIR", the_case_lies_in_tmpdir);
     CU_add_test(s, "what rivals are compared with is the first loss", the_same_is_computed);
     CU_add_test(s, "what cannot be measured is told", what_cannot_be_measured_is_told);
     CU_add_test(s, "a noisy machine is refused", noise_is_refused);

@@ -69,8 +69,8 @@ const char *bench_watch_verdict(gr_arena *a, const bench_watch *w, const bench_t
 /* ---- bench_rival.c ---- */
 typedef struct bench_rival {
     const char *name;
-    long pid;
-    FILE *to, *from;
+    long pid;    /* of a group of its own */
+    int to, from; /* pipes; -1: none */
     bench_times times;
     double rss; /* bytes, at its most */
     bool failed; /* and said so */
@@ -80,10 +80,11 @@ void bench_rival_prepare(void);
 /* "NAME=COMMAND". The command finds the case in the folder named by GRAPHRUN_BENCH_CASE, prints
  * "ready" and the check value of its first step (or "-": it cannot be compared), and then, for each
  * line SECONDS that it reads, "MEDIAN BEST RSS": seconds a step and the bytes of its memory. It ends
- * with its input. One that fails, or computes something else, is left out with a note. */
-void bench_rival_start(bench_rival *r, const char *text, const char *folder);
-void bench_rival_wait(bench_rival *r, double check);
-void bench_rival_round(gr_arena *a, bench_rival *r, double seconds);
+ * with its input. One that fails, computes something else or takes longer than the limit (seconds;
+ * 20 times those of a round are added) is ended and left out with a note. */
+void bench_rival_start(bench_rival *r, const char *text);
+void bench_rival_wait(bench_rival *r, double check, double limit);
+void bench_rival_round(gr_arena *a, bench_rival *r, double seconds, double limit);
 void bench_rival_end(bench_rival *r);
 
 /* ---- bench_file.c ---- */
@@ -97,7 +98,7 @@ typedef struct bench_result {
     double arena_bytes, state_bytes, rss_bytes;
     const bench_rival *rivals; const double *rival_value; int num_rivals;
 } bench_result;
-/* Puts the result in the place of one of the same workload and threads, if the file has one, and
+/* Puts the result in the place of one of the same workload, `what` and threads, if the file has one, and
  * prints what changed. */
 int bench_file_put(const char *path, const bench_result *r, gr_error *e);
 #endif

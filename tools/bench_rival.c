@@ -1,17 +1,52 @@
 /* bench_rival.c - a program that does the same work, asked for a round at a time. See bench.h. */
 #include "bench.h"
+#include "train/progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define TOLERANCE 1e-3 /* of check values: PyTorch rounds otherwise */
+#define ROUNDS 20      /* a round may take so many times what is asked, for steps that last longer */
+#define GRACE 10.0     /* seconds to end in */
+
+/* ---- ending ---- */
+
+/* Whether it ends within so many seconds; it is not reaped, so that its group keeps its number. */
+static bool ends(const bench_rival *r, double seconds)
+{
+    const double until = gr_seconds() + seconds;
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOWAIT | WNOHANG) != 0 || info.si_pid) return true;
+        if (gr_seconds() >= until) return false;
+        usleep(2000);
+    }
+}
+
+void bench_rival_end(bench_rival *r)
+{
+    if (r->to >= 0) close(r->to);
+    if (r->from >= 0) close(r->from);
+    r->to = r->from = -1;
+    if (r->pid <= 0) return;
+    const pid_t group = (pid_t)r->pid;
+    if (r->failed || !ends(r, GRACE)) {
+        kill(-group, SIGTERM);
+        ends(r, GRACE);
+    }
+    kill(-group, SIGKILL); /* with all that the shell started */
+    while (waitpid(group, NULL, 0) < 0 && errno == EINTR) continue;
+    r->pid = -1;
+}
 
 GR_PRINTF(2, 3) static void leave_out(bench_rival *r, const char *fmt, ...)
 {
@@ -22,7 +57,10 @@ GR_PRINTF(2, 3) static void leave_out(bench_rival *r, const char *fmt, ...)
     fputc('\n', stderr);
     va_end(args);
     r->failed = true;
+    bench_rival_end(r); /* it would go on computing beside the others */
 }
+
+/* ---- starting ---- */
 
 static cpu_set_t processors; /* of this process, before its threads were bound */
 
@@ -34,69 +72,87 @@ static void be_rival(const char *command, const int in[2], const int out[2])
     dup2(out[1], STDOUT_FILENO);
     close(in[1]);
     close(out[0]);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* an interrupt from the keyboard does not reach its group */
+    signal(SIGPIPE, SIG_DFL);
     sched_setaffinity(0, sizeof processors, &processors);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
 }
 
-void bench_rival_start(bench_rival *r, const char *text, const char *folder)
+void bench_rival_start(bench_rival *r, const char *text)
 {
     char *name;
     const char *command;
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     cli_split(text, &name, &command);
-    *r = (bench_rival){.name = name, .pid = -1};
+    *r = (bench_rival){.name = name, .pid = -1, .to = -1, .from = -1};
     signal(SIGPIPE, SIG_IGN); /* one that has ended is told by what it answers */
-    setenv("GRAPHRUN_BENCH_CASE", folder, 1);
     bool piped = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
     fflush(NULL);
     if (piped) r->pid = fork();
     if (r->pid == 0) be_rival(command, in, out);
+    const int error = errno;
     for (int i = 0; i < 2; i++) {
         if ((i == 0 || r->pid < 0) && in[i] >= 0) close(in[i]);
         if ((i == 1 || r->pid < 0) && out[i] >= 0) close(out[i]);
     }
     if (r->pid < 0) {
-        leave_out(r, "it cannot be started: %s", strerror(errno));
+        leave_out(r, "it cannot be started: %s", strerror(error));
         return;
     }
-    r->to = fdopen(in[1], "w");
-    r->from = fdopen(out[0], "r");
+    setpgid((pid_t)r->pid, (pid_t)r->pid); /* here too: whichever of the two comes first */
+    r->to = in[1];
+    r->from = out[0];
 }
 
-void bench_rival_wait(bench_rival *r, double check)
+/* ---- asking ---- */
+
+/* A line without its end, within so many seconds. 0; ETIMEDOUT; EPIPE: it has ended, or closed its output. */
+static int get_line(const bench_rival *r, char *line, size_t room, double seconds)
+{
+    const double until = gr_seconds() + seconds;
+    for (size_t n = 0; n + 1 < room;) {
+        struct pollfd p = {.fd = r->from, .events = POLLIN};
+        const double left = until - gr_seconds();
+        const int ready = left > 0 ? poll(&p, 1, left < 1e6 ? (int)(left * 1e3) + 1 : 1000000000) : 0;
+        if (left <= 0) return ETIMEDOUT;
+        if (ready <= 0) continue;
+        if (read(r->from, line + n, 1) != 1) return EPIPE;
+        line[n + 1] = 0;
+        if (line[n++] != '\n') continue;
+        line[n - 1] = 0;
+        return 0;
+    }
+    return 0;
+}
+
+void bench_rival_wait(bench_rival *r, double check, double limit)
 {
     char line[256], *end;
     if (r->failed) return;
-    if (!fgets(line, sizeof line, r->from) || strncmp(line, "ready ", 6) != 0) {
-        leave_out(r, "it did not get ready");
-        return;
-    }
+    const int status = get_line(r, line, sizeof line, limit);
+    if (status == ETIMEDOUT) leave_out(r, "it did not get ready in %g s (--rival-limit)", limit);
+    else if (status) leave_out(r, "it did not get ready");
+    else if (strncmp(line, "ready ", 6) != 0) leave_out(r, "it did not get ready but printed \"%s\"", line);
+    if (r->failed) return;
     double own = strtod(line + 6, &end);
     if (end > line + 6 && !(fabs(own - check) <= TOLERANCE * fabs(check)))
         leave_out(r, "it computes something else: %g, not %g", own, check);
 }
 
-void bench_rival_round(gr_arena *a, bench_rival *r, double seconds)
+void bench_rival_round(gr_arena *a, bench_rival *r, double seconds, double limit)
 {
     char line[256];
     double median, best, rss;
     if (r->failed) return;
-    fprintf(r->to, "%g\n", seconds);
-    fflush(r->to);
-    if (!fgets(line, sizeof line, r->from) || sscanf(line, "%lf %lf %lf", &median, &best, &rss) != 3 || !(median > 0)) {
-        leave_out(r, "it ended in the middle");
-        return;
-    }
+    limit += ROUNDS * seconds;
+    const int status = dprintf(r->to, "%g\n", seconds) > 0 ? get_line(r, line, sizeof line, limit) : EPIPE;
+    if (status == ETIMEDOUT) leave_out(r, "it did not end a round of %g s in %g s (--rival-limit)", seconds, limit);
+    else if (status) leave_out(r, "it ended in the middle");
+    else if (sscanf(line, "%lf %lf %lf", &median, &best, &rss) != 3 || !(median > 0))
+        leave_out(r, "it answered \"%s\", not the median, the best and the memory", line);
+    if (r->failed) return;
     bench_times_add(a, &r->times, median, best, 1);
     r->rss = fmax(r->rss, rss);
-}
-
-void bench_rival_end(bench_rival *r)
-{
-    if (r->to) fclose(r->to);
-    if (r->from) fclose(r->from);
-    if (r->pid > 0) waitpid((pid_t)r->pid, NULL, 0);
-    r->pid = -1;
-    r->to = r->from = NULL;
 }

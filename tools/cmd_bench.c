@@ -4,6 +4,7 @@
  * rounds; the median of the rounds' medians counts. The share of the peak compares the arithmetic of
  * the model's products with what BLIS's microkernel reaches in the same rounds on operands that lie
  * in L1. Rivals, if any, have their turn in each round. */
+#include "base/utf8.h"
 #include "bench.h"
 #include "kernel/kernel.h"
 
@@ -16,7 +17,7 @@
 typedef struct bench_args {
     cli_common common;
     const char *what, *name, *unit, *json, *weights, *weights_dtype;
-    double seconds;
+    double seconds, rival_limit;
     int64_t rounds;
     bool noisy;
     cli_list rivals, fetch;
@@ -36,17 +37,18 @@ typedef struct turn { /* all that takes turns */
 
 static int start_rivals(turn *t, gr_error *e)
 {
-    char folder[] = "/tmp/graphrun-bench-XXXXXX";
+    const char *temporary = getenv("TMPDIR");
     if (!t->args->rivals.count) return 0;
+    char *folder = gr_arena_printf(t->b.session->arena, "%s/graphrun-bench-XXXXXX", temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(folder)) return gr_set_error(e, GR_EIO, "%s cannot be made: %s", folder, strerror(errno));
+    setenv("GRAPHRUN_BENCH_CASE", folder, 1);
     int status = bench_write_case(&t->b, folder, e);
     for (; !status && t->rivals < t->args->rivals.count; t->rivals++)
-        bench_rival_start(&t->rival[t->rivals], t->args->rivals.item[t->rivals], folder);
+        bench_rival_start(&t->rival[t->rivals], t->args->rivals.item[t->rivals]);
     if (!status) status = bench_round(&t->b, 0, e); /* the check value */
     t->b.times = (bench_times){0};
-    for (int i = 0; i < t->rivals; i++) bench_rival_wait(&t->rival[i], t->b.check);
-    const char *command = gr_arena_printf(t->b.session->arena, "rm -rf '%s'", folder);
-    if (system(command) != 0) fprintf(stderr, "graphrun: %s could not be removed\n", folder);
+    for (int i = 0; i < t->rivals; i++) bench_rival_wait(&t->rival[i], t->b.check, t->args->rival_limit);
+    if (system("rm -rf -- \"$GRAPHRUN_BENCH_CASE\"") != 0) fprintf(stderr, "graphrun: %s could not be removed\n", folder);
     return status;
 }
 
@@ -62,7 +64,7 @@ static int run_rounds(turn *t, gr_error *e)
         bench_watch_end(&t->watch);
         if (status) return status;
         if (peak > t->b.peak) t->b.peak = peak;
-        for (int k = 0; k < t->rivals; k++) bench_rival_round(s->arena, &t->rival[k], each);
+        for (int k = 0; k < t->rivals; k++) bench_rival_round(s->arena, &t->rival[k], each, t->args->rival_limit);
     }
     return 0;
 }
@@ -149,6 +151,8 @@ static int measure(gr_session *s, void *data)
     gr_error e = {0};
     t->b.session = s;
     int status = bench_open(&t->b, &e);
+    if (!status && t->args->unit && !strcmp(t->args->unit, "tokens/s") && !t->b.tokens)
+        status = gr_set_error(&e, GR_EINVAL, "%s reads nothing that is counted as tokens: --unit steps/s or us", gr_model_path(s->model));
     if (!status && t->args->weights) status = gr_session_check_weights(s, t->b.exec, &e);
     if (!status) status = start_rivals(t, &e);
     if (!status) status = run_rounds(t, &e);
@@ -164,16 +168,25 @@ static int index_of(const char *word, const char *const *list)
     return list[i] ? i : -1;
 }
 
+static bool is_utf8(const char *text) { return gr_utf8_check(text, strlen(text)) == strlen(text); }
+
 static int check_args(const cli_command *self, const bench_args *a)
 {
     if (index_of(a->what, whats) < 0) return cli_misuse(self, "--what is train, infer or step, not '%s'", a->what);
     if (a->unit && index_of(a->unit, units) < 0) return cli_misuse(self, "--unit is tokens/s, steps/s or us, not '%s'", a->unit);
+    if (a->unit && !a->json) return cli_misuse(self, "--unit is the unit of the result in --json FILE, which is not given");
     if (a->fetch.count && strcmp(a->what, "infer") != 0) return cli_misuse(self, "--fetch says what --what infer computes");
     if (a->rounds < 1) return cli_misuse(self, "--rounds takes a number of at least 1");
     if (!(a->seconds > 0 && a->seconds < 1e6)) return cli_misuse(self, "--seconds takes a number above 0");
+    if (!(a->rival_limit > 0)) return cli_misuse(self, "--rival-limit takes a number above 0");
+    if (a->name && !is_utf8(a->name)) return cli_misuse(self, "--name is not UTF-8: '%s'", a->name);
     if (a->rivals.count > MAX_RIVALS) return cli_misuse(self, "at most %d rivals", MAX_RIVALS);
-    for (int i = 0; i < a->rivals.count; i++)
-        if (!strchr(a->rivals.item[i], '=')) return cli_misuse(self, "--rival wants NAME=COMMAND, not '%s'", a->rivals.item[i]);
+    for (int i = 0; i < a->rivals.count; i++) {
+        const char *rival = a->rivals.item[i], *equals = strchr(rival, '=');
+        if (!equals) return cli_misuse(self, "--rival wants NAME=COMMAND, not '%s'", rival);
+        const size_t n = (size_t)(equals - rival);
+        if (gr_utf8_check(rival, n) < n) return cli_misuse(self, "--rival: the name is not UTF-8: '%.*s'", (int)n, rival);
+    }
     return -1;
 }
 
@@ -193,7 +206,7 @@ static int check_model(const gr_session *s, const bench_args *a)
 int cmd_bench(int argc, char **argv)
 {
     const cli_command *self = cli_find("bench");
-    bench_args a = {.common = CLI_DEFAULTS, .what = "train", .seconds = 2, .rounds = 5};
+    bench_args a = {.common = CLI_DEFAULTS, .what = "train", .seconds = 2, .rival_limit = 600, .rounds = 5};
     const cli_option own[] = {
         {"what", 0, CLI_TEXT, &a.what, "WHAT", "train: a training step; infer: a forward pass; step: one item, as `generate` runs it"},
         {"fetch", 0, CLI_LIST, &a.fetch, "VALUE", "what infer computes; what `generate` chooses from where not given"},
@@ -202,6 +215,7 @@ int cmd_bench(int argc, char **argv)
         {"seconds", 0, CLI_FLOAT, &a.seconds, "S", "for how long steps are run, in all rounds; 2 where not given"},
         {"rounds", 0, CLI_INT, &a.rounds, "N", "whose medians count; 5 where not given"},
         {"rival", 0, CLI_LIST, &a.rivals, "NAME=COMMAND", "a program that does the same, in turn (tools/bench_rival.py)"},
+        {"rival-limit", 0, CLI_FLOAT, &a.rival_limit, "S", "a rival that is not ready then, or late by as much, is left out; 600 where not given"},
         {"json", 0, CLI_TEXT, &a.json, "FILE", "put the result into this list; say what changed since the last one"},
         {"name", 0, CLI_TEXT, &a.name, "NAME", "what the result is called there; the model's name where not given"},
         {"unit", 0, CLI_TEXT, &a.unit, "UNIT", "of the result there: tokens/s, steps/s or us"},
