@@ -126,6 +126,27 @@ static void forced(void)
     CU_ASSERT_FALSE(gr_adapt_step(&a, 1e9, 0, 0)); /* no work, nothing learned */
 }
 
+/* A program that uses fewer threads than there are: trials begin where they change something, and one that
+ * uses all has all of them again. */
+static void bounded(void)
+{
+    machine m = machine_of(64, 1e7);
+    CU_ASSERT_TRUE(gr_adapt_bound(&m.adapt, 4));
+    CU_ASSERT_EQUAL(gr_adapt_threads(&m.adapt), 7);
+    CU_ASSERT_FALSE(gr_adapt_bound(&m.adapt, 4));
+    work(&m, 3, true);
+    CU_ASSERT_EQUAL(gr_adapt_settled(&m.adapt), 7);
+    m.held = 61;
+    work(&m, 3, true);
+    CU_ASSERT_EQUAL(gr_adapt_settled(&m.adapt), 3);
+    m.held = 0;
+    work(&m, 4, true);
+    CU_ASSERT_EQUAL(gr_adapt_settled(&m.adapt), 7);
+    m.adapt.at = m.adapt.home;
+    CU_ASSERT_TRUE(gr_adapt_bound(&m.adapt, 64));
+    CU_ASSERT_EQUAL(gr_adapt_threads(&m.adapt), 64);
+}
+
 void test_adapt(void)
 {
     CU_pSuite s = CU_add_suite("adapt", NULL, NULL);
@@ -137,4 +158,5 @@ void test_adapt(void)
     CU_add_test(s, "soon", told_soon);
     CU_add_test(s, "many cores are taken", many_are_taken);
     CU_add_test(s, "a number forced", forced);
+    CU_add_test(s, "a program of few threads", bounded);
 }

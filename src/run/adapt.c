@@ -89,7 +89,7 @@ static bool look_about(gr_adapt *a, double pace, double spent)
     a->alarm.until -= spent;
     const bool alarmed = a->trouble >= 2 && a->alarm.until <= 0;
     if (a->home + 1 < a->rungs && (alarmed || a->down.until <= 0)) return move_to(a, a->home + a->reach);
-    if (a->home > 0 && a->up.until <= 0) return move_to(a, a->home - 1);
+    if (a->home > a->top && a->up.until <= 0) return move_to(a, a->home - 1);
     return false;
 }
 
@@ -115,12 +115,25 @@ bool gr_adapt_step(gr_adapt *a, double ns, double work, int64_t taken)
     return moved;
 }
 
+bool gr_adapt_bound(gr_adapt *a, int threads)
+{
+    int top = 0;
+    while (top + 1 < a->rungs && a->rung[top + 1] >= threads) top++;
+    if (a->at != a->home || (top == a->top && a->home >= top)) return false;
+    const int home = a->home == a->top || a->home < top ? top : a->home;
+    a->pace[home] = a->pace[a->home]; /* the best guess until a window there is over */
+    a->at = a->home = home;
+    a->top = top;
+    return true;
+}
+
 void gr_adapt_force(gr_adapt *a, int threads)
 {
     int rung = 0;
     while (rung + 1 < a->rungs && a->rung[rung] > threads) rung++;
     move_to(a, rung);
     a->home = rung;
+    a->top = 0;
     a->usual = 0;
     a->trouble = 0;
     a->reach = 1;

@@ -23,6 +23,7 @@ typedef struct gr_adapt_way { /* the next trial in a direction */
 typedef struct gr_adapt {
     int rung[GR_MAX_RUNGS], rungs; /* numbers of threads, falling to 1 */
     int at, home;                  /* the rung in use; what a trial is compared with, else `at` */
+    int top;                       /* the program that runs has no use for those before it */
     int64_t switches;              /* how often the home has changed */
     double pace[GR_MAX_RUNGS];     /* nanoseconds for a unit of work in the last window there */
     double usual;                  /* running mean of the home's */
@@ -44,6 +45,9 @@ static inline bool gr_adapt_closes(const gr_adapt *a) { return a->ns + a->last >
  * same for all steps; `taken` is how often the scheduler gave a worker's core to others meanwhile.
  * Whether the number of threads has changed. */
 bool gr_adapt_step(gr_adapt *a, double ns, double work, int64_t taken);
+/* The program of the step to come uses so many threads at most: what was at the top is at its top. A
+ * trial is not disturbed. Whether the number of threads or the top has changed. */
+bool gr_adapt_bound(gr_adapt *a, int threads);
 /* That many at most from now on, until a trial finds better. */
 void gr_adapt_force(gr_adapt *a, int threads);
 #endif

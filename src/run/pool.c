@@ -1,6 +1,6 @@
 /* pool.c - threads that sleep when there is nothing to do.
  *
- * All of them together are pinned, each to its core. Fewer are not: they are fewer because another
+ * As many as the program can use are pinned, each to its core. Fewer are not: they are fewer because another
  * process has one of the cores, and the kernel knows which. */
 #include "run/adapt.h"
 #include "run/pool.h"
@@ -132,14 +132,19 @@ void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *, int), void *data)
 gr_signal *gr_pool_progress(gr_pool *p, int w) { return &p->worker[w].progress; }
 int gr_pool_spins(const gr_pool *p) { return p->spins; }
 int gr_pool_threads(const gr_pool *p) { return p->threads; }
-int gr_pool_next_threads(const gr_pool *p) { return gr_adapt_threads(&p->adapt); }
 int gr_pool_in_use(const gr_pool *p) { return gr_adapt_settled(&p->adapt); }
 int64_t gr_pool_switches(const gr_pool *p) { return p->adapt.switches; }
 
 static void follow_adapt(gr_pool *p)
 {
-    p->pinned = p->adapt.at == 0;
+    p->pinned = p->adapt.at <= p->adapt.top;
     bind(&p->worker[0]);
+}
+
+int gr_pool_next_threads(gr_pool *p, int most)
+{
+    if (gr_adapt_bound(&p->adapt, most)) follow_adapt(p);
+    return gr_adapt_threads(&p->adapt);
 }
 
 void gr_pool_took(gr_pool *p, double ns, double work)

@@ -32,8 +32,8 @@ void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *data, int worker), vo
 /* Worker w's progress: tasks done since the pool was made. Only w raises it. */
 gr_signal *gr_pool_progress(gr_pool *p, int w);
 int gr_pool_spins(const gr_pool *p);
-/* For how many threads the next step is, where there is a choice. (adapt.h) */
-int gr_pool_next_threads(const gr_pool *p);
+/* For how many threads the next step is, of a program that has lists for `most` and for fewer. (adapt.h) */
+int gr_pool_next_threads(gr_pool *p, int most);
 /* A step of a run on so many took so long; `work` is what one thread was predicted
  * to need for it. */
 void gr_pool_took(gr_pool *p, double ns, double work);

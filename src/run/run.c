@@ -276,14 +276,14 @@ static void run_recorded(gr_run *r, int64_t step)
 /* The most threads that the pool uses now. What has a choice is measured. */
 static void run_measured(gr_run *r, int64_t step)
 {
-    const int most = gr_pool_next_threads(r->pool);
+    const int most = gr_pool_next_threads(r->pool, r->lineup->threads);
     lineup *l = r->lineup;
     while (l->threads > most && l + 1 < r->lineup + r->num_lineups) l++;
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);
     run_lineup(r, l, step);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    if (l->known && l->threads == most)
+    if (l->known)
         gr_pool_took(r->pool, (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec), r->work);
     l->known = true;
 }
