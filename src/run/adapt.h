@@ -39,6 +39,8 @@ typedef struct gr_adapt {
 gr_adapt gr_adapt_start(int most);
 static inline int gr_adapt_threads(const gr_adapt *a) { return a->rung[a->at]; } /* for the next step */
 static inline int gr_adapt_settled(const gr_adapt *a) { return a->rung[a->home]; } /* trials apart */
+/* Whether the step to come is the first of a window. */
+static inline bool gr_adapt_opens(const gr_adapt *a) { return a->ns == 0; }
 /* Whether the step to come is likely to close a window, so that `taken` is worth knowing. */
 static inline bool gr_adapt_closes(const gr_adapt *a) { return a->ns + a->last >= GR_ADAPT_WINDOW; }
 /* A step made with gr_adapt_threads() has taken so long; `work` is its size in any unit that is the

@@ -89,7 +89,7 @@ static void bind(worker *w)
     w->bound = core;
 }
 
-/* A system call, so it is made once a window of gr_adapt, not every step. */
+/* A system call of microseconds, so it is made once or twice a window of gr_adapt, not every step. */
 static void count_taken(worker *w)
 {
     struct rusage usage;
@@ -117,6 +117,10 @@ void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *, int), void *data)
     p->fn = fn;
     p->data = data;
     p->counts = gr_adapt_closes(&p->adapt);
+    if (gr_adapt_opens(&p->adapt)) { /* what the caller did since the last step, reading data, is no step's */
+        count_taken(&p->worker[0]);
+        p->worker[0].taken_before = p->worker[0].taken;
+    }
     for (int w = 1; w < threads; w++) {
         gr_signal *start = &p->worker[w].start;
         gr_signal_raise(start, atomic_load_explicit(&start->count, memory_order_relaxed) + 1);
