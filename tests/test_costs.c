@@ -42,13 +42,14 @@ static void kept(void)
     const char *path = temp_path("costs");
     gr_costs c = gr_builtin_costs, read;
     c.gflops = 1234.5;
-    CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
-    gr_costs_write(a, path, &c);
-    CU_ASSERT_TRUE(gr_costs_read(a, path, &read));
+    CU_ASSERT_FALSE(gr_costs_read(a, path, 2, &read));
+    gr_costs_write(a, path, 2, &c);
+    CU_ASSERT_TRUE(gr_costs_read(a, path, 2, &read));
     CU_ASSERT_TRUE(same_costs(&c, &read));
-    gr_costs_write(a, temp_path("folder/costs"), &c);
-    CU_ASSERT_TRUE(gr_costs_read(a, temp_path("folder/costs"), &read));
-    gr_costs_write(a, temp_path("no/such/folder/costs"), &c); /* says nothing */
+    CU_ASSERT_FALSE(gr_costs_read(a, path, 3, &read)); /* of other cores */
+    gr_costs_write(a, temp_path("folder/costs"), 2, &c);
+    CU_ASSERT_TRUE(gr_costs_read(a, temp_path("folder/costs"), 2, &read));
+    gr_costs_write(a, temp_path("no/such/folder/costs"), 2, &c); /* says nothing */
     gr_arena_destroy(a);
 }
 
@@ -59,23 +60,23 @@ static void damaged(void)
     const char *path = temp_path("damaged");
     gr_costs read;
     size_t length;
-    gr_costs_write(a, path, &gr_builtin_costs);
+    gr_costs_write(a, path, 2, &gr_builtin_costs);
     char *text = read_text(path, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     const size_t head = strcspn(text, "\n") + 1;
     for (size_t n = 0; n + 4 < length; n++) {
         temp_file("damaged", "%.*s", (int)n, text);
-        CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+        CU_ASSERT_FALSE(gr_costs_read(a, path, 2, &read));
     }
     static const char *const number[] = {"nan", "-1", "0", "inf", "1e300", "x", "1 2"};
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
         temp_file("damaged", "%.*s%s%s", (int)head, text, number[i], text + head + strcspn(text + head, "\n"));
-        CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+        CU_ASSERT_FALSE(gr_costs_read(a, path, 2, &read));
     }
     temp_file("damaged", "x%s", text);
-    CU_ASSERT_FALSE(gr_costs_read(a, path, &read));
+    CU_ASSERT_FALSE(gr_costs_read(a, path, 2, &read));
     temp_file("damaged", "%s", text);
-    CU_ASSERT_TRUE(gr_costs_read(a, path, &read));
+    CU_ASSERT_TRUE(gr_costs_read(a, path, 2, &read));
     free(text);
     gr_arena_destroy(a);
 }
@@ -116,13 +117,14 @@ static void absurd(void)
     const char *path = temp_path("absurd");
     size_t size, n;
     double usual, ns;
+    gr_error e = {0};
     char *want = train_with(NULL, &size, &usual);
     for (int k = 0; k < 4; k++) {
         double number[GR_COSTS];
         gr_costs c;
         for (int i = 0; i < GR_COSTS; i++) number[i] = (i * 7 + k * 5) % 3 == k % 3 ? 1e5 : 1e-4;
         memcpy(&c, number, sizeof c);
-        gr_costs_write(a, path, &c);
+        gr_costs_write(a, path, gr_topology_get(a, NULL, &e)->cores, &c);
         char *got = train_with(path, &n, &ns);
         CU_ASSERT_TRUE(n == size && memcmp(got, want, n) == 0);
         CU_ASSERT_TRUE(ns < usual / 10 || ns > usual * 10); /* they were taken at their word */

@@ -18,30 +18,32 @@ static const char *cpu_name(gr_arena *a)
     char line[256] = "";
     const char *name = "unknown";
     while (f && fgets(line, sizeof line, f)) {
-        if (strncmp(line, "model name", 10) != 0 || !strchr(line, ':')) continue;
-        name = gr_arena_strndup(a, strchr(line, ':') + 2, strcspn(strchr(line, ':') + 2, "\n"));
+        const char *at = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !at) continue;
+        at += 1 + strspn(at + 1, " \t");
+        name = gr_arena_strndup(a, at, strcspn(at, "\n"));
         break;
     }
     if (f) fclose(f);
     return name;
 }
 
-static const char *first_line(gr_arena *a)
+static const char *first_line(gr_arena *a, int cores)
 {
-    return gr_arena_printf(a, "graphrun costs %d, %s, %s\n", FORMAT, cpu_name(a), gr_kernel_name());
+    return gr_arena_printf(a, "graphrun costs %d, %s, %d cores, %s\n", FORMAT, cpu_name(a), cores, gr_kernel_name());
 }
 
 /* Numbers that no machine has would be no mistake, but no help either. */
 static bool is_likely(double x) { return isfinite(x) && x > 1e-6 && x < 1e9; }
 
-bool gr_costs_read(gr_arena *a, const char *path, gr_costs *c)
+bool gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c)
 {
     gr_error e = {0};
     char *text;
     size_t length;
     double number[GR_COSTS];
     if (gr_file_read(a, path, MOST_BYTES, &text, &length, &e)) return false;
-    const char *head = first_line(a);
+    const char *head = first_line(a, cores);
     if (strncmp(text, head, strlen(head)) != 0) return false;
     char *at = text + strlen(head), *end;
     for (int i = 0; i < GR_COSTS; i++, at = end) {
@@ -60,7 +62,7 @@ static void make_folder(gr_arena *a, const char *path)
     if (end && end > path) mkdir(gr_arena_strndup(a, path, (size_t)(end - path)), 0700);
 }
 
-void gr_costs_write(gr_arena *a, const char *path, const gr_costs *c)
+void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *c)
 {
     gr_error e = {0};
     gr_writer w;
@@ -68,7 +70,7 @@ void gr_costs_write(gr_arena *a, const char *path, const gr_costs *c)
     memcpy(number, c, sizeof number);
     make_folder(a, path);
     if (gr_writer_open(&w, path, &e)) return;
-    const char *head = first_line(a);
+    const char *head = first_line(a, cores);
     gr_writer_put(&w, head, strlen(head));
     for (int i = 0; i < GR_COSTS; i++) {
         const char *line = gr_arena_printf(a, "%.6g\n", number[i]);

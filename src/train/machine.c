@@ -29,9 +29,9 @@ static int find_costs(gr_session *s, gr_error *e)
     if (need_pool(s, e)) return e->status;
     s->costs_known = true;
     s->costs = gr_builtin_costs;
-    if (!gr_costs_read(s->arena, s->options.costs, &s->costs) && gr_pool_threads(s->pool) > 1) {
+    if (!gr_costs_read(s->arena, s->options.costs, s->topology->cores, &s->costs) && gr_pool_threads(s->pool) > 1) {
         if (!gr_costs_measure(&s->costs, s->arena, s->pool)) return gr_set_error(e, GR_ENOMEM, "out of memory");
-        gr_costs_write(s->arena, s->options.costs, &s->costs);
+        gr_costs_write(s->arena, s->options.costs, s->topology->cores, &s->costs);
     }
     s->topology->wait_ns = s->costs.wait_ns;
     return 0;

@@ -12,8 +12,8 @@ int gr_exec_schedule(gr_exec *x, gr_error *e);
  * enough for them to matter; else by the built-in ones. */
 int gr_session_weigh(gr_session *s, gr_program *p, gr_error *e);
 
-/* costs_file.c: numbers kept in a file. What is missing, of another machine or damaged reads as false; what
+/* costs_file.c: numbers kept in a file. What is missing, of another machine or number of usable cores, or damaged reads as false; what
  * cannot be written is left out: it is measured again. */
-bool gr_costs_read(gr_arena *a, const char *path, gr_costs *c);
-void gr_costs_write(gr_arena *a, const char *path, const gr_costs *c);
+bool gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c);
+void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *c);
 #endif
