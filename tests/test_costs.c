@@ -165,6 +165,32 @@ static void small_models_wait_for_nothing(void)
     gr_session_close(s);
 }
 
+/* Without workers, as a plan has none, nothing is measured; what is known is told to the machine given. */
+static void known_without_workers(void)
+{
+    const char *path = temp_path("planned"), *const sets[] = {"hidden=64", "batch=24", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1, .costs = path};
+    const gr_want want = {.update = true, .training = true, .assume_axes = true};
+    for (int known = 0; known < 2; known++) {
+        gr_error e = {0};
+        gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        gr_program *p = gr_program_create(s->arena, gr_session_graph(s, &want, NULL), &e);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+        gr_topology *t = gr_topology_get(s->arena, NULL, &e);
+        gr_costs c = gr_builtin_costs;
+        c.wait_ns = 1234;
+        if (known) gr_costs_write(s->arena, path, t->cores, &c);
+        CU_ASSERT_EQUAL(gr_session_weigh(s, p, t, &e), 0);
+        CU_ASSERT_EQUAL(t->wait_ns, known ? 1234 : gr_builtin_costs.wait_ns);
+        CU_ASSERT_PTR_NULL(s->pool);
+        char *text = read_text(path, &(size_t){0});
+        CU_ASSERT_EQUAL(text != NULL, known);
+        free(text);
+        gr_session_close(s);
+    }
+}
+
 void test_costs(void)
 {
     CU_pSuite s = CU_add_suite("costs", NULL, NULL);
@@ -173,5 +199,6 @@ void test_costs(void)
     CU_add_test(s, "a damaged file", damaged);
     CU_add_test(s, "the same bits with absurd ones", absurd);
     CU_add_test(s, "measured once", measured_once);
+    CU_add_test(s, "known without workers", known_without_workers);
     CU_add_test(s, "small models wait for nothing", small_models_wait_for_nothing);
 }

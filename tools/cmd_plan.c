@@ -38,6 +38,16 @@ static const char *title(gr_session *s, bool trains)
     return text;
 }
 
+/* Of this machine by what is known of it, of another by the built-in numbers; nothing is measured. */
+static gr_topology *weigh(gr_session *s, gr_program *p, const char *other, gr_error *e)
+{
+    gr_topology *t = gr_topology_get(s->arena, other, e);
+    if (!t) return NULL;
+    if (!other) return gr_session_weigh(s, p, t, e) ? NULL : t;
+    gr_program_weigh(p, &gr_builtin_costs, t->l2_bytes, t->l3_bytes);
+    return t;
+}
+
 static int plan(gr_session *s, void *data)
 {
     const plan_args *a = data;
@@ -51,7 +61,7 @@ static int plan(gr_session *s, void *data)
     }
     gr_program *program = gr_program_create(s->arena, g, &e);
     gr_plan p = {.title = title(s, trains), .program = program};
-    if (!program || gr_session_weigh(s, program, &e) || !(p.topology = gr_topology_get(s->arena, a->topology, &e))) return cli_fail(&e);
+    if (!program || !(p.topology = weigh(s, program, a->topology, &e))) return cli_fail(&e);
     p.schedule = gr_schedule_create(s->arena, p.program, p.topology, s->options.threads, &e);
     if (!p.schedule || !(p.by_cores = schedules(s, p.program, p.topology, &e))) return cli_fail(&e);
     gr_plan_print(&p, stdout);

@@ -22,26 +22,25 @@ static int need_alone(gr_session *s, gr_error *e)
     return s->alone ? 0 : e->status;
 }
 
-/* One thread has nothing to choose: it takes what is known. */
-static int find_costs(gr_session *s, gr_error *e)
+/* One thread has nothing to choose, and without workers nothing can be measured: it takes what is known. */
+static int find_costs(gr_session *s, int cores, gr_error *e)
 {
     if (s->costs_known) return 0;
-    if (need_pool(s, e)) return e->status;
     s->costs_known = true;
     s->costs = gr_builtin_costs;
-    if (!gr_costs_read(s->arena, s->options.costs, s->topology->cores, &s->costs) && gr_pool_threads(s->pool) > 1) {
+    if (!gr_costs_read(s->arena, s->options.costs, cores, &s->costs) && s->pool && gr_pool_threads(s->pool) > 1) {
         if (!gr_costs_measure(&s->costs, s->arena, s->pool)) return gr_set_error(e, GR_ENOMEM, "out of memory");
-        gr_costs_write(s->arena, s->options.costs, s->topology->cores, &s->costs);
+        gr_costs_write(s->arena, s->options.costs, cores, &s->costs);
     }
-    s->topology->wait_ns = s->costs.wait_ns;
     return 0;
 }
 
-int gr_session_weigh(gr_session *s, gr_program *p, gr_error *e)
+int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)
 {
     if (!s->options.costs || gr_program_ns(p) < LARGE) return 0;
-    if (find_costs(s, e)) return e->status;
-    gr_program_weigh(p, &s->costs, s->topology->l2_bytes, s->topology->l3_bytes);
+    if (find_costs(s, t->cores, e)) return e->status;
+    t->wait_ns = s->costs.wait_ns;
+    gr_program_weigh(p, &s->costs, t->l2_bytes, t->l3_bytes);
     return 0;
 }
 
@@ -54,7 +53,7 @@ int gr_exec_schedule(gr_exec *x, gr_error *e)
         x->pool = s->alone;
         x->schedule = gr_schedule_create(x->arena, x->program, &one, 1, e);
     } else {
-        if (need_pool(s, e) || gr_session_weigh(s, x->program, e)) return e->status;
+        if (need_pool(s, e) || gr_session_weigh(s, x->program, s->topology, e)) return e->status;
         x->pool = s->pool;
         x->schedule = gr_schedule_ladder(x->arena, x->program, s->topology, s->options.threads, gr_pool_threads(s->pool), e);
     }

@@ -8,9 +8,10 @@
 /* Fills x->schedule and x->pool for x->program. A program too small to gain from a second thread gets the
  * caller alone, and the machine is not looked at. */
 int gr_exec_schedule(gr_exec *x, gr_error *e);
-/* The cost model weighs p: by the numbers of options.costs, measured when first needed, where p is large
- * enough for them to matter; else by the built-in ones. */
-int gr_session_weigh(gr_session *s, gr_program *p, gr_error *e);
+/* The cost model weighs p for this machine t, and tells t what a hand-over costs: by the numbers of
+ * options.costs, where p is large enough for them to matter; else by the built-in ones. They are measured
+ * when first needed, if the session has its workers. */
+int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e);
 
 /* costs_file.c: numbers kept in a file. What is missing, of another machine or number of usable cores, or damaged reads as false; what
  * cannot be written is left out: it is measured again. */
