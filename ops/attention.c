@@ -124,6 +124,19 @@ gr_val op_steps_back(gr_ctx *c, gr_val v, int dim) { return move_steps(c, v, dim
 /* With fewer queries or keys than this the products are too small for tiles to pay. */
 enum { FEW = 16 };
 
+/* Whether a mask leaves the scores' leading axes, those of a query [..., width] with steps on axis `at`, as they are. */
+static bool keeps_batch(gr_ctx *c, gr_val mask, const gr_type *query, int at)
+{
+    if (!mask) return true;
+    const gr_type *t = gr_type_of(c, mask);
+    bool fits = t->rank <= query->rank;
+    for (int i = 0; fits && i < t->rank - 2; i++) {
+        int axis = query->rank - t->rank + i; /* of the scores; the steps are not where theirs are */
+        fits = t->dim[i] == 1 || t->dim[i] == query->dim[axis < at ? axis : axis + 1];
+    }
+    return fits;
+}
+
 static bool is_worth_tiles(gr_ctx *c, const op_attention *a)
 {
     if (!a->query) return false;
@@ -131,6 +144,7 @@ static bool is_worth_tiles(gr_ctx *c, const op_attention *a)
     int at = q->rank + a->dim;
     bool alike = k->rank == q->rank && v->rank == q->rank;
     for (int i = 0; alike && i < q->rank - 1; i++) alike = i == at || (k->dim[i] == q->dim[i] && v->dim[i] == q->dim[i]);
+    alike = alike && keeps_batch(c, a->mask.hide, q, at) && keeps_batch(c, a->mask.bias, q, at);
     return alike && q->dim[at] >= FEW && k->dim[at] >= FEW;
 }
 

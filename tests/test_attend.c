@@ -221,6 +221,32 @@ static void few_take_the_plain_path(void)
     }
 }
 
+/* A mask may widen the scores, and then no tile of queries is of one row of the batch. */
+static void masks_that_widen_take_the_plain_path(void)
+{
+    static const char *const mask[][2] = {{"[4, 20, 18]", "bool"}, {"[4, 20, 18]", "float32"}, {"[4, 1, 1]", "bool"}, {"[1, 20, 18]", "float32"}, {"[18]", "bool"}};
+    for (int i = 0; i < 5; i++) {
+        gr_session *s = open_model(temp_file("widen.yaml", "graphrun: 1\nname: widen\ngraph:\n"
+                                             "  q: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [1, 20, 8]}\n"
+                                             "  k: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [1, 18, 8]}\n"
+                                             "  mask: {op: Full, shape: %s, value: 1, dtype: %s}\n"
+                                             "  node: {op: ScaledDotProductAttention, in: {query: q, key: k, value: k, attn_mask: mask}}\n"
+                                             "  plain: {op: ScaledDotProductAttention, in: [q, k, k]}\n"
+                                             "  same: {op: MatMul, in: [plain.weights, k]}\n", mask[i][0], mask[i][1]), 1);
+        gr_error e = {0};
+        gr_type t, u;
+        gr_want want = {.fetch = (const char *[]){"node.output", "same", NULL}};
+        gr_exec *x = gr_session_compile(s, &want, &e);
+        if (!x) fprintf(stderr, "mask %s: %s\n", mask[i][0], e.message);
+        CU_ASSERT_FATAL(x && gr_run_step(x->run, 0) == 0);
+        CU_ASSERT_EQUAL(uses(x, "Attend"), i >= 3);
+        const float *a = gr_run_result(x->run, "node.output", &t), *b = gr_run_result(x->run, "same", &u);
+        CU_ASSERT_FATAL(t.rank == 3 && t.dim[0] == (i < 3 ? 4 : 1) && t.dim[1] == 20);
+        for (int64_t row = 0; row < t.dim[0]; row++) CU_ASSERT(distance(a + row * gr_numel(&u), b, gr_numel(&u)) < 2e-6);
+        gr_session_close(s);
+    }
+}
+
 void test_attend(void)
 {
     CU_pSuite s = CU_add_suite("attend", NULL, NULL);
@@ -229,4 +255,5 @@ void test_attend(void)
     CU_add_test(s, "asking for weights changes nothing", asking_for_weights_changes_nothing);
     CU_add_test(s, "rows that are masked throughout", masked_rows);
     CU_add_test(s, "few steps take the plain path", few_take_the_plain_path);
+    CU_add_test(s, "masks that widen the scores take the plain path", masks_that_widen_take_the_plain_path);
 }
