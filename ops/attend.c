@@ -155,11 +155,11 @@ typedef struct NAME(grads) {
 static void NAME(back_rows)(const attend *a, const rooms *r, const NAME(one) *o, int64_t b, const tile *t)
 {
     REAL *s = r->scores, *dp = r->grad_scores, *pz = r->dropped, *z = r->factors, *delta = r->delta;
-    const REAL *largest = (const REAL *)a->call->in[LARGEST].data + b * a->queries, *total = (const REAL *)a->call->in[TOTAL].data + b * a->queries;
+    const REAL *largest = NAME(matrix)(a, &a->largest, b), *total = NAME(matrix)(a, &a->total, b);
     for (int64_t i = 0; i < t->rows; i++, s += t->cols, dp += t->cols, pz += t->cols) {
         int64_t row = t->row + i;
-        a->call->math->MATH(exp_sum)(s, s, largest[row], t->cols);
-        NAME(divide)(a, s, t->cols, total[row], s);
+        a->call->math->MATH(exp_sum)(s, s, largest[row * a->largest.rs], t->cols);
+        NAME(divide)(a, s, t->cols, total[row * a->total.rs], s);
         if (a->dropout > 0) NAME(factors)(a, o, row, t, z);
         for (int64_t j = 0; a->dropout > 0 && j < t->cols; j++) pz[j] = s[j] * z[j], dp[j] *= z[j];
         REAL sum = a->keys <= a->cols ? a->call->math->MATH(dot)(dp, s, t->cols) : delta[row];
@@ -255,6 +255,7 @@ typedef struct attend {
     int64_t queries, keys, width, size;
     int64_t rows, cols;         /* of a tile */
     side query, key, value, hide, bias, output;
+    side largest, total;        /* as the gradient is given them */
     side grad, grad_query, grad_key, grad_value;
     bool causal, safe;
     double scale, dropout;
@@ -292,6 +293,14 @@ static side side_of(const gr_tensor *t, int64_t dim)
     return s;
 }
 
+/* A number for each step, the steps on the last axis. */
+static side row_of(const gr_tensor *t)
+{
+    side s = {.data = t->data, .rs = t->stride[t->rank - 1]};
+    for (int i = 0; i < t->rank - 1; i++) s.step[i] = t->stride[i];
+    return s;
+}
+
 /* Steps stand before the last axis; an axis of length 1 repeats. */
 static side mask_of(const gr_tensor *t)
 {
@@ -317,6 +326,7 @@ static attend attend_of(const gr_call *call)
         a.output = side_of(&call->out[0], dim);
         return a;
     }
+    a.largest = row_of(&call->in[LARGEST]), a.total = row_of(&call->in[TOTAL]);
     a.output = side_of(&call->in[OUTPUT], dim), a.grad = side_of(&call->in[GRAD_OUTPUT], dim);
     a.grad_query = side_of(&call->out[0], dim), a.grad_key = side_of(&call->out[1], dim), a.grad_value = side_of(&call->out[2], dim);
     return a;

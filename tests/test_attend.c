@@ -247,6 +247,35 @@ static void masks_that_widen_take_the_plain_path(void)
     }
 }
 
+/* The gradient's statistics may be views of another order. */
+static void statistics_may_be_views(void)
+{
+    static const char *const give[] = {"grad_query", "grad_key", "grad_value"};
+    gr_session *s = open_model(temp_file("views.yaml", "graphrun: 1\nname: views\nvars: {q: 20}\ngraph:\n"
+                                         "  x: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [3, 2, $q, 4]}\n"
+                                         "  last: {op: Parameter, init: {op: Normal, mean: 3, std: 1}, shape: [$q, 2, 3]}\n"
+                                         "  sum: {op: Parameter, init: {op: Normal, mean: 9, std: 1}, shape: [$q, 2, 3]}\n"
+                                         "  one: {op: Parameter, init: Ones, shape: [3, 2, $q]}\n"
+                                         "  no: {op: Full, shape: [1, 1, 1, $q], value: 0, dtype: bool}\n  few: {op: Zeros, shape: [1, 1, $q, 1]}\n"
+                                         "  large: {op: Permute, in: last, dims: [2, 1, 0]}\n  total: {op: Permute, in: sum, dims: [2, 1, 0]}\n"
+                                         "  large1: {op: Mul, in: [large, one]}\n  total1: {op: Mul, in: [total, one]}\n"
+                                         "  view: {op: AttendGradient, in: {query: x, key: x, value: x, hide: no, bias: few, largest: large, total: total, output: x, grad_output: x}}\n"
+                                         "  dense: {op: AttendGradient, in: {query: x, key: x, value: x, hide: no, bias: few, largest: large1, total: total1, output: x, grad_output: x}}\n"), 1);
+    gr_error e = {0};
+    gr_want want = {.fetch = (const char *[]){"view.grad_query", "view.grad_key", "view.grad_value", "dense.grad_query", "dense.grad_key", "dense.grad_value", NULL}};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    if (!x) fprintf(stderr, "views: %s\n", e.message);
+    CU_ASSERT_FATAL(x && gr_run_step(x->run, 0) == 0);
+    for (int i = 0; i < 3; i++) {
+        char name[2][32];
+        gr_type t;
+        for (int k = 0; k < 2; k++) snprintf(name[k], sizeof name[k], "%s.%s", k ? "dense" : "view", give[i]);
+        const float *a = gr_run_result(x->run, name[0], &t), *b = gr_run_result(x->run, name[1], &t);
+        CU_ASSERT_EQUAL(distance(a, b, gr_numel(&t)), 0);
+    }
+    gr_session_close(s);
+}
+
 void test_attend(void)
 {
     CU_pSuite s = CU_add_suite("attend", NULL, NULL);
@@ -256,4 +285,5 @@ void test_attend(void)
     CU_add_test(s, "rows that are masked throughout", masked_rows);
     CU_add_test(s, "few steps take the plain path", few_take_the_plain_path);
     CU_add_test(s, "masks that widen the scores take the plain path", masks_that_widen_take_the_plain_path);
+    CU_add_test(s, "the gradient's statistics may be views", statistics_may_be_views);
 }
