@@ -67,11 +67,7 @@ static int64_t count_tokens(const gr_exec *x)
 static double program_flops(const gr_program *p)
 {
     double total = 0;
-    for (int i = 0; i < p->num_templates; i++) {
-        double flops = gr_template_flops(&p->templates[i]);
-        for (int l = p->templates[i].loop; l >= 0; l = p->loops[l].parent) flops *= (double)p->loops[l].count;
-        total += flops;
-    }
+    for (int i = 0; i < p->num_templates; i++) total += gr_template_flops(&p->templates[i]) * gr_iterations(p, p->templates[i].loop);
     return total;
 }
 

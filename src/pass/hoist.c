@@ -244,14 +244,6 @@ static void move_names(gr_hoister *h)
     }
 }
 
-static void remove_node(gr_graph *g, const gr_node *n)
-{
-    int kept = 0;
-    for (int i = 0; i < g->num_nodes; i++)
-        if (g->nodes[i] != n) g->nodes[kept++] = g->nodes[i];
-    g->num_nodes = kept;
-}
-
 static void clear_forms(gr_graph *body)
 {
     for (int i = 0; i < body->num_nodes; i++)
@@ -286,7 +278,7 @@ static void hoist_scan(gr_graph *g, gr_node *scan)
     emit_groups(&h);
     replace_outputs(&h);
     move_names(&h);
-    remove_node(g, scan);
+    gr_remove_node(g, scan);
 }
 
 static void hoist_graph(gr_graph *g)

@@ -32,16 +32,6 @@ static gr_value *slice(gr_graph *g, const gr_node *origin, gr_value *v, int64_t 
     return gr_add_role(g, GR_ROLE_SLICE, origin, 1, &v, "dim=0, start=%lld, stop=%lld", (long long)start, (long long)stop)->out[0];
 }
 
-/* v with its first `axes` axes replaced by those of `dim`. */
-static gr_value *reshaped(gr_graph *g, const gr_node *origin, gr_value *v, int axes, int n, const int64_t *dim)
-{
-    const char *shape = "";
-    for (int i = 0; i < n; i++) shape = gr_arena_printf(g->arena, "%s%s%lld", shape, i ? ", " : "", (long long)dim[i]);
-    for (int i = axes; i < v->type.rank; i++)
-        shape = gr_arena_printf(g->arena, "%s%s%lld", shape, n || i > axes ? ", " : "", (long long)v->type.dim[i]);
-    return gr_add_role(g, GR_ROLE_RESHAPE, origin, 1, &v, "shape=[%s]", shape)->out[0];
-}
-
 static gr_value *joined(const cut *c, const gr_value *like, int n, gr_value **part)
 {
     gr_value *v = n == 1 ? part[0] : gr_add_role(c->g, GR_ROLE_CONCAT, c->scan, n, part, "dim=0")->out[0];
@@ -52,7 +42,7 @@ static gr_value *joined(const cut *c, const gr_value *like, int n, gr_value **pa
 /* What the chunks stacked, [q, N, ...], as steps. */
 static gr_value *as_steps(const cut *c, gr_value *stacked)
 {
-    return reshaped(c->g, c->scan, stacked, 2, 1, (int64_t[]){c->q * c->n});
+    return gr_reshape_leading(c->g, c->scan, stacked, 2, 1, (int64_t[]){c->q * c->n});
 }
 
 /* ---- the loops ------------------------------------------------------------ */
@@ -98,7 +88,7 @@ static void add_chunks(cut *c)
             in[i] = gr_scan_invariant(c->chunks, v);
         } else if (i >= carries) {
             v = slice(g, c->scan, v, c->from, c->from + c->q * c->n);
-            in[i] = gr_scan_sequence(c->chunks, reshaped(g, c->scan, v, 1, 2, (int64_t[]){c->q, c->n}), name);
+            in[i] = gr_scan_sequence(c->chunks, gr_reshape_leading(g, c->scan, v, 1, 2, (int64_t[]){c->q, c->n}), name);
         } else {
             in[i] = gr_scan_carry(c->chunks, v, name);
         }
@@ -138,7 +128,7 @@ static void replace_history(const cut *c, int k)
     gr_value *steps = slice(c->chunks->scan->body, c->inner, history, reverse, reverse + c->n);
     gr_value *last = gr_scan_last(c->chunks, k);
     part[reverse] = chunks_stack(c, steps, old->port);
-    part[!reverse] = c->r ? gr_scan_history(c->rest, k) : reshaped(c->g, c->scan, last, 0, 1, (int64_t[]){1});
+    part[!reverse] = c->r ? gr_scan_history(c->rest, k) : gr_reshape_leading(c->g, c->scan, last, 0, 1, (int64_t[]){1});
     gr_replace(old, joined(c, old, 2, part));
 }
 
@@ -153,14 +143,6 @@ static void replace_outputs(const cut *c)
     for (int j = 0; j < s->stacked; j++) replace_stacked(c, j);
 }
 
-static void remove_node(gr_graph *g, const gr_node *n)
-{
-    int kept = 0;
-    for (int i = 0; i < g->num_nodes; i++)
-        if (g->nodes[i] != n) g->nodes[kept++] = g->nodes[i];
-    g->num_nodes = kept;
-}
-
 static void cut_loop(gr_graph *g, gr_node *scan)
 {
     const gr_scan *s = scan->scan;
@@ -171,7 +153,7 @@ static void cut_loop(gr_graph *g, gr_node *scan)
     add_chunks(&c);
     if (c.r) add_rest(&c);
     replace_outputs(&c);
-    remove_node(g, scan);
+    gr_remove_node(g, scan);
     c.chunks->name = scan->name;
 }
 

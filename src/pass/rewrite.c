@@ -116,6 +116,14 @@ gr_node *gr_copy_deep(gr_graph *to, gr_node *n, gr_value *const *in)
     return c;
 }
 
+void gr_remove_node(gr_graph *g, const gr_node *n)
+{
+    int kept = 0;
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i] != n) g->nodes[kept++] = g->nodes[i];
+    g->num_nodes = kept;
+}
+
 gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_in, gr_value *const *in,
                      const char *attrs, ...)
 {
@@ -133,6 +141,15 @@ gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_i
     if (n && gr_infer_node(g, n) == 0) return n;
     fprintf(stderr, "graphrun: cannot make %s(%s) for %s: %s\n", op->name, text, origin->name, why);
     abort();
+}
+
+gr_value *gr_reshape_leading(gr_graph *g, const gr_node *origin, gr_value *v, int axes, int n, const int64_t *dim)
+{
+    const char *shape = "";
+    for (int i = 0; i < n; i++) shape = gr_arena_printf(g->arena, "%s%s%lld", shape, i ? ", " : "", (long long)dim[i]);
+    for (int i = axes; i < v->type.rank; i++)
+        shape = gr_arena_printf(g->arena, "%s%s%lld", shape, n || i > axes ? ", " : "", (long long)v->type.dim[i]);
+    return gr_add_role(g, GR_ROLE_RESHAPE, origin, 1, &v, "shape=[%s]", shape)->out[0];
 }
 
 bool gr_same_dims(const gr_type *a, const gr_type *b)

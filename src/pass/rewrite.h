@@ -25,11 +25,15 @@ gr_readers *gr_find_readers(const gr_graph *g);
 /* A node like n in graph `to` with other inputs (as many, at the same ports) and outputs of
  * the same types; a loop's body moves along. It has n's name if that is free there. */
 gr_node *gr_copy_node(gr_graph *to, gr_node *n, gr_value *const *in);
+/* Takes n out of the list of g's nodes; nobody may read it any more. */
+void gr_remove_node(gr_graph *g, const gr_node *n);
 /* The same with a copy of the body, and of the bodies in it. Marks the nodes copied with their copies. */
 gr_node *gr_copy_deep(gr_graph *to, gr_node *n, gr_value *const *in);
 /* A node of the op with that role, its attributes as text, its outputs inferred. */
 gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_in, gr_value *const *in,
                      const char *attrs, ...) GR_PRINTF(6, 7);
+/* v with its first `axes` axes replaced by the n of `dim`, which hold as many elements. */
+gr_value *gr_reshape_leading(gr_graph *g, const gr_node *origin, gr_value *v, int axes, int n, const int64_t *dim);
 
 /* Whether v, seen through views, is columns [*column, *column + width) of the rows of a
  * product: a node's output of whose type the last axis is the columns. Gives the product's

@@ -253,25 +253,16 @@ static bool comes_back(const tiler *t)
 
 /* ---- the loops ------------------------------------------------------------ */
 
-/* v with its first `lead` axes replaced by those of `dim`. */
-static gr_value *reshaped(gr_graph *g, const gr_node *origin, gr_value *v, int lead, int n, const int64_t *dim)
-{
-    const char *shape = "";
-    for (int i = 0; i < n; i++) shape = gr_arena_printf(g->arena, "%s%s%lld", shape, i ? ", " : "", (long long)dim[i]);
-    for (int i = lead; i < v->type.rank; i++) shape = gr_arena_printf(g->arena, "%s, %lld", shape, (long long)v->type.dim[i]);
-    return gr_add_role(g, GR_ROLE_RESHAPE, origin, 1, &v, "shape=[%s]", shape)->out[0];
-}
-
 /* The rows of v that the loop goes over, [chunks, rows, ...]. */
 static gr_value *cut_rows(const tiler *t, const tile_loop *l, gr_value *v)
 {
     int64_t end = l->from + l->chunks * l->rows;
     if (t->loops > 1) {
-        v = reshaped(t->g, v->node, v, lead_of(t, &v->type), 1, &t->rows);
+        v = gr_reshape_leading(t->g, v->node, v, lead_of(t, &v->type), 1, &t->rows);
         v = gr_add_role(t->g, GR_ROLE_SLICE, v->node, 1, &v, "dim=0, start=%lld, stop=%lld", (long long)l->from, (long long)end)->out[0];
     }
     int lead = t->loops > 1 ? 1 : lead_of(t, &v->type);
-    return reshaped(t->g, v->node, v, lead, 2, (int64_t[]){l->chunks, l->rows});
+    return gr_reshape_leading(t->g, v->node, v, lead, 2, (int64_t[]){l->chunks, l->rows});
 }
 
 static gr_value *inner_of(const tile_loop *l, const gr_value *v) { return l->inner[gr_number(v->node)]->node->out[v->index]; }
@@ -297,7 +288,7 @@ static void emit_inner(const tiler *t, tile_loop *l, gr_value **cut, gr_node *n)
     gr_type own = with_rows(t, &n->out[0]->type, l->rows);
     for (int i = 0; i < n->num_in; i++) in[i] = n->in[i] ? inner_input(t, l, cut, n->in[i], t->rowed[at][i]) : NULL;
     if (n->op->role == GR_ROLE_RESHAPE) {
-        l->inner[at] = reshaped(body, n, in[0], in[0]->type.rank, own.rank, own.dim);
+        l->inner[at] = gr_reshape_leading(body, n, in[0], in[0]->type.rank, own.rank, own.dim);
     } else if (n->op->role == GR_ROLE_REDUCE_SUM && t->kind[at] == TOTAL) {
         l->inner[at] = gr_add_role(body, GR_ROLE_REDUCE_SUM, n, 1, in, "dim=[%s]", summed_axes(t, n))->out[0];
     } else {
@@ -341,10 +332,10 @@ static gr_value *stacked(tiler *t, gr_node *n, const gr_value *v)
     for (int k = 0; k < t->loops; k++) {
         tile_loop *l = &t->loop[k];
         part[k] = gr_scan_stacked(l->scan, gr_scan_stack(l->scan, inner_of(l, v), n->name));
-        if (t->loops > 1) part[k] = reshaped(t->g, n, part[k], 2, 1, (int64_t[]){l->chunks * l->rows});
+        if (t->loops > 1) part[k] = gr_reshape_leading(t->g, n, part[k], 2, 1, (int64_t[]){l->chunks * l->rows});
     }
     gr_value *all = t->loops > 1 ? gr_add_role(t->g, GR_ROLE_CONCAT, n, 2, part, "dim=0")->out[0] : part[0];
-    all = reshaped(t->g, n, all, t->loops > 1 ? 1 : 2, lead_of(t, &v->type), v->type.dim);
+    all = gr_reshape_leading(t->g, n, all, t->loops > 1 ? 1 : 2, lead_of(t, &v->type), v->type.dim);
     memcpy(all->type.axis, v->type.axis, sizeof v->type.axis);
     return all;
 }

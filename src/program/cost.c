@@ -113,10 +113,6 @@ void gr_program_weigh(gr_program *p, const gr_costs *c, size_t l2_bytes, size_t 
 double gr_program_ns(const gr_program *p)
 {
     double sum = 0;
-    for (int i = 0; i < p->num_templates; i++) {
-        double times = 1;
-        for (int l = p->templates[i].loop; l >= 0; l = p->loops[l].parent) times *= (double)p->loops[l].count;
-        sum += times * p->templates[i].cost;
-    }
+    for (int i = 0; i < p->num_templates; i++) sum += gr_iterations(p, p->templates[i].loop) * p->templates[i].cost;
     return sum;
 }

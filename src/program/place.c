@@ -54,13 +54,6 @@ int *gr_dependencies_of(gr_arena *a, const gr_program *p)
 
 /* ---- what an item takes ------------------------------------------------------ */
 
-static double iterations(const gr_program *p, int loop)
-{
-    double n = 1;
-    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
-    return n;
-}
-
 /* Of a template on `size` workers: the longest share. */
 static double shared_cost(const gr_template *t, int size)
 {
@@ -79,7 +72,7 @@ static double item_cost(const placer *m, const item *x, int size)
     for (int t = x->first; t < x->last; t++) {
         const gr_template *one = &m->p->templates[t];
         double each = pays(m, one, size) ? shared_cost(one, size) : one->cost;
-        ns += (each + (size > 1 ? m->topo->wait_ns : 0)) * iterations(m->p, one->loop);
+        ns += (each + (size > 1 ? m->topo->wait_ns : 0)) * gr_iterations(m->p, one->loop);
     }
     return ns;
 }

@@ -119,6 +119,15 @@ void gr_program_print(const gr_program *p, FILE *to)
             p->state_bytes, p->feed_bytes, p->constant_bytes, p->result_bytes);
 }
 
+double gr_iterations(const gr_program *p, int loop)
+{
+    double n = 1;
+    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
+    return n;
+}
+
+const char *gr_template_name(const gr_template *t) { return t->node ? t->node->name : "states and results"; }
+
 double gr_template_flops(const gr_template *t)
 {
     enum { OPERANDS = 64 };

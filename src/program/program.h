@@ -132,6 +132,10 @@ int gr_program_find_result(const gr_program *p, const char *name);
  * tensors, one at least; data is not NULL where the operand is present, but points
  * nowhere. A product with an epilogue is shown as the product alone. */
 void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_tensor *out);
+/* How often in one run of the program what stands in the loop runs; 1 in -1, none. */
+double gr_iterations(const gr_program *p, int loop);
+/* What a person knows the template by. */
+const char *gr_template_name(const gr_template *t);
 /* Floating-point operations of a product in one step; 0: it is none. */
 double gr_template_flops(const gr_template *t);
 /* The value of a lag at j; INT64_MAX where it has nothing to say. */

@@ -16,13 +16,6 @@ typedef struct maker {
     int64_t *done;      /* [template * n + w]: w's tasks when it is done, all indices 0 */
 } maker;
 
-static double iterations(const gr_program *p, int loop)
-{
-    double n = 1;
-    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
-    return n;
-}
-
 /* ---- counting ------------------------------------------------------------- */
 
 static void share(const maker *m, int t, int w, int64_t *begin, int64_t *end)
@@ -196,7 +189,7 @@ static void write_list(maker *m, gr_worker_list *list, int w)
     const gr_program *p = m->p;
     writer x = {.m = m, .list = list, .w = w, .open = -1};
     for (int t = 0; t < p->num_templates; t++) {
-        if (!has_task(m, t, w) || iterations(p, p->templates[t].loop) == 0) continue;
+        if (!has_task(m, t, w) || gr_iterations(p, p->templates[t].loop) == 0) continue;
         while (!gr_loop_within(p, p->templates[t].loop, x.open)) leave(&x);
         enter(&x, p->templates[t].loop);
         int first = list->num_waits;
@@ -207,11 +200,11 @@ static void write_list(maker *m, gr_worker_list *list, int w)
         i->num_waits = list->num_waits - first;
         share(m, t, w, &i->begin, &i->end);
         double part = (double)(i->end - i->begin) / (double)p->templates[t].units;
-        list->load += p->templates[t].cost * part * iterations(p, p->templates[t].loop);
+        list->load += p->templates[t].cost * part * gr_iterations(p, p->templates[t].loop);
     }
     while (x.open >= 0) leave(&x);
     for (int t = 0; t < p->num_templates; t++)
-        if (has_task(m, t, w)) list->tasks += (int64_t)iterations(p, p->templates[t].loop);
+        if (has_task(m, t, w)) list->tasks += (int64_t)gr_iterations(p, p->templates[t].loop);
 }
 
 static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *topo, int n)

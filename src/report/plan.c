@@ -28,13 +28,6 @@ static const char *time_text(double ns, char room[32])
     return room;
 }
 
-static double iterations(const gr_program *p, int loop)
-{
-    double n = 1;
-    for (; loop >= 0; loop = p->loops[loop].parent) n *= (double)p->loops[loop].count;
-    return n;
-}
-
 static double operand_bytes(const gr_operand *o)
 {
     double n = o->buffer >= 0 ? (double)gr_dtype_size(o->tensor.dtype) : 0;
@@ -49,8 +42,6 @@ static double template_bytes(const gr_template *t)
     for (int i = 0; i < t->num_out; i++) n += operand_bytes(&t->out[i]);
     return n;
 }
-
-static const char *name_of(const gr_template *t) { return t->node ? t->node->name : "states and results"; }
 
 /* ---- memory ---- */
 
@@ -136,7 +127,7 @@ static void print_memory(const gr_plan *plan, FILE *to)
     line(to, "arena", (double)p->arena_bytes, gr_arena_printf(p->arena, "unshared it would be %s", bytes_text(all, room)));
     line(to, "in all", m.trained + m.kept + (double)(p->feed_bytes + p->result_bytes + p->constant_bytes + p->arena_bytes) + scratch, "");
     if (most <= 0) return;
-    fprintf(to, "\nthe arena where it is fullest, at %s\n", name_of(&p->templates[at]));
+    fprintf(to, "\nthe arena where it is fullest, at %s\n", gr_template_name(&p->templates[at]));
     print_fullest(p, at, to);
 }
 
@@ -149,7 +140,7 @@ static work count_work(const gr_program *p, bool (*which)(const gr_template *))
     work w = {0};
     for (int i = 0; i < p->num_templates; i++) {
         const gr_template *t = &p->templates[i];
-        const double times = iterations(p, t->loop);
+        const double times = gr_iterations(p, t->loop);
         if (which && !which(t)) continue;
         w.product_flops += gr_template_flops(t) * times;
         w.bytes += template_bytes(t) * times;
@@ -199,7 +190,7 @@ static void print_copies(const gr_plan *plan, FILE *to)
     int n = 0;
     for (int i = 0; i < p->num_templates; i++) {
         const gr_template *t = &p->templates[i];
-        const double times = iterations(p, t->loop);
+        const double times = gr_iterations(p, t->loop);
         if (is_copy(t)) list[n++] = (copy){t, t->cost * times, times};
     }
     if (!n) return;
@@ -207,7 +198,7 @@ static void print_copies(const gr_plan *plan, FILE *to)
     fprintf(to, "\ncopies, where no layout does without\n");
     for (int i = 0; i < n && i < LISTED; i++) {
         char room[32], time[32];
-        fprintf(to, "  %-22s %12s   %s", bytes_text(operand_bytes(&list[i].t->out[0]), room), time_text(list[i].ns, time), name_of(list[i].t));
+        fprintf(to, "  %-22s %12s   %s", bytes_text(operand_bytes(&list[i].t->out[0]), room), time_text(list[i].ns, time), gr_template_name(list[i].t));
         if (list[i].times > 1) fprintf(to, ", %.0f times", list[i].times);
         fputc('\n', to);
     }
@@ -225,7 +216,7 @@ static double share_of(const gr_plan *plan, int worker, int first, int last)
         const gr_instruction *x = &list->ins[i];
         if (x->kind != GR_RUN || x->template_index < first || x->template_index >= last) continue;
         const gr_template *t = &p->templates[x->template_index];
-        ns += t->cost * (double)(x->end - x->begin) / (double)t->units * iterations(p, t->loop);
+        ns += t->cost * (double)(x->end - x->begin) / (double)t->units * gr_iterations(p, t->loop);
     }
     return ns;
 }

@@ -12,7 +12,6 @@ enum { KINDS = sizeof kind_name / sizeof *kind_name };
 
 /* A product without an epilogue is a kernel, too, but is called what it is. */
 static int kind_of(const gr_template *t) { return gr_template_flops(t) > 0 ? GR_TASK_PRODUCT : (int)t->kind; }
-static const char *name_of(const gr_template *t) { return t->node ? t->node->name : "states and results"; }
 
 /* Operations of the units that the event covers. */
 static double event_flops(const gr_template *t, const gr_event *e)
@@ -61,7 +60,7 @@ static void put_event(timeline *t, const gr_trace_report *r, int worker, const g
     if (begin > arrived)
         put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "name", "wait", "cat", "wait", "ph", "X", "pid", 1, "tid", worker,
                          "ts", arrived * 1e-3, "dur", (begin - arrived) * 1e-3));
-    put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:o}", "name", name_of(x), "cat", kind_name[kind_of(x)], "ph", "X",
+    put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f, s:o}", "name", gr_template_name(x), "cat", kind_name[kind_of(x)], "ph", "X",
                      "pid", 1, "tid", worker, "ts", begin * 1e-3, "dur", (end - begin) * 1e-3, "args", args));
 }
 
@@ -119,7 +118,7 @@ static int sum_events(const gr_trace_report *r, sum *list)
     int n = 0;
     for (int i = 0; i < p->num_templates; i++) {
         int k = 0;
-        while (k < n && (list[k].kind != list[i].kind || strcmp(name_of(list[k].t), name_of(list[i].t)) != 0)) k++;
+        while (k < n && (list[k].kind != list[i].kind || strcmp(gr_template_name(list[k].t), gr_template_name(list[i].t)) != 0)) k++;
         if (k == n) list[n++] = list[i];
         else list[k].ns += list[i].ns, list[k].waited += list[i].waited, list[k].flops += list[i].flops, list[k].calls += list[i].calls;
     }
@@ -168,7 +167,7 @@ void gr_trace_print(const gr_trace_report *r, FILE *to)
     print_kinds(list, n, steps, all, to);
     fprintf(to, "\nby node%29s %7s\n", "us a step", "share");
     for (int i = 0; i < n && i < NODES && list[i].ns > 0; i++) {
-        fprintf(to, "  %-24s %9.1f %6.1f%%  %-9s %6.0f calls", name_of(list[i].t), list[i].ns * 1e-3 / steps, 100 * list[i].ns / all,
+        fprintf(to, "  %-24s %9.1f %6.1f%%  %-9s %6.0f calls", gr_template_name(list[i].t), list[i].ns * 1e-3 / steps, 100 * list[i].ns / all,
                 kind_name[list[i].kind], (double)list[i].calls / steps);
         print_rate(list[i].flops, list[i].ns, to);
     }
