@@ -18,6 +18,11 @@
 #define ROUNDS 20      /* a round may take so many times what is asked, for steps that last longer */
 #define GRACE 10.0     /* seconds to end in */
 
+/* Threads of some rivals wait for work by spinning, so a rival is stopped while it is not its turn. Should
+ * this process be killed meanwhile, the kernel wakes the stopped group, orphaned then, with a SIGHUP. */
+static void suspend(const bench_rival *r) { kill(-(pid_t)r->pid, SIGSTOP); }
+static void resume(const bench_rival *r) { kill(-(pid_t)r->pid, SIGCONT); }
+
 /* ---- ending ---- */
 
 /* Whether it ends within so many seconds; it is not reaped, so that its group keeps its number. */
@@ -38,6 +43,7 @@ void bench_rival_end(bench_rival *r)
     if (r->from >= 0) close(r->from);
     r->to = r->from = -1;
     if (r->pid <= 0) return;
+    resume(r);
     const pid_t group = (pid_t)r->pid;
     if (r->failed || !ends(r, GRACE)) {
         kill(-group, SIGTERM);
@@ -139,6 +145,7 @@ void bench_rival_wait(bench_rival *r, double check, double limit)
     double own = strtod(line + 6, &end);
     if (end > line + 6 && !(fabs(own - check) <= TOLERANCE * fabs(check)))
         leave_out(r, "it computes something else: %g, not %g", own, check);
+    if (!r->failed) suspend(r);
 }
 
 void bench_rival_round(gr_arena *a, bench_rival *r, double seconds, double limit)
@@ -147,12 +154,14 @@ void bench_rival_round(gr_arena *a, bench_rival *r, double seconds, double limit
     double median, best, rss;
     if (r->failed) return;
     limit += ROUNDS * seconds;
+    resume(r);
     const int status = dprintf(r->to, "%g\n", seconds) > 0 ? get_line(r, line, sizeof line, limit) : EPIPE;
     if (status == ETIMEDOUT) leave_out(r, "it did not end a round of %g s in %g s (--rival-limit)", seconds, limit);
     else if (status) leave_out(r, "it ended in the middle");
     else if (sscanf(line, "%lf %lf %lf", &median, &best, &rss) != 3 || !(median > 0))
         leave_out(r, "it answered \"%s\", not the median, the best and the memory", line);
     if (r->failed) return;
+    suspend(r);
     bench_times_add(a, &r->times, median, best, 1);
     r->rss = fmax(r->rss, rss);
 }

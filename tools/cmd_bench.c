@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 typedef struct bench_args {
     cli_common common;
@@ -57,7 +56,6 @@ static int run_rounds(turn *t, gr_error *e)
     gr_session *s = t->b.session;
     double each = t->args->seconds / (double)t->args->rounds;
     for (int64_t i = 0; i < t->args->rounds; i++) {
-        if (t->rivals) usleep(50000); /* their threads turn on for a while */
         bench_watch_begin(&t->watch);
         double peak = bench_watch_peak(s->arena, &t->watch, s->options.model.real);
         int status = bench_round(&t->b, each, e);
