@@ -56,7 +56,7 @@ static void diag_shows_place(void)
 {
     gr_arena *a = gr_arena_create();
     gr_diag *d = gr_diag_create(a);
-    gr_source s = {"m.yaml", "one\ntwo three\n", 14};
+    gr_text s = {"m.yaml", "one\ntwo three\n", 14};
     gr_diag_error(d, (gr_loc){&s, 2, 5, 5}, "no op is called '%s'", "three");
     gr_diag_error(d, (gr_loc){&s, 1, 1, 3}, "first");
     gr_diag_error(d, (gr_loc){&s, 1, 1, 3}, "first");

@@ -15,7 +15,7 @@ typedef struct model {
     gr_graph *raw;
 } model;
 
-static const gr_source source = {"m.yaml", "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6\n", 30};
+static const gr_text source = {"m.yaml", "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6\n", 30};
 
 static gr_loc line(int n) { return (gr_loc){&source, n, 1, 1}; }
 

@@ -28,16 +28,16 @@ GR_PRINTF(3, 4) int gr_set_error(gr_error *e, gr_status status, const char *fmt,
 GR_PRINTF(4, 5) int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *fmt, ...);
 
 /* A text that diagnostics point into. */
-typedef struct gr_source {
+typedef struct gr_text {
     const char *name; /* as the user gave it */
     const char *text;
     size_t length;
-} gr_source;
+} gr_text;
 
 /* A place; line and column count from 1, source NULL: nowhere. length: of what is
  * underlined, at least 1. */
 typedef struct gr_loc {
-    const gr_source *source;
+    const gr_text *source;
     int line, column, length;
 } gr_loc;
 

@@ -29,7 +29,7 @@ typedef struct anchor {
 typedef struct reader {
     gr_arena *arena;
     gr_diag *diag;
-    gr_source *source;
+    gr_text *source;
     yaml_parser_t parser;
     yaml_event_t event; /* the one in hand; deleted by the next */
     anchor *anchors;
@@ -48,7 +48,7 @@ static gr_loc loc_of(const reader *r, const yaml_mark_t *start, const yaml_mark_
 }
 
 /* The byte at a mark; libyaml counts characters. */
-static size_t byte_at(const gr_source *s, const yaml_mark_t *mark)
+static size_t byte_at(const gr_text *s, const yaml_mark_t *mark)
 {
     size_t i = 0;
     for (size_t n = 0; n < mark->line && i < s->length; n++) {
@@ -63,7 +63,7 @@ static size_t byte_at(const gr_source *s, const yaml_mark_t *mark)
 }
 
 /* The place of a byte. */
-static gr_loc loc_of_byte(const gr_source *s, size_t at)
+static gr_loc loc_of_byte(const gr_text *s, size_t at)
 {
     gr_loc loc = {s, 1, 1, 1};
     for (size_t i = 0; i < at;) {
@@ -103,7 +103,7 @@ static const char *plain_words(const char *problem)
     return problem;
 }
 
-static bool in_flow_braces(const gr_source *s, size_t at)
+static bool in_flow_braces(const gr_text *s, size_t at)
 {
     return at >= 1 && at < s->length && s->text[at] == '{' && s->text[at - 1] == '$';
 }
@@ -380,7 +380,7 @@ static bool is_printable(uint32_t c)
     return c < 0x7f || c == 0x85 || (c >= 0xa0 && c != 0xfeff && c != 0xfffe && c != 0xffff);
 }
 
-static int check_text(gr_diag *d, const gr_source *s)
+static int check_text(gr_diag *d, const gr_text *s)
 {
     if (s->length > MAX_BYTES) {
         gr_diag_error(d, (gr_loc){s, 1, 1, 1}, "the file is larger than 16 MiB; put data into files of its own");
@@ -435,8 +435,8 @@ gr_doc *gr_doc_read_text(gr_arena *a, const char *name, const char *text, size_t
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, length -= 3;
     r->arena = a;
     r->diag = d;
-    r->source = GR_NEW(a, gr_source);
-    *r->source = (gr_source){gr_arena_strdup(a, name), gr_arena_strndup(a, text, length), length};
+    r->source = GR_NEW(a, gr_text);
+    *r->source = (gr_text){gr_arena_strdup(a, name), gr_arena_strndup(a, text, length), length};
     if (check_text(d, r->source)) return NULL;
     gr_arena_defer(a, delete_reader, r);
     if (!yaml_parser_initialize(&r->parser)) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Moves d, which was read from VALUE, to where it stands in KEY=VALUE. */
-static void move_doc(gr_doc *d, const gr_source *to, int columns)
+static void move_doc(gr_doc *d, const gr_text *to, int columns)
 {
     if (d->at.line == 1) d->at.column += columns;
     if (d->key && d->key_at.line == 1) d->key_at.column += columns;
@@ -17,7 +17,7 @@ static void move_doc(gr_doc *d, const gr_source *to, int columns)
     for (int i = 0; i < d->count; i++) move_doc(d->item[i], to, columns);
 }
 
-static gr_doc *read_value(gr_model *m, const gr_source *source, int equals)
+static gr_doc *read_value(gr_model *m, const gr_text *source, int equals)
 {
     const char *text = source->text + equals + 1;
     if (!*text) text = "''";
@@ -66,7 +66,7 @@ static void no_such_place(gr_model *m, gr_loc at, const gr_doc *d, const char *w
     else gr_diag_error(m->diag, at, "the model has no section '%s'%s", part, gr_suggest(a, part, gr_doc_keys(a, d)));
 }
 
-static void set_path(gr_model *m, const gr_source *source, const char *key, int equals)
+static void set_path(gr_model *m, const gr_text *source, const char *key, int equals)
 {
     gr_doc *d = m->root;
     char *path = gr_arena_strdup(m->arena, key), *save = NULL;
@@ -91,7 +91,7 @@ static void set_path(gr_model *m, const gr_source *source, const char *key, int 
     gr_diag_error(m->diag, (gr_loc){source, 1, 1, 1}, "--set takes KEY=VALUE");
 }
 
-static void set_var(gr_model *m, const gr_source *source, const char *key, int equals)
+static void set_var(gr_model *m, const gr_text *source, const char *key, int equals)
 {
     gr_doc *vars = gr_doc_peek(m->root, "vars");
     gr_arena *a = m->arena;
@@ -108,8 +108,8 @@ static void set_var(gr_model *m, const gr_source *source, const char *key, int e
 
 void gr_model_apply_set(gr_model *m, const char *set)
 {
-    gr_source *source = GR_NEW(m->arena, gr_source);
-    *source = (gr_source){"--set", gr_arena_strdup(m->arena, set), strlen(set)};
+    gr_text *source = GR_NEW(m->arena, gr_text);
+    *source = (gr_text){"--set", gr_arena_strdup(m->arena, set), strlen(set)};
     const char *equals = strchr(set, '=');
     if (!equals || equals == set) {
         gr_diag_error(m->diag, (gr_loc){source, 1, 1, 1}, "--set takes KEY=VALUE");
