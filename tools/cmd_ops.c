@@ -1,6 +1,5 @@
 /* cmd_ops.c - graphrun ops: the reference, printed from the descriptors. */
 #include "cli.h"
-#include "data/desc.h"
 #include "model/body.h"
 #include "graph/graph.h"
 #include "train/lr_schedule.h"
@@ -56,22 +55,25 @@ static int list_ops(const gr_registry *r)
     for (int i = 0; i < n; i++) printf("%-22s %s\n", all[i]->name, all[i]->summary ? all[i]->summary : "");
     free(all);
     printf("\ndata sources:\n");
-    for (int i = 0; gr_sources[i]; i++) printf("%-22s %s\n", gr_sources[i]->name, gr_sources[i]->summary);
+    for (int i = 0; i < gr_registry_count_sources(r); i++) {
+        const gr_source *s = gr_registry_source_at(r, i);
+        printf("%-22s %s\n", s->name, s->summary);
+    }
     printf("\nschedules of learning rates:\n");
     for (const gr_lr_schedule *s = gr_lr_schedules; s->name; s++) printf("%-22s %s\n", s->name, s->summary);
     return EXIT_DONE;
 }
 
-static void print_source(const gr_source_desc *s)
+static void print_source(const gr_source *s)
 {
     printf("%s - %s\n", s->name, s->summary);
     print_ports("fields", s->fields);
     print_ports("numbers for expressions, $data.NAME", s->facts);
-    printf("\nkeys of `data`: ");
-    for (int i = 0; s->keys && s->keys[i]; i++) printf("%s%s", i ? ", " : "", s->keys[i]);
-    if (s->attrs && s->attrs->name) printf("\n\nattributes:");
-    printf("\n");
+    if (s->keys) printf("\nkeys of `data`: ");
+    for (int i = 0; s->keys && s->keys[i]; i++) printf("%s%s", s->keys[i], s->keys[i + 1] ? ", " : "\n");
+    if (s->attrs && s->attrs->name) printf("\nattributes:\n");
     for (const gr_attr_spec *a = s->attrs; a && a->name; a++) print_attr(a);
+    if (s->reference) printf("\nsee %s\n", s->reference);
 }
 
 static void print_schedule(const gr_lr_schedule *s)
@@ -89,17 +91,10 @@ static void print_schedule(const gr_lr_schedule *s)
     printf("\nsee %s\n", s->reference);
 }
 
-static const gr_source_desc *find_source(const char *name)
-{
-    for (int i = 0; gr_sources[i]; i++)
-        if (strcmp(gr_sources[i]->name, name) == 0) return gr_sources[i];
-    return NULL;
-}
-
 static int show_op(const gr_registry *r, const char *name)
 {
     const gr_op *op = gr_registry_find(r, name);
-    const gr_source_desc *source = find_source(name);
+    const gr_source *source = gr_registry_find_source(r, name);
     const gr_lr_schedule *schedule = gr_lr_schedule_find(name);
     if (op) print_op(op);
     if (source) print_source(source);

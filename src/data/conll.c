@@ -54,11 +54,11 @@ static int read_file(gr_data *d, conll *s, gr_part *part, gr_conll *f)
 {
     size_t n;
     gr_error e = {0};
-    gr_conll_format format = (gr_conll_format)gr_data_attr(d, "format")->i;
-    char *text = gr_text_read(d, part->path, part->at, &n);
+    gr_conll_format format = (gr_conll_format)gr_source_attr(d, "format")->i;
+    char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
-    if (gr_conll_parse(d->arena, part->path, text, n, format, gr_data_attr(d, "word")->s, gr_data_attr(d, "tag")->s, f, &e)) {
-        gr_diag_error(d->diag, part->at, "%s", e.message);
+    if (gr_conll_parse(d->arena, part->path, text, n, format, gr_source_attr(d, "word")->s, gr_source_attr(d, "tag")->s, f, &e)) {
+        gr_source_fail_part(d, part, "%s", e.message);
         return -1;
     }
     bool learn = gr_part_is_train(part);
@@ -76,7 +76,7 @@ static int check_tags(gr_data *d, const conll *s, const gr_part *parts, int n, c
         int64_t words = f->sentences[f->count - 1].first + f->sentences[f->count - 1].length;
         for (int64_t i = 0; i < words; i++) {
             if (number[*id++] >= 0) continue;
-            gr_diag_error(d->diag, parts[p].at, "%s: line %lld: '%.40s' is no tag of the weights", parts[p].path,
+            gr_source_fail_part(d, &parts[p], "%s: line %lld: '%.40s' is no tag of the weights", parts[p].path,
                           (long long)f->line[i], f->tag[i]);
             return -1;
         }
@@ -86,9 +86,9 @@ static int check_tags(gr_data *d, const conll *s, const gr_part *parts, int n, c
 
 static void tell_vocabs(gr_data *d, const gr_vocab *words, const gr_vocab *tags)
 {
-    if (words) gr_data_add_text(d, "tokens", words, false, false);
-    if (words) gr_data_tell(d, "pad", words->special[GR_PAD]);
-    if (tags) gr_data_add_text(d, "tags", tags, false, false);
+    if (words) gr_source_add_text(d, "tokens", words, false, false);
+    if (words) gr_source_tell(d, "pad", words->special[GR_PAD]);
+    if (tags) gr_source_add_text(d, "tags", tags, false, false);
 }
 
 static int number_words(gr_data *d, conll *s, const gr_part *parts, int n)
@@ -107,7 +107,7 @@ static int number_words(gr_data *d, conll *s, const gr_part *parts, int n)
 
 static const void *conll_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const gr_sequences *q = &((conll *)d->state)->sequences[field];
+    const gr_sequences *q = &((conll *)gr_source_state(d))->sequences[field];
     (void)scratch;
     return q->id + q->start[item];
 }
@@ -120,15 +120,14 @@ static int known_facts(gr_data *d)
     return 0;
 }
 
-static int conll_open(gr_data *d, gr_error *e)
+static int conll_open(gr_data *d)
 {
     gr_part *parts;
     conll *s = GR_NEW(d->arena, conll);
-    int n = gr_data_paths(d, "path", "a file of tagged words", &parts);
-    (void)e;
-    d->state = s;
+    int n = gr_source_paths(d, "path", "a file of tagged words", &parts);
+    gr_source_set_state(d, s);
     if (!n) return -1;
-    if (gr_data_absent(d, parts, n) && gr_vocabs_known(d, conll_vocabs)) return known_facts(d);
+    if (gr_source_absent(d, parts, n) && gr_vocabs_known(d, conll_vocabs)) return known_facts(d) < 0 ? -1 : 1;
     s->files = GR_NEW_ARRAY(d->arena, gr_conll, n);
     for (int k = 0; k < KINDS; k++) {
         s->lexicon[k] = gr_lexicon_create(d->arena);
@@ -142,7 +141,7 @@ static int conll_open(gr_data *d, gr_error *e)
     s->items.num_axes = 1;
     s->items.length[0] = gr_sequences_lengths(&s->sequences[TOKENS], 0);
     s->items.get = conll_get;
-    return gr_items_open(d, &s->items);
+    return gr_source_open_items(d, &s->items);
 }
 
 static const gr_port conll_fields[] = {
@@ -158,7 +157,8 @@ static const gr_port conll_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_conll = {
+const gr_source gr_source_conll = {
+    GR_SOURCE_HEADER,
     .name = "Conll",
     .summary = "Sentences whose words are tagged, one word a line, in CoNLL-U or in columns.",
     .attrs = conll_attrs,
@@ -167,7 +167,5 @@ const gr_source_desc gr_source_conll = {
     .keys = conll_keys,
     .numbering = conll_numbering,
     .open = conll_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
     .prepare = gr_text_prepare,
 };

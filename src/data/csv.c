@@ -59,7 +59,7 @@ static int choose_columns(gr_data *d, csv_source *s)
     for (int i = 0; i < s->tables[0].csv.columns; i++)
         if (!taken(s, i)) s->column[FEATURES][s->columns[FEATURES]++] = i;
     if (s->columns[FEATURES]) return 0;
-    gr_diag_error(d->diag, d->section->key_at, "no column is left to be a feature");
+    gr_source_fail(d, GR_AT_NODE, NULL, "no column is left to be a feature");
     return -1;
 }
 
@@ -100,17 +100,17 @@ static int read_labels(gr_data *d, csv_source *s, int num_parts)
             const char *cell = gr_table_cell(&s->tables[p], row, column);
             *label++ = gr_lexicon_add(x, cell, strlen(cell), true);
             if (*cell) continue;
-            gr_diag_error(d->diag, s->tables[p].part->at, "%s: the class is missing", gr_table_place(d, &s->tables[p], row, column));
+            gr_source_fail_part(d, s->tables[p].part, "%s: the class is missing", gr_table_place(d, &s->tables[p], row, column));
             return -1;
         }
     const gr_vocab *v = gr_lexicon_classes(d, "classes", x, &number);
     if (!v) return -1;
-    gr_data_add_text(d, "labels", v, false, false);
+    gr_source_add_text(d, "labels", v, false, false);
     label = s->label;
     for (int p = 0; p < num_parts; p++)
         for (int64_t row = 0; row < s->tables[p].csv.rows; row++, label++) {
             if ((*label = number[*label]) >= 0) continue;
-            gr_diag_error(d->diag, s->tables[p].part->at, "%s: '%s' is no class of the weights",
+            gr_source_fail_part(d, s->tables[p].part, "%s: '%s' is no class of the weights",
                           gr_table_place(d, &s->tables[p], row, column), gr_table_cell(&s->tables[p], row, column));
             return -1;
         }
@@ -123,9 +123,10 @@ static int standardize(gr_data *d, csv_source *s)
     int n = s->columns[FEATURES];
     gr_scale *scale = gr_scale_create(d, "features", n);
     if (!scale) return -1;
-    const gr_split *train = gr_data_train_split(d);
-    for (int64_t i = train->begin; i < train->end; i++)
-        for (int k = 0; k < n; k++) gr_scale_learn(scale, k, s->raw[x->kept[i] * n + k]);
+    int64_t num_train;
+    const int64_t *train = gr_source_items_of(d, NULL, &num_train);
+    for (int64_t i = 0; i < num_train; i++)
+        for (int k = 0; k < n; k++) gr_scale_learn(scale, k, s->raw[train[i] * n + k]);
     gr_scale_finish(d, scale);
     for (int64_t i = 0; i < x->count; i++)
         for (int k = 0; k < n; k++) s->value[FEATURES][i * n + k] = (float)gr_scale_apply(scale, k, s->raw[i * n + k]);
@@ -136,7 +137,7 @@ static int standardize(gr_data *d, csv_source *s)
 
 static const void *csv_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const csv_source *s = d->state;
+    const csv_source *s = gr_source_state(d);
     int kind = s->kind[field];
     (void)scratch;
     return kind == LABELS ? (const void *)(s->label + item) : s->value[kind] + item * s->columns[kind];
@@ -159,32 +160,30 @@ static void add_fields(gr_data *d, csv_source *s)
 /* What is known without a file; false: nothing. */
 static bool known_facts(gr_data *d)
 {
-    bool features = gr_data_known_count(d, "features");
+    bool features = gr_source_known_count(d, "features");
     gr_vocab *classes = gr_vocab_of_weights(d, "classes");
-    return gr_data_add_vocab(d, "classes", classes) == 0 && (features || classes || gr_data_attr(d, "classes")->present);
+    return gr_data_add_vocab(d, "classes", classes) == 0 && (features || classes || gr_source_attr(d, "classes")->present);
 }
 
-static int csv_open(gr_data *d, gr_error *e)
+static int csv_open(gr_data *d)
 {
     gr_part *parts;
     csv_source *s = GR_NEW(d->arena, csv_source);
-    int n = gr_data_paths(d, "path", "a csv file", &parts);
-    (void)e;
-    d->state = s;
+    int n = gr_source_paths(d, "path", "a csv file", &parts);
+    gr_source_set_state(d, s);
     if (!n) return -1;
-    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
-    if (d->unread) return 0;
+    if (gr_source_absent(d, parts, n) && known_facts(d)) return 1;
     s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
     for (int i = 0; i < n; i++)
         if (gr_table_read(d, &parts[i], &s->tables[i])) return -1;
     if (gr_table_check_alike(d, s->tables, n) || choose_columns(d, s)) return -1;
-    if (gr_data_count(d, "features", s->columns[FEATURES])) return -1;
+    if (gr_source_count(d, "features", s->columns[FEATURES])) return -1;
     if (read_rows(d, s, parts, n) || (s->columns[LABELS] && read_labels(d, s, n))) return -1;
     s->items.parts = parts;
     s->items.num_parts = n;
     s->items.get = csv_get;
     add_fields(d, s);
-    return gr_items_open(d, &s->items) < 0 ? -1 : standardize(d, s);
+    return gr_source_open_items(d, &s->items) < 0 ? -1 : standardize(d, s);
 }
 
 static const gr_port csv_fields[] = {
@@ -199,7 +198,8 @@ static const gr_port csv_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_csv = {
+const gr_source gr_source_csv = {
+    GR_SOURCE_HEADER,
     .name = "Csv",
     .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label: names, "
                "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
@@ -209,6 +209,4 @@ const gr_source_desc gr_source_csv = {
     .keys = csv_keys,
     .numbering = csv_numbering,
     .open = csv_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
 };

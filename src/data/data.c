@@ -1,10 +1,14 @@
 /* data.c - opening a source, its fields and splits, epochs of batches. */
-#include "data/desc.h"
+#include "data/host.h"
+#include "data/items.h"
 
 #include <string.h>
 
+#define X(name) extern const gr_source gr_source_##name;
+#include "data/list.h"
+#undef X
 #define X(name) &gr_source_##name,
-const gr_source_desc *const gr_sources[] = {
+const gr_source *const gr_builtin_sources[] = {
 #include "data/list.h"
     NULL};
 #undef X
@@ -13,8 +17,8 @@ const gr_source_desc *const gr_sources[] = {
 
 static int attr_index(const gr_data *d, const char *name)
 {
-    for (int i = 0; d->desc->attrs[i].name; i++)
-        if (!strcmp(d->desc->attrs[i].name, name)) return i;
+    for (int i = 0; d->specs[i].name; i++)
+        if (!strcmp(d->specs[i].name, name)) return i;
     return -1;
 }
 
@@ -24,23 +28,45 @@ const gr_attr *gr_data_find_attr(const gr_data *d, const char *name)
     return i < 0 ? NULL : &d->attr[i];
 }
 
-const gr_attr *gr_data_attr(const gr_data *d, const char *name) { return &d->attr[attr_index(d, name)]; }
 gr_loc gr_data_attr_at(const gr_data *d, const char *name) { return d->attr_at[attr_index(d, name)]; }
 
-void gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, const int64_t *dim)
+static bool can_be_field(gr_dtype t) { return t == GR_FLOAT32 || t == GR_FLOAT64 || t == GR_INT32 || t == GR_BOOL; }
+
+int gr_data_add_field(gr_data *d, const char *name, gr_dtype dtype, int rank, const int64_t *dim)
 {
+    bool fits = rank >= 0 && rank <= GR_MAX_RANK && can_be_field(dtype);
+    for (int i = 0; fits && i < rank; i++) fits = dim[i] >= 0;
+    if (!fits)
+        return gr_source_fail(d, GR_AT_NODE, NULL, "%s gives a field '%s' of a dtype or a shape that no field has", d->desc->name, name);
+    if (d->num_fields == GR_MAX_FIELDS)
+        return gr_source_fail(d, GR_AT_NODE, NULL, "%s gives more than %d fields", d->desc->name, GR_MAX_FIELDS);
     if (!d->fields) d->fields = GR_NEW_ARRAY(d->arena, gr_field, GR_MAX_FIELDS);
     gr_field *f = &d->fields[d->num_fields++];
     f->name = gr_arena_strdup(d->arena, name);
     f->type.dtype = dtype;
     f->type.rank = rank;
     for (int i = 0; i < rank; i++) f->type.dim[i] = dim[i];
+    return 0;
 }
 
-static gr_doc *entry(const gr_doc *map, const char *key)
+gr_doc *gr_data_entry(const gr_doc *map, const char *key)
 {
     for (int i = 0; map && map->kind == GR_DOC_MAP && i < map->count; i++)
         if (!strcmp(map->item[i]->key, key)) return map->item[i];
+    return NULL;
+}
+
+static bool reads(const gr_doc *node, const char *field)
+{
+    const gr_doc *from = gr_data_entry(node, "from");
+    return from && from->kind == GR_DOC_SCALAR && !strncmp(from->text, "data.", 5) && !strcmp(from->text + 5, field);
+}
+
+gr_doc *gr_data_input(gr_data *d, const char *field)
+{
+    gr_doc *graph = gr_model_section(d->model, "graph");
+    for (int i = 0; graph && graph->kind == GR_DOC_MAP && i < graph->count; i++)
+        if (reads(graph->item[i], field)) return graph->item[i];
     return NULL;
 }
 
@@ -48,11 +74,8 @@ gr_doc *gr_data_input_shape(gr_data *d, const char *field, int rank)
 {
     gr_doc *graph = gr_model_section(d->model, "graph");
     for (int i = 0; graph && graph->kind == GR_DOC_MAP && i < graph->count; i++) {
-        const gr_doc *from = entry(graph->item[i], "from");
-        gr_doc *shape = entry(graph->item[i], "shape");
-        if (!from || from->kind != GR_DOC_SCALAR || strncmp(from->text, "data.", 5) || strcmp(from->text + 5, field))
-            continue;
-        if (shape && shape->kind == GR_DOC_LIST && shape->count == rank) return shape;
+        gr_doc *shape = gr_data_entry(graph->item[i], "shape");
+        if (reads(graph->item[i], field) && shape && shape->kind == GR_DOC_LIST && shape->count == rank) return shape;
     }
     return NULL;
 }
@@ -108,22 +131,33 @@ gr_loc gr_data_axes(gr_data *d, const char *field, int n, const char *const *nam
 
 /* ---- opening ---- */
 
-static const gr_source_desc *find_desc(gr_data *d)
+static const gr_source *find_desc(gr_data *d)
 {
+    const gr_registry *r = gr_model_registry(d->model);
     gr_doc *op = gr_doc_get(d->section, "op");
-    const char *name = op ? gr_model_text(d->model, op) : NULL, *names[sizeof gr_sources / sizeof *gr_sources];
-    int n = 0;
-    for (; gr_sources[n]; n++) {
-        names[n] = gr_sources[n]->name;
-        if (name && !strcmp(name, names[n])) return gr_sources[n];
-    }
-    names[n] = NULL;
-    const char *near = name ? gr_nearest(name, names) : NULL, *list = "";
-    for (int i = 0; i < n; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
+    const char *name = op ? gr_model_text(d->model, op) : NULL, *list = "";
+    const gr_source *s = name ? gr_registry_find_source(r, name) : NULL;
+    if (s || (op && !name)) return s;
+    const char *const *names = gr_registry_source_names(r), *near = name ? gr_nearest(name, names) : NULL;
+    for (int i = 0; names[i]; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
     if (!op) gr_diag_error(d->diag, d->section->key_at, "'data' needs 'op', a source: %s", list);
     else if (near) gr_diag_error(d->diag, op->at, "no data source is called '%s'; did you mean '%s'?", name, near);
-    else if (name) gr_diag_error(d->diag, op->at, "no data source is called '%s'; there are: %s", name, list);
+    else gr_diag_error(d->diag, op->at, "no data source is called '%s'; there are: %s", name, list);
     return NULL;
+}
+
+/* A full batch of a field, in memory that is there. */
+static void shape_slot(const gr_field *f, gr_tensor *to)
+{
+    to->dtype = f->type.dtype;
+    to->rank = f->type.rank;
+    memcpy(to->dim, f->type.dim, sizeof to->dim);
+}
+
+static void set_strides(gr_tensor *to)
+{
+    int64_t stride = 1;
+    for (int k = to->rank - 1; k >= 0; k--) to->stride[k] = stride, stride *= to->dim[k];
 }
 
 /* Memory for full batches. */
@@ -132,35 +166,38 @@ static void make_slots(gr_data *d)
     for (int s = 0; s < GR_PREFETCH_SLOTS; s++) {
         for (int i = 0; i < d->num_fields; i++) {
             const gr_type *t = &d->fields[i].type;
-            gr_tensor *to = &d->slot[s][i];
-            *to = (gr_tensor){.dtype = t->dtype, .rank = t->rank};
             size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
             uintptr_t at = (uintptr_t)gr_arena_alloc(d->arena, bytes + 64);
-            to->data = (void *)((at + 63) & ~(uintptr_t)63);
-            int64_t stride = 1;
-            for (int k = t->rank - 1; k >= 0; k--) {
-                to->dim[k] = t->dim[k];
-                to->stride[k] = stride;
-                stride *= t->dim[k];
-            }
+            d->slot[s][i].data = (void *)((at + 63) & ~(uintptr_t)63);
         }
     }
 }
 
-static int open_source(gr_data *d, gr_error *e)
+/* What a source that gave batches must have given besides. */
+static int check_opened(gr_data *d)
 {
+    if (d->options.facts_only || (d->num_fields && d->num_splits && (d->batches || d->desc->fill))) return 0;
+    return gr_source_fail(d, GR_AT_NODE, NULL, "%s gives no batches: its 'open' has to end in gr_source_open_items(), or to add "
+                          "fields and splits for its 'fill'", d->desc->name);
+}
+
+static int open_source(gr_data *d)
+{
+    static const gr_attr_spec none[] = {GR_END_ATTRS};
     int before = gr_diag_count(d->diag);
     d->desc = find_desc(d);
     if (!d->desc) return -1;
-    d->attr = gr_model_attrs(d->model, d->section, d->desc->attrs, d->desc->name, d->desc->keys, &d->attr_at);
-    int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d, e) : -1;
+    d->specs = d->desc->attrs ? d->desc->attrs : none;
+    d->attr = gr_model_attrs(d->model, d->section, d->specs, d->desc->name, d->desc->keys, &d->attr_at);
+    int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d) : -1;
+    d->unread = opened > 0;
     if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
         for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
             gr_doc *rest = gr_doc_get(d->section, d->desc->keys[i]);
             if (rest) gr_model_pass_over(d->model, rest);
         }
     if (opened < 0) return -1;
-    if (gr_diag_count(d->diag) > before) return -1;
+    if (gr_diag_count(d->diag) > before || check_opened(d) < 0) return -1;
     if (!d->options.facts_only) make_slots(d);
     if (d->num_vocabs || d->num_numbers) d->metadata = gr_data_to_json(d);
     return 0;
@@ -170,6 +207,7 @@ gr_data *gr_data_open(gr_model *m, gr_doc *section, const gr_data_options *o, gr
 {
     gr_arena *a = gr_model_arena(m);
     gr_data *d = GR_NEW(a, gr_data);
+    d->head.host = &gr_source_host_functions;
     d->arena = a;
     d->model = m;
     d->diag = gr_model_diag(m);
@@ -180,7 +218,7 @@ gr_data *gr_data_open(gr_model *m, gr_doc *section, const gr_data_options *o, gr
         gr_diag_error(d->diag, section->at, "'data' takes a map: {op: CharText, path: FILE}");
         return NULL;
     }
-    return open_source(d, e) < 0 ? NULL : d;
+    return open_source(d) < 0 ? NULL : d;
 }
 
 void gr_data_close(gr_data *d)
@@ -218,10 +256,18 @@ int64_t gr_data_batches(const gr_data *d, const char *split)
 
 /* ---- batches ---- */
 
+void gr_data_make(gr_data *d, int64_t batch, gr_tensor *field)
+{
+    for (int i = 0; i < d->num_fields; i++) shape_slot(&d->fields[i], &field[i]);
+    if (d->batches) gr_items_fill(d, d->split, batch, field);
+    else d->desc->fill(d, d->split, batch, field);
+    for (int i = 0; i < d->num_fields; i++) set_strides(&field[i]);
+}
+
 static void fill_slot(void *data, int64_t batch, int slot)
 {
     gr_data *d = data;
-    d->desc->fill(d, d->split, batch, d->slot[slot]);
+    gr_data_make(d, batch, d->slot[slot]);
 }
 
 static int unknown_split(const gr_data *d, const char *split, gr_error *e)
@@ -239,12 +285,13 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
     if (first < 0 || first > s->batches)
         return gr_set_error(e, GR_EINVAL, "an epoch of '%s' has %lld batches; there is no batch %lld", split,
                             (long long)s->batches, (long long)first);
-    if (!d->desc->direct && !d->prefetch && !(d->prefetch = gr_prefetch_create(fill_slot, d, e))) return GR_ENOMEM;
+    if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch && !(d->prefetch = gr_prefetch_create(fill_slot, d, e))) return GR_ENOMEM;
     if (d->prefetch) gr_prefetch_stop(d->prefetch);
     d->split = s;
     d->next = first;
     d->end = s->batches;
-    if (d->desc->begin) d->desc->begin(d, s, epoch);
+    if (d->batches) gr_items_begin(d, s, epoch);
+    else if (d->desc->begin) d->desc->begin(d, s, epoch);
     if (d->prefetch) gr_prefetch_start(d->prefetch, first, s->batches);
     return 0;
 }

@@ -41,10 +41,3 @@ bool gr_data_absent(const gr_data *d, const gr_part *parts, int n)
         if (access(parts[i].path, R_OK) != 0) return true;
     return false;
 }
-
-const gr_split *gr_data_train_split(const gr_data *d)
-{
-    for (int i = 0; i < d->num_splits; i++)
-        if (gr_split_is_train(&d->splits[i])) return &d->splits[i];
-    return &d->splits[0];
-}

@@ -16,6 +16,4 @@ bool gr_data_known_count(gr_data *d, const char *name);
 
 /* Whether facts alone are asked for and a file is not there. */
 bool gr_data_absent(const gr_data *d, const gr_part *parts, int n);
-/* The one that is learnt from: `train`, or the first. */
-const gr_split *gr_data_train_split(const gr_data *d);
 #endif

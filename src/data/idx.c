@@ -44,11 +44,11 @@ static int read_file(gr_data *d, const gr_part *p, int kind, gr_idx *out)
     gr_error e = {0};
     bool read = gr_file_read(d->arena, p->path, MAX_FILE, &bytes, &n, &e) == 0 &&
                 gr_idx_parse(p->path, bytes, n, out, &e) == 0;
-    if (!read) gr_diag_error(d->diag, p->at, "%s", e.message);
+    if (!read) gr_source_fail_part(d, p, "%s", e.message);
     if (!read) return -1;
     bool whole = out->type != GR_STORED_F32 && out->type != GR_STORED_F64;
     if (kind == IMAGES ? out->rank >= 2 : out->rank == 1 && whole) return 0;
-    gr_diag_error(d->diag, p->at, "%s: has %d ax%s%s; %s", p->path, out->rank, out->rank == 1 ? "is" : "es",
+    gr_source_fail_part(d, p, "%s: has %d ax%s%s; %s", p->path, out->rank, out->rank == 1 ? "is" : "es",
                   whole ? "" : " of fractions", kind == IMAGES ? "images have at least 2: their number and their size; are these the labels?"
                                                   : "labels are integers on 1 axis; are these the images?");
     return -1;
@@ -75,18 +75,18 @@ static int read_part(gr_data *d, idx *s, int i)
     gr_part *images = &s->parts[IMAGES][i];
     int k = find_part(s, i);
     if (k < 0 || s->num_parts[LABELS] != s->num_parts[IMAGES]) {
-        gr_diag_error(d->diag, s->parts[LABELS][0].at, "'images' and 'labels' have a file for the same splits each");
+        gr_source_fail_part(d, &s->parts[LABELS][0], "'images' and 'labels' have a file for the same splits each");
         return -1;
     }
     if (read_file(d, images, IMAGES, &s->file[IMAGES][i]) || read_file(d, &s->parts[LABELS][k], LABELS, &s->file[LABELS][i])) return -1;
     const gr_idx *x = &s->file[IMAGES][i], *y = &s->file[LABELS][i];
     if (x->dim[0] != y->dim[0]) {
-        gr_diag_error(d->diag, s->parts[LABELS][k].at, "%s: holds %lld labels, but %s %lld images", s->parts[LABELS][k].path,
+        gr_source_fail_part(d, &s->parts[LABELS][k], "%s: holds %lld labels, but %s %lld images", s->parts[LABELS][k].path,
                       (long long)y->dim[0], images->path, (long long)x->dim[0]);
         return -1;
     }
     if (!same_size(x, &s->file[IMAGES][0])) {
-        gr_diag_error(d->diag, images->at, "%s: its images have another size or type than those of '%s'", images->path,
+        gr_source_fail_part(d, images, "%s: its images have another size or type than those of '%s'", images->path,
                       s->parts[IMAGES][0].path);
         return -1;
     }
@@ -107,7 +107,7 @@ static int number_labels(gr_data *d, idx *s)
         for (int64_t k = 0; k < y->dim[0]; k++) {
             if (to[k] > most) most = to[k];
             if (to[k] >= 0) continue;
-            gr_diag_error(d->diag, p->at, "%s: label %lld (from 0) is %d, which is no class", p->path, (long long)k, to[k]);
+            gr_source_fail_part(d, p, "%s: label %lld (from 0) is %d, which is no class", p->path, (long long)k, to[k]);
             return -2;
         }
         to += y->dim[0];
@@ -118,7 +118,7 @@ static int number_labels(gr_data *d, idx *s)
 /* Classes are called by their numbers. */
 static int read_labels(gr_data *d, idx *s)
 {
-    const gr_attr *classes = gr_data_attr(d, "classes");
+    const gr_attr *classes = gr_source_attr(d, "classes");
     gr_vocab *v = gr_vocab_of_weights(d, "classes");
     int most = number_labels(d, s), count = v ? v->count : classes->present ? (int)classes->i : most + 1;
     if (most < -1) return -1;
@@ -131,7 +131,7 @@ static int read_labels(gr_data *d, idx *s)
     for (int i = 0; i < count; i++) name[i] = gr_arena_printf(d->arena, "%d", i);
     if (!v) v = gr_vocab_create(d->arena, count, name);
     v->words = true;
-    gr_data_add_text(d, "labels", v, false, false);
+    gr_source_add_text(d, "labels", v, false, false);
     return gr_data_add_vocab(d, "classes", v);
 }
 
@@ -139,7 +139,7 @@ static int read_labels(gr_data *d, idx *s)
 
 static const void *idx_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const idx *s = d->state;
+    const idx *s = gr_source_state(d);
     int part = 0;
     if (field == LABELS) return s->label + item;
     while (item >= s->parts[IMAGES][part].end) part++;
@@ -165,14 +165,14 @@ static const void *idx_get(gr_data *d, int64_t item, int field, void *scratch)
 static void add_fields(gr_data *d, idx *s)
 {
     const gr_idx *x = &s->file[IMAGES][0];
-    const gr_attr *scale = gr_data_attr(d, "scale");
+    const gr_attr *scale = gr_source_attr(d, "scale");
     gr_item_field *f = gr_items_field(&s->items, "images", GR_ITEM_FIXED, 0, GR_FLOAT32);
     gr_items_field(&s->items, "labels", GR_ITEM_FIXED, 0, GR_INT32);
     s->scale = scale->present ? (float)scale->f : 1;
     for (int i = 0; i < 256; i++) s->byte[i] = scale->present ? (float)i * s->scale : (float)i / 255;
     s->inner = 1;
     for (int k = 1; k < x->rank; k++) s->inner *= f->dim[f->rank++] = x->dim[k];
-    if (!gr_data_attr(d, "flatten")->i) return;
+    if (!gr_source_attr(d, "flatten")->i) return;
     f->rank = 1;
     f->dim[0] = s->inner;
 }
@@ -180,24 +180,22 @@ static void add_fields(gr_data *d, idx *s)
 static bool known_facts(gr_data *d)
 {
     gr_vocab *classes = gr_vocab_of_weights(d, "classes");
-    return gr_data_add_vocab(d, "classes", classes) == 0 && (classes || gr_data_attr(d, "classes")->present);
+    return gr_data_add_vocab(d, "classes", classes) == 0 && (classes || gr_source_attr(d, "classes")->present);
 }
 
-static int idx_open(gr_data *d, gr_error *e)
+static int idx_open(gr_data *d)
 {
     static const char *const keys[KINDS] = {"images", "labels"};
     idx *s = GR_NEW(d->arena, idx);
     bool absent = false;
-    (void)e;
-    d->state = s;
+    gr_source_set_state(d, s);
     for (int k = 0; k < KINDS; k++) {
-        s->num_parts[k] = gr_data_paths(d, keys[k], "an IDX file", &s->parts[k]);
+        s->num_parts[k] = gr_source_paths(d, keys[k], "an IDX file", &s->parts[k]);
         if (!s->num_parts[k]) return -1;
-        absent |= gr_data_absent(d, s->parts[k], s->num_parts[k]);
+        absent |= gr_source_absent(d, s->parts[k], s->num_parts[k]);
         s->file[k] = GR_NEW_ARRAY(d->arena, gr_idx, s->num_parts[IMAGES]);
     }
-    d->unread = absent && known_facts(d);
-    if (d->unread) return 0;
+    if (absent && known_facts(d)) return 1;
     for (int i = 0; i < s->num_parts[IMAGES]; i++)
         if (read_part(d, s, i)) return -1;
     if (read_labels(d, s) < 0) return -1;
@@ -205,7 +203,7 @@ static int idx_open(gr_data *d, gr_error *e)
     s->items.num_parts = s->num_parts[IMAGES];
     s->items.get = idx_get;
     add_fields(d, s);
-    return gr_items_open(d, &s->items);
+    return gr_source_open_items(d, &s->items);
 }
 
 static const gr_port idx_fields[] = {
@@ -218,7 +216,8 @@ static const gr_port idx_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_idx = {
+const gr_source gr_source_idx = {
+    GR_SOURCE_HEADER,
     .name = "Idx",
     .summary = "Images and labels in IDX files, as MNIST's are.",
     .attrs = idx_attrs,
@@ -227,6 +226,4 @@ const gr_source_desc gr_source_idx = {
     .keys = idx_keys,
     .numbering = idx_numbering,
     .open = idx_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
 };

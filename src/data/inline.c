@@ -27,14 +27,14 @@ static void add_values(gr_data *d, const gr_doc *doc, const gr_attr *v, void **v
         for (int64_t i = 0; i < v->n; i++) to[i] = (int32_t)v->floats[i];
         *values = to;
     }
-    gr_data_add_field(d, doc->key, integers ? GR_INT32 : GR_FLOAT64, v->shape.rank, v->shape.dim);
+    gr_source_add_field(d, doc->key, integers ? GR_INT32 : GR_FLOAT64, v->shape.rank, v->shape.dim);
 }
 
 static int read_vocab(gr_data *d, gr_doc *doc)
 {
     gr_var v = gr_model_eval(d->model, doc);
     if (v.kind == GR_VAR_INT && v.i > 0) { /* the number alone */
-        gr_data_tell(d, "vocab", v.i);
+        gr_source_tell(d, "vocab", v.i);
         return 0;
     }
     bool fine = v.kind == GR_VAR_LIST && v.count > 0;
@@ -51,9 +51,8 @@ static int read_vocab(gr_data *d, gr_doc *doc)
     return gr_data_add_vocab(d, "vocab", gr_vocab_create(d->arena, v.count, item));
 }
 
-static int inline_open(gr_data *d, gr_error *e)
+static int inline_open(gr_data *d)
 {
-    (void)e;
     gr_doc *map = gr_doc_get(d->section, "values"), *vocab = gr_doc_get(d->section, "vocab");
     if (vocab && read_vocab(d, vocab) < 0) return -1;
     if (!map || map->kind != GR_DOC_MAP || !map->count || map->count > GR_MAX_FIELDS) {
@@ -65,7 +64,7 @@ static int inline_open(gr_data *d, gr_error *e)
     if (!v) return -1;
     void **values = GR_NEW_ARRAY(d->arena, void *, map->count);
     for (int i = 0; i < map->count; i++) add_values(d, map->item[i], &v[i], &values[i]);
-    d->state = values;
+    gr_source_set_state(d, values);
     if (gr_data_read_splits(d, 1, NULL, 0) < 0) return -1;
     d->splits[0].batches = 1;
     return 0;
@@ -75,12 +74,12 @@ static void inline_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor 
 {
     (void)s;
     (void)batch;
-    void **values = d->state;
+    void **values = gr_source_state(d);
     for (int i = 0; i < d->num_fields; i++) field[i].data = values[i];
 }
 
 static const gr_port inline_fields[] = {
-    {"values...", GR_PORT_VARIADIC, "of the shape written: the values of that name, in one batch"},
+    {"values", GR_PORT_VARIADIC, "of the shape written: the values of that name, in one batch"},
     {NULL, 0, NULL},
 };
 static const gr_port inline_facts[] = {
@@ -88,14 +87,15 @@ static const gr_port inline_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_inline = {
+const gr_source gr_source_inline = {
+    GR_SOURCE_HEADER,
     .name = "Inline",
     .summary = "Values written in the model file, one batch of all of them.",
     .attrs = inline_attrs,
     .fields = inline_fields,
     .facts = inline_facts,
     .keys = inline_keys,
-    .direct = true,
+    .flags = GR_SOURCE_DIRECT,
     .open = inline_open,
     .fill = inline_fill,
 };

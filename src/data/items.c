@@ -6,13 +6,6 @@
 
 #include <string.h>
 
-gr_item_field *gr_items_field(gr_items *x, const char *name, gr_item_kind kind, int axis, gr_dtype dtype)
-{
-    gr_item_field *f = &x->field[x->num_fields++];
-    *f = (gr_item_field){.name = name, .kind = kind, .axis = axis, .dtype = dtype};
-    return f;
-}
-
 static int64_t flag(const gr_data *d, const char *name)
 {
     const gr_attr *a = gr_data_find_attr(d, name);
@@ -21,15 +14,15 @@ static int64_t flag(const gr_data *d, const char *name)
 
 /* ---- which items ---- */
 
-static bool too_long(const gr_items *x, int64_t item, int64_t most)
+static bool too_long(const gr_batches *x, int64_t item, int64_t most)
 {
-    for (int k = 0; k < x->num_axes; k++)
-        if (x->length[k][item] > most) return true;
+    for (int k = 0; k < x->in.num_axes; k++)
+        if (x->in.length[k][item] > most) return true;
     return false;
 }
 
 /* Items [begin, end) that are not left out go to kept. */
-static void keep_items(const gr_data *d, gr_items *x, int64_t begin, int64_t end)
+static void keep_items(const gr_data *d, gr_batches *x, int64_t begin, int64_t end)
 {
     int64_t most_items = flag(d, "max_items"), most = flag(d, "max_length"), start = x->num_kept;
     for (int64_t i = begin; i < end; i++) {
@@ -40,29 +33,29 @@ static void keep_items(const gr_data *d, gr_items *x, int64_t begin, int64_t end
 }
 
 /* Splits as ranges of kept. */
-static int cut_splits(gr_data *d, gr_items *x)
+static int cut_splits(gr_data *d, gr_batches *x)
 {
-    bool by_files = x->num_parts && x->parts[0].split;
-    gr_part *part = gr_arena_copy(d->arena, x->parts, (size_t)x->num_parts * sizeof *part);
-    x->kept = GR_NEW_ARRAY(d->arena, int64_t, x->count + 1);
-    for (int64_t i = 0, from = 0; i < x->num_parts; i++) {
-        keep_items(d, x, from, part[i].end - x->gap);
+    bool by_files = x->in.num_parts && x->in.parts[0].split;
+    gr_part *part = gr_arena_copy(d->arena, x->in.parts, (size_t)x->in.num_parts * sizeof *part);
+    x->kept = GR_NEW_ARRAY(d->arena, int64_t, x->in.count + 1);
+    for (int64_t i = 0, from = 0; i < x->in.num_parts; i++) {
+        keep_items(d, x, from, part[i].end - x->in.gap);
         from = part[i].end;
         part[i].end = x->num_kept;
     }
-    if (!x->num_parts) keep_items(d, x, 0, x->count - x->gap);
+    if (!x->in.num_parts) keep_items(d, x, 0, x->in.count - x->in.gap);
     if (!by_files && flag(d, "random_split")) gr_order_deal(x->kept, x->num_kept);
-    return x->cut ? gr_data_part_splits(d, part, x->num_parts) : gr_data_read_splits(d, x->num_kept, part, x->num_parts);
+    return x->in.cut ? gr_data_part_splits(d, part, x->in.num_parts) : gr_data_read_splits(d, x->num_kept, part, x->in.num_parts);
 }
 
-static int check_splits(gr_data *d, const gr_items *x)
+static int check_splits(gr_data *d, const gr_batches *x)
 {
     for (int i = 0; i < d->num_splits; i++) {
         const gr_split *s = &d->splits[i];
         gr_doc *at = gr_doc_get(d->section, "split");
         if (s->end > s->begin) continue;
-        gr_diag_error(d->diag, at ? at->at : x->num_parts ? x->parts[i < x->num_parts ? i : 0].at : d->section->key_at,
-                      "the split '%s' has none of the %lld items%s", s->name, (long long)x->count,
+        gr_diag_error(d->diag, at ? at->at : x->in.num_parts ? gr_part_at(&x->in.parts[i < x->in.num_parts ? i : 0]) : d->section->key_at,
+                      "the split '%s' has none of the %lld items%s", s->name, (long long)x->in.count,
                       flag(d, "max_length") ? "; 'max_length' leaves out longer ones" : "");
         return -1;
     }
@@ -81,10 +74,10 @@ void gr_items_squeeze(gr_data *d, gr_item_field *f)
 }
 
 /* What the batch axis is called: as the only axis of an Input is. */
-static const char *batch_name(gr_data *d, const gr_items *x)
+static const char *batch_name(gr_data *d, const gr_batches *x)
 {
-    for (int i = 0; i < x->num_fields; i++) {
-        gr_doc *shape = rank_of(&x->field[i]) == 1 ? gr_data_input_shape(d, x->field[i].name, 1) : NULL;
+    for (int i = 0; i < x->in.num_fields; i++) {
+        gr_doc *shape = rank_of(&x->in.field[i]) == 1 ? gr_data_input_shape(d, x->in.field[i].name, 1) : NULL;
         if (shape && gr_data_axis_name(shape->item[0])) return gr_data_axis_name(shape->item[0]);
     }
     return "batch";
@@ -104,14 +97,14 @@ static int agree(gr_data *d, gr_doc *entry, const char *what, int64_t *length)
 }
 
 /* Where the batch axis of each field is, and the lengths that Inputs give. */
-static int read_axes(gr_data *d, gr_items *x)
+static int read_axes(gr_data *d, gr_batches *x)
 {
     const char *name = batch_name(d, x);
     int r = 0;
     x->batch = flag(d, "batch_size") ? flag(d, "batch_size") : -1;
     for (int k = 0; k < GR_ITEM_AXES; k++) x->fixed[k] = flag(d, "steps") ? flag(d, "steps") : -1;
-    for (int i = 0; i < x->num_fields; i++) {
-        const gr_item_field *f = &x->field[i];
+    for (int i = 0; i < x->in.num_fields; i++) {
+        const gr_item_field *f = &x->in.field[i];
         bool ragged = f->kind == GR_ITEM_RAGGED;
         gr_doc *shape = gr_data_input_shape(d, f->name, rank_of(f));
         x->place[i] = f->batch_axis ? f->batch_axis - 1 : ragged;
@@ -132,20 +125,20 @@ static int read_axes(gr_data *d, gr_items *x)
 static int64_t round_up(int64_t n, int64_t multiple) { return n < 1 ? multiple : (n + multiple - 1) / multiple * multiple; }
 
 /* The length of an axis where the longest item is as long as n. */
-static int64_t padded(const gr_data *d, const gr_items *x, int axis, int64_t n)
+static int64_t padded(const gr_data *d, const gr_batches *x, int axis, int64_t n)
 {
     int64_t multiple = flag(d, "pad_multiple");
     return x->fixed[axis] > 0 ? x->fixed[axis] : round_up(n, multiple ? multiple : 1);
 }
 
 /* Cuts what is longer than it may be, and finds the longest. */
-static void cut_items(const gr_data *d, gr_items *x)
+static void cut_items(const gr_data *d, gr_batches *x)
 {
-    for (int k = 0; k < x->num_axes; k++) {
+    for (int k = 0; k < x->in.num_axes; k++) {
         int64_t most = flag(d, "max_length");
         if (x->fixed[k] > 0 && (!most || x->fixed[k] < most)) most = x->fixed[k];
         for (int64_t i = 0; i < x->num_kept; i++) {
-            int32_t *n = &x->length[k][x->kept[i]];
+            int32_t *n = &x->in.length[k][x->kept[i]];
             if (most && *n > most) *n = (int32_t)most;
             if (*n > x->longest[k]) x->longest[k] = *n;
         }
@@ -153,9 +146,9 @@ static void cut_items(const gr_data *d, gr_items *x)
 }
 
 /* The dims of a field for n items; time: of its ragged axis. */
-static void field_dims(const gr_items *x, int field, int64_t n, int64_t time, int64_t *dim)
+static void field_dims(const gr_batches *x, int field, int64_t n, int64_t time, int64_t *dim)
 {
-    const gr_item_field *f = &x->field[field];
+    const gr_item_field *f = &x->in.field[field];
     int rank = 0, from = 0;
     for (int k = 0; k < rank_of(f); k++) {
         if (k == x->place[field]) dim[rank++] = n;
@@ -169,12 +162,12 @@ static void field_dims(const gr_items *x, int field, int64_t n, int64_t time, in
 static int64_t size_of(const gr_split *s) { return s->end - s->begin; }
 
 /* A full batch is that of the split train. */
-static int count_batches(gr_data *d, gr_items *x)
+static int count_batches(gr_data *d, gr_batches *x)
 {
     int64_t most = size_of(&d->splits[0]), batches = 0;
     for (int i = 0; i < d->num_splits; i++)
         if (gr_split_is_train(&d->splits[i])) most = size_of(&d->splits[i]);
-    if (x->batch < 0 && x->num_axes) {
+    if (x->batch < 0 && x->in.num_axes) {
         gr_diag_error(d->diag, d->section->key_at, "%s needs to know how many items a batch has: vars: {batch: 32}, or "
                       "'batch_size'", d->desc->name);
         return -1;
@@ -191,11 +184,11 @@ static int count_batches(gr_data *d, gr_items *x)
     return 0;
 }
 
-static void add_fields(gr_data *d, gr_items *x)
+static void add_fields(gr_data *d, gr_batches *x)
 {
     int64_t bytes = 0;
-    for (int i = 0; i < x->num_fields; i++) {
-        const gr_item_field *f = &x->field[i];
+    for (int i = 0; i < x->in.num_fields; i++) {
+        const gr_item_field *f = &x->in.field[i];
         int64_t dim[GR_MAX_RANK], n = 8;
         int64_t time = f->kind == GR_ITEM_RAGGED ? padded(d, x, f->axis, x->longest[f->axis]) : 1;
         field_dims(x, i, x->batch, time, dim);
@@ -206,9 +199,31 @@ static void add_fields(gr_data *d, gr_items *x)
     x->scratch = d->options.facts_only ? NULL : gr_arena_alloc(d->arena, (size_t)bytes);
 }
 
-int gr_items_open(gr_data *d, gr_items *x)
+/* What a source got wrong, in its terms; NULL: nothing. */
+static const char *items_fault(const gr_items *x)
 {
-    d->items = x;
+    if (!x->get) return "gr_items.get is missing";
+    if (x->count < 0 || x->gap < 0 || x->num_parts < 0) return "gr_items.count, gap or num_parts is negative";
+    if (x->num_fields < 1 || x->num_fields > GR_MAX_FIELDS) return "gr_items.num_fields is not 1 to 32";
+    if (x->num_axes < 0 || x->num_axes > GR_ITEM_AXES) return "gr_items.num_axes is not 0 to 2";
+    for (int k = 0; k < x->num_axes; k++)
+        if (!x->length[k]) return "gr_items.length is missing for an axis";
+    for (int i = 0; i < x->num_fields; i++) {
+        const gr_item_field *f = &x->field[i];
+        if (f->rank < 0 || rank_of(f) > GR_MAX_RANK || f->batch_axis < 0 || f->batch_axis > rank_of(f))
+            return "a field's rank or batch_axis is out of range";
+        if (f->kind != GR_ITEM_FIXED && (f->axis < 0 || f->axis >= x->num_axes)) return "a field's axis is none of num_axes";
+        if (f->kind == GR_ITEM_LENGTHS && (f->rank || f->dtype != GR_INT32)) return "a field of lengths has rank 0 and dtype int32";
+    }
+    return NULL;
+}
+
+int gr_items_open(gr_data *d, gr_items *in)
+{
+    const char *fault = items_fault(in);
+    if (fault) return gr_source_fail(d, GR_AT_NODE, NULL, "%s: %s", d->desc->name, fault);
+    gr_batches *x = d->batches = GR_NEW(d->arena, gr_batches);
+    memcpy(&x->in, in, in->size < sizeof x->in ? in->size : sizeof x->in);
     if (cut_splits(d, x) < 0 || check_splits(d, x) < 0 || read_axes(d, x) < 0) return -1;
     cut_items(d, x);
     if (count_batches(d, x) < 0) return -1;
@@ -218,17 +233,26 @@ int gr_items_open(gr_data *d, gr_items *x)
     return 0;
 }
 
+const int64_t *gr_items_of(const gr_data *d, const gr_split *s, int64_t *n)
+{
+    for (int i = 0; !s && i < d->num_splits; i++)
+        if (gr_split_is_train(&d->splits[i])) s = &d->splits[i];
+    if (!s) s = &d->splits[0];
+    *n = size_of(s);
+    return d->batches->kept + s->begin;
+}
+
 /* ---- the order of an epoch ---- */
 
-static bool shorter(const gr_items *x, int64_t a, int64_t b)
+static bool shorter(const gr_batches *x, int64_t a, int64_t b)
 {
-    for (int k = 0; k < x->num_axes; k++)
-        if (x->length[k][a] != x->length[k][b]) return x->length[k][a] < x->length[k][b];
+    for (int k = 0; k < x->in.num_axes; k++)
+        if (x->in.length[k][a] != x->in.length[k][b]) return x->in.length[k][a] < x->in.length[k][b];
     return false;
 }
 
 /* Merges runs of 1, 2, 4, ... items, the shortest first; equal ones stay in their order. */
-static void sort_by_length(gr_items *x, int64_t *item, int64_t n)
+static void sort_by_length(gr_batches *x, int64_t *item, int64_t n)
 {
     for (int64_t run = 1; run < n; run *= 2) {
         for (int64_t at = 0; at < n; at += 2 * run) {
@@ -242,7 +266,7 @@ static void sort_by_length(gr_items *x, int64_t *item, int64_t n)
 
 void gr_items_begin(gr_data *d, const gr_split *s, int64_t epoch)
 {
-    gr_items *x = d->items;
+    gr_batches *x = d->batches;
     int64_t n = size_of(s), pool = flag(d, "bucket") * x->batch;
     bool shuffle = flag(d, "shuffle") && gr_split_is_train(s);
     memcpy(x->order, x->kept + s->begin, (size_t)n * sizeof *x->order);
@@ -282,14 +306,14 @@ static void put_item(const gr_item_field *f, const char *from, int64_t n, char *
 
 static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows, gr_tensor *to)
 {
-    gr_items *x = d->items;
-    const gr_item_field *f = &x->field[field];
+    gr_batches *x = d->batches;
+    const gr_item_field *f = &x->in.field[field];
     int64_t time = 1, outer = 1, inner = 1, step = 1, stride = 1;
     if (f->kind == GR_ITEM_LENGTHS) {
-        for (int64_t r = 0; r < rows; r++) ((int32_t *)to->data)[r] = x->length[f->axis][item[r]];
+        for (int64_t r = 0; r < rows; r++) ((int32_t *)to->data)[r] = x->in.length[f->axis][item[r]];
     } else if (f->kind == GR_ITEM_RAGGED) {
         int32_t longest = 0;
-        for (int64_t r = 0; r < rows; r++) longest = x->length[f->axis][item[r]] > longest ? x->length[f->axis][item[r]] : longest;
+        for (int64_t r = 0; r < rows; r++) longest = x->in.length[f->axis][item[r]] > longest ? x->in.length[f->axis][item[r]] : longest;
         time = padded(d, x, f->axis, longest);
     }
     field_dims(x, field, rows, time, to->dim);
@@ -298,15 +322,15 @@ static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows,
         if (k != x->place[field]) *(k < x->place[field] ? &outer : &inner) *= to->dim[k];
     for (int k = 0; k < f->rank; k++) step *= f->dim[k];
     for (int64_t r = 0; r < rows && f->kind != GR_ITEM_LENGTHS; r++) {
-        int64_t n = f->kind == GR_ITEM_RAGGED ? x->length[f->axis][item[r]] : 1;
-        put_item(f, x->get(d, item[r], field, x->scratch), n * step, to->data, r, rows, outer, inner);
+        int64_t n = f->kind == GR_ITEM_RAGGED ? x->in.length[f->axis][item[r]] : 1;
+        put_item(f, x->in.get(d, item[r], field, x->scratch), n * step, to->data, r, rows, outer, inner);
     }
 }
 
 void gr_items_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
 {
-    const gr_items *x = d->items;
+    const gr_batches *x = d->batches;
     int64_t first = x->first[batch], rows = size_of(s) - first;
     if (rows > x->batch) rows = x->batch;
-    for (int i = 0; i < x->num_fields; i++) fill_field(d, i, x->order + first, rows, &field[i]);
+    for (int i = 0; i < x->in.num_fields; i++) fill_field(d, i, x->order + first, rows, &field[i]);
 }

@@ -41,7 +41,7 @@ typedef struct labelled_text {
 /* Column `number` of a line; NULL: it has fewer. */
 static char *column(const gr_data *d, char *line, int64_t number, size_t *n)
 {
-    char separator = "\t,;"[gr_data_attr(d, "separator")->i];
+    char separator = "\t,;"[gr_source_attr(d, "separator")->i];
     for (; line && number > 0; number--) line = (line = strchr(line, separator)) ? line + 1 : NULL;
     if (line) *n = strcspn(line, (char[]){separator, 0});
     return line;
@@ -50,7 +50,7 @@ static char *column(const gr_data *d, char *line, int64_t number, size_t *n)
 /* An item, unless its text is empty. */
 static void add_item(gr_data *d, const gr_part *part, const char *label, size_t label_length, char *text, size_t n)
 {
-    labelled_text *t = d->state;
+    labelled_text *t = gr_source_state(d);
     int64_t before = t->text.count;
     text = gr_text_prepare(d, gr_arena_strndup(d->arena, text, n), &n);
     gr_sequences_text(&t->text, t->words, text, n, gr_text_is_words(d), gr_part_is_train(part));
@@ -62,16 +62,16 @@ static void add_item(gr_data *d, const gr_part *part, const char *label, size_t 
 
 static int add_columns(gr_data *d, const gr_part *part, const gr_line *l)
 {
-    int64_t label_column = gr_data_attr(d, "label")->i, text_column = gr_data_attr(d, "text")->i;
+    int64_t label_column = gr_source_attr(d, "label")->i, text_column = gr_source_attr(d, "text")->i;
     size_t label_length = 0, n = 0;
     char *label = column(d, l->text, label_column, &label_length), *text = column(d, l->text, text_column, &n);
     if (label && text && label_length) {
         add_item(d, part, label, label_length, text, n);
         return 0;
     }
-    if (label && text) gr_diag_error(d->diag, part->at, "'%s', line %ld: the label is empty", part->path, l->number);
+    if (label && text) gr_source_fail_part(d, part, "'%s', line %ld: the label is empty", part->path, l->number);
     else
-        gr_diag_error(d->diag, part->at, "'%s', line %ld: no column %lld; 'label', 'text' and 'separator' say where columns are",
+        gr_source_fail_part(d, part, "'%s', line %ld: no column %lld; 'label', 'text' and 'separator' say where columns are",
                       part->path, l->number, (long long)(label ? text_column : label_column));
     return -1;
 }
@@ -79,15 +79,15 @@ static int add_columns(gr_data *d, const gr_part *part, const gr_line *l)
 /* label NULL: it stands in the line. */
 static int read_file(gr_data *d, gr_part *part, const char *label)
 {
-    const labelled_text *t = d->state;
-    const gr_attr *most = gr_data_attr(d, "max_items");
+    const labelled_text *t = gr_source_state(d);
+    const gr_attr *most = gr_source_attr(d, "max_items");
     int64_t begin = t->text.num;
     size_t n = 0;
-    char *text = gr_text_read(d, part->path, part->at, &n);
+    char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
     for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) {
         if (most->present && t->text.num - begin == most->i) break;
-        if (l.number <= gr_data_attr(d, "skip")->i || !l.length) continue;
+        if (l.number <= gr_source_attr(d, "skip")->i || !l.length) continue;
         if (label) add_item(d, part, label, strlen(label), l.text, l.length);
         else if (add_columns(d, part, &l) < 0) return -1;
     }
@@ -107,7 +107,7 @@ static int read_by_label(gr_data *d, gr_doc *files)
     for (int i = 0; i < files->count; i++) {
         gr_doc *entry = files->item[i];
         entry->used = true;
-        gr_part part = {.path = gr_model_file(d->model, entry), .at = entry->at};
+        gr_part part = {.path = gr_model_file(d->model, entry), .place = gr_part_place(d, entry->at)};
         if (!part.path || read_file(d, &part, entry->key) < 0) return -1;
     }
     return 0;
@@ -115,10 +115,10 @@ static int read_by_label(gr_data *d, gr_doc *files)
 
 static int read_all(gr_data *d)
 {
-    gr_items *x = &((labelled_text *)d->state)->items;
+    gr_items *x = &((labelled_text *)gr_source_state(d))->items;
     gr_doc *files = gr_doc_get(d->section, "files");
     if (files) return read_by_label(d, files);
-    x->num_parts = gr_data_paths(d, "path", "a text file of a label and a text a line", &x->parts);
+    x->num_parts = gr_source_paths(d, "path", "a text file of a label and a text a line", &x->parts);
     if (!x->num_parts) return -1;
     for (int i = 0; i < x->num_parts; i++)
         if (read_file(d, &x->parts[i], NULL) < 0) return -1;
@@ -129,11 +129,11 @@ static int read_all(gr_data *d)
 
 static int number_labels(gr_data *d, const gr_vocab *classes, const int32_t *number)
 {
-    const labelled_text *t = d->state;
+    const labelled_text *t = gr_source_state(d);
     for (int64_t i = 0; i < t->label.count; i++) {
         const char *label = gr_lexicon_token(t->classes, t->label.id[i]);
         if ((t->label.id[i] = number[t->label.id[i]]) >= 0) continue;
-        gr_diag_error(d->diag, d->section->key_at, "an item has the label '%s', which is none of the %d classes that %s", label,
+        gr_source_fail(d, GR_AT_NODE, NULL, "an item has the label '%s', which is none of the %d classes that %s", label,
                       classes->count, d->options.metadata ? "the weights were made for" : "the split train has");
         return -1;
     }
@@ -142,9 +142,9 @@ static int number_labels(gr_data *d, const gr_vocab *classes, const int32_t *num
 
 static void tell(gr_data *d, const gr_vocab *words, const gr_vocab *classes)
 {
-    if (words) gr_data_add_text(d, "tokens", words, false, false);
-    if (classes) gr_data_add_text(d, "labels", classes, false, false);
-    if (words) gr_data_tell(d, "pad", words->special[GR_PAD]);
+    if (words) gr_source_add_text(d, "tokens", words, false, false);
+    if (classes) gr_source_add_text(d, "labels", classes, false, false);
+    if (words) gr_source_tell(d, "pad", words->special[GR_PAD]);
 }
 
 static int known_vocabs(gr_data *d)
@@ -158,7 +158,7 @@ static int known_vocabs(gr_data *d)
 
 static int make_vocabs(gr_data *d)
 {
-    labelled_text *t = d->state;
+    labelled_text *t = gr_source_state(d);
     int32_t *word, *class;
     gr_vocab *words = gr_lexicon_vocab(d, "vocab", t->words, gr_text_is_words(d), labelled_text_specials, &word);
     gr_vocab *classes = words ? gr_lexicon_classes(d, "classes", t->classes, &class) : NULL;
@@ -173,21 +173,20 @@ static int make_vocabs(gr_data *d)
 
 static const void *labelled_text_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const labelled_text *t = d->state;
+    const labelled_text *t = gr_source_state(d);
     (void)scratch;
     return field == F_LABELS ? t->label.id + item : t->text.id + t->text.start[item];
 }
 
-static int labelled_text_open(gr_data *d, gr_error *e)
+static int labelled_text_open(gr_data *d)
 {
-    (void)e;
     labelled_text *t = GR_NEW(d->arena, labelled_text);
     gr_items *x = &t->items;
-    d->state = t;
+    gr_source_set_state(d, t);
     t->text.arena = t->label.arena = d->arena;
     t->words = gr_lexicon_create(d->arena);
     t->classes = gr_lexicon_create(d->arena);
-    if (gr_vocabs_known(d, labelled_text_vocabs)) return known_vocabs(d);
+    if (gr_vocabs_known(d, labelled_text_vocabs)) return known_vocabs(d) < 0 ? -1 : 1;
     if (read_all(d) < 0 || make_vocabs(d) < 0) return -1;
     x->count = t->text.num;
     x->get = labelled_text_get;
@@ -195,7 +194,7 @@ static int labelled_text_open(gr_data *d, gr_error *e)
     x->length[0] = gr_sequences_lengths(&t->text, 0);
     gr_items_field(x, "lengths", GR_ITEM_LENGTHS, 0, GR_INT32);
     gr_items_field(x, "labels", GR_ITEM_FIXED, 0, GR_INT32);
-    return gr_items_open(d, x);
+    return gr_source_open_items(d, x);
 }
 
 static const gr_port labelled_text_fields[] = {
@@ -211,7 +210,8 @@ static const gr_port labelled_text_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_labelled_text = {
+const gr_source gr_source_labelled_text = {
+    GR_SOURCE_HEADER,
     .name = "LabelledText",
     .summary = "Texts and the class of each, from a file of two columns or a file for each class.",
     .attrs = labelled_text_attrs,
@@ -220,7 +220,5 @@ const gr_source_desc gr_source_labelled_text = {
     .keys = labelled_text_keys,
     .numbering = labelled_text_numbering,
     .open = labelled_text_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
     .prepare = gr_text_prepare,
 };

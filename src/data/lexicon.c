@@ -193,9 +193,9 @@ static bool is_known(gr_data *d, const char *name)
 
 bool gr_vocabs_known(gr_data *d, const char *const *names)
 {
-    d->unread = d->options.facts_only;
-    for (; d->unread && *names; names++) d->unread = is_known(d, *names);
-    return d->unread;
+    bool known = d->options.facts_only;
+    for (; known && *names; names++) known = is_known(d, *names);
+    return known;
 }
 
 int gr_vocab_add_known(gr_data *d, const char *name, bool words, gr_vocab **v)

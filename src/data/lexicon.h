@@ -12,7 +12,6 @@
 
 #include "data/desc.h"
 
-typedef struct gr_lexicon gr_lexicon;
 gr_lexicon *gr_lexicon_create(gr_arena *a);
 /* The provisional number of a token, from 0. counts false: it is looked up and not learnt from. */
 int32_t gr_lexicon_add(gr_lexicon *x, const char *token, size_t bytes, bool counts);
@@ -34,15 +33,8 @@ int32_t *gr_sequences_lengths(const gr_sequences *q, int more);
 
 extern const char *const gr_specials[]; /* all four */
 
-/* Attributes that say what a vocabulary holds. */
-#define GR_VOCAB_ATTRS                                                                                            \
-    {"min_freq", GR_ATTR_INT, "1", 1, 1e15, NULL, "what comes less often becomes <unk>"},                        \
-    {"max_vocab", GR_ATTR_INT, "~", 1, 1e9, NULL, "how many items the vocabulary has at most, <unk> and the like "  \
-     "besides"},                                                                                                  \
-    {"order", GR_ATTR_CHOICE, "frequency", 0, 0, "frequency|character", "of the vocabulary"}
-
-/* The vocabulary `name` of the source: that of the weights, else what x has learnt, by the attributes
- * above. It is added to d. (*number)[n] is what token n becomes. NULL after a diagnostic. */
+/* The vocabulary `name` of the source: that of the weights, else what x has learnt, by
+ * GR_VOCAB_ATTRS. It is added to d. (*number)[n] is what token n becomes. NULL after a diagnostic. */
 gr_vocab *gr_lexicon_vocab(gr_data *d, const char *name, const gr_lexicon *x, bool words, const char *const *specials,
                            int32_t **number);
 /* Classes: sorted by name or, where all are integers, by number; no <unk>. A class that x only looked

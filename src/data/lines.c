@@ -30,11 +30,11 @@ typedef struct lines {
 
 static int read_file(gr_data *d, gr_part *part, gr_lexicon *x)
 {
-    gr_sequences *q = &((lines *)d->state)->text;
-    const gr_attr *most = gr_data_attr(d, "max_items");
+    gr_sequences *q = &((lines *)gr_source_state(d))->text;
+    const gr_attr *most = gr_source_attr(d, "max_items");
     int64_t begin = q->num;
     size_t n = 0;
-    char *text = gr_text_read(d, part->path, part->at, &n);
+    char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
     for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) {
         char *line = gr_text_prepare(d, l.text, &l.length);
@@ -52,14 +52,14 @@ static int read_file(gr_data *d, gr_part *part, gr_lexicon *x)
 
 static const void *lines_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const gr_sequences *q = &((lines *)d->state)->text;
+    const gr_sequences *q = &((lines *)gr_source_state(d))->text;
     (void)scratch;
     return q->id + q->start[item] + field;
 }
 
 static int open_items(gr_data *d, gr_part *parts, int num_parts, const gr_vocab *v)
 {
-    lines *s = d->state;
+    lines *s = gr_source_state(d);
     gr_items *x = &s->items;
     x->count = s->text.num;
     x->parts = parts;
@@ -70,32 +70,31 @@ static int open_items(gr_data *d, gr_part *parts, int num_parts, const gr_vocab 
     gr_items_field(x, "tokens", GR_ITEM_RAGGED, 0, GR_INT32)->pad = v->special[GR_PAD];
     gr_items_field(x, "targets", GR_ITEM_RAGGED, 0, GR_INT32)->pad = v->special[GR_PAD];
     gr_items_field(x, "lengths", GR_ITEM_LENGTHS, 0, GR_INT32);
-    return gr_items_open(d, x);
+    return gr_source_open_items(d, x);
 }
 
 static void tell_fields(gr_data *d, const gr_vocab *v)
 {
-    gr_data_add_text(d, "tokens", v, true, false);
-    gr_data_add_text(d, "targets", v, false, true);
-    gr_data_tell(d, "pad", v->special[GR_PAD]);
+    gr_source_add_text(d, "tokens", v, true, false);
+    gr_source_add_text(d, "targets", v, false, true);
+    gr_source_tell(d, "pad", v->special[GR_PAD]);
 }
 
-static int lines_open(gr_data *d, gr_error *e)
+static int lines_open(gr_data *d)
 {
-    (void)e;
     lines *s = GR_NEW(d->arena, lines);
     gr_lexicon *x = gr_lexicon_create(d->arena);
     gr_part *parts;
     int32_t *number;
     gr_vocab *v;
-    d->state = s;
+    gr_source_set_state(d, s);
     s->text.arena = d->arena;
-    int n = gr_data_paths(d, "path", "a text file", &parts);
+    int n = gr_source_paths(d, "path", "a text file", &parts);
     if (!n) return -1;
     if (gr_vocabs_known(d, lines_vocabs)) {
         if (gr_vocab_add_known(d, "vocab", gr_text_is_words(d), &v) < 0) return -1;
         if (v) tell_fields(d, v);
-        return 0;
+        return 1;
     }
     for (int i = 0; i < n; i++)
         if (read_file(d, &parts[i], x) < 0) return -1;
@@ -118,7 +117,8 @@ static const gr_port lines_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_lines = {
+const gr_source gr_source_lines = {
+    GR_SOURCE_HEADER,
     .name = "Lines",
     .summary = "Each line of a text is an item: tokens after <bos>, and as targets the next ones, to <eos>.",
     .attrs = lines_attrs,
@@ -127,7 +127,5 @@ const gr_source_desc gr_source_lines = {
     .keys = lines_keys,
     .numbering = lines_numbering,
     .open = lines_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
     .prepare = gr_text_prepare,
 };

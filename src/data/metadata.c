@@ -54,10 +54,10 @@ const char *gr_data_to_json(const gr_data *d)
     gr_arena *a = d->arena;
     json_t *root = json_object(), *settings = json_object();
     json_object_set_new(root, "source", json_string(d->desc->name));
-    for (int i = 0; d->desc->attrs[i].name; i++)
+    for (int i = 0; d->specs[i].name; i++)
         if (d->attr[i].present)
-            json_object_set_new(settings, d->desc->attrs[i].name,
-                                json_string(gr_attr_text(a, &d->desc->attrs[i], &d->attr[i])));
+            json_object_set_new(settings, d->specs[i].name,
+                                json_string(gr_attr_text(a, &d->specs[i], &d->attr[i])));
     json_object_set_new(root, "settings", settings);
     for (int k = 0; k < d->num_vocabs; k++) {
         const gr_vocab *v = d->vocabs[k];
@@ -94,8 +94,8 @@ int gr_data_compare_settings(gr_data *d)
     int differ = 0;
     for (int i = 0; settings && d->desc->numbering && d->desc->numbering[i]; i++) {
         const char *name = d->desc->numbering[i];
-        const gr_attr *attr = gr_data_attr(d, name);
-        const gr_attr_spec *spec = &d->desc->attrs[attr - d->attr];
+        const gr_attr *attr = gr_source_attr(d, name);
+        const gr_attr_spec *spec = &d->specs[attr - d->attr];
         const char *now = attr->present ? gr_attr_text(d->arena, spec, attr) : "absent", *then = saved_setting(settings, spec);
         if (!strcmp(now, then)) continue;
         gr_diag_error(d->diag, attr->given ? gr_data_attr_at(d, name) : d->section->key_at, "'%s' is %s here, but was %s when the weights "

@@ -32,7 +32,7 @@ static int read_array(gr_data *d, gr_doc *doc, array *a)
     gr_error e = {0};
     doc->used = true;
     const char *path = gr_model_file(d->model, doc);
-    int64_t dim = gr_data_attr(d, "dim")->i;
+    int64_t dim = gr_source_attr(d, "dim")->i;
     if (!path) return -1;
     if (gr_npy_read(d->arena, path, &a->t, &e) < 0) {
         gr_diag_error(d->diag, doc->at, "%s", e.message);
@@ -84,13 +84,12 @@ static void add_field(npy *x, const char *name, const array *a)
     f->batch_axis = a->dim + 1;
 }
 
-static int npy_open(gr_data *d, gr_error *e)
+static int npy_open(gr_data *d)
 {
     gr_doc *map = gr_doc_get(d->section, "files");
     npy *x = GR_NEW(d->arena, npy);
     int r = 0;
-    (void)e;
-    d->state = x;
+    gr_source_set_state(d, x);
     if (!map || map->kind != GR_DOC_MAP || !map->count || map->count > GR_MAX_FIELDS) {
         gr_diag_error(d->diag, map ? map->at : d->section->key_at, "Npy needs 'files', arrays by name: {x: x.npy, ...} "
                       "(at most %d)", GR_MAX_FIELDS);
@@ -102,14 +101,14 @@ static int npy_open(gr_data *d, gr_error *e)
     if (r || count_examples(d, map, x) < 0) return -1;
     for (int i = 0; i < map->count; i++) add_field(x, map->item[i]->key, &x->arrays[i]);
     x->items.get = npy_get;
-    return gr_items_open(d, &x->items);
+    return gr_source_open_items(d, &x->items);
 }
 
 /* ---- items ---- */
 
 static const void *npy_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const array *a = &((npy *)d->state)->arrays[field];
+    const array *a = &((npy *)gr_source_state(d))->arrays[field];
     size_t bytes = (size_t)a->inner * gr_dtype_size(a->t.dtype);
     const char *from = (const char *)a->t.data + (size_t)item * bytes;
     if (a->outer == 1) return from;
@@ -119,17 +118,16 @@ static const void *npy_get(gr_data *d, int64_t item, int field, void *scratch)
 }
 
 static const gr_port npy_fields[] = {
-    {"files...", GR_PORT_VARIADIC, "as in the file, with the axis `dim` cut: the array of that name"},
+    {"files", GR_PORT_VARIADIC, "as in the file, with the axis `dim` cut: the array of that name"},
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_npy = {
+const gr_source gr_source_npy = {
+    GR_SOURCE_HEADER,
     .name = "Npy",
     .summary = "Arrays in .npy files, cut into batches along one axis.",
     .attrs = npy_attrs,
     .fields = npy_fields,
     .keys = npy_keys,
     .open = npy_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
 };

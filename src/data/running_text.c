@@ -49,17 +49,17 @@ typedef struct running_text {
     int64_t *piece;      /* random: the pieces in their order */
 } running_text;
 
-static int64_t partition_of(const gr_data *d) { return gr_data_attr(d, "partition")->i; }
+static int64_t partition_of(const gr_data *d) { return gr_source_attr(d, "partition")->i; }
 static bool is_words(const gr_data *d) { return gr_data_find_attr(d, "max_words") != NULL; }
 
 /* ---- the text ---- */
 
 static int read_text(gr_data *d, gr_part *part, gr_lexicon *x)
 {
-    running_text *t = d->state;
-    int64_t most = gr_data_attr(d, is_words(d) ? "max_words" : "max_chars")->i, begin = t->text.count;
+    running_text *t = gr_source_state(d);
+    int64_t most = gr_source_attr(d, is_words(d) ? "max_words" : "max_chars")->i, begin = t->text.count;
     size_t n = 0;
-    char *text = gr_text_read(d, part->path, part->at, &n);
+    char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
     text = gr_text_prepare(d, text, &n);
     gr_sequences_text(&t->text, x, text, n, is_words(d), gr_part_is_train(part));
@@ -70,9 +70,9 @@ static int read_text(gr_data *d, gr_part *part, gr_lexicon *x)
 
 static int read_texts(gr_data *d)
 {
-    running_text *t = d->state;
+    running_text *t = gr_source_state(d);
     gr_lexicon *x = gr_lexicon_create(d->arena);
-    const char *const *specials = running_text_specials + (gr_data_attr(d, "unk")->i == 0);
+    const char *const *specials = running_text_specials + (gr_source_attr(d, "unk")->i == 0);
     int32_t *number;
     for (int i = 0; i < t->num_parts; i++)
         if (read_text(d, &t->parts[i], x) < 0) return -1;
@@ -85,7 +85,7 @@ static int read_texts(gr_data *d)
 
 static int read_lengths(gr_data *d)
 {
-    running_text *t = d->state;
+    running_text *t = gr_source_state(d);
     static const char *const names[] = {"tokens", "targets"};
     int64_t other[AXES];
     gr_loc at = gr_data_axes(d, names[0], AXES, axis_names, t->length, t->order[0]);
@@ -105,7 +105,7 @@ static int read_lengths(gr_data *d)
     for (int f = 0; f < 2 && partition_of(d) != WINDOWS; f++) {
         int64_t dim[AXES];
         for (int k = 0; k < AXES; k++) dim[k] = t->length[t->order[f][k]];
-        gr_data_add_field(d, names[f], GR_INT32, AXES, dim);
+        gr_source_add_field(d, names[f], GR_INT32, AXES, dim);
     }
     return 0;
 }
@@ -113,7 +113,7 @@ static int read_lengths(gr_data *d)
 /* The largest offset of an epoch: d2l's, or less where the text is that short. */
 static int64_t largest_offset(const gr_data *d, const gr_split *s)
 {
-    const running_text *t = d->state;
+    const running_text *t = gr_source_state(d);
     int64_t most = partition_of(d) == RANDOM ? t->length[TIME] - 1 : t->length[TIME];
     int64_t spare = s->end - s->begin - 1 - t->length[TIME] * t->length[BATCH];
     if (!gr_split_is_train(s) || spare < 0) return 0;
@@ -122,7 +122,7 @@ static int64_t largest_offset(const gr_data *d, const gr_split *s)
 
 static int64_t count_batches(const gr_data *d, const gr_split *s)
 {
-    const running_text *t = d->state;
+    const running_text *t = gr_source_state(d);
     int64_t n = s->end - s->begin - 1 - largest_offset(d, s);
     if (n <= 0) return 0;
     return partition_of(d) == RANDOM ? n / t->length[TIME] / t->length[BATCH] : n / t->length[BATCH] / t->length[TIME];
@@ -130,7 +130,7 @@ static int64_t count_batches(const gr_data *d, const gr_split *s)
 
 static int cut_splits(gr_data *d)
 {
-    running_text *t = d->state;
+    running_text *t = gr_source_state(d);
     if (gr_data_read_splits(d, t->text.count, t->parts, t->num_parts) < 0) return -1;
     for (int i = 0; i < d->num_splits; i++) {
         gr_split *s = &d->splits[i];
@@ -151,13 +151,13 @@ static int cut_splits(gr_data *d)
 static const void *window(gr_data *d, int64_t item, int field, void *scratch)
 {
     (void)scratch;
-    return ((running_text *)d->state)->text.id + item + field;
+    return ((running_text *)gr_source_state(d))->text.id + item + field;
 }
 
 /* As items. One that would reach from one file into the next is none. */
 static int open_windows(gr_data *d)
 {
-    running_text *t = d->state;
+    running_text *t = gr_source_state(d);
     gr_items *x = &t->items;
     static const char *const names[] = {"tokens", "targets"};
     for (int f = 0; f < 2; f++) {
@@ -171,28 +171,27 @@ static int open_windows(gr_data *d)
     x->parts = t->parts;
     x->num_parts = t->num_parts;
     x->gap = t->length[TIME];
-    return gr_items_open(d, x);
+    return gr_source_open_items(d, x);
 }
 
-static int running_text_open(gr_data *d, gr_error *e)
+static int running_text_open(gr_data *d)
 {
-    (void)e;
     running_text *t = GR_NEW(d->arena, running_text);
-    d->state = t;
+    gr_source_set_state(d, t);
     t->text.arena = d->arena;
-    if (partition_of(d) == SEQUENTIAL && gr_data_attr(d, "shuffle")->given) {
-        gr_diag_error(d->diag, gr_data_attr_at(d, "shuffle"), "rows of a sequential partition go on from batch to batch; "
+    if (partition_of(d) == SEQUENTIAL && gr_source_attr(d, "shuffle")->given) {
+        gr_source_fail(d, GR_AT_ATTR, "shuffle", "rows of a sequential partition go on from batch to batch; "
                       "leave 'shuffle' out");
         return -1;
     }
-    t->num_parts = gr_data_paths(d, "path", "a text file", &t->parts);
+    t->num_parts = gr_source_paths(d, "path", "a text file", &t->parts);
     if (!t->num_parts) return -1;
     gr_vocab *v;
     bool known = gr_vocabs_known(d, running_text_vocabs);
     if ((known ? gr_vocab_add_known(d, "vocab", is_words(d), &v) : read_texts(d)) < 0) return -1;
     int r = read_lengths(d);
     if (r < 0) return -1;
-    if (known || r > 0) return 0;
+    if (known || r > 0) return known;
     if (partition_of(d) == WINDOWS) return open_windows(d);
     return d->options.facts_only ? 0 : cut_splits(d);
 }
@@ -201,29 +200,22 @@ static int running_text_open(gr_data *d, gr_error *e)
 
 static void running_text_begin(gr_data *d, const gr_split *s, int64_t epoch)
 {
-    running_text *t = d->state;
-    if (partition_of(d) == WINDOWS) {
-        gr_items_begin(d, s, epoch);
-        return;
-    }
-    int64_t most = largest_offset(d, s), offset = most ? gr_order_number(d, epoch, most + 1) : 0;
+    running_text *t = gr_source_state(d);
+    int64_t most = largest_offset(d, s), offset = most ? gr_source_number(d, epoch, most + 1) : 0;
     int64_t n = s->end - s->begin - offset - 1;
     t->offset = s->begin + offset;
     t->row = n / t->length[BATCH];
-    if (!partition_of(d) == RANDOM) return;
+    if (partition_of(d) != RANDOM) return;
     int64_t pieces = n / t->length[TIME];
     for (int64_t i = 0; i < pieces; i++) t->piece[i] = i;
-    if (gr_split_is_train(s) && gr_data_attr(d, "shuffle")->i) gr_order_shuffle(d, epoch, 0, t->piece, pieces);
+    if (gr_split_is_train(s) && gr_source_attr(d, "shuffle")->i) gr_source_shuffle(d, epoch, 0, t->piece, pieces);
 }
 
 static void running_text_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
 {
-    const running_text *t = d->state;
+    const running_text *t = gr_source_state(d);
     int64_t rows = t->length[BATCH], steps = t->length[TIME];
-    if (partition_of(d) == WINDOWS) {
-        gr_items_fill(d, s, batch, field);
-        return;
-    }
+    (void)s;
     for (int64_t r = 0; r < rows; r++) {
         int64_t at = partition_of(d) == RANDOM ? t->piece[batch * rows + r] * steps : r * t->row + batch * steps;
         const int32_t *from = t->text.id + t->offset + at;
@@ -245,7 +237,8 @@ static const gr_port running_text_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_char_text = {
+const gr_source gr_source_char_text = {
+    GR_SOURCE_HEADER,
     .name = "CharText",
     .summary = "A text, character by character: tokens, and as targets the next ones; the vars time and batch say how many.",
     .attrs = char_text_attrs,
@@ -259,7 +252,8 @@ const gr_source_desc gr_source_char_text = {
     .prepare = gr_text_prepare,
 };
 
-const gr_source_desc gr_source_word_text = {
+const gr_source gr_source_word_text = {
+    GR_SOURCE_HEADER,
     .name = "WordText",
     .summary = "A text, word by word: tokens, and as targets the next ones; the vars time and batch say how many.",
     .attrs = word_text_attrs,

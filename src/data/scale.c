@@ -7,7 +7,7 @@
 
 enum { NONE, ZSCORE, MINMAX };
 
-static int64_t kind(const gr_data *d) { return gr_data_attr(d, "standardize")->i; }
+static int64_t kind(const gr_data *d) { return gr_source_attr(d, "standardize")->i; }
 
 static const char *key(const gr_data *d, const gr_scale *s, const char *what)
 {
@@ -25,11 +25,11 @@ gr_scale *gr_scale_create(gr_data *d, const char *name, int columns)
     s->most = all + 3 * columns;
     s->square = all + 4 * columns;
     int known = 0, known_std = 0;
-    const double *mean = kind(d) ? gr_numbers_of_weights(d, key(d, s, "mean"), &known) : NULL;
-    const double *std = kind(d) ? gr_numbers_of_weights(d, key(d, s, "std"), &known_std) : NULL;
+    const double *mean = kind(d) ? gr_source_kept(d, key(d, s, "mean"), &known) : NULL;
+    const double *std = kind(d) ? gr_source_kept(d, key(d, s, "std"), &known_std) : NULL;
     if (!mean || !std) return s;
     if (known != columns || known_std != columns) {
-        gr_diag_error(d->diag, d->section->key_at, "the data have %d columns of '%s', but the weights were made with %d",
+        gr_source_fail(d, GR_AT_NODE, NULL, "the data have %d columns of '%s', but the weights were made with %d",
                       columns, name, known);
         return NULL;
     }
@@ -61,8 +61,8 @@ void gr_scale_finish(gr_data *d, gr_scale *s)
         if (!(s->std[k] > 0)) s->std[k] = 1;
     }
     if (kind(d) == NONE) return;
-    gr_data_add_numbers(d, key(d, s, "mean"), s->columns, s->mean);
-    gr_data_add_numbers(d, key(d, s, "std"), s->columns, s->std);
+    gr_source_keep(d, key(d, s, "mean"), s->columns, s->mean);
+    gr_source_keep(d, key(d, s, "std"), s->columns, s->std);
 }
 
 double gr_scale_apply(const gr_scale *s, int column, double x) { return (x - s->mean[column]) / s->std[column]; }

@@ -67,7 +67,7 @@ static int number_columns(gr_data *d, const gr_table *t, int **column)
     *column = GR_NEW_ARRAY(d->arena, int, t->csv.columns);
     for (int i = 0; i < t->csv.columns; i++)
         if (gr_number_read(gr_table_cell(t, 0, i), &x) != GR_NUMBER_NOT) (*column)[n++] = i;
-    if (!n) gr_diag_error(d->diag, t->part->at, "%s: no column holds numbers", t->csv.name);
+    if (!n) gr_source_fail_part(d, t->part, "%s: no column holds numbers", t->csv.name);
     return n ? n : -1;
 }
 
@@ -79,7 +79,7 @@ static int choose_columns(gr_data *d, series *s)
     if (in->columns < 0) return -1;
     *out = *in;
     if (target) out->columns = gr_table_columns(d, s->tables, target, &out->column);
-    return out->columns < 0 ? -1 : gr_data_count(d, "features", in->columns);
+    return out->columns < 0 ? -1 : gr_source_count(d, "features", in->columns);
 }
 
 /* ---- rows ---- */
@@ -89,14 +89,14 @@ static int read_cell(gr_data *d, const gr_table *t, int64_t row, int column, int
     if (gr_table_number(d, t, row, column, x)) return -1;
     if (!(transform & LOG)) return 0;
     if (*x > 0) return *x = log(*x), 0;
-    gr_diag_error(d->diag, t->part->at, "%s: %g has no logarithm", gr_table_place(d, t, row, column), *x);
+    gr_source_fail_part(d, t->part, "%s: %g has no logarithm", gr_table_place(d, t, row, column), *x);
     return -1;
 }
 
 /* A difference leaves out the first row of a file. */
 static int read_rows(gr_data *d, const gr_table *t, matrix *m, int64_t first)
 {
-    int64_t transform = gr_data_attr(d, "transform")->i, lost = (transform & DIFF) != 0;
+    int64_t transform = gr_source_attr(d, "transform")->i, lost = (transform & DIFF) != 0;
     for (int k = 0; k < m->columns; k++) {
         double before = 0, x;
         for (int64_t row = 0; row < t->csv.rows; row++) {
@@ -110,7 +110,7 @@ static int read_rows(gr_data *d, const gr_table *t, matrix *m, int64_t first)
 
 static int read_tables(gr_data *d, series *s, gr_part *parts, int n)
 {
-    int64_t lost = (gr_data_attr(d, "transform")->i & DIFF) != 0, first = 0;
+    int64_t lost = (gr_source_attr(d, "transform")->i & DIFF) != 0, first = 0;
     for (int p = 0; p < n; p++) parts[p].end = s->rows += s->tables[p].csv.rows - lost;
     for (int k = 0; k < KINDS; k++) {
         s->part[k].raw = GR_NEW_ARRAY(d->arena, double, s->rows * s->part[k].columns);
@@ -132,7 +132,7 @@ static int cut_ranges(gr_data *d, series *s, gr_part *parts, int n)
     s->ranges = GR_NEW_ARRAY(d->arena, gr_part, d->num_splits);
     for (int i = 0; i < d->num_splits; i++) {
         const gr_part *part = &parts[n > 1 ? i : 0];
-        s->ranges[i] = (gr_part){.split = d->splits[i].name, .path = part->path, .at = part->at, .end = d->splits[i].end};
+        s->ranges[i] = (gr_part){.split = d->splits[i].name, .path = part->path, .place = part->place, .end = d->splits[i].end};
     }
     d->num_splits = 0; /* splits of windows will stand in their place */
     s->items.cut = true;
@@ -143,11 +143,11 @@ static int cut_ranges(gr_data *d, series *s, gr_part *parts, int n)
 
 static int cut_windows(gr_data *d, series *s)
 {
-    int64_t stride = gr_data_attr(d, "stride")->i, need = s->window + s->horizon, begin = 0;
+    int64_t stride = gr_source_attr(d, "stride")->i, need = s->window + s->horizon, begin = 0;
     s->start = GR_NEW_ARRAY(d->arena, int64_t, s->rows);
     for (int i = 0; i < s->num_ranges; begin = s->end_row[i++]) {
         if (s->end_row[i] - begin < need) {
-            gr_diag_error(d->diag, s->ranges[i].at, "the split '%s' has %lld rows; a window of %lld and %lld to predict take %lld",
+            gr_source_fail_part(d, &s->ranges[i], "the split '%s' has %lld rows; a window of %lld and %lld to predict take %lld",
                           s->ranges[i].split, (long long)(s->end_row[i] - begin),
                           (long long)s->window, (long long)s->horizon, (long long)need);
             return -1;
@@ -178,7 +178,7 @@ static int standardize(gr_data *d, series *s, matrix *m, const char *name)
 
 static const void *series_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const series *s = d->state;
+    const series *s = gr_source_state(d);
     const matrix *m = &s->part[field];
     const float *from = m->value + s->start[item] * m->columns;
     int64_t n = s->horizon * m->columns;
@@ -205,31 +205,29 @@ static void add_fields(gr_data *d, series *s)
 static int known_facts(gr_data *d)
 {
     int n = 0, std = 0;
-    const double *mean = gr_numbers_of_weights(d, "targets_mean", &n);
+    const double *mean = gr_source_kept(d, "targets_mean", &n);
     gr_scale s = {.columns = n, .mean = (double *)(uintptr_t)mean,
-                  .std = (double *)(uintptr_t)gr_numbers_of_weights(d, "targets_std", &std)};
+                  .std = (double *)(uintptr_t)gr_source_kept(d, "targets_std", &std)};
     gr_scale_tell(d, n > 0 && n == std ? &s : NULL);
-    return gr_data_known_count(d, "features");
+    return gr_source_known_count(d, "features");
 }
 
-static int series_open(gr_data *d, gr_error *e)
+static int series_open(gr_data *d)
 {
     gr_part *parts;
     series *s = GR_NEW(d->arena, series);
-    int n = gr_data_paths(d, "path", "a csv file", &parts);
-    (void)e;
-    d->state = s;
+    int n = gr_source_paths(d, "path", "a csv file", &parts);
+    gr_source_set_state(d, s);
     if (!n) return -1;
-    if (gr_data_attr(d, "random_split")->i) {
-        gr_diag_error(d->diag, gr_data_attr_at(d, "random_split"), "a series is split in order of time; leave 'random_split' out");
+    if (gr_source_attr(d, "random_split")->i) {
+        gr_source_fail(d, GR_AT_ATTR, "random_split", "a series is split in order of time; leave 'random_split' out");
         return -1;
     }
-    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
-    if (d->unread) return 0;
+    if (gr_source_absent(d, parts, n) && known_facts(d)) return 1;
     s->tables = GR_NEW_ARRAY(d->arena, gr_table, n);
-    s->window = gr_data_attr(d, "window")->i;
-    s->horizon = gr_data_attr(d, "horizon")->i;
-    s->each = gr_data_attr(d, "predict")->i;
+    s->window = gr_source_attr(d, "window")->i;
+    s->horizon = gr_source_attr(d, "horizon")->i;
+    s->each = gr_source_attr(d, "predict")->i;
     for (int i = 0; i < n; i++)
         if (gr_table_read(d, &parts[i], &s->tables[i])) return -1;
     if (gr_table_check_alike(d, s->tables, n) || choose_columns(d, s) || read_tables(d, s, parts, n)) return -1;
@@ -240,7 +238,7 @@ static int series_open(gr_data *d, gr_error *e)
     s->items.num_parts = s->num_ranges;
     s->items.get = series_get;
     add_fields(d, s);
-    return gr_items_open(d, &s->items);
+    return gr_source_open_items(d, &s->items);
 }
 
 static const gr_port series_fields[] = {
@@ -253,7 +251,8 @@ static const gr_port series_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_series = {
+const gr_source gr_source_series = {
+    GR_SOURCE_HEADER,
     .name = "Series",
     .summary = "Windows of a series in a csv file, and the values that follow; columns, target: names, numbers from 0, ranges \"0:4\".",
     .attrs = series_attrs,
@@ -262,6 +261,4 @@ const gr_source_desc gr_source_series = {
     .keys = series_keys,
     .numbering = series_numbering,
     .open = series_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
 };

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+gr_loc gr_part_at(const gr_part *part) { return *(const gr_loc *)part->place; }
+const void *gr_part_place(gr_data *d, gr_loc at) { return gr_arena_copy(d->arena, &at, sizeof at); }
+
 bool gr_split_is_train(const gr_split *s) { return !strcmp(s->name, "train"); }
 
 bool gr_part_is_train(const gr_part *part) { return !part->split || !strcmp(part->split, "train"); }
@@ -10,7 +13,7 @@ bool gr_part_is_train(const gr_part *part) { return !part->split || !strcmp(part
 int gr_part_check(gr_data *d, const gr_part *part, int64_t count, const char *what)
 {
     if (count > 0) return 0;
-    gr_diag_error(d->diag, part->at, "'%s' holds no %s", part->path, what);
+    gr_source_fail_part(d, part, "'%s' holds no %s", part->path, what);
     return -1;
 }
 
@@ -105,7 +108,7 @@ int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **pa
     for (int i = 0; i < n; i++) {
         gr_doc *entry = map ? doc->item[i] : doc;
         entry->used = true;
-        (*parts)[i] = (gr_part){.split = map ? entry->key : NULL, .path = gr_model_file(d->model, entry), .at = entry->at};
+        (*parts)[i] = (gr_part){.split = map ? entry->key : NULL, .path = gr_model_file(d->model, entry), .place = gr_part_place(d, entry->at)};
         if (!(*parts)[i].path) return 0;
     }
     return n;

@@ -7,10 +7,10 @@
 
 static int read_delimiter(gr_data *d, char *c)
 {
-    const char *text = gr_data_attr(d, "delimiter")->s;
+    const char *text = gr_source_attr(d, "delimiter")->s;
     *c = !strcmp(text, "tab") ? '\t' : text[0];
     if (*c > 0 && *c != '"' && *c != '\n' && (*c == '\t' || !text[1])) return 0;
-    gr_diag_error(d->diag, gr_data_attr_at(d, "delimiter"), "'delimiter' takes one character or `tab`, not '%s'", text);
+    gr_source_fail(d, GR_AT_ATTR, "delimiter", "'delimiter' takes one character or `tab`, not '%s'", text);
     return -1;
 }
 
@@ -21,12 +21,12 @@ int gr_table_read(gr_data *d, const gr_part *part, gr_table *t)
     gr_error e = {0};
     *t = (gr_table){.part = part};
     if (read_delimiter(d, &delimiter)) return -1;
-    const char *text = gr_text_read(d, part->path, part->at, &n);
+    const char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
-    gr_csv_header header = (gr_csv_header)gr_data_attr(d, "header")->i;
+    gr_csv_header header = (gr_csv_header)gr_source_attr(d, "header")->i;
     if (gr_csv_parse(d->arena, part->path, text, n, delimiter, header, &t->csv, &e) == 0 && t->csv.rows) return 0;
-    if (e.status) gr_diag_error(d->diag, part->at, "%s", e.message);
-    else gr_diag_error(d->diag, part->at, "%s: holds no rows but a header", part->path);
+    if (e.status) gr_source_fail_part(d, part, "%s", e.message);
+    else gr_source_fail_part(d, part, "%s: holds no rows but a header", part->path);
     return -1;
 }
 
@@ -46,7 +46,7 @@ int gr_table_check_alike(gr_data *d, const gr_table *t, int n)
                 differ = gr_arena_printf(d->arena, "a column '%s' where '%s' has '%s'", other->header[k], first->name,
                                          first->header[k]);
         if (!differ) continue;
-        gr_diag_error(d->diag, t[i].part->at, "%s: has %s", other->name, differ);
+        gr_source_fail_part(d, t[i].part, "%s: has %s", other->name, differ);
         return -1;
     }
     return 0;
@@ -153,14 +153,14 @@ const char *gr_table_place(gr_data *d, const gr_table *t, int64_t row, int colum
 int gr_table_number(gr_data *d, const gr_table *t, int64_t row, int column, double *x)
 {
     const char *cell = gr_table_cell(t, row, column);
-    const gr_attr *missing = gr_data_attr(d, "missing");
+    const gr_attr *missing = gr_source_attr(d, "missing");
     gr_number is = gr_number_read(cell, x);
     if (is == GR_NUMBER_READ) return 0;
     if (is == GR_NUMBER_MISSING && missing->present) return *x = missing->f, 0;
     const char *place = gr_table_place(d, t, row, column);
     if (is == GR_NUMBER_MISSING)
-        gr_diag_error(d->diag, t->part->at, "%s: a value is missing; `missing: 0` says what it counts as", place);
+        gr_source_fail_part(d, t->part, "%s: a value is missing; `missing: 0` says what it counts as", place);
     else
-        gr_diag_error(d->diag, t->part->at, "%s: '%.40s' is not a number", place, cell);
+        gr_source_fail_part(d, t->part, "%s: '%.40s' is not a number", place, cell);
     return -1;
 }

@@ -1,7 +1,6 @@
 /* text.c - reading text files, and what is done to text before it is cut into tokens. */
 #include "base/utf8.h"
 #include "data/desc.h"
-#include "io/file.h"
 
 #include <locale.h>
 #include <string.h>
@@ -20,32 +19,28 @@ static size_t join_line_ends(char *text, size_t n)
     return to;
 }
 
-static void report_bytes(gr_data *d, const char *path, gr_loc at, const char *text, size_t bad)
+static void report_bytes(gr_data *d, const gr_part *part, const char *text, size_t bad)
 {
     long line = 1;
     for (size_t i = 0; i < bad; i++) line += text[i] == '\n';
-    gr_diag_error(d->diag, at, "'%s' is not UTF-8 text: line %ld, byte %zu is 0x%02x", path, line, bad,
+    gr_source_fail_part(d, part, "'%s' is not UTF-8 text: line %ld, byte %zu is 0x%02x", part->path, line, bad,
                   (unsigned char)text[bad]);
 }
 
-char *gr_text_read(gr_data *d, const char *path, gr_loc at, size_t *length)
+char *gr_text_read(gr_data *d, const gr_part *part, size_t *length)
 {
-    gr_error e = {0};
     char *text;
-    if (gr_file_read(d->arena, path, MAX_TEXT, &text, length, &e) < 0) {
-        gr_diag_error(d->diag, at, "%s", e.message);
-        return NULL;
-    }
+    if (gr_source_read(d, part, MAX_TEXT, &text, length) < 0) return NULL;
     if (*length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, *length -= 3;
     size_t bad = gr_utf8_check(text, *length), zero = strlen(text);
     if (zero < bad) bad = zero; /* no text holds one */
     if (bad < *length) {
-        report_bytes(d, path, at, text, bad);
+        report_bytes(d, part, text, bad);
         return NULL;
     }
     *length = join_line_ends(text, *length);
     if (!*length) {
-        gr_diag_error(d->diag, at, "'%s' is empty", path);
+        gr_source_fail_part(d, part, "'%s' is empty", part->path);
         return NULL;
     }
     text[*length] = 0;

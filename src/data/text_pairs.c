@@ -39,7 +39,7 @@ typedef struct text_pairs {
 
 static void add_side(gr_data *d, int side, char *text, size_t n, bool learn)
 {
-    text_pairs *t = d->state;
+    text_pairs *t = gr_source_state(d);
     gr_lexicon *x = t->lexicon[side];
     gr_sequences *q = &t->side[side];
     text = gr_text_prepare(d, text, &n);
@@ -51,17 +51,17 @@ static void add_side(gr_data *d, int side, char *text, size_t n, bool learn)
 
 static int add_line(gr_data *d, const gr_part *part, gr_line *l)
 {
-    bool reverse = gr_data_attr(d, "reverse")->i != 0, learn = gr_part_is_train(part);
+    bool reverse = gr_source_attr(d, "reverse")->i != 0, learn = gr_part_is_train(part);
     char *tab = memchr(l->text, '\t', l->length), *second = tab ? tab + 1 : NULL;
     if (!tab) {
-        gr_diag_error(d->diag, part->at, "'%s', line %ld: no tab between a text and what it is to become", part->path, l->number);
+        gr_source_fail_part(d, part, "'%s', line %ld: no tab between a text and what it is to become", part->path, l->number);
         return -1;
     }
     *tab = 0;
     size_t first_length = (size_t)(tab - l->text), second_length = strcspn(second, "\t");
     second[second_length] = 0;
     if (!first_length || !second_length) {
-        gr_diag_error(d->diag, part->at, "'%s', line %ld: nothing stands %s the tab", part->path, l->number,
+        gr_source_fail_part(d, part, "'%s', line %ld: nothing stands %s the tab", part->path, l->number,
                       first_length ? "after" : "before");
         return -1;
     }
@@ -72,11 +72,11 @@ static int add_line(gr_data *d, const gr_part *part, gr_line *l)
 
 static int read_file(gr_data *d, gr_part *part)
 {
-    const gr_sequences *q = &((text_pairs *)d->state)->side[SOURCE];
-    const gr_attr *most = gr_data_attr(d, "max_items");
+    const gr_sequences *q = &((text_pairs *)gr_source_state(d))->side[SOURCE];
+    const gr_attr *most = gr_source_attr(d, "max_items");
     int64_t begin = q->num;
     size_t n = 0;
-    char *text = gr_text_read(d, part->path, part->at, &n);
+    char *text = gr_source_read_text(d, part, &n);
     if (!text) return -1;
     for (gr_line l = {.next = text, .end = text + n}; gr_line_next(&l);) {
         if (most->present && q->num - begin == most->i) break;
@@ -89,7 +89,7 @@ static int read_file(gr_data *d, gr_part *part)
 /* The target's vocabulary is the first: what is generated is of it. */
 static int make_vocabs(gr_data *d, bool known)
 {
-    text_pairs *t = d->state;
+    text_pairs *t = gr_source_state(d);
     for (int side = TARGET; side >= SOURCE; side--) {
         const char *name = side == TARGET ? "target_vocab" : "source_vocab";
         int32_t *number;
@@ -99,18 +99,18 @@ static int make_vocabs(gr_data *d, bool known)
         if (!known) gr_sequences_number(&t->side[side], number);
     }
     const gr_vocab *v = t->vocab[TARGET];
-    gr_data_tell(d, "vocab", v ? v->count : gr_data_attr(d, "target_vocab")->i);
+    gr_source_tell(d, "vocab", v ? v->count : gr_source_attr(d, "target_vocab")->i);
     if (!v || !t->vocab[SOURCE]) return 0;
-    gr_data_tell(d, "pad", v->special[GR_PAD]);
-    gr_data_add_text(d, "source", t->vocab[SOURCE], false, true);
-    gr_data_add_text(d, "shifted", v, true, false);
-    gr_data_add_text(d, "targets", v, false, true);
+    gr_source_tell(d, "pad", v->special[GR_PAD]);
+    gr_source_add_text(d, "source", t->vocab[SOURCE], false, true);
+    gr_source_add_text(d, "shifted", v, true, false);
+    gr_source_add_text(d, "targets", v, false, true);
     return 0;
 }
 
 static const void *text_pairs_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const text_pairs *t = d->state;
+    const text_pairs *t = gr_source_state(d);
     const gr_sequences *q = &t->side[field == F_SOURCE ? SOURCE : TARGET];
     (void)scratch;
     return q->id + q->start[item] + (field == F_TARGETS);
@@ -126,19 +126,18 @@ static void add_fields(text_pairs *t)
     gr_items_field(x, "target_lengths", GR_ITEM_LENGTHS, TARGET, GR_INT32);
 }
 
-static int text_pairs_open(gr_data *d, gr_error *e)
+static int text_pairs_open(gr_data *d)
 {
-    (void)e;
     text_pairs *t = GR_NEW(d->arena, text_pairs);
     gr_items *x = &t->items;
-    d->state = t;
+    gr_source_set_state(d, t);
     for (int side = SOURCE; side < SIDES; side++) {
         t->side[side].arena = d->arena;
         t->lexicon[side] = gr_lexicon_create(d->arena);
     }
-    x->num_parts = gr_data_paths(d, "path", "a text file of two columns", &x->parts);
+    x->num_parts = gr_source_paths(d, "path", "a text file of two columns", &x->parts);
     if (!x->num_parts) return -1;
-    if (gr_vocabs_known(d, text_pairs_vocabs)) return make_vocabs(d, true);
+    if (gr_vocabs_known(d, text_pairs_vocabs)) return make_vocabs(d, true) < 0 ? -1 : 1;
     for (int i = 0; i < x->num_parts; i++)
         if (read_file(d, &x->parts[i]) < 0) return -1;
     if (make_vocabs(d, false) < 0) return -1;
@@ -148,7 +147,7 @@ static int text_pairs_open(gr_data *d, gr_error *e)
     x->length[SOURCE] = gr_sequences_lengths(&t->side[SOURCE], 0);
     x->length[TARGET] = gr_sequences_lengths(&t->side[TARGET], -1);
     add_fields(t);
-    return gr_items_open(d, x);
+    return gr_source_open_items(d, x);
 }
 
 static const gr_port text_pairs_fields[] = {
@@ -167,7 +166,8 @@ static const gr_port text_pairs_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_text_pairs = {
+const gr_source gr_source_text_pairs = {
+    GR_SOURCE_HEADER,
     .name = "TextPairs",
     .summary = "Pairs of texts, a line each with a tab between: for models that make one of the other.",
     .attrs = text_pairs_attrs,
@@ -176,7 +176,5 @@ const gr_source_desc gr_source_text_pairs = {
     .keys = text_pairs_keys,
     .numbering = text_pairs_numbering,
     .open = text_pairs_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
     .prepare = gr_text_prepare,
 };

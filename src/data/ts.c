@@ -40,27 +40,27 @@ static int read_files(gr_data *d, ts *s, gr_part *parts, int n)
     for (int i = 0; i < n; i++) {
         size_t length;
         gr_error e = {0};
-        const char *text = gr_text_read(d, parts[i].path, parts[i].at, &length);
+        const char *text = gr_source_read_text(d, &parts[i], &length);
         if (!text) return -1;
         if (gr_ts_parse(d->arena, parts[i].path, text, length, &s->files[i], &e)) {
-            gr_diag_error(d->diag, parts[i].at, "%s", e.message);
+            gr_source_fail_part(d, &parts[i], "%s", e.message);
             return -1;
         }
         parts[i].end = s->items.count += s->files[i].count;
         const gr_ts *a = &s->files[0], *b = &s->files[i];
         if (a->channels == b->channels && a->has_targets == b->has_targets && !a->num_classes == !b->num_classes) continue;
-        gr_diag_error(d->diag, parts[i].at, "%s: has %d channels and %s, but '%s' has %d and %s", parts[i].path, b->channels,
+        gr_source_fail_part(d, &parts[i], "%s: has %d channels and %s, but '%s' has %d and %s", parts[i].path, b->channels,
                       b->num_classes ? "classes" : b->has_targets ? "targets" : "no labels", parts[0].path, a->channels,
                       a->num_classes ? "classes" : a->has_targets ? "targets" : "no labels");
         return -1;
     }
     s->channels = s->files[0].channels;
-    return gr_data_count(d, "channels", s->channels);
+    return gr_source_count(d, "channels", s->channels);
 }
 
 static int wrong_case(gr_data *d, const gr_part *part, const gr_ts_case *c, const char *what)
 {
-    gr_diag_error(d->diag, part->at, "%s: line %lld: %s", part->path, (long long)c->line, what);
+    gr_source_fail_part(d, part, "%s: line %lld: %s", part->path, (long long)c->line, what);
     return -1;
 }
 
@@ -73,7 +73,7 @@ static int read_labels(gr_data *d, ts *s, const gr_part *parts, int n)
     if (!v) v = gr_vocab_create(d->arena, first->num_classes, first->classes);
     v->words = true;
     if (gr_data_add_vocab(d, "classes", v) < 0) return -1;
-    gr_data_add_text(d, "labels", v, false, false);
+    gr_source_add_text(d, "labels", v, false, false);
     for (int64_t p = 0, item = 0; p < n; p++)
         for (int64_t i = 0; i < s->files[p].count; i++, item++) {
             const gr_ts_case *c = &s->files[p].cases[i];
@@ -88,7 +88,7 @@ static int read_labels(gr_data *d, ts *s, const gr_part *parts, int n)
 /* Missing values by the attribute; lengths, targets. */
 static int read_cases(gr_data *d, ts *s, const gr_part *parts, int n)
 {
-    const gr_attr *missing = gr_data_attr(d, "missing");
+    const gr_attr *missing = gr_source_attr(d, "missing");
     for (int64_t p = 0, item = 0; p < n; p++)
         for (int64_t i = 0; i < s->files[p].count; i++, item++) {
             const gr_ts_case *c = s->cases[item] = &s->files[p].cases[i];
@@ -120,20 +120,24 @@ static void standardize_case(gr_data *d, ts *s, const gr_scale *scale, int64_t i
 static int standardize(gr_data *d, ts *s)
 {
     gr_scale *scale = gr_scale_create(d, "series", s->channels);
-    const gr_split *train = gr_data_train_split(d);
+    int64_t n;
+    const int64_t *item = gr_source_items_of(d, NULL, &n);
     if (!scale) return -1;
-    for (int64_t i = train->begin; i < train->end; i++) {
-        const gr_ts_case *c = s->cases[s->items.kept[i]];
+    for (int64_t i = 0; i < n; i++) {
+        const gr_ts_case *c = s->cases[item[i]];
         for (int64_t k = 0; k < c->steps * s->channels; k++) gr_scale_learn(scale, (int)(k / c->steps), c->values[k]);
     }
     gr_scale_finish(d, scale);
-    for (int64_t i = 0; i < s->items.num_kept; i++) standardize_case(d, s, scale, s->items.kept[i]);
+    for (int k = 0; k < d->num_splits; k++) {
+        item = gr_source_items_of(d, &d->splits[k], &n);
+        for (int64_t i = 0; i < n; i++) standardize_case(d, s, scale, item[i]);
+    }
     return 0;
 }
 
 static const void *ts_get(gr_data *d, int64_t item, int field, void *scratch)
 {
-    const ts *s = d->state;
+    const ts *s = gr_source_state(d);
     (void)scratch;
     if (field == SERIES) return s->values[item];
     return s->files[0].has_targets ? (const void *)(s->target + item) : s->label + item;
@@ -150,21 +154,19 @@ static void add_fields(ts *s)
 
 static bool known_facts(gr_data *d)
 {
-    bool channels = gr_data_known_count(d, "channels");
+    bool channels = gr_source_known_count(d, "channels");
     gr_vocab *classes = gr_vocab_of_weights(d, "classes");
-    return gr_data_add_vocab(d, "classes", classes) == 0 && (channels || classes || gr_data_attr(d, "classes")->present);
+    return gr_data_add_vocab(d, "classes", classes) == 0 && (channels || classes || gr_source_attr(d, "classes")->present);
 }
 
-static int ts_open(gr_data *d, gr_error *e)
+static int ts_open(gr_data *d)
 {
     gr_part *parts;
     ts *s = GR_NEW(d->arena, ts);
-    int n = gr_data_paths(d, "path", "a .ts file", &parts);
-    (void)e;
-    d->state = s;
+    int n = gr_source_paths(d, "path", "a .ts file", &parts);
+    gr_source_set_state(d, s);
     if (!n) return -1;
-    d->unread = gr_data_absent(d, parts, n) && known_facts(d);
-    if (d->unread) return 0;
+    if (gr_source_absent(d, parts, n) && known_facts(d)) return 1;
     s->files = GR_NEW_ARRAY(d->arena, gr_ts, n);
     if (read_files(d, s, parts, n)) return -1;
     int64_t count = s->items.count;
@@ -179,7 +181,7 @@ static int ts_open(gr_data *d, gr_error *e)
     s->items.get = ts_get;
     if (read_labels(d, s, parts, n) || read_cases(d, s, parts, n)) return -1;
     add_fields(s);
-    return gr_items_open(d, &s->items) < 0 ? -1 : standardize(d, s);
+    return gr_source_open_items(d, &s->items) < 0 ? -1 : standardize(d, s);
 }
 
 static const gr_port ts_fields[] = {
@@ -195,7 +197,8 @@ static const gr_port ts_facts[] = {
     {NULL, 0, NULL},
 };
 
-const gr_source_desc gr_source_ts = {
+const gr_source gr_source_ts = {
+    GR_SOURCE_HEADER,
     .name = "Ts",
     .summary = "Series of unequal lengths with a class each, in .ts files.",
     .attrs = ts_attrs,
@@ -204,6 +207,4 @@ const gr_source_desc gr_source_ts = {
     .keys = ts_keys,
     .numbering = ts_numbering,
     .open = ts_open,
-    .begin = gr_items_begin,
-    .fill = gr_items_fill,
 };

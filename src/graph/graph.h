@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include <graphrun/op.h>
+#include <graphrun/source.h>
 
 typedef struct gr_graph gr_graph;
 typedef struct gr_node gr_node;
@@ -292,13 +293,18 @@ int gr_attrs_parse(gr_arena *a, const gr_op *op, const char *text, gr_attr *attr
 const char *gr_attr_text(gr_arena *a, const gr_attr_spec *spec, const gr_attr *v);
 
 /* ---- the registry ---- */
-gr_registry *gr_registry_create(gr_arena *a); /* with all built-in ops */
+gr_registry *gr_registry_create(gr_arena *a); /* with all built-in ops and data sources */
 /* Checks the descriptor (abi, size, names, which functions go together). */
 int gr_registry_add(gr_registry *r, const gr_op *op, gr_error *e);
+int gr_registry_add_source(gr_registry *r, const gr_source *s, gr_error *e);
 int gr_registry_load(gr_registry *r, const char *plugin_path, gr_error *e);
 const gr_op *gr_registry_find(const gr_registry *r, const char *name);
 const gr_op *gr_registry_role(const gr_registry *r, gr_role role);
 int gr_registry_count(const gr_registry *r);
 const gr_op *gr_registry_at(const gr_registry *r, int i);
 const char *const *gr_registry_names(const gr_registry *r); /* NULL-ended, for gr_nearest */
+const gr_source *gr_registry_find_source(const gr_registry *r, const char *name);
+int gr_registry_count_sources(const gr_registry *r);
+const gr_source *gr_registry_source_at(const gr_registry *r, int i);
+const char *const *gr_registry_source_names(const gr_registry *r);
 #endif

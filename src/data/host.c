@@ -1,0 +1,112 @@
+/* host.c - the functions that sources get (graphrun/source.h), over those of this folder. */
+#include "data/host.h"
+#include "data/facts.h"
+#include "data/items.h"
+#include "data/lexicon.h"
+#include "io/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- messages ---- */
+
+static gr_loc place_of(gr_data *d, gr_at at, const char *which)
+{
+    gr_loc place = d->section->key_at;
+    const gr_doc *entry = at == GR_AT_ATTR ? gr_data_entry(d->section, which) : NULL;
+    const gr_doc *input = at == GR_AT_INPUT ? gr_data_input(d, which) : NULL;
+    if (entry) return entry->at;
+    if (input) return input->key_at;
+    return place;
+}
+
+static int host_fail(gr_data *d, gr_at at, const char *which, const char *fmt, va_list args)
+{
+    gr_diag_verror(d->diag, place_of(d, at, which), fmt, args);
+    return -1;
+}
+
+static int host_fail_part(gr_data *d, const gr_part *part, const char *fmt, va_list args)
+{
+    gr_diag_verror(d->diag, gr_part_at(part), fmt, args);
+    return -1;
+}
+
+/* ---- attributes, files ---- */
+
+static void *host_alloc(gr_data *d, size_t bytes) { return gr_arena_alloc(d->arena, bytes); }
+
+static const gr_attr *host_attr(const gr_data *d, const char *name)
+{
+    const gr_attr *a = gr_data_find_attr(d, name);
+    if (a) return a;
+    fprintf(stderr, "graphrun: source '%s' asks for its attribute '%s', which it does not declare\n", d->desc->name, name);
+    abort();
+}
+
+static int host_read(gr_data *d, const gr_part *part, size_t most, char **bytes, size_t *n)
+{
+    gr_error e = {0};
+    if (gr_file_read(d->arena, part->path, most, bytes, n, &e) == 0) return 0;
+    return gr_source_fail_part(d, part, "%s", e.message);
+}
+
+static void host_axes(gr_data *d, const char *field, int n, const char *const *names, int64_t *length, int *order)
+{
+    gr_data_axes(d, field, n, names, length, order);
+}
+
+static gr_split *host_splits(gr_data *d, int64_t total, const gr_part *parts, int num_parts, int *n)
+{
+    if (gr_data_read_splits(d, total, parts, num_parts) < 0) return NULL;
+    *n = d->num_splits;
+    return d->splits;
+}
+
+/* ---- vocabularies ---- */
+
+static gr_lexicon *host_lexicon(gr_data *d) { return gr_lexicon_create(d->arena); }
+
+static const gr_vocab *host_learn_vocab(gr_data *d, const char *name, const gr_lexicon *x, bool words,
+                                        const char *const *specials, int32_t **number)
+{
+    return gr_lexicon_vocab(d, gr_arena_strdup(d->arena, name), x, words, specials, number);
+}
+
+static const gr_vocab *host_add_vocab(gr_data *d, const char *name, int count, const char *const *items, bool words)
+{
+    const gr_vocab *then = gr_vocab_of_weights(d, name);
+    const char **own = GR_NEW_ARRAY(d->arena, const char *, count);
+    for (int i = 0; i < count; i++) {
+        own[i] = gr_arena_strdup(d->arena, items[i]);
+        if (!then || (then->count == count && !strcmp(then->item[i], own[i]))) continue;
+        gr_source_fail(d, GR_AT_NODE, NULL, "the weights were made with another '%s'", name);
+        return NULL;
+    }
+    gr_vocab *v = gr_vocab_create(d->arena, count, own);
+    v->words = words;
+    return gr_data_add_vocab(d, gr_arena_strdup(d->arena, name), v) < 0 ? NULL : v;
+}
+
+static bool host_known_vocab(gr_data *d, const char *name, bool words, const gr_vocab **v)
+{
+    gr_vocab *known = NULL;
+    bool found = gr_vocabs_known(d, (const char *const[]){name, NULL}) &&
+                 gr_vocab_add_known(d, gr_arena_strdup(d->arena, name), words, &known) == 0;
+    *v = known;
+    return found;
+}
+
+const gr_source_host gr_source_host_functions = {
+    .size = sizeof(gr_source_host),
+    .fail = host_fail, .fail_part = host_fail_part, .alloc = host_alloc, .attr = host_attr,
+    .paths = gr_data_paths, .read = host_read, .read_text = gr_text_read, .absent = gr_data_absent,
+    .add_field = gr_data_add_field, .axes = host_axes, .var = gr_data_var, .splits = host_splits,
+    .open_items = gr_items_open, .items_of = gr_items_of,
+    .count = gr_data_count, .known_count = gr_data_known_count, .tell = gr_data_tell,
+    .keep = gr_data_add_numbers, .kept = gr_numbers_of_weights,
+    .lexicon = host_lexicon, .add_token = gr_lexicon_add, .learn_vocab = host_learn_vocab,
+    .add_vocab = host_add_vocab, .known_vocab = host_known_vocab, .find = gr_vocab_find,
+    .add_text = gr_data_add_text,
+    .number = gr_order_number, .shuffle = gr_order_shuffle, .draw = gr_order_draw,
+};
