@@ -33,10 +33,11 @@ static const gr_op halved_square = {
     .kernels = halved_square_kernels,
 };
 
-const gr_op *const *graphrun_plugin(uint32_t abi, uint32_t host_size);
+const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
 
-const gr_op *const *graphrun_plugin(uint32_t abi, uint32_t host_size)
+const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
 {
     static const gr_op *const ops[] = {&halved_square, NULL};
-    return abi == GR_ABI_VERSION && host_size >= sizeof(gr_host) ? ops : NULL;
+    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .ops = ops};
+    return abi == GR_ABI_VERSION && host_size >= sizeof(gr_host) ? &plugin : NULL;
 }

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define GR_ABI_VERSION 1u
+#define GR_ABI_VERSION 2u
 
 typedef struct gr_op gr_op;
 typedef struct gr_ctx gr_ctx;
@@ -593,12 +593,20 @@ static inline bool gr_is_stacked(gr_ctx *c, int port, int index) { return c->hos
 
 /* ---- plugins ------------------------------------------------------------- */
 
-/* The one symbol that a plugin exports: a NULL-ended list of its ops. `host_size`
- * is the host's sizeof(gr_host), `abi` its GR_ABI_VERSION; a plugin that needs more
- * returns NULL. */
-#define GR_PLUGIN_SYMBOL "graphrun_plugin"
-typedef const gr_op *const *(*gr_plugin_fn)(uint32_t abi, uint32_t host_size);
+/* What a plugin holds; lives as long as it is loaded. */
+typedef struct gr_plugin {
+    uint32_t size; /* sizeof(gr_plugin) */
+    uint32_t abi;  /* GR_ABI_VERSION */
+    const gr_op *const *ops;                /* NULL-ended; may be NULL */
+    const struct gr_source *const *sources; /* data sources (source.h), likewise */
+} gr_plugin;
 
+/* The one symbol that a plugin exports. `host_size` is the host's sizeof(gr_host), `abi` its
+ * GR_ABI_VERSION; a plugin that needs more returns NULL. */
+#define GR_PLUGIN_SYMBOL "graphrun_plugin"
+typedef const gr_plugin *(*gr_plugin_fn)(uint32_t abi, uint32_t host_size);
+
+#define GR_PLUGIN_HEADER .size = sizeof(gr_plugin), .abi = GR_ABI_VERSION
 #define GR_OP_HEADER .size = sizeof(gr_op), .abi = GR_ABI_VERSION
 
 #ifdef __cplusplus

@@ -198,15 +198,13 @@ int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
     gr_plugin_fn fn;
     *(void **)&fn = dlsym(handle, GR_PLUGIN_SYMBOL);
     if (!fn) return gr_set_error(e, GR_EINVAL, "plugin '%s' does not export " GR_PLUGIN_SYMBOL "()", path);
-    const gr_op *const *ops = fn(GR_ABI_VERSION, (uint32_t)sizeof(gr_host));
-    if (!ops)
+    gr_error inner = {0};
+    const gr_plugin *plugin = fn(GR_ABI_VERSION, (uint32_t)sizeof(gr_host));
+    if (!plugin || plugin->size != sizeof *plugin || plugin->abi != GR_ABI_VERSION)
         return gr_set_error(e, GR_EINVAL, "plugin '%s' was built for another graphrun; build it again", path);
-    for (; *ops; ops++) {
-        gr_error inner;
-        if (gr_registry_add(r, *ops, &inner) < 0)
-            return gr_set_error(e, GR_EINVAL, "plugin '%s': %.900s", path, inner.message);
-    }
-    return 0;
+    for (int i = 0; !inner.status && plugin->ops && plugin->ops[i]; i++) gr_registry_add(r, plugin->ops[i], &inner);
+    for (int i = 0; !inner.status && plugin->sources && plugin->sources[i]; i++) gr_registry_add_source(r, plugin->sources[i], &inner);
+    return inner.status ? gr_set_error(e, GR_EINVAL, "plugin '%s': %.900s", path, inner.message) : 0;
 }
 
 const gr_op *gr_registry_find(const gr_registry *r, const char *name) { return gr_map_get(r->by_name, name); }
