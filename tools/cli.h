@@ -72,6 +72,7 @@ const volatile sig_atomic_t *cli_catch_interrupt(void);
 
 int cmd_default(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_run(int argc, char **argv);

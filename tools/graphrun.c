@@ -22,6 +22,8 @@ const cli_command cli_commands[] = {
     {"trace", "MODEL [-o FILE.json] [--steps N]", "Shows where the time of a step goes, task by task.", cmd_trace},
     {"bench", "MODEL [--what train|infer|step] [--seconds S] [--json FILE] [--rival NAME=COMMAND]...",
      "Measures how fast a model is: its training step, forward pass or one step.", cmd_bench},
+    {"compare", "A.yaml B.yaml... [--seeds N] [--steps N | --seconds S | --tokens N] [--tune-lr LIST] [--json FILE]",
+     "Says which of several models is better for their data, and how sure that is.", cmd_compare},
     {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},
     {NULL, NULL, NULL, NULL},
 };

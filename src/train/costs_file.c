@@ -11,8 +11,8 @@
 #define FORMAT 1 /* to be raised where a number gets another meaning */
 #define MOST_BYTES 4096
 
-/* The CPU's name; what stands in /proc is not ours, so it may be missing. */
-static const char *cpu_name(gr_arena *a)
+/* What stands in /proc is not ours, so it may be missing. */
+const char *gr_cpu_name(gr_arena *a)
 {
     FILE *f = fopen("/proc/cpuinfo", "r");
     char line[256] = "";
@@ -30,7 +30,7 @@ static const char *cpu_name(gr_arena *a)
 
 static const char *first_line(gr_arena *a, int cores)
 {
-    return gr_arena_printf(a, "graphrun costs %d, %s, %d cores, %s\n", FORMAT, cpu_name(a), cores, gr_kernel_name());
+    return gr_arena_printf(a, "graphrun costs %d, %s, %d cores, %s\n", FORMAT, gr_cpu_name(a), cores, gr_kernel_name());
 }
 
 /* Numbers that no machine has would be no mistake, but no help either. */

@@ -34,7 +34,7 @@ static int check_options(const generator *g, gr_error *e)
 {
     const gr_generate_options *o = g->options;
     const gr_generate_spec *spec = &g->session->recipe->generate;
-    if ((o->show || o->attention) && !spec->show)
+    if ((o->show || o->attention || o->tabled) && !spec->show)
         return gr_set_error(e, GR_EINVAL, "there is no table to show: write generate: {show: VALUE, ...}, the attention's weights");
     if (o->beam && (o->temperature > 0 || o->top_k > 0))
         return gr_set_error(e, GR_EINVAL, "beam search looks for the likeliest and does not draw: leave out temperature and top-k");
@@ -104,6 +104,7 @@ static int write_line(generator *g, int which, const char *prompt, const gr_foun
     bool answers = gr_decoder_source_input(g->decoder) != NULL, scored = o->num_references > 0;
     double bleu = 0;
     if (scored && score_bleu(g, o->references[which], f, &bleu, e)) return e->status;
+    if (!o->out) return 0;
     if (!answers) fputs(prompt, o->out);
     else if (scored) fprintf(o->out, "%s => ", prompt);
     for (int i = 0; i < f->count; i++) {
@@ -128,9 +129,10 @@ static int run_prompt(generator *g, int which, const char *prompt, gr_error *e)
     g->search.stream = (uint64_t)which;
     if (m < 0 || e->status || gr_search_run(g->decoder, &g->search, start, m, g->session->arena, &f, e)) return e->status;
     if (write_line(g, which, prompt, &f, e)) return e->status;
-    if (!o->show && !o->attention) return 0;
+    if (!o->show && !o->attention && !o->tabled) return 0;
     gr_table t = gr_table_of(g->session->arena, &f, source ? &g->source : NULL, source, n, &g->feed);
     if (o->show) gr_table_print(&t, o->out);
+    if (o->tabled) o->tabled(o->data, prompt, &t);
     if (o->attention) gr_attention_add(&g->tables, g->session->arena, which, &t);
     return 0;
 }
@@ -142,7 +144,7 @@ static int run_prompts(generator *g, gr_error *e)
     for (int i = 0; i < o->num_prompts; i++)
         if (run_prompt(g, i, o->prompts[i], e)) return e->status;
     if (!o->num_prompts && run_prompt(g, 0, "", e)) return e->status;
-    if (o->num_references > 1) fprintf(o->out, "mean bleu %.3f of %d\n", g->bleu / o->num_references, o->num_references);
+    if (o->out && o->num_references > 1) fprintf(o->out, "mean bleu %.3f of %d\n", g->bleu / o->num_references, o->num_references);
     return o->attention ? gr_safetensors_write(o->attention, &g->tables.tensors, e) : 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include "train/session.h"
 
+struct gr_table; /* generate_text.h */
+
 typedef struct gr_generate_options {
     const char *const *prompts; int num_prompts; /* none: one empty prompt */
     const char *const *references; int num_references; /* what is hoped for, by prompt; or none */
@@ -14,7 +16,9 @@ typedef struct gr_generate_options {
     double length_penalty; /* of beam search (search.h) */
     bool show;             /* a table of what the section's `show` names under each output */
     const char *attention; /* file for these tables (safetensors); NULL: none */
-    FILE *out;
+    void (*tabled)(void *data, const char *prompt, const struct gr_table *t); /* gets each of them; or NULL */
+    void *data;
+    FILE *out;             /* NULL: no text is written */
 } gr_generate_options;
 
 /* What the model's section `generate` says. */

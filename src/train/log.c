@@ -57,23 +57,23 @@ static void put_meter(json_t *line, const gr_session *s, const gr_meter *m)
     json_object_set_new(line, "metrics", metrics);
 }
 
-void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at)
+void gr_log_report(gr_log *log, const gr_session *s, const gr_train_report *r)
 {
     if (!log) return;
     json_t *line = json_object();
     json_object_set_new(line, "event", json_string("report"));
-    json_object_set_new(line, "epoch", json_integer(at->epoch));
-    json_object_set_new(line, "step", json_integer(at->step));
-    if (m->batches) put_meter(line, s, m);
-    if (valid) {
+    json_object_set_new(line, "epoch", json_integer(r->epoch));
+    json_object_set_new(line, "step", json_integer(r->step));
+    if (r->train->batches) put_meter(line, s, r->train);
+    if (r->valid) {
         json_t *of_valid = json_object();
-        put_meter(of_valid, s, valid);
+        put_meter(of_valid, s, r->valid);
         json_object_set_new(line, "valid", of_valid);
     }
-    json_object_set_new(line, "lr", number(at->lr[0]));
-    put_rates(line, s->recipe, at->lr);
-    json_object_set_new(line, "seconds", number(at->seconds));
-    json_object_set_new(line, "tokens", json_integer(at->tokens));
+    json_object_set_new(line, "lr", number(r->lr[0]));
+    put_rates(line, s->recipe, r->lr);
+    json_object_set_new(line, "seconds", number(r->seconds));
+    json_object_set_new(line, "tokens", json_integer(r->tokens));
     write_line(log, line);
 }
 

@@ -8,17 +8,11 @@ typedef struct gr_log gr_log;
 
 /* Appends when going on. NULL with e filled. */
 gr_log *gr_log_open(const char *path, bool append, gr_error *e);
-typedef struct gr_log_position {
-    int64_t epoch, step;
-    const double *lr; /* by rate of the recipe */
-    double seconds;
-    int64_t tokens;
-} gr_log_position;
 /* {"event": "report", "epoch", "step", "loss", "metrics", "lr", "seconds", "tokens"}, of several
  * losses "losses" too, of several rates "lrs", and, of
- * the split of that name, "valid": {"loss", "metrics"} unless valid is NULL; log may be NULL.
+ * the split `valid`, "valid": {"loss", "metrics"} if it was measured; log may be NULL.
  * Each line is flushed, so that a killed run leaves whole lines. */
-void gr_log_report(gr_log *log, const gr_session *s, const gr_meter *m, const gr_meter *valid, const gr_log_position *at);
+void gr_log_report(gr_log *log, const gr_session *s, const gr_train_report *r);
 /* {"event": "end", "steps", "stopped", "error"}, where validations are watched also "early" and "best":
  * {"epoch", "step", "value"}, and closes. e: how training ended; a log that could
  * not be written ends it badly, too. */

@@ -19,18 +19,24 @@ static bool reached(const gr_trainer *t)
 /* ---- reports ---- */
 
 /* Within an epoch the step says where. Validating right after a report has no new steps to tell of. */
-void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
+static void print_report(gr_trainer *t, const gr_train_report *r)
 {
     bool within = t->report || t->batch > 0 || t->piece > 0;
     char text[1024] = "", more[1024] = "";
-    if (t->meter->batches) gr_meter_print(t->meter, t->session->recipe, text, sizeof text);
-    if (valid) gr_meter_print(valid, t->session->recipe, more, sizeof more);
+    if (r->train->batches) gr_meter_print(r->train, t->session->recipe, text, sizeof text);
+    if (r->valid) gr_meter_print(r->valid, t->session->recipe, more, sizeof more);
     gr_progress_clear(&t->progress);
-    fprintf(t->options->out, "%s %lld%s%s%s%s\n", within ? "step" : "epoch", (long long)(within ? t->step : t->epoch),
-            *text ? "  " : "", text, valid ? "  valid: " : "", more);
+    fprintf(t->options->out, "%s %lld%s%s%s%s\n", within ? "step" : "epoch", (long long)(within ? r->step : r->epoch),
+            *text ? "  " : "", text, r->valid ? "  valid: " : "", more);
     fflush(t->options->out);
-    const gr_log_position at = {t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
-    gr_log_report(t->log, t->session, t->meter, valid, &at);
+}
+
+void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
+{
+    const gr_train_report r = {t->meter, valid, t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
+    if (t->options->out) print_report(t, &r);
+    gr_log_report(t->log, t->session, &r);
+    if (t->options->reported) t->options->reported(t->options->data, t->session, &r);
     if (t->meter->batches) t->result->loss = gr_meter_loss(t->meter);
     gr_meter_clear(t->meter);
 }
@@ -48,7 +54,7 @@ static int report_epoch(gr_trainer *t, gr_error *e)
 
 /* ---- steps ---- */
 
-static int64_t tokens_of(const gr_exec *x, const gr_tensor *field)
+int64_t gr_count_tokens(const gr_exec *x, const gr_tensor *field)
 {
     for (int i = 0; field && i < x->session->num_inputs; i++) {
         if (x->field[i] < 0 || field[x->field[i]].dtype != GR_INT32) continue;
@@ -81,7 +87,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, bool last, gr_error
     if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
     if (status) return status;
     t->result->seconds += gr_seconds() - start;
-    t->result->tokens += tokens_of(t->exec, field);
+    t->result->tokens += gr_count_tokens(t->exec, field);
     gr_meter_add(t->meter, t->exec);
     if (t->whole) gr_meter_add(t->whole, t->exec);
     t->step++;
@@ -161,7 +167,8 @@ static int set_bounds(gr_trainer *t, gr_error *e)
                             "or --epochs or --steps");
     t->per_epoch = batches_per_epoch(t);
     int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch * gr_cut_full_pieces(t->session);
-    if (t->options->report > 0) t->report = t->options->report;
+    if (t->options->validations) t->report = total + 1; /* none between */
+    else if (t->options->report > 0) t->report = t->options->report;
     else if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
         fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "

@@ -6,16 +6,30 @@
 #include "train/session.h"
 #include <signal.h>
 
+/* What training tells of itself now and then. */
+typedef struct gr_train_report {
+    const gr_meter *train;   /* what was trained since the report before; of no batches: nothing was */
+    const gr_meter *valid;   /* of the split `valid`; NULL: it was not measured */
+    int64_t epoch, step;
+    const double *lr;        /* by rate of the recipe */
+    double seconds;          /* in steps of this run, compiling left out */
+    int64_t tokens;          /* that they read */
+} gr_train_report;
+
 typedef struct gr_train_options {
     int64_t epochs, steps;   /* in all, also after a resume; -1: as the model says */
     const char *save;        /* where weights go at the end; NULL: nowhere */
     const char *checkpoint;  /* likewise all states */
     int64_t report;          /* steps between reports, in place of one an epoch; 0: as usual */
+    int64_t validations;     /* so many, evenly spread over `steps`, the last at the end, and no other reports;
+                                -1: none; 0: as the model says */
     int64_t every;           /* steps between checkpoints; 0: at the end alone */
     const char *resume;      /* checkpoint to go on from; NULL: from the beginning */
     const char *log;         /* JSON lines; NULL: none */
     bool quiet;
-    FILE *out;               /* results */
+    FILE *out;               /* reports as lines of text; NULL: nowhere */
+    void (*reported)(void *data, const gr_session *s, const gr_train_report *r); /* gets every report; or NULL */
+    void *data;
     const volatile sig_atomic_t *stop; /* set: finish the step, save, return; may be NULL */
 } gr_train_options;
 
@@ -33,6 +47,9 @@ typedef struct gr_train_result {
 /* Trains until done or stopped. GR_ESTATE with e filled where a value was not finite: the
  * message names the first. */
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e);
+
+/* Elements of the first field of whole numbers that x reads; field NULL: 0. */
+int64_t gr_count_tokens(const gr_exec *x, const gr_tensor *field);
 
 /* Measures a split without changing a weight, or a state that training carries: the meter is
  * filled. stop, when set, ends it with what was measured so far; it may be NULL. */

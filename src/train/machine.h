@@ -13,6 +13,9 @@ int gr_exec_schedule(gr_exec *x, gr_error *e);
  * when first needed, if the session has its workers. */
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e);
 
+/* "AMD EPYC-Milan Processor", or "unknown". */
+const char *gr_cpu_name(gr_arena *a);
+
 /* costs_file.c: numbers kept in a file. What is missing, of another machine or number of usable cores, or damaged reads as false; what
  * cannot be written is left out: it is measured again. */
 bool gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c);

@@ -76,7 +76,7 @@ static void take_axes(gr_session *s)
 static int report(gr_session *s, gr_error *e)
 {
     if (!gr_diag_count(s->diag)) return 0;
-    gr_diag_print(s->diag, stderr);
+    if (!s->options.silent) gr_diag_print(s->diag, stderr);
     gr_set_error(e, GR_EINVAL, "%s", "");
     return GR_EINVAL;
 }

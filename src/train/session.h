@@ -28,6 +28,7 @@ typedef struct gr_session_options {
     gr_dtype weights_dtype; /* GR_BFLOAT16, GR_FLOAT16: products keep weights so, and nothing trains; GR_UNKNOWN: as they are */
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
     bool quiet;           /* no notes on standard error, errors apart */
+    bool silent;          /* nor mistakes of the model: whether there are any is asked */
     const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
 } gr_session_options;
 

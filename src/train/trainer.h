@@ -54,6 +54,6 @@ int gr_trainer_take_best(gr_trainer *t, gr_error *e);
 
 /* loop.c */
 bool gr_trainer_stop_asked(const gr_trainer *t);
-/* Prints and logs the sums since the last report; valid may be NULL. */
+/* Tells the sums since the last report, and begins new ones; valid may be NULL. */
 void gr_trainer_report(gr_trainer *t, const gr_meter *valid);
 #endif

@@ -22,13 +22,14 @@ int gr_trainer_prepare_watch(gr_trainer *t, gr_error *e)
 
 bool gr_trainer_is_valid_step(const gr_trainer *t)
 {
-    int64_t every = t->session->recipe->valid_every;
+    int64_t every = t->session->recipe->valid_every, n = t->options->validations;
+    if (n) return t->valid && n > 0 && t->step * n / t->steps > (t->step - 1) * n / t->steps;
     return t->valid && every && t->step % every == 0;
 }
 
 bool gr_trainer_is_valid_epoch(const gr_trainer *t)
 {
-    return t->valid && !t->session->recipe->valid_every && (!t->report || t->options->report || t->watch || gr_pace_watches(&t->pace));
+    return t->valid && !t->options->validations && !t->session->recipe->valid_every && (!t->report || t->options->report || t->watch || gr_pace_watches(&t->pace));
 }
 
 int gr_trainer_validate(gr_trainer *t, gr_error *e)

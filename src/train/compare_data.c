@@ -1,0 +1,183 @@
+/* compare_data.c - whether models read the same data in the same batches.
+ *
+ * The batches themselves are compared, so that settings may be written in different ways and a file may lie
+ * in two places; settings explain a difference. Axes may be in another order ([time, batch], [batch, time]):
+ * what is compared of a batch is its lengths, sorted, and a sum over its elements. */
+#include "train/compare_work.h"
+#include "train/cut.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BATCHES = 64 }; /* of a split, that are looked at */
+
+static void add(gr_arena *a, gr_data_traits *t, const char *line) { *GR_PUSH(a, t->line, t->count, t->cap) = line; }
+
+/* ---- batches ---- */
+
+static int larger_first(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+static const char *lengths_text(gr_arena *a, const int64_t *dim, int rank)
+{
+    int64_t sorted[GR_MAX_RANK];
+    const char *text = "";
+    memcpy(sorted, dim, sizeof *dim * (size_t)rank);
+    qsort(sorted, (size_t)rank, sizeof *sorted, larger_first);
+    for (int i = 0; i < rank; i++) text = gr_arena_printf(a, "%s%s%lld", text, i ? " x " : "", (long long)sorted[i]);
+    return text;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): numbers that are alike give sums that are not. */
+static uint64_t mixed(double x)
+{
+    uint64_t z;
+    memcpy(&z, &x, sizeof z);
+    z += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+static uint64_t sum_of(const gr_tensor *t)
+{
+    int64_t index[GR_MAX_RANK] = {0}, n = 1;
+    uint64_t sum = 0;
+    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = 0;
+        for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
+        sum += mixed(gr_element(t->data, t->dtype, at));
+        for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
+    }
+    return sum;
+}
+
+static int add_batches(gr_arena *a, gr_data_traits *to, gr_session *s, const char *split, gr_error *e)
+{
+    const gr_field *list;
+    const gr_tensor *field;
+    const int n = gr_data_fields(s->data, &list);
+    int more = 0;
+    if (gr_data_begin(s->data, split, 0, 0, e)) return e->status;
+    for (int b = 0; b < MOST_BATCHES && (more = gr_data_next(s->data, &field, e)) > 0; b++) {
+        const char *text = gr_arena_printf(a, "batch %d of '%s'", b, split);
+        for (int i = 0; i < n; i++)
+            text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank),
+                                   (unsigned long long)sum_of(&field[i]));
+        add(a, to, text);
+    }
+    return more < 0 ? e->status : 0;
+}
+
+int gr_data_traits_of(gr_session *s, gr_arena *a, gr_data_traits *to, gr_error *e)
+{
+    const gr_field *list;
+    const char *split;
+    int words = 0;
+    const int n = gr_data_fields(s->data, &list);
+    for (int i = 0; i < n; i++)
+        add(a, to, gr_arena_printf(a, "field '%s' of %s %s", list[i].name, gr_dtype_name(list[i].type.dtype),
+                                   lengths_text(a, list[i].type.dim, list[i].type.rank)));
+    gr_data_vocab(s->data, NULL, &words);
+    add(a, to, gr_arena_printf(a, "a vocabulary of %d", words));
+    for (int i = 0; (split = gr_data_split(s->data, i)); i++)
+        add(a, to, gr_arena_printf(a, "%lld batches of '%s'", (long long)gr_data_batches(s->data, split), split));
+    for (int i = 0; (split = gr_data_split(s->data, i)); i++)
+        if (add_batches(a, to, s, split, e)) return e->status;
+    return 0;
+}
+
+/* ---- settings ---- */
+
+/* As one line of YAML, vars by name: where they differ, what is made of them has been told. */
+static const char *doc_text(gr_arena *a, const gr_doc *d)
+{
+    const char *text = d->kind == GR_DOC_MAP ? "{" : "[";
+    if (d->kind == GR_DOC_NULL) return "~";
+    if (d->kind == GR_DOC_SCALAR) return d->text;
+    for (int i = 0; i < d->count; i++)
+        text = gr_arena_printf(a, "%s%s%s%s%s", text, i ? ", " : "", d->kind == GR_DOC_MAP ? d->item[i]->key : "",
+                               d->kind == GR_DOC_MAP ? ": " : "", doc_text(a, d->item[i]));
+    return gr_arena_printf(a, "%s%s", text, d->kind == GR_DOC_MAP ? "}" : "]");
+}
+
+static gr_doc *entry(gr_doc *map, const char *key)
+{
+    for (int i = 0; i < map->count; i++)
+        if (strcmp(map->item[i]->key, key) == 0) return map->item[i];
+    return NULL;
+}
+
+/* Adds "; `KEY` is X, and Y" of keys that both have otherwise and those that `of` alone has; turned: of these
+ * alone, what `of` has comes second. */
+static const char *settings(gr_arena *a, const char *text, gr_session *of, gr_session *other, bool turned)
+{
+    gr_doc *map = gr_model_section(of->model, "data"), *against = gr_model_section(other->model, "data");
+    for (int i = 0; i < map->count; i++) {
+        gr_doc *there = entry(against, map->item[i]->key);
+        if (turned && there) continue;
+        const char *x = doc_text(a, map->item[i]), *y = there ? doc_text(a, there) : "not given";
+        if (strcmp(x, y) != 0)
+            text = gr_arena_printf(a, "%s; `%s` is %s, and %s", text, map->item[i]->key, turned ? y : x, turned ? x : y);
+    }
+    return text;
+}
+
+const char *gr_data_difference(const gr_compare_work *w, int i)
+{
+    gr_arena *to = w->arena;
+    const gr_data_traits *x = &w->traits[0], *y = &w->traits[i];
+    gr_session *a = w->open[0], *b = w->open[i];
+    for (int k = 0; k < x->count || k < y->count; k++) {
+        const char *of_a = k < x->count ? x->line[k] : "nothing more", *of_b = k < y->count ? y->line[k] : "nothing more";
+        if (strcmp(of_a, of_b) == 0) continue;
+        return settings(to, settings(to, gr_arena_printf(to, "%s against %s", of_a, of_b), a, b, false), b, a, true);
+    }
+    return NULL;
+}
+
+/* ---- a budget of tokens ---- */
+
+/* What is left of the tokens after an epoch, all of which are counted in *steps; or 0. */
+static double read_epoch(const gr_exec *x, int64_t epoch, double tokens, int64_t *steps, gr_error *e)
+{
+    gr_session *s = x->session;
+    const gr_field *list;
+    const gr_tensor *field;
+    gr_tensor *room = GR_NEW_ARRAY(s->arena, gr_tensor, gr_data_fields(s->data, &list) + 1);
+    int more = 1;
+    if (gr_data_begin(s->data, "train", epoch, 0, e)) return 0;
+    while (tokens > 0 && (more = gr_data_next(s->data, &field, e)) > 0)
+        for (int64_t i = 0; tokens > 0 && i < gr_cut_pieces(s, field); i++, (*steps)++)
+            tokens -= (double)gr_count_tokens(x, gr_cut_piece(s, field, i, room));
+    return more < 0 ? 0 : fmax(tokens, 0);
+}
+
+static int64_t steps_of_tokens(const gr_exec *x, double tokens, gr_error *e)
+{
+    int64_t steps = 0;
+    double left = tokens;
+    for (int64_t epoch = 0; left > 0 && !e->status; epoch++) {
+        left = read_epoch(x, epoch, left, &steps, e);
+        if (left < tokens) continue;
+        gr_set_error(e, GR_EINVAL, "%s reads no whole numbers, so a budget of tokens means nothing here: give --steps or --seconds",
+                     gr_model_path(x->session->model));
+    }
+    return e->status ? 0 : steps;
+}
+
+int64_t gr_steps_of_tokens(const gr_exec *x, double tokens, gr_error *e)
+{
+    gr_frame frame;
+    if (!gr_try(x->session->arena, &frame)) {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+        return 0;
+    }
+    const int64_t steps = steps_of_tokens(x, tokens, e);
+    gr_end_try(x->session->arena, &frame);
+    return steps;
+}

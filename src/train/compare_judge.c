@@ -1,0 +1,99 @@
+/* compare_judge.c - what the runs of a comparison say.
+ *
+ * Means have Student t intervals over seeds. A model is compared with the first by the differences seed by
+ * seed, a paired t test. As there are m such comparisons, each interval has the level 1 - (1 - level) / m
+ * (Bonferroni): the chance that any of them claims what is not so is 1 - level at most, and a difference is
+ * significant exactly where its interval leaves out 0. */
+#include "train/compare.h"
+#include "train/statistics.h"
+
+static gr_estimate estimate(const double *x, int n, double level)
+{
+    const gr_mean_error m = gr_mean_error_of(x, n);
+    const double half = n > 1 ? gr_t_within(level, n - 1) * m.error : NAN;
+    return (gr_estimate){n, m.mean, m.mean - half, m.mean + half};
+}
+
+static bool better(const gr_comparison *c, double x, double than) { return c->larger ? x > than : x < than; }
+
+static void judge_points(const gr_comparison *c, gr_trial *t)
+{
+    for (int i = 0; i < t->num_points; i++) {
+        const double x = t->point[i].valid[c->judged];
+        if (!isfinite(x) || (t->best_step >= 0 && !better(c, x, t->best))) continue;
+        t->best = x;
+        t->best_step = t->point[i].step;
+    }
+    t->final = t->num_points ? t->point[t->num_points - 1].valid[c->judged] : NAN;
+}
+
+/* final and best of the metric that is judged; one that is not finite in the end has diverged. */
+static void judge_trial(const gr_comparison *c, gr_trial *t)
+{
+    t->final = t->best = NAN;
+    t->best_step = -1;
+    if (t->status == GR_TRIAL_WAITING) return;
+    judge_points(c, t);
+    t->status = t->ended && isfinite(t->final) ? GR_TRIAL_DONE : GR_TRIAL_DIVERGED;
+    if (t->ended) t->why = t->status == GR_TRIAL_DONE ? "" : "the metric is not finite in the end";
+    if (t->status == GR_TRIAL_DIVERGED) t->final = t->best = NAN;
+}
+
+static double judged(const gr_comparison *c, const gr_trial *t) { return c->by_best ? t->best : t->final; }
+
+/* x, room for a number of each seed. */
+static void judge_contender(const gr_comparison *c, gr_contender *k, double *x)
+{
+    int n = 0;
+    k->diverged = 0;
+    for (int i = 0; i < c->num_seeds; i++) {
+        judge_trial(c, &k->trial[i]);
+        k->diverged += k->trial[i].status == GR_TRIAL_DIVERGED;
+        if (k->trial[i].status == GR_TRIAL_DONE) x[n++] = k->trial[i].final;
+    }
+    k->final = estimate(x, n, c->level);
+    n = 0;
+    for (int i = 0; i < c->num_seeds; i++)
+        if (k->trial[i].status == GR_TRIAL_DONE) x[n++] = k->trial[i].best;
+    k->best = estimate(x, n, c->level);
+}
+
+/* Seeds of which nothing came are no accident of sampling, so nothing is claimed of the rest. */
+static const char *no_verdict(const gr_comparison *c, const gr_contender *first, const gr_contender *k, int pairs)
+{
+    if (k->diverged) return "some of its runs diverged";
+    if (first->diverged) return "some runs of the first model diverged";
+    if (c->num_seeds < 2) return "of one seed nothing is known of the others";
+    return pairs < 2 ? "too few runs are done" : "";
+}
+
+static gr_difference difference(const gr_comparison *c, const gr_contender *first, const gr_contender *k, double *x)
+{
+    const int m = c->num_contenders - 1;
+    int n = 0;
+    for (int i = 0; i < c->num_seeds; i++)
+        if (k->trial[i].status == GR_TRIAL_DONE && first->trial[i].status == GR_TRIAL_DONE)
+            x[n++] = judged(c, &k->trial[i]) - judged(c, &first->trial[i]);
+    const gr_mean_error e = gr_mean_error_of(x, n);
+    gr_difference d = {.of = estimate(x, n, 1 - (1 - c->level) / m), .p = NAN, .why = no_verdict(c, first, k, n)};
+    /* Differences that are all the same: seeds change nothing, and no chance is left. */
+    if (n > 1) d.p = e.error > 0 ? fmin(1, m * gr_t_two_sided(e.mean / e.error, n - 1)) : e.mean != 0 ? 0 : 1;
+    if (*d.why) return d;
+    const bool holds_0 = d.of.low <= 0 && d.of.high >= 0;
+    d.verdict = holds_0 ? GR_VERDICT_NO : better(c, d.of.mean, 0) ? GR_VERDICT_BETTER : GR_VERDICT_WORSE;
+    return d;
+}
+
+void gr_compare_judge(gr_comparison *c)
+{
+    double x[GR_COMPARE_MAX_SEEDS];
+    c->complete = true;
+    for (int k = 0; k < c->num_contenders; k++) {
+        for (int i = 0; i < c->contender[k].num_grid; i++) judge_trial(c, &c->contender[k].grid[i]);
+        judge_contender(c, &c->contender[k], x);
+        for (int i = 0; i < c->num_seeds; i++) c->complete = c->complete && c->contender[k].trial[i].status != GR_TRIAL_WAITING;
+        const gr_estimate none = {0, NAN, NAN, NAN};
+        c->contender[k].difference = k ? difference(c, &c->contender[0], &c->contender[k], x)
+                                       : (gr_difference){.of = none, .p = NAN, .why = ""};
+    }
+}

@@ -1,0 +1,251 @@
+/* compare_run.c - the runs themselves: a session each, several side by side.
+ *
+ * A run has a session of its own and shares nothing with others but what stands under the lock: which run
+ * comes next, and what came of one. A run alone on a thread has the bits of any other number of threads. */
+#include "io/file.h"
+#include "train/compare_work.h"
+#include "train/generate.h"
+#include "train/generate_text.h"
+
+#include <string.h>
+
+enum { MOST_MAPS = 4, MOST_CELLS = 10000 };
+
+/* What a run gives until it is taken over; memory is its session's. */
+typedef struct record {
+    gr_compare_work *work;
+    gr_session *session;
+    gr_trial_point *point; int num_points, cap_points;
+    gr_attention_map *map; int num_maps, cap_maps;
+    uint64_t seed;
+    int64_t steps;          /* told to the progress so far */
+} record;
+
+static int threads_of_a_run(const gr_comparison *c) { return c->at_once > 1 ? 1 : c->threads; }
+
+gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threads)
+{
+    gr_session_options o = w->options->session;
+    o.model.sets = w->c->contender[i].sets;
+    o.threads = threads;
+    o.quiet = true;
+    return o;
+}
+
+/* ---- while it trains ---- */
+
+/* Others are at work, too: what the bar shows is of all of them. */
+static void show_progress(record *r, int64_t steps)
+{
+    gr_compare_work *w = r->work;
+    pthread_mutex_lock(&w->lock);
+    w->steps_made += steps - r->steps;
+    gr_progress_step(&w->progress, w->steps_made, 0);
+    pthread_mutex_unlock(&w->lock);
+    r->steps = steps;
+}
+
+static void add_point(void *data, const gr_session *s, const gr_train_report *t)
+{
+    record *r = data;
+    const gr_comparison *c = r->work->c;
+    show_progress(r, t->step);
+    if (!t->valid) return;
+    double *valid = GR_NEW_ARRAY(r->session->arena, double, c->num_metrics);
+    for (int i = 0; i < c->num_metrics; i++) valid[i] = gr_compare_metric(c, i, s, t->valid);
+    *GR_PUSH(r->session->arena, r->point, r->num_points, r->cap_points) =
+        (gr_trial_point){t->step, t->tokens, t->seconds, t->train->batches ? gr_meter_loss(t->train) : (double)NAN, valid};
+}
+
+/* ---- attention ---- */
+
+static const char *const *copied(gr_arena *a, const char *const *list, int n)
+{
+    const char **to = GR_NEW_ARRAY(a, const char *, n + 1);
+    for (int i = 0; list && i < n; i++) to[i] = gr_arena_strdup(a, list[i]);
+    return list ? to : NULL;
+}
+
+static void add_map(void *data, const char *prompt, const struct gr_table *t)
+{
+    record *r = data;
+    gr_arena *a = r->session->arena;
+    if ((int64_t)t->rows * t->heads * t->columns > MOST_CELLS) return;
+    *GR_PUSH(a, r->map, r->num_maps, r->cap_maps) = (gr_attention_map){
+        .name = r->session->recipe->generate.show, .prompt = prompt, .seed = r->seed, .rows = t->rows, .heads = t->heads, .columns = t->columns,
+        .row = t->row, .column = t->column, .value = t->value};
+}
+
+/* What `show` of the section `generate` names, for its first prompts. A model that trains well and cannot
+ * generate has no maps. */
+static void look_at_attention(record *r)
+{
+    const gr_session *s = r->session;
+    gr_generate_options g = gr_generate_defaults(s);
+    gr_error e = {0};
+    if (!s->recipe->generate.feed || !s->recipe->generate.show) return;
+    g.num_prompts = g.num_prompts < MOST_MAPS ? g.num_prompts : MOST_MAPS;
+    g.num_references = 0;
+    g.out = NULL;
+    g.tabled = add_map;
+    g.data = r;
+    if (gr_generate(r->session, &g, &e)) r->num_maps = 0;
+}
+
+static const gr_attention_map *maps_copied(gr_arena *a, const record *r)
+{
+    gr_attention_map *to = GR_NEW_ARRAY(a, gr_attention_map, r->num_maps + 1);
+    for (int i = 0; i < r->num_maps; i++) {
+        const gr_attention_map *m = &r->map[i];
+        to[i] = *m;
+        to[i].name = gr_arena_strdup(a, m->name);
+        to[i].prompt = gr_arena_strdup(a, m->prompt);
+        to[i].row = copied(a, m->row, m->rows);
+        to[i].column = copied(a, m->column, m->columns);
+        to[i].value = gr_arena_copy(a, m->value, (size_t)m->rows * (size_t)m->heads * (size_t)m->columns * sizeof *m->value);
+    }
+    return to;
+}
+
+/* ---- a run ---- */
+
+/* A file that is edited meanwhile would be another model from one run to the next. */
+static int same_file(const gr_contender *k, gr_arena *a, gr_error *e)
+{
+    char *text;
+    size_t length;
+    gr_frame frame;
+    if (!gr_try(a, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    int status = gr_file_read(a, k->path, GR_COMPARE_MOST_BYTES, &text, &length, e);
+    if (!status && strcmp(text, k->yaml) != 0) status = gr_set_error(e, GR_EINVAL, "%s was changed while it was being compared", k->path);
+    gr_end_try(a, &frame);
+    return status;
+}
+
+static void set_rates(gr_recipe *r, double lr)
+{
+    const double factor = r->num_lrs ? lr / r->lrs[0].lr : 1;
+    for (int i = 0; i < r->num_lrs && factor != 1; i++) r->lrs[i].lr = i ? r->lrs[i].lr * factor : lr;
+}
+
+/* 0, GR_ESTATE: it diverged, or another status. */
+static int train(record *r, const gr_job *job, bool *stopped, gr_error *e)
+{
+    const gr_compare_work *w = r->work;
+    const gr_contender *k = &w->c->contender[job->contender];
+    gr_train_result result;
+    const gr_train_options t = {.steps = k->steps, .epochs = -1, .validations = w->options->points, .quiet = true,
+                                .reported = add_point, .data = r, .stop = w->options->stop};
+    if (same_file(k, r->session->arena, e)) return e->status;
+    r->session->recipe->watch.given = r->session->recipe->watch.keep = false; /* all train to the end */
+    if (!isnan(job->trial->lr)) set_rates(r->session->recipe, job->trial->lr);
+    const int status = gr_train(r->session, &t, &result, e);
+    *stopped = result.stopped;
+    if (status == 0 && !result.stopped && job->shows) look_at_attention(r);
+    return status;
+}
+
+static const gr_trial_point *points_copied(gr_arena *a, const record *r, int metrics)
+{
+    gr_trial_point *to = GR_NEW_ARRAY(a, gr_trial_point, r->num_points + 1);
+    for (int i = 0; i < r->num_points; i++) {
+        to[i] = r->point[i];
+        to[i].valid = gr_arena_copy(a, r->point[i].valid, (size_t)metrics * sizeof(double));
+    }
+    return to;
+}
+
+static void tell(gr_compare_work *w, const gr_job *job)
+{
+    const gr_comparison *c = w->c;
+    const gr_contender *k = &c->contender[job->contender];
+    const gr_trial *t = job->trial;
+    gr_compare_judge(w->c);
+    if (w->options->session.quiet) return;
+    gr_progress_clear(&w->progress);
+    fprintf(stderr, "%d/%d  %s, ", w->done, w->done + w->left, k->name);
+    if (t->seed == c->tuning_seed) fprintf(stderr, "learning rate %g: ", t->lr);
+    else fprintf(stderr, "seed %llu: ", (unsigned long long)t->seed);
+    if (t->status == GR_TRIAL_DONE) fprintf(stderr, "%s %.4f\n", c->metric[c->judged], c->by_best ? t->best : t->final);
+    else fprintf(stderr, "diverged (%s)\n", t->why);
+}
+
+/* The lock is held. */
+static int take(gr_compare_work *w, const gr_job *job, const record *r, int status, gr_error *e)
+{
+    gr_trial *t = job->trial;
+    t->point = points_copied(w->arena, r, w->c->num_metrics);
+    t->num_points = r->num_points;
+    t->ended = status == 0;
+    t->why = t->ended ? "" : gr_arena_strdup(w->arena, e->message);
+    t->status = t->ended ? GR_TRIAL_DONE : GR_TRIAL_DIVERGED;
+    if (job->shows) {
+        w->c->contender[job->contender].attention = maps_copied(w->arena, r);
+        w->c->contender[job->contender].num_attention = r->num_maps;
+    }
+    *e = (gr_error){0};
+    w->done++;
+    w->left--;
+    tell(w, job);
+    return w->options->file ? gr_comparison_write(w->c, w->options->file, e) : 0;
+}
+
+static void take_guarded(gr_compare_work *w, const gr_job *job, const record *r, int status, gr_error *e)
+{
+    gr_frame frame;
+    if (!gr_try(w->arena, &frame)) {
+        gr_set_error(e, GR_ENOMEM, "out of memory");
+        return;
+    }
+    take(w, job, r, status, e);
+    gr_end_try(w->arena, &frame);
+}
+
+static void make_run(gr_compare_work *w, const gr_job *job)
+{
+    gr_error e = {0};
+    bool stopped = false;
+    gr_session_options o = gr_compare_session(w, job->contender, threads_of_a_run(w->c));
+    o.seed = job->trial->seed;
+    record r = {.work = w, .session = gr_session_open(w->c->contender[job->contender].path, &o, &e), .seed = o.seed};
+    int status = r.session ? train(&r, job, &stopped, &e) : e.status;
+    pthread_mutex_lock(&w->lock);
+    if (!stopped && (status == 0 || status == GR_ESTATE)) take_guarded(w, job, &r, status, &e);
+    if (e.status && !w->error.status) w->error = e;
+    pthread_mutex_unlock(&w->lock);
+    gr_session_close(r.session);
+}
+
+/* ---- side by side ---- */
+
+static const gr_job *next_job(gr_compare_work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    const gr_job *job = w->next < w->num_jobs && !w->error.status && !gr_compare_stopped(w) ? &w->job[w->next++] : NULL;
+    pthread_mutex_unlock(&w->lock);
+    return job;
+}
+
+static void *work(void *data)
+{
+    for (const gr_job *job; (job = next_job(data));) make_run(data, job);
+    return NULL;
+}
+
+/* The caller is one of them. Where the system gives fewer threads, those that there are do it all. */
+int gr_compare_run(gr_compare_work *w, gr_error *e)
+{
+    const int n = w->c->at_once < w->num_jobs ? w->c->at_once : w->num_jobs;
+    pthread_t *thread = GR_NEW_ARRAY(w->arena, pthread_t, n + 1);
+    int started = 0;
+    sigset_t all, before; /* Ctrl-C is the caller's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started < n - 1 && pthread_create(&thread[started], NULL, work, w) == 0) started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    work(w);
+    for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
+    gr_progress_clear(&w->progress);
+    if (w->error.status) *e = w->error;
+    return e->status;
+}

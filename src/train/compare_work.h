@@ -1,0 +1,79 @@
+/* compare_work.h - a comparison being made; private to compare*.c.
+ *
+ *     open     every model: what it is, whether its data are the others', its speed
+ *     recall   runs that the file of an earlier comparison has already
+ *     tune     runs that choose learning rates
+ *     run      the others, several side by side
+ *
+ * The comparison and its arena are guarded by `lock` while runs are made. */
+#ifndef GR_TRAIN_COMPARE_WORK_H
+#define GR_TRAIN_COMPARE_WORK_H
+
+#include "train/compare.h"
+#include "train/loop.h"
+#include "train/progress.h"
+#include <pthread.h>
+
+/* What a model's data are, a line a fact, the batches by their contents: the same whatever the order of axes. */
+typedef struct gr_data_traits { const char **line; int count, cap; } gr_data_traits;
+
+/* A run to be made. */
+typedef struct gr_job {
+    int contender;
+    gr_trial *trial;
+    bool shows;            /* attention is looked at afterwards */
+} gr_job;
+
+typedef struct gr_compare_work {
+    gr_arena *arena;
+    const gr_compare_options *options;
+    gr_comparison *c;
+    gr_session **open;     /* by contender; NULL once speeds are measured */
+    gr_data_traits *traits; /* by contender */
+    gr_comparison *before; /* what the file held; NULL: there was none */
+    bool recalled;         /* taken from it once */
+    pthread_mutex_t lock;
+    gr_job *job; int num_jobs, next, done, left; /* left: of all phases together */
+    gr_progress progress;
+    int64_t steps_made;    /* of all runs */
+    gr_error error;        /* the first that ended the work */
+} gr_compare_work;
+
+#define GR_COMPARE_MOST_BYTES ((size_t)16 << 20) /* of a model file */
+
+static inline bool gr_compare_stopped(const gr_compare_work *w) { return w->options->stop && *w->options->stop; }
+
+/* Options of a session of contender i, for that many threads. */
+gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threads);
+
+/* compare_data.c */
+int gr_data_traits_of(gr_session *s, gr_arena *a, gr_data_traits *to, gr_error *e);
+/* In what contender i's data differ from the first's, in words; NULL: they do not. */
+const char *gr_data_difference(const gr_compare_work *w, int i);
+/* Steps of training program x until so many tokens were read; 0 with e filled. */
+int64_t gr_steps_of_tokens(const gr_exec *x, double tokens, gr_error *e);
+
+/* compare_match.c: scales the var of contenders 1 ... and adds it to their `sets`. */
+int gr_compare_match(gr_compare_work *w, gr_error *e);
+/* Numbers that are trained, of an open session; -1 with e filled. */
+int64_t gr_count_parameters(gr_session *s, gr_error *e);
+
+/* compare_metric.c: which metrics all models have, and which is judged. */
+int gr_compare_metrics(gr_compare_work *w, gr_error *e);
+/* Metric i of the comparison; NaN: the model has none of that name. */
+double gr_compare_metric(const gr_comparison *c, int i, const gr_session *s, const gr_meter *m);
+
+/* compare_speed.c: fills speeds of those that have none. */
+int gr_compare_speed(gr_compare_work *w, gr_error *e);
+
+/* compare_tune.c */
+int gr_compare_grid(gr_compare_work *w, gr_error *e);  /* the runs that are to be made */
+int gr_compare_choose(gr_compare_work *w, gr_error *e); /* when they are made */
+
+/* compare_run.c: makes the jobs, several side by side. */
+int gr_compare_run(gr_compare_work *w, gr_error *e);
+
+/* compare_recall.c: the file of before; and what of it still holds, for all that is not known yet. */
+int gr_compare_read_before(gr_compare_work *w, gr_error *e);
+void gr_compare_recall(gr_compare_work *w);
+#endif

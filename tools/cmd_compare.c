@@ -1,0 +1,140 @@
+/* cmd_compare.c - graphrun compare: which model is better for some data, and how sure that is. */
+#include "cli.h"
+#include "report/comparison.h"
+#include "train/compare.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct compare_args {
+    cli_common common;
+    gr_compare_options o;
+    int64_t steps, tokens;
+    double seconds;
+    gr_arena *arena;
+} compare_args;
+
+/* The command line again, quoted where a shell would need it. */
+static const char *command_text(gr_arena *a, int argc, char **argv)
+{
+    const char *text = "graphrun";
+    for (int i = 0; i < argc; i++)
+        text = gr_arena_printf(a, strpbrk(argv[i], " \t\n*?[]{}()$;&|<>\"\\") || !*argv[i] ? "%s '%s'" : "%s %s", text, argv[i]);
+    return text;
+}
+
+static const char *date_text(gr_arena *a)
+{
+    char text[40];
+    const time_t now = time(NULL);
+    struct tm t;
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", gmtime_r(&now, &t));
+    return gr_arena_strdup(a, text);
+}
+
+/* "lstm.yaml,hidden=64,layers=2": a file and settings of its own. A file of that name is that file. */
+static void split_model(gr_arena *a, const char *text, const char **path, const char *const **sets)
+{
+    const char **list = NULL, *comma = strchr(text, ',');
+    int n = 0, cap = 0;
+    const bool plain = !comma || access(text, F_OK) == 0;
+    *path = plain ? text : gr_arena_strndup(a, text, (size_t)(comma - text));
+    for (const char *at = plain ? NULL : comma; at; at = strchr(at + 1, ',')) *GR_PUSH(a, list, n, cap) = gr_arena_strndup(a, at + 1, strcspn(at + 1, ","));
+    *GR_PUSH(a, list, n, cap) = NULL;
+    *sets = list;
+}
+
+static int take_models(const cli_command *self, compare_args *a, int count, char **argv)
+{
+    const char **path = GR_NEW_ARRAY(a->arena, const char *, count);
+    const char *const **sets = GR_NEW_ARRAY(a->arena, const char *const *, count);
+    for (int i = 0; i < count; i++) {
+        split_model(a->arena, argv[1 + i], &path[i], &sets[i]);
+        for (int k = 0; sets[i][k]; k++)
+            if (!strchr(sets[i][k], '=')) return cli_misuse(self, "after a model's comma stands KEY=VALUE, not '%s'", sets[i][k]);
+    }
+    a->o.path = path;
+    a->o.sets = sets;
+    a->o.num_models = count;
+    return -1;
+}
+
+static int take_budget(const cli_command *self, compare_args *a)
+{
+    gr_compare_options *o = &a->o;
+    const int given = (a->steps >= 0) + (a->tokens >= 0) + !isnan(a->seconds);
+    if (given > 1) return cli_misuse(self, "one budget: --steps, --seconds or --tokens");
+    if (a->steps == 0 || a->tokens == 0 || a->seconds <= 0 || isinf(a->seconds)) return cli_misuse(self, "a budget is above 0");
+    o->budget = a->tokens > 0 ? GR_BUDGET_TOKENS : isnan(a->seconds) ? GR_BUDGET_STEPS : GR_BUDGET_SECONDS;
+    o->amount = a->tokens > 0 ? (double)a->tokens : a->steps > 0 ? (double)a->steps : isnan(a->seconds) ? 0 : a->seconds;
+    return -1;
+}
+
+static int check(const cli_command *self, compare_args *a, int count)
+{
+    double rate[GR_COMPARE_MAX_RATES];
+    gr_error e = {0};
+    if (count < 2) return cli_misuse(self, "%s", count ? "compare it with which model?" : "which models?");
+    if (a->o.seeds < 1 || a->o.seeds > GR_COMPARE_MAX_SEEDS) return cli_misuse(self, "--seeds is a number from 1 to %d", GR_COMPARE_MAX_SEEDS);
+    if (a->o.points < 1 || a->o.points > 10000) return cli_misuse(self, "--points is a number from 1 to 10000");
+    if (a->o.at_once > 4096) return cli_misuse(self, "--jobs %lld are more than any machine has threads", (long long)a->o.at_once);
+    if (a->o.tune && gr_compare_rates(a->o.tune, 1, rate, &e) < 0) return cli_misuse(self, "--tune-lr: %s", e.message);
+    return take_budget(self, a);
+}
+
+static int run(compare_args *a)
+{
+    gr_error e;
+    gr_comparison *c;
+    a->o.stop = cli_catch_interrupt();
+    if (gr_compare(a->arena, &a->o, &c, &e)) return cli_fail(&e);
+    if (c->complete) {
+        gr_comparison_print(c, stdout);
+        return EXIT_DONE;
+    }
+    fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with the runs that are missing: what is done is in " :
+            "--json FILE would have kept what was done, to go on with", a->o.file ? a->o.file : "");
+    return EXIT_MODEL;
+}
+
+int cmd_compare(int argc, char **argv)
+{
+    const cli_command *self = cli_find("compare");
+    compare_args a = {.common = CLI_DEFAULTS, .o = {.seeds = 5, .points = GR_COMPARE_POINTS}, .steps = -1, .tokens = -1, .seconds = NAN};
+    gr_compare_options *o = &a.o;
+    const cli_option own[] = {
+        {"seeds", 0, CLI_INT, &o->seeds, "N", "runs of each model, with the seeds --seed and on (5)"},
+        {"steps", 0, CLI_INT, &a.steps, "N", "training steps of a run (those of the first model's file, 1000 at most)"},
+        {"seconds", 0, CLI_FLOAT, &a.seconds, "S", "the steps that each model makes in so long, by its measured speed"},
+        {"tokens", 0, CLI_INT, &a.tokens, "N", "the steps that read so many tokens"},
+        {"points", 0, CLI_INT, &o->points, "N", "validations of a run, the last at its end (20)"},
+        {"metric", 0, CLI_TEXT, &o->metric, "NAME", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
+        {"match-parameters", 0, CLI_TEXT, &o->match, "VAR", "scale this var of the other models to the first one's number of parameters"},
+        {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
+        {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},
+        {"jobs", 0, CLI_INT, &o->at_once, "N", "runs side by side, each on one thread (as many as threads); 1: each on all; results do not depend on it"},
+        {"json", 0, CLI_TEXT, &o->file, "FILE", "write the results as JSON, after every run; what the file has already is gone on with"},
+        {0},
+    };
+    int count, done;
+    if (!(a.arena = gr_arena_create())) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
+    gr_frame frame;
+    if (gr_try(a.arena, &frame)) {
+        o->command = command_text(a.arena, argc, argv);
+        o->date = date_text(a.arena);
+        o->version = GR_VERSION;
+        done = cli_parse(self, argc, argv, own, &a.common, &count);
+        if (done < 0) done = check(self, &a, count);
+        if (done < 0) done = take_models(self, &a, count, argv);
+        if (done < 0) {
+            o->session = cli_session_options(&a.common);
+            done = run(&a);
+        }
+        gr_end_try(a.arena, &frame);
+    } else {
+        done = cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
+    }
+    gr_arena_destroy(a.arena);
+    return done;
+}
