@@ -101,7 +101,7 @@ static int run(compare_args *a)
 int cmd_compare(int argc, char **argv)
 {
     const cli_command *self = cli_find("compare");
-    compare_args a = {.common = CLI_DEFAULTS, .o = {.seeds = 5, .points = GR_COMPARE_POINTS}, .steps = -1, .tokens = -1, .seconds = NAN};
+    compare_args a = {.common = CLI_DEFAULTS, .o = {.seeds = 5, .points = GR_COMPARE_POINTS, .round_seconds = GR_COMPARE_ROUND}, .steps = -1, .tokens = -1, .seconds = NAN};
     gr_compare_options *o = &a.o;
     const cli_option own[] = {
         {"seeds", 0, CLI_INT, &o->seeds, "N", "runs of each model, with the seeds --seed and on (5)"},

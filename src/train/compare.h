@@ -19,6 +19,7 @@
 #define GR_COMPARE_STEPS 1000     /* at most, where no budget is given */
 #define GR_COMPARE_POINTS 20      /* validations of a run */
 #define GR_COMPARE_MAX_SEEDS 1000
+#define GR_COMPARE_ROUND 0.15     /* seconds */
 #define GR_TUNING_SEED 1000000    /* added to the first seed, for the runs that choose a learning rate */
 #define GR_COMPARE_AUTO "auto"    /* x0.1, x0.3, x1, x3 */
 #define GR_COMPARE_MAX_RATES 16
@@ -38,6 +39,7 @@ typedef struct gr_compare_options {
     const char *tune;           /* learning rates to choose from: "0.01, 0.1", factors of the file's own:
                                    "x0.3, x1, x3", or GR_COMPARE_AUTO; NULL: the file's own */
     bool allow_different_data;
+    double round_seconds;       /* of each of the rounds in which speeds are measured; 0: they are not */
     const char *file;           /* where results go after every run, and what is gone on from; NULL: nowhere */
     const char *command, *date, *version; /* for the record */
     const volatile sig_atomic_t *stop; /* set: end the steps in hand, keep what is done; or NULL */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 enum { ROUNDS = 5 };
-#define ROUND_SECONDS 0.25
 
 typedef struct speed { double per_step[ROUNDS], tokens[ROUNDS]; int rounds; } speed;
 
@@ -35,23 +34,22 @@ static int train(gr_compare_work *w, int i, int64_t steps, gr_train_result *r, g
 /* Steps that take about so long: programs are compiled and threads settled by then. */
 static int warm_up(gr_compare_work *w, int i, int64_t *steps, gr_error *e)
 {
+    const double round = w->options->round_seconds;
     gr_train_result r;
     *steps = 2;
-    for (double taken = 0; taken < ROUND_SECONDS / 2 && !gr_compare_stopped(w);) {
+    for (double taken = 0; taken < round / 2 && !gr_compare_stopped(w);) {
         if (train(w, i, *steps, &r, e)) return e->status;
         if (r.steps < *steps) return 0;
         taken = r.seconds;
-        const double more = ROUND_SECONDS / fmax(taken / (double)*steps, 1e-7);
-        if (taken < ROUND_SECONDS / 2) *steps = (int64_t)fmax(1, fmin(more, 10.0 * (double)*steps));
-        if (taken >= ROUND_SECONDS) *steps = (int64_t)fmax(1, more);
+        const double more = round / fmax(taken / (double)*steps, 1e-7);
+        if (taken < round / 2) *steps = (int64_t)fmax(1, fmin(more, 10.0 * (double)*steps));
+        if (taken >= round) *steps = (int64_t)fmax(1, more);
     }
     return 0;
 }
 
 static void take(gr_contender *k, speed *s)
 {
-    k->seconds_per_step = k->tokens_per_second = NAN;
-    if (!s->rounds) return;
     k->seconds_per_step = median(s->per_step, s->rounds);
     const double tokens = median(s->tokens, s->rounds);
     if (tokens > 0) k->tokens_per_second = tokens;
@@ -72,12 +70,12 @@ int gr_compare_speed(gr_compare_work *w, gr_error *e)
     gr_comparison *c = w->c;
     speed *s = GR_NEW_ARRAY(w->arena, speed, c->num_contenders);
     int64_t *steps = GR_NEW_ARRAY(w->arena, int64_t, c->num_contenders);
-    for (int i = 0; i < c->num_contenders; i++)
+    for (int i = 0; i < c->num_contenders && w->options->round_seconds > 0; i++)
         if (isnan(c->contender[i].seconds_per_step) && warm_up(w, i, &steps[i], e)) return e->status;
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < c->num_contenders; i++)
             if (steps[i] && !gr_compare_stopped(w) && measure(w, i, steps[i], &s[i], e)) return e->status;
     for (int i = 0; i < c->num_contenders; i++)
-        if (steps[i]) take(&c->contender[i], &s[i]);
+        if (s[i].rounds) take(&c->contender[i], &s[i]);
     return 0;
 }

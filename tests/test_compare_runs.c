@@ -1,0 +1,347 @@
+/* test_compare_runs.c - graphrun compare at work: the same numbers however it is run, interrupted or gone on with. */
+#include "compare_support.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static gr_error last;
+
+/* NULL after an error, which is in `last`. */
+static gr_comparison *compare(gr_arena *a, const gr_compare_options *o)
+{
+    gr_comparison *c;
+    last = (gr_error){0};
+    return gr_compare(a, o, &c, &last) ? NULL : c;
+}
+
+static const char *gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
+static const char *lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
+
+/* Threads and runs side by side change nothing, nor does what else is compared. */
+static void numbers_do_not_depend_on_threads(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.session.threads = 1;
+    const gr_comparison *first = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT(first->complete && first->contender[0].trial[0].num_points == 3);
+    CU_ASSERT_EQUAL(first->contender[0].trial[0].point[2].step, 12);
+    CU_ASSERT_EQUAL(first->contender[0].trial[0].point[2].tokens, 12 * 4 * 8);
+    CU_ASSERT_EQUAL(first->num_metrics, 3);
+    CU_ASSERT_STRING_EQUAL(first->metric[first->judged], "perplexity");
+    for (int n = 2; n <= 3; n++) {
+        o.session.threads = n;
+        o.at_once = 0;
+        CU_ASSERT(same_runs(first, compare(a, &o)));
+        o.at_once = 1; /* each run on all threads */
+        CU_ASSERT(same_runs(first, compare(a, &o)));
+    }
+    CU_ASSERT(first->contender[0].trial[0].final != first->contender[0].trial[1].final);
+    gr_arena_destroy(a);
+}
+
+/* A run is what `graphrun train` with that seed would be: the metric of its last step is that of the weights. */
+static void a_run_is_training(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_session *s = open_model(path[1], 1);
+    o.session.seed = s->options.seed;
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    gr_train_options t = {.steps = 12, .epochs = -1, .quiet = true};
+    gr_train_result r;
+    gr_error e;
+    gr_meter *m = gr_meter_create(s);
+    CU_ASSERT_EQUAL_FATAL(gr_train(s, &t, &r, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_evaluate(s, "valid", m, NULL, &e), 0);
+    CU_ASSERT_EQUAL(c->contender[1].trial[0].point[2].valid[0], gr_meter_loss(m));
+    CU_ASSERT_EQUAL(c->contender[1].trial[0].final, gr_meter_value(m, s->recipe, 0));
+    gr_session_close(s);
+    gr_arena_destroy(a);
+}
+
+/* More seeds, another metric: what is there already is taken from the file. */
+static void what_is_done_is_gone_on_with(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.seeds = 3;
+    const gr_comparison *whole = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    o.file = temp_path("gone_on.json");
+    o.seeds = 1;
+    CU_ASSERT_PTR_NOT_NULL(compare(a, &o));
+    gr_comparison *c;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &last), 1);
+    CU_ASSERT_STRING_EQUAL(c->metric[c->judged], "perplexity");
+    /* A mark in the file shows which runs come from there. */
+    ((gr_trial_point *)(uintptr_t)c->contender[0].trial[0].point)[0].seconds = 1234;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
+    o.seeds = 3;
+    o.metric = "Accuracy";
+    const gr_comparison *more = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(more);
+    CU_ASSERT(same_runs(whole, more));
+    CU_ASSERT_EQUAL(more->contender[0].trial[0].point[0].seconds, 1234);
+    CU_ASSERT(more->larger && more->contender[0].trial[0].final <= 1);
+    /* Another budget is another comparison. */
+    o.amount = 6;
+    const gr_comparison *other = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(other);
+    CU_ASSERT(other->contender[0].trial[0].point[0].seconds != 1234);
+    CU_ASSERT_EQUAL(other->contender[0].trial[0].point[2].step, 6);
+    gr_arena_destroy(a);
+}
+
+/* Of a model whose file has changed nothing is taken, of the others all. */
+static void changed_models_are_run_again(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_comparison *c;
+    o.file = temp_path("changed.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &last), 1);
+    for (int k = 0; k < 2; k++) ((gr_trial_point *)(uintptr_t)c->contender[k].trial[0].point)[0].seconds = 1234;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
+    tiny_model("lstm", "LSTM", 7, TINY_DATA, "");
+    c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT_EQUAL(c->contender[0].trial[0].point[0].seconds, 1234);
+    CU_ASSERT(c->contender[1].trial[0].point[0].seconds != 1234);
+    gr_arena_destroy(a);
+}
+
+static void other_data_are_refused(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), tiny_model("other", "LSTM", 6, "{op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}, lower: true, max_chars: 1500}", "")};
+    gr_compare_options o = tiny_options(path, 2);
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "read different data"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "`max_chars` is not given, and 1500"));
+    o.allow_different_data = true;
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(!c->same_data && strstr(c->different, "max_chars"));
+    const char *const batches[] = {gru(), lstm()};
+    const char *const longer[] = {"time=9", NULL}, *const *sets[] = {(const char *const[]){NULL}, longer};
+    o = tiny_options(batches, 2);
+    o.sets = sets;
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "field 'tokens' of int32 8 x 4 against field 'tokens' of int32 9 x 4"));
+    gr_arena_destroy(a);
+}
+
+/* The same batches with their axes the other way round are the same data, and a setting that changes none is none. */
+static void the_order_of_axes_is_no_difference(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *first = gru();
+    const char *turned = temp_file("turned.yaml",
+        "graphrun: 1\nname: turned\nvars: {batch: 4, time: 8}\n"
+        "data: {op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}, lower: true}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [batch, time], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [batch, time], dtype: int32, from: data.targets}\n"
+        "  letters: {op: OneHot, in: tokens, num_classes: $data.vocab}\n"
+        "  rnn: {op: RNN, in: letters, hidden_size: 4, batch_first: true}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
+    const char *const path[] = {first, turned};
+    const gr_compare_options o = tiny_options(path, 2);
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL(c);
+    if (c) CU_ASSERT(c->same_data && c->num_metrics == 2); /* what both have: loss, perplexity */
+    if (!c) fprintf(stderr, "%s\n", last.message);
+    gr_arena_destroy(a);
+}
+
+/* Sizes that make no model are stepped over: 4 heads divide the width. */
+static void parameters_are_matched(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *heads = temp_file("heads.yaml",
+        "graphrun: 1\nname: heads\nvars: {batch: 4, time: 8, hidden: 8}\ndata: " TINY_DATA "\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  embedded: {op: Embedding, in: tokens, num_embeddings: $data.vocab, embedding_dim: $hidden}\n"
+        "  look: {op: MultiheadAttention, in: {query: embedded}, num_heads: 4}\n"
+        "  logits: {op: Linear, in: look.attn_output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
+    const char *const path[] = {tiny_model("gru", "GRU", 24, TINY_DATA, ""), lstm(), heads};
+    gr_compare_options o = tiny_options(path, 3);
+    o.seeds = 1;
+    o.match = "hidden";
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const int64_t target = c->contender[0].parameters;
+    CU_ASSERT_PTR_NULL(c->contender[0].matched);
+    CU_ASSERT_STRING_EQUAL(c->contender[1].matched, "hidden");
+    CU_ASSERT(c->contender[1].matched_from == 6 && c->contender[1].matched_to == 20);
+    CU_ASSERT_EQUAL(c->contender[2].matched_to % 4, 0);
+    CU_ASSERT(llabs(c->contender[2].parameters - target) < target / 8);
+    CU_ASSERT_STRING_EQUAL(c->contender[1].sets[0], "hidden=20");
+    o.match = "width";
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "'width' is no var of it"));
+    o.match = "time"; /* changes no parameter */
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    gr_arena_destroy(a);
+}
+
+/* The best of the grid, found on a seed of its own, and seeds that are run with it. */
+static void learning_rates_are_chosen(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.tune = "x0.001, 0.02, 1e30";
+    o.file = temp_path("tuned.json");
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const gr_contender *k = &c->contender[0];
+    CU_ASSERT(c->tuned && k->num_grid == 3 && k->own_lr == 0.01);
+    CU_ASSERT(k->lr == 0.02 && k->trial[0].lr == 0.02 && k->trial[0].status == GR_TRIAL_DONE);
+    CU_ASSERT(fabs(k->grid[0].lr - 1e-5) < 1e-12 && k->grid[0].final > k->grid[1].final);
+    for (int i = 0; i < c->num_seeds; i++) CU_ASSERT(c->seed[i] != c->tuning_seed);
+    CU_ASSERT(c->complete);
+    const gr_comparison *again = compare(a, &o);
+    CU_ASSERT(again && same_runs(c, again) && again->contender[0].trial[0].point[0].seconds == k->trial[0].point[0].seconds);
+    gr_arena_destroy(a);
+}
+
+static void a_model_that_diverges_is_shown(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    const char *const wild[] = {"train.optimizer.lr=1e30", NULL}, *const *sets[] = {(const char *const[]){NULL}, wild};
+    gr_compare_options o = tiny_options(path, 2);
+    o.sets = sets;
+    o.file = temp_path("wild.json");
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(c->complete && c->contender[1].diverged == 2);
+    CU_ASSERT(*c->contender[1].trial[0].why);
+    CU_ASSERT_EQUAL(c->contender[1].difference.verdict, GR_VERDICT_NONE);
+    CU_ASSERT_EQUAL(c->contender[0].final.n, 2);
+    c = compare(a, &o); /* they are not tried again */
+    CU_ASSERT(c && c->contender[1].diverged == 2);
+    gr_arena_destroy(a);
+}
+
+static void budgets_are_steps_in_the_end(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.seeds = 1;
+    o.budget = GR_BUDGET_TOKENS;
+    o.amount = 300; /* of 32 a step */
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(c->contender[0].steps == 10 && c->contender[0].trial[0].point[2].tokens == 320);
+    o.budget = GR_BUDGET_SECONDS;
+    o.amount = 1e-3;
+    o.round_seconds = 1e-3;
+    o.file = temp_path("seconds.json");
+    c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(c->contender[0].steps >= 1 && c->contender[0].trial[0].point[c->contender[0].trial[0].num_points - 1].step == c->contender[0].steps);
+    const gr_comparison *again = compare(a, &o); /* the steps are those of before, whatever the speed now */
+    CU_ASSERT(again && again->contender[0].steps == c->contender[0].steps && same_runs(c, again));
+    o = tiny_options(path, 2);
+    o.seeds = 1;
+    o.amount = 0; /* 100 epochs are cut short */
+    o.points = 1;
+    c = compare(a, &o);
+    CU_ASSERT(c && c->contender[0].steps == GR_COMPARE_STEPS);
+    gr_arena_destroy(a);
+}
+
+/* Ctrl-C loses no run that is done, and the same command goes on to the same numbers. */
+static void interrupted_comparisons_go_on(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *first = gru(), *second = lstm(), *file = temp_path("stopped.json"), *err = temp_path("stopped.err");
+    gr_comparison *cut;
+    char command[2048];
+    gr_compare_options o = tiny_options((const char *const[]){first, second}, 2);
+    o.amount = 30;
+    o.seeds = 4;
+    o.points = GR_COMPARE_POINTS;
+    const gr_comparison *whole = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 30 --seeds 4 --json %s >/dev/null 2>%s & pid=$!; "
+             "while [ ! -s %s ]; do sleep 0.01; done; kill -INT $pid; wait $pid", GR_BUILD_DIR, first, second, file, err, file);
+    const int status = system(command);
+    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) <= 1); /* it may have come to its end before */
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, file, &cut, &last), 1);
+    if (!cut->complete) {
+        char *said = read_text(err, NULL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, "the same command goes on"));
+        free(said);
+    }
+    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 30 --seeds 4 --json %s >/dev/null 2>%s", GR_BUILD_DIR, first, second, file, err);
+    CU_ASSERT_EQUAL(system(command), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, file, &cut, &last), 1);
+    CU_ASSERT(cut->complete && same_runs(whole, cut));
+    gr_arena_destroy(a);
+}
+
+static void what_cannot_be_compared_is_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const one[] = {gru(), temp_file("no_data.yaml", "graphrun: 1\ngraph:\n  w: {op: Parameter, shape: [2], init: {op: Ones}}\n"
+        "  loss: {op: Sum, in: w}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n")};
+    gr_compare_options o = tiny_options(one, 2);
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "no `data` section"));
+    const char *const two[] = {gru(), tiny_model("whole", "GRU", 6, "{op: CharText, path: tiny.txt}", "")};
+    o = tiny_options(two, 2);
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "no split 'valid'"));
+    const char *const three[] = {gru(), lstm()};
+    o = tiny_options(three, 2);
+    o.metric = "bleu";
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "it has: loss, perplexity, Accuracy"));
+    o.metric = NULL;
+    o.file = temp_file("mine.json", "{\"mine\": 1}");
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "would be overwritten"));
+    o.file = "/nowhere/at/all.json";
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    gr_arena_destroy(a);
+}
+
+void test_compare_runs(void)
+{
+    CU_pSuite s = CU_add_suite("compare_runs", NULL, NULL);
+    CU_add_test(s, "numbers do not depend on threads", numbers_do_not_depend_on_threads);
+    CU_add_test(s, "a run is training", a_run_is_training);
+    CU_add_test(s, "what is done is gone on with", what_is_done_is_gone_on_with);
+    CU_add_test(s, "changed models are run again", changed_models_are_run_again);
+    CU_add_test(s, "other data are refused", other_data_are_refused);
+    CU_add_test(s, "the order of axes is no difference", the_order_of_axes_is_no_difference);
+    CU_add_test(s, "parameters are matched", parameters_are_matched);
+    CU_add_test(s, "learning rates are chosen", learning_rates_are_chosen);
+    CU_add_test(s, "a model that diverges is shown", a_model_that_diverges_is_shown);
+    CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);
+    CU_add_test(s, "interrupted comparisons go on", interrupted_comparisons_go_on);
+    CU_add_test(s, "what cannot be compared is told", what_cannot_be_compared_is_told);
+}
