@@ -1,4 +1,4 @@
-/* test_dot.c - pictures of graphs: clusters, types, phases, escaped labels, closed clusters. */
+/* test_dot.c - pictures of graphs: what is in them, at every stage and depth. */
 #include "model/model.h"
 #include "pass/pass.h"
 #include "report/dot.h"
@@ -47,12 +47,14 @@ static int update(void *data, gr_emitter *e, int n, gr_state **params, gr_value 
     return 0;
 }
 
-static char *picture_of(const char *model, const char *last, int depth, const char *title)
+static int write_all(int fd, const char *what) { return write(fd, what, strlen(what)) == (ssize_t)strlen(what) ? 0 : -1; }
+
+static char *picture_of(const char *model, const char *last, int depth, const char *title, void (*write)(const gr_picture *, FILE *))
 {
     char path[] = "/tmp/graphrun-dot-XXXXXX.yaml";
     int fd = mkstemps(path, 5);
     CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL_FATAL(write(fd, model, strlen(model)), (ssize_t)strlen(model));
+    CU_ASSERT_EQUAL_FATAL(write_all(fd, model), 0);
     close(fd);
     gr_arena *a = gr_arena_create();
     gr_diag *d = gr_diag_create(a);
@@ -60,21 +62,22 @@ static char *picture_of(const char *model, const char *last, int depth, const ch
     gr_model *m = gr_model_read(a, path, &(gr_model_options){.real = GR_FLOAT32}, d, &e);
     CU_ASSERT_PTR_NOT_NULL_FATAL(m);
     gr_request r = {.train = true, .minimize = "loss", .update = update};
-    gr_graph *g = gr_model_graph(m);
-    if (last) g = gr_run_passes(g, &r, last);
+    gr_graph *g = gr_run_passes(gr_model_graph(m), &r, last), *before = NULL;
+    if (last && strcmp(last, "hoist") == 0) before = gr_run_passes(gr_model_graph(m), &r, "merge");
     if (!g) gr_diag_print(d, stdout);
     CU_ASSERT_PTR_NOT_NULL_FATAL(g);
     char *out = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&out, &size);
-    gr_dot_write(g, &(gr_dot_options){.title = title, .depth = depth}, f);
+    const gr_dot_options o = {.title = title, .depth = depth, .inside = strcmp(last, "infer") != 0, .before = before, .minimize = "loss"};
+    write(gr_picture_of_graph(g, &o), f);
     fclose(f);
     gr_arena_destroy(a);
     remove(path);
     return out;
 }
 
-static char *picture(const char *last, int depth, const char *title) { return picture_of(text, last, depth, title); }
+static char *picture(const char *last, int depth) { return picture_of(text, last, depth, NULL, gr_picture_write_dot); }
 
 static bool has(const char *in, const char *what)
 {
@@ -90,64 +93,137 @@ static int count(const char *in, const char *what)
     return n;
 }
 
-static void raw_graph_is_drawn(void)
+/* Boxes whose label has the name, in bold as names are. */
+static int boxes(const char *in, const char *name)
 {
-    char *p = picture(NULL, 0, "say \"hello\"");
-    CU_ASSERT(has(p, "label=\"say \\\"hello\\\"\""));
-    CU_ASSERT(has(p, "label=\"rnn\\nGRU\""));
+    char what[128];
+    snprintf(what, sizeof what, "label=<<B>%s</B>", name);
+    return count(in, what);
+}
+
+static void a_node_is_a_box(void)
+{
+    char *p = picture("infer", 0);
+    CU_ASSERT_EQUAL(boxes(p, "x"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "rnn"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "y"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "loss"), 1);
+    CU_ASSERT_EQUAL(count(p, "shape="), 4);
     CU_ASSERT_EQUAL(count(p, " -> "), 3);
+    CU_ASSERT(has(p, "<B>rnn</B><BR/>GRU<BR/>"));
+    CU_ASSERT(has(p, "hidden_size=5, num_layers=2"));
+    CU_ASSERT(has(p, "8 parameters: 330 numbers"));
+    CU_ASSERT(has(p, "weight &#91;2, 5&#93;"));
+    CU_ASSERT(has(p, "&#160;&#91;time 4, batch 2, 3&#93;"));
     free(p);
 }
 
-static void phases_and_clusters(void)
+static void depth_opens_layers(void)
 {
-    char *p = picture("differentiate", 0, NULL);
-    CU_ASSERT(has(p, "label=\"l0\""));
-    CU_ASSERT(has(p, "label=\"each of 4 steps\""));
-    CU_ASSERT(has(p, "label=\"each of 4 steps, last first\""));
-    CU_ASSERT(has(p, "label=\"[time 4, batch 2, 5]\""));
-    CU_ASSERT(has(p, "forward: blue, solid   backward: orange, dashed   update: green, bold"));
+    char *closed = picture("infer", 0), *one = picture("infer", 1), *all = picture("infer", GR_DOT_ALL);
+    CU_ASSERT_EQUAL(count(closed, "subgraph"), 0);
+    CU_ASSERT_EQUAL(boxes(one, "l0"), 1);
+    CU_ASSERT_EQUAL(boxes(one, "l1"), 1);
+    CU_ASSERT_EQUAL(boxes(one, "rnn"), 1); /* the frame */
+    CU_ASSERT(has(all, "each of 4 steps"));
+    CU_ASSERT_EQUAL(boxes(all, "weight_hh_l1"), 1);
+    CU_ASSERT(strlen(closed) < strlen(one) && strlen(one) < strlen(all));
+    free(closed);
+    free(one);
+    free(all);
+}
+
+static void a_step_is_opened_as_it_is_written(void)
+{
+    char *p = picture_of(stacked, "infer", 0, NULL, gr_picture_write_dot);
+    CU_ASSERT(has(p, "<B>two</B>&#160;&#160;Scan, each of 4 steps"));
+    CU_ASSERT_EQUAL(boxes(p, "h"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "a"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "b"), 1);
+    CU_ASSERT_EQUAL(count(p, "arrowhead=empty, penwidth=2"), 2); /* carries go round */
+    free(p);
+}
+
+static void what_is_shared_is_drawn_once(void)
+{
+    char *p = picture_of("graphrun: 1\nvars: {time: 4, batch: 2}\ngraph:\n  x: {op: Input, shape: [time, batch, 5]}\n"
+                         "  a: {op: Linear, in: x, out_features: 5}\n  b: {op: Linear, in: a, out_features: 5, weight: a.weight}\n"
+                         "  loss: {op: Mean, in: b}\n", "infer", 0, NULL, gr_picture_write_dot);
+    CU_ASSERT_EQUAL(count(p, "weight &#91;"), 0);
+    CU_ASSERT_EQUAL(count(p, "shape=cylinder"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "weight"), 1);
+    CU_ASSERT_EQUAL(count(p, "bias &#91;5&#93;"), 2);
+    free(p);
+}
+
+static void the_gradient_stands_beside(void)
+{
+    char *p = picture("differentiate", GR_DOT_FIT);
+    CU_ASSERT(has(p, "forward, solid"));
+    CU_ASSERT(has(p, "backward, dashed"));
+    CU_ASSERT(has(p, "update, bold"));
     CU_ASSERT(has(p, "style=\"filled,dashed,rounded\""));
     CU_ASSERT(has(p, "style=\"filled,bold,rounded\""));
+    CU_ASSERT_EQUAL(count(p, "gradient of GRUCell"), 2);
+    CU_ASSERT_EQUAL(count(p, "{rank=same;"), 5); /* l0, l1, y, loss; y's update */
+    CU_ASSERT(has(p, "dir=back")); /* the gradient runs up */
     CU_ASSERT_EQUAL(count(p, "{"), count(p, "}"));
-    CU_ASSERT_EQUAL(count(p, "subgraph"), count(p, "style=\"rounded,filled"));
     free(p);
 }
 
-static void deep_clusters_close(void)
+static void what_is_hoisted_shows(void)
 {
-    char *all = picture("expand", 0, NULL), *one = picture("expand", 1, NULL);
-    CU_ASSERT(has(one, "shape=box3d"));
-    CU_ASSERT_PTR_NULL(strstr(all, "shape=box3d"));
-    CU_ASSERT_PTR_NULL(strstr(one, "each of 4 steps"));
-    CU_ASSERT(strlen(one) < strlen(all));
-    free(all);
-    free(one);
+    char *p = picture("hoist", GR_DOT_FIT), *q = picture("merge", GR_DOT_FIT);
+    CU_ASSERT_EQUAL(boxes(p, "before the loop"), 2);
+    CU_ASSERT_EQUAL(boxes(p, "after the loop"), 2);
+    CU_ASSERT_EQUAL(boxes(p, "each of 4 steps"), 2);
+    CU_ASSERT_EQUAL(boxes(p, "each of 4 steps, last first"), 2);
+    CU_ASSERT(has(p, "all 4 steps at once"));
+    CU_ASSERT_EQUAL(boxes(q, "before the loop"), 0);
+    free(p);
+    free(q);
 }
 
 static void loops_taken_apart_are_apart(void)
 {
-    char *p = picture_of(stacked, "hoist", 0, NULL);
-    CU_ASSERT_EQUAL(count(p, "\"each of 4 steps\""), 2);
-    CU_ASSERT_EQUAL(count(p, "\"each of 4 steps, last first\""), 2);
+    char *p = picture_of(stacked, "hoist", GR_DOT_ALL, NULL, gr_picture_write_dot);
+    CU_ASSERT_EQUAL(count(p, "<B>each of 4 steps</B>"), 2);
+    CU_ASSERT_EQUAL(count(p, "<B>each of 4 steps, last first</B>"), 2);
     free(p);
+}
+
+static void fused_groups_are_listed(void)
+{
+    char *p = picture("fuse", GR_DOT_FIT), *all = picture("fuse", GR_DOT_ALL);
+    CU_ASSERT(has(p, "sigmoid x"));
+    CU_ASSERT(has(all, ", then fused<BR/>"));
+    CU_ASSERT(has(all, "peripheries=2"));
+    free(p);
+    free(all);
 }
 
 static void every_stage_is_drawn(void)
 {
-    for (const gr_pass *s = gr_passes; s->name; s++) {
-        char *p = picture(s->name, 0, s->name);
-        CU_ASSERT(has(p, "rnn"));
-        free(p);
-    }
+    for (const gr_pass *s = gr_passes; s->name; s++)
+        for (int depth = GR_DOT_FIT; depth < 3; depth++) {
+            char *p = picture(s->name, depth), *m = picture_of(text, s->name, depth, NULL, gr_picture_write_mermaid);
+            CU_ASSERT(has(p, "rnn"));
+            CU_ASSERT(has(m, "rnn"));
+            free(p);
+            free(m);
+        }
 }
 
 void test_dot(void)
 {
     CU_pSuite s = CU_add_suite("dot", NULL, NULL);
-    CU_add_test(s, "the raw graph is drawn", raw_graph_is_drawn);
-    CU_add_test(s, "phases and clusters", phases_and_clusters);
-    CU_add_test(s, "deep clusters close", deep_clusters_close);
+    CU_add_test(s, "a node is a box, with its op, attributes and parameters", a_node_is_a_box);
+    CU_add_test(s, "depth opens layers and blocks", depth_opens_layers);
+    CU_add_test(s, "a Scan's step is opened as it is written", a_step_is_opened_as_it_is_written);
+    CU_add_test(s, "a weight that nodes share is drawn once", what_is_shared_is_drawn_once);
+    CU_add_test(s, "the gradient stands beside the forward graph", the_gradient_stands_beside);
+    CU_add_test(s, "what is hoisted stands before or after its loop", what_is_hoisted_shows);
     CU_add_test(s, "loops that hoisting takes apart are drawn apart", loops_taken_apart_are_apart);
+    CU_add_test(s, "fused groups are listed", fused_groups_are_listed);
     CU_add_test(s, "every stage is drawn", every_stage_is_drawn);
 }

@@ -1,85 +1,76 @@
-/* cmd_dot.c - graphrun dot: the graph at any arrow of the pipeline, for Graphviz. */
+/* cmd_dot.c - graphrun dot: a picture of the model, of its graph at any arrow of the pipeline, of the
+ * unrolled program. */
 #include "cli.h"
 #include "io/file.h"
 #include "report/dot.h"
 
 #include <errno.h>
-#include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 typedef struct dot_args {
     cli_common common;
-    const char *after, *file;
-    int64_t depth;
+    gr_dot_request request;
+    const char *file, *format, *depth;
 } dot_args;
 
-/* "svg" of "net.svg"; NULL where the text itself is wanted. */
-static const char *picture_format(const char *file)
+/* ---- what is written ---- */
+
+static const struct { const char *end, *format; } ends[] = {
+    {".dot", "dot"}, {".gv", "dot"}, {".svg", "svg"}, {".png", "png"}, {".pdf", "pdf"}, {".mmd", "mermaid"}, {".mermaid", "mermaid"}, {".md", "markdown"}};
+
+static const char *format_of(const char *file)
 {
-    const char *dot = file ? strrchr(file, '.') : NULL;
-    if (!dot || strcmp(dot, ".dot") == 0 || strcmp(dot, ".gv") == 0) return NULL;
-    return dot + 1;
+    const char *dot = strrchr(file, '.');
+    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(dot, ends[i].end) == 0) return ends[i].format;
+    return NULL;
 }
 
-static int write_file(gr_graph *g, const gr_dot_options *o, const char *file)
+static int write_picture(const gr_picture *p, const char *format, FILE *to, gr_error *e)
 {
-    FILE *to = file ? fopen(file, "w") : stdout;
-    if (to) gr_dot_write(g, o, to);
-    bool failed = !to || ferror(to);
-    if (to && file) failed |= fclose(to) != 0;
-    if (!failed) return EXIT_DONE;
-    fprintf(stderr, "graphrun: error: cannot write %s: %s\n", file ? file : "standard output", strerror(errno));
-    return EXIT_MODEL;
-}
-
-/* Through Graphviz's own program. */
-static int write_picture(gr_graph *g, const gr_dot_options *o, const char *file, const char *format)
-{
-    char type[32];
-    snprintf(type, sizeof type, "-T%s", format);
-    char *const argv[] = {"dot", type, "-o", (char *)(uintptr_t)file, NULL};
-    int ends[2], status = 0;
-    pid_t child;
-    posix_spawn_file_actions_t actions;
-    if (pipe(ends) != 0) return cli_fail(&(gr_error){GR_EIO, "cannot make a pipe"});
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
-    posix_spawn_file_actions_addclose(&actions, ends[1]);
-    int failed = posix_spawnp(&child, "dot", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[0]);
-    if (failed) {
-        close(ends[1]);
-        return cli_fail(&(gr_error){GR_EIO, "a picture needs Graphviz: apt-get install graphviz, or write a .dot file"});
+    const bool fenced = strcmp(format, "markdown") == 0;
+    if (strcmp(format, "dot") == 0) {
+        gr_picture_write_dot(p, to);
+    } else if (fenced || strcmp(format, "mermaid") == 0) {
+        if (fenced) fputs("```mermaid\n", to);
+        gr_picture_write_mermaid(p, to);
+        if (fenced) fputs("```\n", to);
+    } else {
+        size_t size;
+        const char *text = gr_graphviz(p, format, &size, e);
+        if (!text) return e->status;
+        fwrite(text, 1, size, to);
     }
-    signal(SIGPIPE, SIG_IGN);
-    FILE *to = fdopen(ends[1], "w");
-    if (to) gr_dot_write(g, o, to), fclose(to);
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? EXIT_DONE : EXIT_MODEL;
+    return 0;
+}
+
+static int write_out(const gr_picture *p, const char *format, const char *file, gr_error *e)
+{
+    gr_writer w;
+    if (!file) {
+        if (write_picture(p, format, stdout, e)) return e->status;
+        return fflush(stdout) || ferror(stdout) ? gr_set_error(e, GR_EIO, "cannot write standard output: %s", strerror(errno)) : 0;
+    }
+    if (gr_writer_open(&w, file, e)) return e->status;
+    const int made = write_picture(p, format, w.file, e);
+    gr_error late = {0};
+    if (gr_writer_finish(&w, !made, &late) && !made) *e = late;
+    return e->status;
 }
 
 static int draw(gr_session *s, void *data)
 {
     const dot_args *a = data;
-    const bool train = a->after && s->recipe->minimize;
-    const gr_want want = {.update = train, .training = train, .metrics = train, .assume_axes = true};
-    gr_graph *g = gr_session_graph(s, &want, a->after ? a->after : "infer");
-    if (!g) {
-        gr_diag_print(s->diag, stderr);
-        return EXIT_MODEL;
-    }
     gr_error e = {0};
     if (a->file && gr_writer_try(a->file, &e)) return cli_fail(&e);
-    const gr_dot_options o = {.title = gr_model_name(s->model), .depth = (int)a->depth,
-                              .made_up = gr_assumed_lengths, .num_made_up = s->num_assumed};
-    const char *format = picture_format(a->file);
-    return format ? write_picture(g, &o, a->file, format) : write_file(g, &o, a->file);
+    gr_picture *p = gr_session_picture(s, &a->request, &e);
+    if (!p && !*e.message) gr_diag_print(s->diag, stderr);
+    e.status = p ? 0 : e.status;
+    return !p || write_out(p, a->format, a->file, &e) ? cli_fail(&e) : EXIT_DONE;
 }
+
+/* ---- the command line ---- */
 
 static int check_pass(const cli_command *self, const char *name)
 {
@@ -92,18 +83,50 @@ static int check_pass(const cli_command *self, const char *name)
     return cli_misuse(self, "no pass is called '%s'; there are: %s", name, list);
 }
 
+static int check_depth(const cli_command *self, dot_args *a)
+{
+    char *end = NULL;
+    a->request.depth = a->request.after ? GR_DOT_FIT : 0;
+    if (!a->depth) return -1;
+    if (strcmp(a->depth, "all") == 0) {
+        a->request.depth = GR_DOT_ALL;
+        return -1;
+    }
+    const long depth = strtol(a->depth, &end, 10);
+    if (*end || end == a->depth || depth < 0 || depth >= GR_DOT_ALL)
+        return cli_misuse(self, "--depth takes a number from 0, the model as it is written, or 'all', not '%s'", a->depth);
+    a->request.depth = (int)depth;
+    return -1;
+}
+
+/* The format that is asked for, else the file's. */
+static int check_format(const cli_command *self, dot_args *a)
+{
+    const char *of_file = a->file ? format_of(a->file) : "dot";
+    if (!a->format && !of_file)
+        return cli_misuse(self, "'%s' ends in none of .dot, .svg, .png, .pdf, .mmd, .md; --format says what else it is", a->file);
+    if (!a->format) a->format = of_file;
+    if (strcmp(a->format, "mermaid") == 0 && of_file && strcmp(of_file, "markdown") == 0) a->format = of_file;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(ends[i].format, a->format) == 0) return -1;
+    return cli_misuse(self, "no format is called '%s'; there are: dot, svg, png, pdf, mermaid", a->format);
+}
+
 int cmd_dot(int argc, char **argv)
 {
     const cli_command *self = cli_find("dot");
     dot_args a = {.common = CLI_DEFAULTS};
     const cli_option own[] = {
-        {"after", 0, CLI_TEXT, &a.after, "PASS", "the training step after this pass; without it, the model itself"},
-        {"output", 'o', CLI_TEXT, &a.file, "FILE", "write .dot, or .svg, .png, .pdf through Graphviz"},
-        {"depth", 0, CLI_INT, &a.depth, "N", "draw what is nested deeper as one box; 0: open all"},
+        {"after", 0, CLI_TEXT, &a.request.after, "PASS", "the training step after this pass; without it, the model itself"},
+        {"depth", 0, CLI_TEXT, &a.depth, "N", "open so many levels below what you wrote, or all; 0: one box a node; with --after: what fits a page"},
+        {"format", 0, CLI_TEXT, &a.format, "NAME", "dot, svg, png, pdf or mermaid; by default what FILE ends in, else dot"},
+        {"output", 'o', CLI_TEXT, &a.file, "FILE", "write .dot, .svg, .png, .pdf, .mmd or .md; pictures need Graphviz"},
         {0},
     };
     int done = cli_parse_model(self, argc, argv, own, &a.common);
-    if (done < 0 && a.after) done = check_pass(self, a.after);
+    if (done < 0 && a.request.after) done = check_pass(self, a.request.after);
+    if (done < 0) done = check_depth(self, &a);
+    if (done < 0) done = check_format(self, &a);
     if (done >= 0) return done;
     gr_session_options o = cli_session_options(&a.common);
     o.facts_only = true;

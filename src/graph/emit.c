@@ -314,6 +314,17 @@ static void enter_names(gr_emitter *e, const char *path, const outputs *o)
         if (o->names[i]) gr_graph_set_name(root, gr_path_join(root->arena, path, o->names[i]), o->out[i]);
 }
 
+/* For pictures: what a name stands for, with attributes as they were before inference. */
+static void note_applied(gr_emitter *e, const char *path, const gr_apply *w, const outputs *o)
+{
+    gr_graph *root = gr_graph_root(e->graph);
+    const int num_out = o->count < o->max ? o->count : o->max;
+    *GR_PUSH(root->arena, root->applied, root->num_applied, root->cap_applied) =
+        (gr_applied){.name = path, .op = w->op, .attr = copy_attrs(e, w), .num_in = w->num_in, .num_out = num_out,
+                     .in = gr_arena_copy(root->arena, w->in, (size_t)w->num_in * sizeof *w->in),
+                     .out = gr_arena_copy(root->arena, o->out, (size_t)num_out * sizeof *o->out)};
+}
+
 int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char **names, int max)
 {
     gr_apply w = *what;
@@ -332,6 +343,7 @@ int gr_apply_op(gr_emitter *e, const gr_apply *what, gr_value **out, const char 
     if (check_ports(e, &w, path) < 0 || reads_unknown(&w)) return give_unknown(e, w.op, &o);
     int n = w.op->expand ? apply_composite(e, &w, path, params, &o) : apply_primitive(e, &w, path, &o);
     if (n > 0 && w.name) enter_names(e, path, &o);
+    if (n > 0 && (w.op->expand || w.attr_at)) note_applied(e, path, &w, &o);
     if (n > 1) {
         gr_value **all = GR_NEW_ARRAY(a, gr_value *, o.count);
         memcpy(all, out, sizeof *all * (size_t)(o.count < max ? o.count : max));

@@ -153,6 +153,15 @@ typedef struct gr_mean { /* `mean` is a sum divided by how many elements it is o
     double n;
 } gr_mean;
 
+/* An op as it was applied, if it is a composite or a file says so: what nodes are to a person. */
+typedef struct gr_applied {
+    const char *name;    /* full path, as in its nodes' names */
+    const gr_op *op;
+    const gr_attr *attr; /* by position in op->attrs */
+    int num_in, num_out;
+    gr_value *const *in, *const *out;
+} gr_applied;
+
 struct gr_graph {
     gr_arena *arena;
     gr_graph *parent;  /* of a body */
@@ -173,6 +182,7 @@ struct gr_graph {
     struct gr_map *name_index; /* name -> 1 + its place in names */
     gr_mean *means; int num_means, cap_means; /* as they were expanded; later passes do not keep them */
     gr_later_call *laters; int num_laters, cap_laters;
+    gr_applied *applied; int num_applied, cap_applied; /* inner ones first; their values are those of expansion. A clone has none */
     gr_value *commit;  /* bool scalar: states take their next only if it is true; or NULL */
 };
 

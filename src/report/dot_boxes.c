@@ -1,0 +1,433 @@
+/* dot_boxes.c - the boxes and groups of a graph's picture: one a node, or one for a closed branch. */
+#include "report/dot_graph.h"
+#include "graph/tape.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { LISTED = 4, WIDTH = 34 }; /* parameters that a box lists; characters of a line */
+
+/* ---- types ---- */
+
+/* A made-up length, or a product with one. */
+static bool is_made_up(const gr_dot *d, int64_t n)
+{
+    for (int i = 0; i < d->options->num_made_up; i++)
+        if (n && n % d->options->made_up[i] == 0) return true;
+    return false;
+}
+
+/* "time 35"; "time" or "?" where the length is made up. */
+static const char *axis_text(const gr_dot *d, const char *axis, int64_t n)
+{
+    if (is_made_up(d, n)) return axis ? axis : "?";
+    return gr_arena_printf(d->a, "%s%s%lld", axis ? axis : "", axis ? " " : "", (long long)n);
+}
+
+const char *gr_dot_type(const gr_dot *d, const gr_type *t)
+{
+    if (t->dtype == GR_UNKNOWN) return "";
+    const char *dtype = gr_is_float(t->dtype) ? "" : gr_dtype_name(t->dtype), *text = dtype;
+    for (int k = 0; k < t->rank; k++)
+        text = gr_arena_printf(d->a, "%s%s%s", text, k ? ", " : *dtype ? " [" : "[", axis_text(d, t->axis[k], t->dim[k]));
+    return t->rank ? gr_arena_printf(d->a, "%s]", text) : text;
+}
+
+/* "each of 35 steps, last first" */
+static const char *steps_text(const gr_dot *d, const gr_node *n)
+{
+    const gr_scan *s = n->scan;
+    const char *way = s->reverse ? ", last first" : "", *what = s->chunks ? "chunk" : "step";
+    if (!s->steps || is_made_up(d, s->steps)) return gr_arena_printf(d->a, "each %s%s", what, way);
+    return gr_arena_printf(d->a, "each of %lld %ss%s", (long long)s->steps, what, way);
+}
+
+/* ---- lists of what there is several times ---- */
+
+typedef struct counted { const char *name; int count; } counted;
+typedef struct counts { counted *item; int num_items, cap_items; } counts;
+
+static void count_one(const gr_dot *d, counts *c, const char *name)
+{
+    for (int i = 0; i < c->num_items; i++)
+        if (strcmp(c->item[i].name, name) == 0) {
+            c->item[i].count++;
+            return;
+        }
+    *GR_PUSH(d->a, c->item, c->num_items, c->cap_items) = (counted){name, 1};
+}
+
+/* "MatMul x2, Add" */
+static const char *counts_text(const gr_dot *d, const counts *c)
+{
+    const char *text = "";
+    for (int i = 0; i < c->num_items; i++) {
+        text = gr_arena_printf(d->a, "%s%s%s", text, i ? ", " : "", c->item[i].name);
+        if (c->item[i].count > 1) text = gr_arena_printf(d->a, "%s x%d", text, c->item[i].count);
+    }
+    return text;
+}
+
+static const char *tape_text(const gr_dot *d, const struct gr_tape *t)
+{
+    static const char *const names[] = {"",
+#define X(name, arity) #name,
+        GR_TAPE_OPS(X)
+#undef X
+    };
+    counts c = {0};
+    for (int i = 0; i < t->num_ins; i++) {
+        char *name = gr_arena_strdup(d->a, names[t->ins[i].op]);
+        for (char *s = name; *s; s++) *s = (char)tolower((unsigned char)*s);
+        count_one(d, &c, name);
+    }
+    return counts_text(d, &c);
+}
+
+/* ---- one box a node ---- */
+
+static gr_pic_look look_of(const gr_node *n)
+{
+    int number;
+    if (n->tape) return GR_LOOK_FUSED;
+    switch (n->op->role) {
+    case GR_ROLE_INPUT: return GR_LOOK_INPUT;
+    case GR_ROLE_STATE: return GR_LOOK_STATE;
+    case GR_ROLE_CONSTANT:
+    case GR_ROLE_FILL: return GR_LOOK_CONSTANT;
+    case GR_ROLE_ARG: return gr_arg_kind(n->out[0], &number) == GR_ARG_CARRY ? GR_LOOK_CARRY : GR_LOOK_SLICE;
+    default: return n->op->traits & GR_VIEW ? GR_LOOK_VIEW : GR_LOOK_OP;
+    }
+}
+
+/* "i" of "rnn.l0.i"; "i'" of "rnn.l0.i'.mul_2", as the op says the rest. */
+static const char *own_name(const gr_dot *d, const gr_node *n)
+{
+    const char *name = gr_dot_local_name(d, n);
+    size_t end = strcspn(name, "'"), from = 0;
+    for (size_t i = 0; i < end; i++)
+        if (name[i] == '.' && name[i + 1]) from = i + 1;
+    const char *dot = strrchr(name + from, '.');
+    const bool repeats = dot && strncasecmp(dot + 1, n->op->name, strlen(n->op->name)) == 0;
+    return repeats ? gr_arena_strndup(d->a, name + from, (size_t)(dot - name) - from) : name + from;
+}
+
+static bool is_result(const gr_dot *d, const gr_node *n)
+{
+    const gr_graph *g = n->graph;
+    for (int i = 0; !g->parent && i < g->num_results; i++) {
+        const char *name = g->result_names[i];
+        if (g->results[i]->node != n || !name) continue;
+        if (d->options->minimize ? strcmp(name, d->options->minimize) == 0 : !strchr(name, '.')) return true;
+    }
+    return false;
+}
+
+/* What stands under the name: the op; for a state its shape. */
+static const char *op_text(const gr_dot *d, const gr_node *n)
+{
+    switch (n->op->role) {
+    case GR_ROLE_STATE: return gr_dot_type(d, &n->out[0]->type);
+    case GR_ROLE_FUSED: return "fused";
+    case GR_ROLE_ARG: return look_of(n) == GR_LOOK_CARRY ? "carry" : "slice";
+    default: return n->tape ? gr_arena_printf(d->a, "%s, then fused", n->op->name) : n->op->name;
+    }
+}
+
+static gr_pic_box *add_node(gr_dot *d, gr_pic_group *in, const gr_node *n, gr_phase phase)
+{
+    gr_pic_box *b = gr_pic_add_box(d->p, in, look_of(n), phase, own_name(d, n), op_text(d, n));
+    b->result = is_result(d, n);
+    if (n->tape) gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, tape_text(d, n->tape), WIDTH));
+    const gr_applied *part = n->phase == GR_FORWARD && !n->tape && n->op->role != GR_ROLE_INPUT ? gr_dot_part(d, n->name) : NULL;
+    const char *attrs = part ? gr_pic_attrs(d->a, part->op, part->attr) : "";
+    if (*attrs) gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, attrs, WIDTH));
+    return b;
+}
+
+/* ---- one box for a closed branch ---- */
+
+/* Of those that are drawn where they stand: states are, where they are read. */
+static int count_nodes(const gr_branch *b)
+{
+    int n = 0;
+    for (int i = 0; i < b->num_nodes; i++) n += b->node[i]->op->role != GR_ROLE_STATE;
+    for (const gr_branch *k = b->first; k; k = k->next) n += count_nodes(k);
+    return n;
+}
+
+/* What becomes of a node of a closed branch: part of the box for its stage. */
+static gr_dot_stage stage_in(const gr_dot *d, const gr_node *n)
+{
+    return n->op->role == GR_ROLE_STATE ? GR_STAGE_NONE : gr_dot_stage_of(d, n);
+}
+
+/* A loop somewhere in the branch, or NULL. */
+static const gr_node *loop_in(const gr_branch *b)
+{
+    const gr_node *found = b->scan;
+    for (const gr_branch *k = b->first; k && !found; k = k->next) found = loop_in(k);
+    return found;
+}
+
+/* The optimiser that updates the parameters of the branch. */
+static const gr_applied *optimiser_of(const gr_dot *d, const gr_branch *b)
+{
+    const char *prefix = gr_arena_printf(d->a, "train.%s.", b->path);
+    for (int i = 0; i < d->g->num_applied; i++)
+        if (strncmp(d->g->applied[i].name, prefix, strlen(prefix)) == 0 && (d->g->applied[i].op->traits & GR_OPTIMISER)) return &d->g->applied[i];
+    return gr_dot_part(d, gr_arena_printf(d->a, "train.%s", b->path));
+}
+
+/* A branch with a single node that has its name is that node. */
+static const gr_node *only_node(const gr_branch *b)
+{
+    const gr_node *found = NULL;
+    for (int i = 0; i < b->num_nodes; i++)
+        if (b->node[i]->op->role != GR_ROLE_STATE && found) return NULL;
+        else if (b->node[i]->op->role != GR_ROLE_STATE) found = b->node[i];
+    return b->first ? NULL : found;
+}
+
+static const char *closed_op(const gr_dot *d, const gr_branch *b)
+{
+    if (b->phase == GR_UPDATE) {
+        const gr_applied *optimiser = optimiser_of(d, b);
+        return optimiser ? optimiser->op->name : "update";
+    }
+    const gr_applied *part = gr_dot_part(d, b->path);
+    const gr_node *only = only_node(b);
+    if (!part && b->num_nodes == 0 && b->first && !b->first->next) part = gr_dot_part(d, b->first->path);
+    const char *name = part ? part->op->name : only ? only->op->name : "";
+    if (b->phase == GR_FORWARD) return name;
+    return *name ? gr_arena_printf(d->a, "gradient of %s", name) : "gradient";
+}
+
+/* The box of the stage in the branch, made when first asked for. */
+static gr_pic_box *closed_box(gr_dot *d, gr_branch *b, gr_dot_stage stage, bool several)
+{
+    if (b->closed[stage]) return b->closed[stage];
+    const gr_node *loop = loop_in(b);
+    const char *steps = loop && loop->scan->steps && !is_made_up(d, loop->scan->steps)
+                        ? gr_arena_printf(d->a, "all %lld steps at once", (long long)loop->scan->steps) : "all steps at once";
+    const char *name = stage == GR_STAGE_BEFORE ? "before the loop" : stage == GR_STAGE_AFTER ? "after the loop"
+                     : stage == GR_STAGE_LOOP && loop ? steps_text(d, loop) : "outside the loop";
+    gr_pic_box *box;
+    if (several) box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, name, stage == GR_STAGE_BEFORE || stage == GR_STAGE_AFTER ? steps : "");
+    else box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, b->name, closed_op(d, b));
+    if (!several && stage != GR_STAGE_NONE) gr_pic_add_line(d->p, box, stage == GR_STAGE_LOOP ? name : steps);
+    return b->closed[stage] = box;
+}
+
+/* What a box says of the nodes that it stands for: the fused ones, a line each, and how many of the rest. */
+typedef struct content { counts ops, fused; } content;
+
+static void list_group(const gr_dot *d, content *c, const gr_node *n)
+{
+    const char *first = n->op->role == GR_ROLE_FUSED ? "fused" : gr_arena_printf(d->a, "%s fused with", n->op->name);
+    count_one(d, &c->fused, gr_arena_printf(d->a, "%s %s", first, tape_text(d, n->tape)));
+}
+
+static void write_content(gr_dot *d, gr_pic_box *b, const content *c)
+{
+    for (int i = 0; i < c->fused.num_items && i < LISTED; i++)
+        gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, gr_arena_printf(d->a, "{ %s }", c->fused.item[i].name), WIDTH));
+    if (c->fused.num_items > LISTED) gr_pic_add_line(d->p, b, gr_arena_printf(d->a, "and %d more fused", c->fused.num_items - LISTED));
+    if (c->ops.num_items) gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, counts_text(d, &c->ops), WIDTH));
+}
+
+static void close_nodes(gr_dot *d, gr_branch *whole, const gr_branch *b, bool several, content *ops)
+{
+    for (int i = 0; i < b->num_nodes; i++) {
+        const gr_node *n = b->node[i];
+        if (n->op->role == GR_ROLE_STATE) continue;
+        const gr_dot_stage stage = stage_in(d, n);
+        gr_pic_box *box = closed_box(d, whole, stage, several);
+        box->result |= is_result(d, n);
+        gr_dot_place_of(n)->box[n->phase] = box;
+        if (n->tape) list_group(d, &ops[stage], n);
+        else if (n->op->role != GR_ROLE_ARG) count_one(d, &ops[stage].ops, n->op->name);
+    }
+    for (const gr_branch *k = b->first; k; k = k->next) close_nodes(d, whole, k, several, ops);
+}
+
+static void find_stages(const gr_dot *d, const gr_branch *b, bool *has)
+{
+    for (int i = 0; i < b->num_nodes; i++)
+        if (b->node[i]->op->role != GR_ROLE_STATE) has[stage_in(d, b->node[i])] = true;
+    for (const gr_branch *k = b->first; k; k = k->next) find_stages(d, k, has);
+}
+
+static void close_branch(gr_dot *d, gr_branch *b, gr_pic_group *in)
+{
+    bool has[GR_NUM_STAGES] = {false};
+    content ops[GR_NUM_STAGES] = {{.ops = {0}, .fused = {0}}};
+    find_stages(d, b, has);
+    int several = 0;
+    for (int i = 0; i < GR_NUM_STAGES; i++) several += has[i];
+    b->group = in;
+    if (several > 1) {
+        b->group = gr_pic_add_group(d->p, in, b->name, b->phase);
+        b->group->note = closed_op(d, b);
+    }
+    close_nodes(d, b, b, several > 1, ops);
+    const gr_applied *part = b->phase == GR_FORWARD ? gr_dot_part(d, b->path) : NULL;
+    const char *attrs = part ? gr_pic_wrap(d->a, gr_pic_attrs(d->a, part->op, part->attr), WIDTH) : "";
+    for (int i = 0; i < GR_NUM_STAGES; i++) {
+        if (!b->closed[i]) continue;
+        if (!d->options->inside && *attrs) gr_pic_add_line(d->p, b->closed[i], attrs);
+        const gr_node *only = several < 2 ? only_node(b) : NULL;
+        if (d->options->inside && (b->phase != GR_UPDATE || !optimiser_of(d, b)) && (!only || only->tape)) write_content(d, b->closed[i], &ops[i]);
+    }
+}
+
+/* ---- the tree ---- */
+
+static void draw_branch(gr_dot *d, gr_branch *b, gr_pic_group *in);
+
+static void draw_inside(gr_dot *d, gr_branch *b)
+{
+    for (int i = 0; i < b->num_nodes; i++) {
+        const gr_node *n = b->node[i];
+        if (n->op->role == GR_ROLE_STATE) continue; /* where it is read */
+        gr_dot_place_of(n)->box[n->phase] = add_node(d, b->group, n, n->phase);
+    }
+    for (gr_branch *k = b->first; k; k = k->next) draw_branch(d, k, b->group);
+}
+
+static void name_group(const gr_dot *d, const gr_branch *b, gr_pic_group *g)
+{
+    const gr_applied *part = *b->name && b->phase == GR_FORWARD ? gr_dot_part(d, b->path) : NULL;
+    if (part) g->note = part->op->name;
+    if (b->scan) g->name = steps_text(d, b->scan);
+    g->loop = b->scan != NULL;
+    g->aside = b->stage == GR_STAGE_BEFORE || b->stage == GR_STAGE_AFTER;
+    if (g->aside) g->name = b->stage == GR_STAGE_BEFORE ? "before the loop" : "after the loop";
+    if (g->aside) g->note = "all steps at once";
+}
+
+/* The loop that is all there is in the branch, or NULL. */
+static gr_branch *only_loop(const gr_branch *b)
+{
+    gr_branch *found = NULL;
+    for (gr_branch *k = b->first; k && !found; k = k->next)
+        if (k->scan) found = k;
+    return found && count_nodes(found) == count_nodes(b) ? found : NULL;
+}
+
+static void draw_branch(gr_dot *d, gr_branch *b, gr_pic_group *in)
+{
+    if (count_nodes(b) == 0) return;
+    if (gr_dot_closed(d, b) == b) {
+        close_branch(d, b, in);
+        return;
+    }
+    b->group = gr_pic_add_group(d->p, in, b->name, b->phase);
+    name_group(d, b, b->group);
+    gr_branch *only = *b->name ? only_loop(b) : NULL;
+    if (only) { /* one frame for both */
+        only->group = b->group;
+        b->group->loop = true;
+        b->group->note = gr_arena_printf(d->a, "%s%s%s", b->group->note, *b->group->note ? ", " : "", steps_text(d, only->scan));
+    }
+    draw_inside(d, only ? only : b);
+}
+
+/* ---- states ---- */
+
+/* Tells the states that nodes read which boxes these are in. */
+static void note_readers(gr_dot *d, const gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        gr_pic_box *box = gr_dot_place_of(n)->box[n->phase];
+        for (int k = 0; k < n->num_in && !n->scan && box; k++) {
+            const gr_node *from = n->in[k] ? gr_dot_origin(n->in[k]) : NULL;
+            if (!from || from->op->role != GR_ROLE_STATE) continue;
+            gr_dot_place *at = gr_dot_place_of(from);
+            if (!at->reader[n->phase]) at->reader[n->phase] = box;
+            else at->shared[n->phase] |= at->reader[n->phase] != box;
+        }
+        if (n->scan) note_readers(d, n->scan->body);
+    }
+}
+
+/* What follows `prefix` in a dotted name, or NULL. */
+static const char *after_part(const char *name, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    for (const char *f = n ? strstr(name, prefix) : NULL; f; f = strstr(f + 1, prefix))
+        if ((f == name || f[-1] == '.') && f[n] == '.') return f + n + 1;
+    return NULL;
+}
+
+/* "weight" of "fc.weight" in the box or a group called fc. */
+static const char *name_in_box(const gr_state *s, const gr_pic_box *box)
+{
+    const char *rest = after_part(s->name, box->name);
+    for (const gr_pic_group *g = box->group; g && !rest; g = g->parent) rest = after_part(s->name, g->name);
+    return rest ? rest : s->name;
+}
+
+typedef struct listed { gr_pic_box *box; const gr_state **state; int num_states, cap_states; } listed;
+
+static void list_state(gr_dot *d, gr_map *lists, gr_pic_box *box, const gr_state *s)
+{
+    const char *key = gr_arena_printf(d->a, "%d", box->id);
+    listed *l = gr_map_get(lists, key);
+    if (!l) {
+        gr_map_set(lists, key, l = GR_NEW(d->a, listed));
+        l->box = box;
+    }
+    *GR_PUSH(d->a, l->state, l->num_states, l->cap_states) = s;
+}
+
+static void write_list(gr_dot *d, const listed *l)
+{
+    int64_t total = 0;
+    for (int i = 0; i < l->num_states; i++) {
+        const gr_type *t = &l->state[i]->value->type;
+        total += gr_numel(t);
+        if (l->num_states <= LISTED)
+            gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s", name_in_box(l->state[i], l->box), gr_dot_type(d, t)));
+    }
+    if (l->num_states > LISTED)
+        gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d parameters: %s numbers", l->num_states, gr_pic_number(d->a, total)));
+}
+
+/* In the box that alone reads it, if that stands for several nodes; else as a box of its own, one a phase.
+ * What a closed box of another phase reads is not drawn: it is that of the box beside it. */
+static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase phase)
+{
+    gr_dot_place *at = gr_dot_place_of(s->value->node);
+    gr_pic_box *reader = at->reader[phase];
+    if (!reader || (phase != GR_FORWARD && reader->look == GR_LOOK_PART)) return;
+    if (reader->look == GR_LOOK_PART && !at->shared[phase]) {
+        at->box[phase] = reader;
+        list_state(d, lists, reader, s);
+        return;
+    }
+    gr_branch *home = at->branch, *closed = gr_dot_closed(d, home);
+    if (closed) home = closed->parent;
+    at->box[phase] = add_node(d, home->group && phase == home->phase ? home->group : reader->group, s->value->node, phase);
+}
+
+static void draw_states(gr_dot *d)
+{
+    gr_map *lists = gr_map_create(d->a);
+    const int boxes = d->p->num_boxes;
+    note_readers(d, d->g);
+    for (int i = 0; i < d->g->num_states; i++)
+        for (int phase = 0; phase < GR_NUM_PHASES; phase++) draw_state(d, lists, d->g->states[i], (gr_phase)phase);
+    for (int id = 1; id <= boxes; id++) {
+        const listed *l = gr_map_get(lists, gr_arena_printf(d->a, "%d", id));
+        if (l) write_list(d, l);
+    }
+}
+
+void gr_dot_draw_boxes(gr_dot *d)
+{
+    d->top.group = &d->p->top;
+    draw_inside(d, &d->top);
+    draw_states(d);
+}

@@ -1,0 +1,74 @@
+/* dot_graph.h - a graph on the way to its picture; private to dot_graph.c, dot_tree.c, dot_arrows.c.
+ *
+ * Branches form a tree. A node "rnn.l0.i" stands in the branch rnn / l0; the nodes of a Scan's body stand
+ * in a branch of the Scan's own, within the one where the Scan would stand. What derives from "x" is called
+ * "x'...": it stands in branches of its own phase, so that the halves stay apart. A branch deeper than is
+ * asked for is closed: a box stands for all that is in it. */
+#ifndef GR_REPORT_DOT_GRAPH_H
+#define GR_REPORT_DOT_GRAPH_H
+
+#include "base/map.h"
+#include "report/dot.h"
+#include "report/dot_picture.h"
+
+enum { GR_NUM_PHASES = 3 };
+
+/* Where a node stands to the loop that it was written in. */
+typedef enum gr_dot_stage { GR_STAGE_NONE, GR_STAGE_BEFORE, GR_STAGE_LOOP, GR_STAGE_AFTER, GR_NUM_STAGES } gr_dot_stage;
+
+typedef struct gr_branch {
+    struct gr_branch *parent, *first, *last, *next;
+    const char *name, *path;      /* last part and all of its nodes' names */
+    gr_phase phase;
+    const gr_node *scan;          /* of which it is the body, or NULL */
+    gr_dot_stage stage;           /* of what is in it, if it was made for that */
+    int id, level;
+    gr_node **node; int num_nodes, cap_nodes;
+    gr_pic_group *group;
+    gr_pic_box *closed[GR_NUM_STAGES]; /* what stands for the nodes of each stage */
+} gr_branch;
+
+/* What is known of a node: its mark. */
+typedef struct gr_dot_place {
+    gr_branch *branch;              /* NULL: it is left out */
+    gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
+    gr_pic_box *reader[GR_NUM_PHASES]; /* of a state: the first box that reads it, */
+    bool shared[GR_NUM_PHASES];     /*   and whether there are others */
+} gr_dot_place;
+
+typedef struct gr_dot {
+    gr_arena *a;
+    gr_graph *g;
+    gr_picture *p;
+    const gr_dot_options *options;
+    gr_map *parts, *branches, *in_loop, *owners, *pairs;
+    gr_branch top;
+    int num_branches;
+} gr_dot;
+
+static inline gr_dot_place *gr_dot_place_of(const gr_node *n) { return n->mark; }
+
+/* ---- dot_tree.c ---- */
+void gr_dot_plant(gr_dot *d);
+/* The outermost branch around b that is not opened, or NULL. */
+gr_branch *gr_dot_closed(const gr_dot *d, gr_branch *b);
+gr_branch *gr_dot_descend(gr_dot *d, gr_branch *b, const char *name, gr_phase phase);
+const gr_applied *gr_dot_part(const gr_dot *d, const char *path);
+/* The node's name behind the branches that it stands in. */
+const char *gr_dot_local_name(const gr_dot *d, const gr_node *n);
+gr_dot_stage gr_dot_stage_of(const gr_dot *d, const gr_node *n);
+/* What a body sees whole is read from where it is made. */
+bool gr_dot_is_invariant(const gr_node *n);
+/* Left out of the picture, because it has no name of its own and computes nothing: a view, a constant. */
+static inline bool gr_dot_is_hidden(const gr_node *n) { return !gr_dot_place_of(n)->branch; }
+
+/* ---- dot_boxes.c ---- */
+void gr_dot_draw_boxes(gr_dot *d);
+/* "[time 35, batch 32]"; what is no float says so. */
+const char *gr_dot_type(const gr_dot *d, const gr_type *t);
+
+/* ---- dot_arrows.c ---- */
+void gr_dot_draw_arrows(gr_dot *d);
+/* The node whose output is drawn for v: through Scans down, through invariants and what is hidden up; NULL: none. */
+gr_node *gr_dot_origin(const gr_value *v);
+#endif

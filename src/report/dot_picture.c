@@ -1,0 +1,157 @@
+/* dot_picture.c - making a picture's boxes, groups and arrows, and their texts. */
+#include "report/dot_picture.h"
+#include "base/map.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+gr_picture *gr_pic_create(gr_arena *a, const char *title)
+{
+    gr_picture *p = GR_NEW(a, gr_picture);
+    *p = (gr_picture){.arena = a, .title = title ? title : "", .note = "", .top = {.name = "", .note = ""}, .arrows = gr_map_create(a)};
+    return p;
+}
+
+gr_pic_group *gr_pic_add_group(gr_picture *p, gr_pic_group *in, const char *name, gr_phase phase)
+{
+    gr_pic_group *g = GR_NEW(p->arena, gr_pic_group);
+    *g = (gr_pic_group){.parent = in, .id = ++p->num_groups, .name = name, .note = "", .phase = phase};
+    if (in->last) in->last->next = g;
+    else in->first = g;
+    in->last = g;
+    return g;
+}
+
+gr_pic_box *gr_pic_add_box(gr_picture *p, gr_pic_group *in, gr_pic_look look, gr_phase phase, const char *name, const char *op)
+{
+    gr_pic_box *b = GR_NEW(p->arena, gr_pic_box);
+    *b = (gr_pic_box){.id = ++p->num_boxes, .look = look, .phase = phase, .name = name, .op = op, .group = in};
+    *GR_PUSH(p->arena, in->box, in->num_boxes, in->cap_boxes) = b;
+    return b;
+}
+
+void gr_pic_add_line(gr_picture *p, gr_pic_box *b, const char *text)
+{
+    *GR_PUSH(p->arena, b->line, b->num_lines, b->cap_lines) = text;
+}
+
+void gr_pic_add_arrow(gr_picture *p, gr_pic_box *from, gr_pic_box *to, gr_phase phase, gr_pic_flow flow, const char *label)
+{
+    const char *key = gr_arena_printf(p->arena, "%d>%d>%d>%d", from->id, to->id, (int)phase, (int)flow);
+    gr_pic_arrow *x = gr_map_get(p->arrows, key);
+    if (!x) {
+        x = GR_NEW(p->arena, gr_pic_arrow);
+        *x = (gr_pic_arrow){.from = from, .to = to, .phase = phase, .flow = flow};
+        *GR_PUSH(p->arena, p->arrow, p->num_arrows, p->cap_arrows) = x;
+        gr_map_set(p->arrows, key, x);
+    }
+    for (int i = 0; i < x->num_labels; i++)
+        if (strcmp(x->label[i], label) == 0) return;
+    if (*label) *GR_PUSH(p->arena, x->label, x->num_labels, x->cap_labels) = label;
+}
+
+static bool group_has_phase(const gr_pic_group *g, gr_phase phase)
+{
+    for (int i = 0; i < g->num_boxes; i++)
+        if (g->box[i]->phase == phase) return true;
+    for (const gr_pic_group *k = g->first; k; k = k->next)
+        if (group_has_phase(k, phase)) return true;
+    return false;
+}
+
+bool gr_pic_has_phase(const gr_picture *p, gr_phase phase) { return group_has_phase(&p->top, phase); }
+
+const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between)
+{
+    enum { MOST = 3 };
+    const int shown = x->num_labels <= MOST ? x->num_labels : MOST - 1;
+    const char *text = "";
+    for (int i = 0; i < shown; i++) text = gr_arena_printf(a, "%s%s%s", text, i ? between : "", x->label[i]);
+    return shown == x->num_labels ? text : gr_arena_printf(a, "%s%sand %d more", text, between, x->num_labels - shown);
+}
+
+/* ---- text ---- */
+
+/* What XML, and so SVG, cannot hold. */
+static bool is_no_text(uint32_t c) { return (c >= 0x7f && c < 0xa0) || c == 0xfffe || c == 0xffff; }
+
+char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, bool first))
+{
+    size_t n = strlen(text), room = 0, used = 0;
+    char *out = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        used = 0;
+        for (size_t i = 0; i < n;) {
+            uint32_t c = 0xfffd;
+            char one[5] = "";
+            int bytes = gr_utf8_decode(text + i, n - i, &c);
+            i += bytes ? (size_t)bytes : 1;
+            if (!bytes || is_no_text(c)) c = 0xfffd;
+            else if (c < 32) c = ' ';
+            const char *as = escape(c, i == (size_t)bytes);
+            if (!as) one[gr_utf8_encode(c, one)] = 0, as = one;
+            size_t length = strlen(as);
+            if (out) memcpy(out + used, as, length);
+            used += length;
+        }
+        room = used + 1;
+        if (!out) out = gr_arena_alloc(a, room);
+    }
+    return out;
+}
+
+static const char *attr_text(gr_arena *a, const gr_attr_spec *spec, const gr_attr *v)
+{
+    enum { LONGEST = 24 };
+    if (spec->kind == GR_ATTR_FLOAT) return gr_arena_printf(a, "%g", v->f);
+    if (spec->kind == GR_ATTR_TENSOR && v->n == 1) return gr_arena_printf(a, "%g", v->floats[0]);
+    const char *text = gr_attr_text(a, spec, v);
+    if (!text || strlen(text) <= LONGEST) return text ? text : "";
+    size_t end = LONGEST;
+    while (end && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
+    return gr_arena_printf(a, "%.*s...", (int)end, text);
+}
+
+const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr)
+{
+    const char *text = "";
+    for (int i = 0, n = attr ? gr_op_num_attrs(op) : 0; i < n; i++)
+        if (attr[i].given && attr[i].present)
+            text = gr_arena_printf(a, "%s%s%s=%s", text, *text ? ", " : "", op->attrs[i].name, attr_text(a, &op->attrs[i], &attr[i]));
+    return text;
+}
+
+/* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot. */
+static size_t line_length(const char *text, size_t n, int width)
+{
+    size_t space = 0, mark = 0;
+    int shown = 0;
+    for (size_t i = 0; i < n; i++) {
+        shown += ((unsigned char)text[i] & 0xc0) != 0x80;
+        if (shown > width) return space ? space : mark ? mark : n;
+        if (text[i] == ' ') space = i + 1;
+        if (text[i] == '_' || text[i] == '.') mark = i + 1;
+    }
+    return n;
+}
+
+const char *gr_pic_wrap(gr_arena *a, const char *text, int width)
+{
+    size_t n = strlen(text), used = 0;
+    char *out = gr_arena_alloc(a, 2 * n + 1);
+    for (size_t i = 0; i < n;) {
+        size_t length = line_length(text + i, n - i, width);
+        memcpy(out + used, text + i, length);
+        used += length;
+        i += length;
+        if (i < n) out[used++] = '\n';
+    }
+    return out;
+}
+
+const char *gr_pic_number(gr_arena *a, int64_t n)
+{
+    const char *text = n < 1000 ? gr_arena_printf(a, "%lld", (long long)n) : NULL;
+    return text ? text : gr_arena_printf(a, "%s,%03lld", gr_pic_number(a, n / 1000), (long long)(n % 1000));
+}

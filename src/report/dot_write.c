@@ -1,0 +1,200 @@
+/* dot_write.c - a picture as text for Graphviz.
+ *
+ * Labels are Graphviz's HTML, in which every character that means something to it has another form, so a
+ * node may be called anything. A backward arrow is written from its head to its tail: ranks follow the
+ * forward graph, and the gradient runs up beside it. */
+#include "report/dot.h"
+#include "report/dot_colours.h"
+#include "report/dot_picture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const stroke[] = {[GR_FORWARD] = "solid", [GR_BACKWARD] = "dashed", [GR_UPDATE] = "bold"};
+static const char *const word[] = {[GR_FORWARD] = "forward, solid", [GR_BACKWARD] = "backward, dashed", [GR_UPDATE] = "update, bold"};
+
+static const char *fill_of(gr_phase phase) { return gr_light[GR_COLOUR_FORWARD_FILL + phase]; }
+static const char *shade_of(gr_phase phase) { return gr_light[GR_COLOUR_FORWARD_SHADE + phase]; }
+static const char *line_of(gr_phase phase) { return gr_light[GR_COLOUR_FORWARD_LINE + phase]; }
+
+/* ---- text ---- */
+
+static const char *html(uint32_t c, bool first)
+{
+    (void)first;
+    switch (c) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '"': return "&quot;";
+    case '\\': return "&#92;"; /* Graphviz looks for escapes of its own */
+    case '[': return "&#91;";
+    case ']': return "&#93;";
+    default: return NULL;
+    }
+}
+
+/* Lines of the text as HTML. An empty element would be a mistake to Graphviz. */
+static void put_text(const gr_picture *p, const char *text, const char *open, const char *close, FILE *to)
+{
+    for (const char *line = text; line;) {
+        const char *end = strchr(line, '\n');
+        const char *one = end ? gr_arena_strndup(p->arena, line, (size_t)(end - line)) : line;
+        if (*one) fprintf(to, "%s%s%s%s", line == text ? "" : "<BR/>", open, gr_pic_escape(p->arena, one, html), close);
+        line = end ? end + 1 : NULL;
+    }
+}
+
+/* For use between quotes. */
+static const char *quoted(uint32_t c, bool first)
+{
+    (void)first;
+    return c == '"' ? "\\\"" : c == '\\' ? "\\\\" : NULL;
+}
+
+/* ---- boxes ---- */
+
+static const char *shape_of(gr_pic_look look)
+{
+    static const char *const shape[GR_NUM_LOOKS] = {
+        [GR_LOOK_OP] = "box", [GR_LOOK_PART] = "box", [GR_LOOK_INPUT] = "note", [GR_LOOK_STATE] = "cylinder",
+        [GR_LOOK_CONSTANT] = "plain", [GR_LOOK_SLICE] = "ellipse", [GR_LOOK_CARRY] = "ellipse", [GR_LOOK_VIEW] = "plain",
+        [GR_LOOK_FUSED] = "box", [GR_LOOK_TASKS] = "plain", [GR_LOOK_HEADING] = "plain"};
+    return shape[look];
+}
+
+static void put_label(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    fputs("label=<", to);
+    put_text(p, *b->name ? b->name : " ", "<B>", "</B>", to);
+    if (*b->op) {
+        fputs("<BR/>", to);
+        put_text(p, b->op, "", "", to);
+    }
+    for (int i = 0; i < b->num_lines; i++) {
+        fputs("<BR/>", to);
+        put_text(p, b->line[i], "<FONT POINT-SIZE=\"10\" COLOR=\"#4f5965\">", "</FONT>", to);
+    }
+    fputs(">", to);
+}
+
+static void put_box(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    const bool plain = strcmp(shape_of(b->look), "plain") == 0;
+    fprintf(to, "n%d [", b->id);
+    put_label(p, b, to);
+    fprintf(to, ", shape=%s", shape_of(b->look));
+    if (plain) fputs(", style=\"\"", to);
+    else
+        fprintf(to, ", fillcolor=\"%s\", color=\"%s\", style=\"filled,%s%s\"", b->look == GR_LOOK_STATE ? gr_light[GR_COLOUR_PAGE] : fill_of(b->phase),
+                line_of(b->phase), stroke[b->phase], b->look == GR_LOOK_OP || b->look == GR_LOOK_PART ? ",rounded" : "");
+    if (b->result || b->look == GR_LOOK_FUSED) fputs(", peripheries=2", to);
+    fputs("];\n", to);
+}
+
+static bool is_empty(const gr_pic_group *g)
+{
+    bool empty = g->num_boxes == 0;
+    for (const gr_pic_group *k = g->first; k && empty; k = k->next) empty = is_empty(k);
+    return empty;
+}
+
+static void put_group(const gr_picture *p, const gr_pic_group *g, FILE *to)
+{
+    if (is_empty(g)) return;
+    if (g->parent) {
+        const char *line = line_of(g->phase);
+        fprintf(to, "subgraph cluster_%d {\nlabel=<", g->id);
+        put_text(p, *g->name ? g->name : " ", "<B>", "</B>", to);
+        if (*g->note) put_text(p, g->note, "&#160;&#160;", "", to);
+        fprintf(to, ">; style=\"rounded,filled%s\"; fillcolor=\"%s\"; color=\"%s\"; fontcolor=\"%s\"; penwidth=%s;\n",
+                g->aside ? ",dotted" : g->phase == GR_BACKWARD ? ",dashed" : "", shade_of(g->phase), line, line, g->loop ? "2.5" : "1");
+    }
+    for (int i = 0; i < g->num_boxes; i++) put_box(p, g->box[i], to);
+    for (const gr_pic_group *k = g->first; k; k = k->next) put_group(p, k, to);
+    if (g->parent) fputs("}\n", to);
+}
+
+/* ---- arrows ---- */
+
+static bool are_paired(const gr_picture *p, const gr_pic_box *a, const gr_pic_box *b)
+{
+    for (int i = 0; i < p->num_pairs; i++)
+        if (p->pair[i].a == a && p->pair[i].b == b) return true;
+    return false;
+}
+
+static bool is_paired(const gr_picture *p, const gr_pic_box *b)
+{
+    for (int i = 0; i < p->num_pairs; i++)
+        if (p->pair[i].a == b || p->pair[i].b == b) return true;
+    return false;
+}
+
+/* Whether the arrow decides which box stands higher. */
+static bool is_rank(const gr_picture *p, const gr_pic_arrow *x)
+{
+    if (x->flow == GR_FLOW_NEXT) return false;
+    return x->flow == GR_FLOW_DATA || (x->to->phase == GR_UPDATE && !is_paired(p, x->to));
+}
+
+static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
+{
+    const bool up = x->to->phase != GR_FORWARD && is_rank(p, x), kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
+    fprintf(to, "n%d -> n%d [", up ? x->to->id : x->from->id, up ? x->from->id : x->to->id);
+    if (x->num_labels && (!kept || are_paired(p, x->from, x->to))) {
+        fputs("label=<", to);
+        put_text(p, gr_pic_label(p->arena, x, "\n"), "&#160;", "", to);
+        fputs(">, ", to);
+    }
+    fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted" : stroke[x->phase],
+            up ? ", dir=back" : "", is_rank(p, x) ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
+            next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
+}
+
+/* ---- the whole ---- */
+
+static void put_legend(const gr_picture *p, FILE *to)
+{
+    for (int i = GR_FORWARD; i <= GR_UPDATE; i++) {
+        if (!gr_pic_has_phase(p, (gr_phase)i)) continue;
+        fprintf(to, "<TD BORDER=\"%s\" STYLE=\"%s\" COLOR=\"%s\" BGCOLOR=\"%s\"> %s </TD><TD> </TD>", i == GR_UPDATE ? "3" : "1",
+                i == GR_BACKWARD ? "DASHED" : "SOLID", line_of((gr_phase)i), fill_of((gr_phase)i), word[i]);
+    }
+}
+
+static void put_title(const gr_picture *p, FILE *to)
+{
+    const bool legend = gr_pic_has_phase(p, GR_BACKWARD) || gr_pic_has_phase(p, GR_UPDATE);
+    if (!*p->title && !*p->note && !legend) return;
+    fputs("label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"4\"><TR><TD><FONT POINT-SIZE=\"15\">", to);
+    put_text(p, *p->title ? p->title : " ", "<B>", "</B>", to);
+    fputs("</FONT>", to);
+    if (*p->note) {
+        fputs("<BR/>", to);
+        put_text(p, p->note, "", "", to);
+    }
+    fputs("</TD></TR>", to);
+    if (legend) {
+        fputs("<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"3\"><TR>", to);
+        put_legend(p, to);
+        fputs("</TR></TABLE></TD></TR>", to);
+    }
+    fputs("</TABLE>>;\n", to);
+}
+
+void gr_picture_write_dot(const gr_picture *p, FILE *to)
+{
+    const char *font = "fontname=\"Helvetica,Arial,sans-serif\"";
+    fputs("digraph \"", to);
+    fputs(gr_pic_escape(p->arena, *p->title ? p->title : "graphrun", quoted), to);
+    fprintf(to, "\" {\ngraph [%s, fontsize=12, fontcolor=\"%s\", bgcolor=\"%s\", nodesep=0.3, ranksep=0.35, labelloc=t, newrank=true, pad=0.2];\n"
+            "node [%s, fontsize=12, fontcolor=\"%s\", height=0.3, margin=\"0.14,0.06\"];\nedge [%s, fontsize=10, fontcolor=\"%s\", arrowsize=0.7];\n",
+            font, gr_light[GR_COLOUR_TEXT], gr_light[GR_COLOUR_PAGE], font, gr_light[GR_COLOUR_TEXT], font, gr_light[GR_COLOUR_MUTED]);
+    put_title(p, to);
+    put_group(p, &p->top, to);
+    for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
+    for (int i = 0; i < p->num_pairs; i++) 
+        fprintf(to, "{rank=same; n%d -> n%d [style=invis]}\n", p->pair[i].a->id, p->pair[i].b->id);
+    fputs("}\n", to);
+}
