@@ -171,7 +171,7 @@ static int reads_steps(const chunker *k, const nest *n, const gr_template *t, co
             found = 1;
         }
         for (int i = 0; i < u->num_out; i++)
-            if (u->out[i].buffer == s.buffer && (u->loop >= 0 || !follows_steps(k, n, u, &u->out[i], &s))) return -1;
+            if (u->out[i].buffer == s.buffer && !follows_steps(k, n, u, &u->out[i], &s)) return -1;
     }
     return found;
 }

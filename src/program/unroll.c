@@ -12,29 +12,13 @@
  *     stacked        [T] slots, or a part of the history where the value is the carry
  *
  * Only what cannot be (a value wanted in two places, an arg, a strided view) is copied. */
+#include "program/unroll.h"
 #include "graph/emit.h"
-#include "program/build.h"
 #include <string.h>
-
-/* What a value's mark points to while unrolling. */
-typedef struct place {
-    int readers;
-    gr_operand *at;    /* NULL: not placed yet */
-    gr_operand *dense; /* a dense copy, made in the loop that the value is of */
-    gr_operand *wish;  /* where it should be written */
-    bool in_parts;     /* a concatenation whose inputs are written there */
-} place;
-
-typedef struct unroller {
-    gr_build *b;
-    gr_program *p;
-    gr_arena *a;
-    int loop;          /* the innermost open loop */
-} unroller;
 
 static int unroll_graph(unroller *u, gr_graph *g);
 
-static place *place_of(unroller *u, const gr_value *v)
+place *place_of(unroller *u, const gr_value *v)
 {
     gr_value *value = (gr_value *)(uintptr_t)v;
     if (!value->mark) value->mark = GR_NEW(u->a, place);
@@ -57,13 +41,35 @@ static void clear_marks(gr_graph *g)
     for (int i = 0; i < g->num_states; i++) g->states[i]->value->mark = NULL;
 }
 
+static bool takes_strides(const gr_node *n)
+{
+    return n->tape || n->op->tape || (n->op->traits & GR_STRIDED) || n->op->role == GR_ROLE_COPY;
+}
+
+/* Of one that computes: is input i read through its strides? */
+static bool reads_strides(const gr_node *n, int i)
+{
+    return takes_strides(n) && !(n->epilogue && i < n->product_inputs && !(n->op->traits & GR_STRIDED));
+}
+
+/* Would input k of n, were it not dense, have to be copied? A view may need it, too. */
+static bool needs_dense(unroller *u, const gr_node *n, int k)
+{
+    if (!n->scan) return !reads_strides(n, k);
+    return k >= n->scan->carries && place_of(u, n->scan->body->args[k])->needs_dense;
+}
+
 static void count_readers(unroller *u, gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
-        for (int k = 0; k < n->num_in; k++)
-            if (n->in[k]) place_of(u, n->in[k])->readers++;
         if (n->scan) count_readers(u, n->scan->body);
+        for (int k = 0; k < n->num_in; k++) {
+            if (!n->in[k]) continue;
+            place *pl = place_of(u, n->in[k]);
+            pl->readers++;
+            pl->needs_dense |= needs_dense(u, n, k);
+        }
     }
     for (int i = 0; i < g->num_results; i++) place_of(u, g->results[i])->readers++;
     for (int i = 0; i < g->num_states; i++)
@@ -144,7 +150,7 @@ static const gr_operand *dense_at(unroller *u, const gr_node *reader, const gr_v
     return pl->dense;
 }
 
-static void view_place(unroller *u, const gr_value *v, const gr_operand *in, const gr_layout *layout)
+gr_operand viewed(const gr_value *v, const gr_operand *in, const gr_layout *layout)
 {
     gr_operand o = *in;
     o.offset = layout->offset;
@@ -152,10 +158,10 @@ static void view_place(unroller *u, const gr_value *v, const gr_operand *in, con
     o.tensor.dtype = v->type.dtype;
     memcpy(o.tensor.dim, v->type.dim, sizeof o.tensor.dim);
     memcpy(o.tensor.stride, layout->stride, sizeof o.tensor.stride);
-    put(u, v, o);
+    return o;
 }
 
-static gr_layout layout_of(const gr_operand *o)
+gr_layout layout_of(const gr_operand *o)
 {
     gr_layout l = {.offset = o->offset};
     memcpy(l.stride, o->tensor.stride, sizeof l.stride);
@@ -174,13 +180,8 @@ static int unroll_view(unroller *u, gr_node *n)
         r = gr_view_node(n, &from, to);
     }
     if (r != 0) return gr_set_error(u->b->e, GR_EINVAL, "%s: %s gives no view of its input", n->name, n->op->name);
-    for (int i = 0; i < n->num_out; i++) view_place(u, n->out[i], in, &to[i]);
+    for (int i = 0; i < n->num_out; i++) put(u, n->out[i], viewed(n->out[i], in, &to[i]));
     return 0;
-}
-
-static bool takes_strides(const gr_node *n)
-{
-    return n->tape || n->op->tape || (n->op->traits & GR_STRIDED) || n->op->role == GR_ROLE_COPY;
 }
 
 static int unroll_compute(unroller *u, gr_node *n)
@@ -189,12 +190,12 @@ static int unroll_compute(unroller *u, gr_node *n)
     gr_operand *out = GR_NEW_ARRAY(u->a, gr_operand, n->num_out + 1);
     for (int i = 0; i < n->num_in; i++) {
         if (!n->in[i]) continue;
-        bool strided = takes_strides(n) && !(n->epilogue && i < n->product_inputs && !(n->op->traits & GR_STRIDED));
-        in[i] = strided ? at(u, n->in[i]) : dense_at(u, n, n->in[i]);
+        in[i] = reads_strides(n, i) ? at(u, n->in[i]) : dense_at(u, n, n->in[i]);
     }
     for (int i = 0; i < n->num_out; i++) {
         const gr_value *v = n->out[i];
         place *pl = place_of(u, v);
+        pl->own = !pl->wish;
         if (pl->wish) out[i] = *pl->wish;
         else out[i] = gr_operand_dense(gr_add_buffer(u->b, GR_BUFFER_ARENA, n->name, &v->type, 1, u->loop), &v->type);
         put(u, v, out[i]);
@@ -234,7 +235,7 @@ static void wish(unroller *u, const gr_graph *g, const gr_value *v, const gr_ope
 /* ---- concatenations ------------------------------------------------------- */
 
 /* The part of a concatenation's output that is input i. */
-static gr_operand part_of(const gr_node *n, const gr_operand *whole, int i)
+gr_operand part_of(const gr_node *n, const gr_operand *whole, int i)
 {
     gr_operand o = *whole;
     int dim = (int)gr_node_attr(n, "dim")->i;
@@ -289,25 +290,10 @@ static void unroll_parts(unroller *u, const gr_node *n)
 
 /* ---- loops ---------------------------------------------------------------- */
 
-typedef struct carry_place {
-    int buffer;
-    bool full;              /* keeps all steps */
-    gr_operand read, write; /* in the body */
-} carry_place;
-
-typedef struct scan_place {
-    gr_node *node;
-    const gr_scan *scan;
-    int depth;              /* of the new loop */
-    carry_place *carry;
-    gr_operand *stack;      /* stacked values' slots, in the body */
-    gr_operand *stacked;    /* whole, outside */
-} scan_place;
-
 static bool is_read(unroller *u, const gr_value *v) { return place_of(u, v)->readers > 0; }
 
-static const gr_value *stack_value(const scan_place *s, int j) { return s->scan->body->results[s->scan->carries + j]; }
-static const gr_value *stack_output(const scan_place *s, int j) { return s->node->out[2 * s->scan->carries + j]; }
+const gr_value *stack_value(const scan_place *s, int j) { return s->scan->body->results[s->scan->carries + j]; }
+const gr_value *stack_output(const scan_place *s, int j) { return s->node->out[2 * s->scan->carries + j]; }
 
 /* The carry whose history holds stacked value j, -1: none. *next: as what it makes
  * rather than what it reads. */
@@ -361,8 +347,8 @@ static void place_carry(unroller *u, scan_place *s, int c)
     gr_add_copy(u->b, s->node, u->loop, at(u, s->node->in[c]), &start);
 }
 
-/* Where stacked value j goes: a part of a history, or a buffer of its own (perhaps one
- * that an outer loop wishes for). */
+/* Where stacked value j goes: a part of a history, over a sequence that its step alone reads
+ * (overlay.c), or a buffer of its own (perhaps one that an outer loop wishes for). */
 static void place_stacked(unroller *u, scan_place *s, int j)
 {
     const gr_value *whole = stack_output(s, j);
@@ -375,7 +361,9 @@ static void place_stacked(unroller *u, scan_place *s, int j)
         s->stack[j] = next ? s->carry[c].write : s->carry[c].read;
         return;
     }
+    if (overlay(u, s, j)) return;
     const gr_operand *wished = place_of(u, whole)->wish;
+    place_of(u, whole)->own = !wished;
     s->stacked[j] = wished ? *wished : gr_operand_dense(
         gr_add_buffer(u->b, GR_BUFFER_ARENA, whole->node->name, &whole->type, 1, u->loop), &whole->type);
     gr_operand slot = gr_operand_dense(s->stacked[j].buffer, &stack_value(s, j)->type);
@@ -450,12 +438,12 @@ static int unroll_scan(unroller *u, gr_node *n)
     s.stack = GR_NEW_ARRAY(u->a, gr_operand, scan->stacked + 1);
     s.stacked = GR_NEW_ARRAY(u->a, gr_operand, scan->stacked + 1);
     for (int c = 0; c < scan->carries; c++) place_carry(u, &s, c);
+    place_args(u, &s);
     for (int j = 0; j < scan->stacked; j++)
         if (is_read(u, stack_output(&s, j))) place_stacked(u, &s, j);
     int outer = u->loop, loop = open_loop(u, &s);
     for (int c = 0; c < scan->carries; c++)
         if (!s.carry[c].full) *GR_PUSH(u->a, u->b->rings, u->b->num_rings, u->b->cap_rings) = (gr_ring){s.carry[c].buffer, loop};
-    place_args(u, &s);
     for (int c = 0; c < scan->carries; c++)
         if (s.carry[c].full) wish(u, scan->body, scan->body->results[c], &s.carry[c].write);
     for (int c = 0; c < scan->carries; c++) wish(u, scan->body, scan->body->results[c], &s.carry[c].write);

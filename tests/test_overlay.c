@@ -1,0 +1,92 @@
+/* test_overlay.c - what a loop keeps, written over what its steps alone read. That values stay right is
+ * shown by the random loops of test_run.c and test_wavefront.c and by every model. */
+#include "program/build.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct made {
+    gr_session *session;
+    const gr_program *p;
+} made;
+
+static made program_of(const char *model)
+{
+    made m = {.session = open_model(model, 1)};
+    const gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    m.p = gr_program_create(m.session->arena, gr_session_graph(m.session, &want, NULL), &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(m.p);
+    return m;
+}
+
+/* Outputs of templates in loops that lie in one slot of many, where an input lies. */
+static int count_overlaid(const gr_program *p, bool reverse)
+{
+    int n = 0;
+    for (int t = 0; t < p->num_templates; t++) {
+        const gr_template *x = &p->templates[t];
+        if (x->loop < 0 || p->loops[x->loop].reverse != reverse) continue;
+        for (int o = 0; o < x->num_out; o++)
+            for (int i = 0; i < x->num_in; i++) n += x->out[o].stride[0] != 0 && gr_operand_same(&x->in[i], &x->out[o]);
+    }
+    return n;
+}
+
+static const char *layer(const char *op)
+{
+    return temp_file("layer.yaml",
+                     "graphrun: 1\nname: layer\nvars: {time: 7, batch: 3}\ngraph:\n"
+                     "  x: {op: Input, shape: [time, batch, 5]}\n"
+                     "  rnn: {op: %s, in: x, hidden_size: 6}\n"
+                     "  y: {op: Mul, in: [rnn.output, rnn.output]}\n  loss: {op: Mean, in: y}\n"
+                     "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n", op);
+}
+
+static void gates_lie_over_what_they_are_made_of(void)
+{
+    made lstm = program_of(layer("LSTM"));
+    CU_ASSERT_EQUAL(count_overlaid(lstm.p, false), 4);
+    CU_ASSERT_EQUAL(count_overlaid(lstm.p, true), 4);
+    gr_session_close(lstm.session);
+    made gru = program_of(layer("GRU"));
+    CU_ASSERT_EQUAL(count_overlaid(gru.p, false), 3);
+    CU_ASSERT_TRUE(count_overlaid(gru.p, true) >= 3);
+    gr_session_close(gru.session);
+}
+
+/* p is the sequence; in the forward loop. */
+static int overlaid_in_scan(const char *step, const char *loss)
+{
+    made m = program_of(temp_file("scan.yaml",
+                                  "graphrun: 1\nname: scan\nvars: {time: 7, batch: 3}\ngraph:\n"
+                                  "  x: {op: Input, shape: [time, batch, 5]}\n"
+                                  "  p: {op: Linear, in: x, out_features: 6}\n"
+                                  "  walk:\n    op: Scan\n    over: time\n    in: {q: p}\n"
+                                  "    carry: {h: {init: zeros, size: 6, next: h1}}\n"
+                                  "    step:\n      w: {op: Linear, in: h, out_features: 6}\n      a: {op: Add, in: [q, w]}\n"
+                                  "      g: {op: Sigmoid, in: a}\n%s    out: {h: h1}\n"
+                                  "  y: {op: Mul, in: [walk.h, %s]}\n  loss: {op: Mean, in: y}\n"
+                                  "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n", step, loss));
+    const int n = count_overlaid(m.p, false);
+    gr_session_close(m.session);
+    return n;
+}
+
+static void what_is_read_again_stays(void)
+{
+    const char *gated = "      h1: {op: Mul, in: [g, h]}\n";
+    CU_ASSERT_EQUAL(overlaid_in_scan(gated, "walk.h"), 1);
+    CU_ASSERT_EQUAL(overlaid_in_scan(gated, "p"), 0); /* behind the loop */
+    CU_ASSERT_EQUAL(overlaid_in_scan("      k: {op: Linear, in: q, out_features: 6}\n      h1: {op: Mul, in: [g, k]}\n", "walk.h"), 0);
+}
+
+void test_overlay(void)
+{
+    CU_pSuite s = CU_add_suite("overlay", NULL, NULL);
+    CU_add_test(s, "gates lie over what they are made of", gates_lie_over_what_they_are_made_of);
+    CU_add_test(s, "what is read again stays", what_is_read_again_stays);
+}
