@@ -226,6 +226,37 @@ static void layers_make_a_wavefront(void)
     gr_session_close(s);
 }
 
+static size_t arena_of(const char *model, const char *topology, int threads)
+{
+    gr_session *s = open_model(model, 1);
+    gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_arena *a = gr_arena_create();
+    gr_program *p = gr_program_create(a, gr_session_graph(s, &want, NULL), &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    gr_schedule *l = gr_schedule_ladder(a, p, gr_topology_get(a, topology, &e), threads, threads, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(l);
+    for (; l; l = l->fewer) CU_ASSERT_PTR_NULL(check_schedule(p, l));
+    const size_t bytes = p->arena_bytes;
+    gr_arena_destroy(a);
+    gr_session_close(s);
+    return bytes;
+}
+
+/* Buffers are kept apart for loops that run side by side, where there are any. */
+static void memory_is_packed_where_loops_take_turns(void)
+{
+    const char *model = temp_file("five.yaml",
+        "graphrun: 1\nname: five\nvars: {time: 35, batch: 32}\ngraph:\n"
+        "  x: {op: Input, shape: [time, batch, 64]}\n"
+        "  rnn: {op: GRU, in: x, hidden_size: 64, num_layers: 5}\n"
+        "  y: {op: Mul, in: [rnn.output, rnn.output]}\n  loss: {op: Mean, in: y}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n");
+    const size_t one = arena_of(model, "core:1", 1), two = arena_of(model, "core:2", 2), eight = arena_of(model, "core:8", 8);
+    CU_ASSERT_EQUAL(one, two);
+    CU_ASSERT_TRUE(one + one / 8 < eight);
+}
+
 static void compiling_is_the_same_for_all_lengths(void)
 {
     size_t some = bytes_of_compiling(2, 35), many = bytes_of_compiling(2, 3500);
@@ -240,6 +271,7 @@ void test_wavefront(void)
     CU_add_test(s, "same bits on 1, 2, 3 and 8 threads", same_bits_on_any_threads);
     CU_add_test(s, "values as the plain interpreter's", stacks_are_as_the_interpreter);
     CU_add_test(s, "layers make a wavefront", layers_make_a_wavefront);
+    CU_add_test(s, "memory is packed where loops take turns", memory_is_packed_where_loops_take_turns);
     CU_add_test(s, "compiling grows with the number of layers", compiling_grows_with_the_layers);
     CU_add_test(s, "compiling is the same for all lengths", compiling_is_the_same_for_all_lengths);
 }

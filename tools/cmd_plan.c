@@ -62,8 +62,10 @@ static int plan(gr_session *s, void *data)
     gr_program *program = gr_program_create(s->arena, g, &e);
     gr_plan p = {.title = title(s, trains), .program = program};
     if (!program || !(p.topology = weigh(s, program, a->topology, &e))) return cli_fail(&e);
-    p.schedule = gr_schedule_create(s->arena, p.program, p.topology, s->options.threads, &e);
-    if (!p.schedule || !(p.by_cores = schedules(s, p.program, p.topology, &e))) return cli_fail(&e);
+    if (!(p.by_cores = schedules(s, program, p.topology, &e))) return cli_fail(&e);
+    const int most = s->options.threads ? s->options.threads : p.topology->cores;
+    p.schedule = gr_schedule_ladder(s->arena, program, p.topology, s->options.threads, most, &e); /* as a run makes it */
+    if (!p.schedule) return cli_fail(&e);
     gr_plan_print(&p, stdout);
     return EXIT_DONE;
 }

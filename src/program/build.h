@@ -38,10 +38,11 @@ void gr_template_measure(gr_build *b, gr_template *t);
 void gr_chunk_loops(gr_build *b);
 /* inplace.c: lets outputs take the memory of inputs that end there. */
 void gr_share_in_place(gr_build *b);
-/* plan.c: first and last, offsets; arena_bytes and the like. */
+/* plan.c: first and last, offsets; arena_bytes and the like. overlap: loops may run beside others, for which
+ * they need more memory. */
 void gr_plan_lifetimes(gr_program *p);
-void gr_plan_memory(gr_build *b);
-/* conflict.c: fills deps from the planned addresses. */
+void gr_plan_memory(gr_build *b, bool overlap);
+/* conflict.c: deps, from the planned addresses. */
 void gr_find_dependencies(gr_build *b);
 
 /* operand.c */

@@ -252,7 +252,7 @@ static void find_items(placer *m)
     }
 }
 
-gr_team *gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s)
+void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s)
 {
     placer m = {.a = a, .p = p, .topo = topo, .n = threads, .dep_at = gr_dependencies_of(a, p)};
     m.busy = GR_NEW_ARRAY(a, double, threads);
@@ -267,5 +267,5 @@ gr_team *gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int
         i = g.last;
     }
     s->predicted = m.num_items > 0 ? end_of(&m) + (threads > 1 ? START_NS : 0) : 0;
-    return m.team;
+    s->team = m.team;
 }

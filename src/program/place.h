@@ -4,10 +4,8 @@
 
 #include "program/schedule.h"
 
-typedef struct gr_team { int first, count; } gr_team; /* workers first .. first + count - 1, each a share of the units */
-
-/* One team a template; fills the schedule's choices and `predicted`. */
-gr_team *gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s);
+/* Fills the schedule's teams, choices and `predicted`. */
+void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s);
 /* Template t waits for deps [at[t], at[t + 1]). */
 int *gr_dependencies_of(gr_arena *a, const gr_program *p);
 #endif

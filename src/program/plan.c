@@ -2,9 +2,9 @@
  *
  * A buffer lives, in the order of one thread, from its first write to its last access;
  * if it is touched inside a loop that it is older than, through all of that loop. Buffers
- * that never live together may share memory, but not if that alone would order a loop
- * before what could run beside it. conflict.c works on the addresses that come
- * out of this, so the order that sharing needs becomes dependencies like any other. */
+ * that never live together may share memory. Where loops are to run beside others, they may not if
+ * that alone would order a loop before what could run beside it. conflict.c works on the addresses
+ * that come out of this, so the order that sharing needs becomes dependencies like any other. */
 #include "program/build.h"
 #include <stdlib.h>
 #include <string.h>
@@ -163,12 +163,12 @@ static size_t best_fit(const order *o, gr_buffer **placed, int n, const gr_buffe
     return best == SIZE_MAX ? end : best;
 }
 
-static void plan_arena(gr_build *b)
+static void plan_arena(gr_build *b, bool overlap)
 {
     gr_program *p = b->p;
     gr_buffer **todo = GR_NEW_ARRAY(b->a, gr_buffer *, p->num_buffers + 1);
     gr_buffer **placed = GR_NEW_ARRAY(b->a, gr_buffer *, p->num_buffers + 1);
-    const order *o = find_order(b);
+    const order *o = overlap ? find_order(b) : NULL;
     int n = 0;
     for (int i = 0; i < p->num_buffers; i++)
         if (p->buffers[i].kind == GR_BUFFER_ARENA && p->buffers[i].first >= 0 && p->buffers[i].bytes > 0)
@@ -187,11 +187,12 @@ static void plan_arena(gr_build *b)
     }
 }
 
-void gr_plan_memory(gr_build *b)
+void gr_plan_memory(gr_build *b, bool overlap)
 {
     gr_program *p = b->p;
+    p->arena_bytes = p->state_bytes = p->feed_bytes = p->constant_bytes = p->result_bytes = 0;
     gr_plan_lifetimes(p);
-    plan_arena(b);
+    plan_arena(b, overlap);
     size_t *total[] = {[GR_BUFFER_STATE] = &p->state_bytes, [GR_BUFFER_FEED] = &p->feed_bytes,
                        [GR_BUFFER_CONSTANT] = &p->constant_bytes, [GR_BUFFER_RESULT] = &p->result_bytes};
     for (int i = 0; i < p->num_buffers; i++) {

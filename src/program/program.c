@@ -25,7 +25,7 @@ static int build(gr_build *b)
         return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
     gr_share_in_place(b);
     gr_chunk_loops(b);
-    gr_plan_memory(b);
+    gr_plan_memory(b, true);
     gr_find_dependencies(b);
     gr_program_weigh(b->p, &gr_builtin_costs, 0, 0);
     return 0;
@@ -47,6 +47,19 @@ gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e)
         gr_set_error(e, GR_ENOMEM, "out of memory while planning the program");
     }
     return made;
+}
+
+int gr_program_pack(gr_program *p, gr_error *e)
+{
+    gr_build b = {.p = p, .a = p->arena, .e = e};
+    gr_frame frame;
+    if (!gr_try(p->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory while planning the program");
+    gr_plan_memory(&b, false);
+    p->deps = NULL;
+    p->num_deps = 0;
+    gr_find_dependencies(&b);
+    gr_end_try(p->arena, &frame);
+    return 0;
 }
 
 static int find_buffer(const gr_program *p, gr_buffer_kind kind, const char *name)

@@ -124,6 +124,9 @@ typedef struct gr_program {
 
 /* From a graph that all passes have run on. NULL with e filled. */
 gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e);
+/* Plans its memory again, as is enough where no loop runs beside another. Schedules made before must be written
+ * again (gr_schedule_rewrite). 0 or a negative status with e filled. */
+int gr_program_pack(gr_program *p, gr_error *e);
 /* The buffer of a state or an Input by name; the result's index; -1 if there is none. */
 int gr_program_state(const gr_program *p, const char *name);
 int gr_program_feed(const gr_program *p, const char *name);

@@ -10,7 +10,7 @@ typedef struct maker {
     gr_arena *a;
     const gr_program *p;
     int n;              /* workers */
-    gr_team *team;      /* of each template */
+    const gr_team *team; /* of each template */
     int *dep_at;        /* template t waits for deps [dep_at[t], dep_at[t + 1]) */
     int64_t *in_loop;   /* [loop * n + w]: w's tasks in one iteration */
     int64_t *done;      /* [template * n + w]: w's tasks when it is done, all indices 0 */
@@ -207,21 +207,40 @@ static void write_list(maker *m, gr_worker_list *list, int w)
         if (has_task(m, t, w)) list->tasks += (int64_t)gr_iterations(p, p->templates[t].loop);
 }
 
+static void write_lists(gr_arena *a, const gr_program *p, gr_schedule *s)
+{
+    const int n = s->threads;
+    maker m = {.a = a, .p = p, .n = n, .team = s->team, .dep_at = gr_dependencies_of(a, p)};
+    m.in_loop = GR_NEW_ARRAY(a, int64_t, (p->num_loops + 1) * n);
+    m.done = GR_NEW_ARRAY(a, int64_t, (p->num_templates + 1) * n);
+    for (int w = 0; w < n; w++) {
+        s->worker[w] = (gr_worker_list){.core = s->worker[w].core};
+        count_tasks(&m, w);
+    }
+    for (int w = 0; w < n; w++) {
+        write_list(&m, &s->worker[w], w);
+        for (int i = 0; i < s->worker[w].num_waits; i++) s->worker[s->worker[w].waits[i].worker].awaited = true;
+    }
+}
+
 static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *topo, int n)
 {
     gr_schedule *s = GR_NEW(a, gr_schedule);
-    maker m = {.a = a, .p = p, .n = n, .team = gr_place(a, p, topo, n, s), .dep_at = gr_dependencies_of(a, p)};
-    m.in_loop = GR_NEW_ARRAY(a, int64_t, (p->num_loops + 1) * n);
-    m.done = GR_NEW_ARRAY(a, int64_t, (p->num_templates + 1) * n);
     s->threads = n;
     s->worker = GR_NEW_ARRAY(a, gr_worker_list, n);
-    for (int w = 0; w < n; w++) count_tasks(&m, w);
-    for (int w = 0; w < n; w++) {
-        write_list(&m, &s->worker[w], w);
-        s->worker[w].core = w < topo->cores && topo->core ? topo->core[w] : -1;
-        for (int i = 0; i < s->worker[w].num_waits; i++) s->worker[s->worker[w].waits[i].worker].awaited = true;
-    }
+    for (int w = 0; w < n; w++) s->worker[w].core = w < topo->cores && topo->core ? topo->core[w] : -1;
+    gr_place(a, p, topo, n, s);
+    write_lists(a, p, s);
     return s;
+}
+
+int gr_schedule_rewrite(gr_arena *a, const gr_program *p, gr_schedule *s, gr_error *e)
+{
+    gr_frame frame;
+    if (!gr_try(a, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory while scheduling");
+    write_lists(a, p, s);
+    gr_end_try(a, &frame);
+    return 0;
 }
 
 /* More threads must gain a tenth each time, or the machine has better use for them. */

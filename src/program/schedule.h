@@ -64,12 +64,16 @@ typedef struct gr_choice {
     double ns[GR_LOOP_SPLITS];  /* predicted for its group and what follows up to the next; 0: not tried */
 } gr_choice;
 
+/* Workers first .. first + count - 1, each with a share of the units. */
+typedef struct gr_team { int first, count; } gr_team;
+
 struct gr_schedule {
     int threads;
+    const gr_team *team;    /* of each template */
     gr_choice *choices; int num_choices; /* of every outermost loop, where there are several workers */
     gr_worker_list *worker;
     double predicted;       /* nanoseconds of one run */
-    const gr_schedule *fewer; /* the same program for fewer threads, NULL: it is not made */
+    gr_schedule *fewer;     /* the same program for fewer threads, NULL: it is not made */
 };
 
 /* What scheduling knows of the machine. */
@@ -92,8 +96,10 @@ void gr_topology_bind(int core);
 /* threads 0: as many as pay. The results of a run do not depend on it. */
 gr_schedule *gr_schedule_create(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, gr_error *e);
 /* The same with those for fewer threads, a few numbers down to one, as its `fewer`. `most`: of the workers
- * that there are. */
-gr_schedule *gr_schedule_ladder(gr_arena *a, const gr_program *p, const gr_topology *t, int threads, int most, gr_error *e);
+ * that there are. Where none of them lets loops run beside others, the program's memory is packed. */
+gr_schedule *gr_schedule_ladder(gr_arena *a, gr_program *p, const gr_topology *t, int threads, int most, gr_error *e);
+/* The lists again, for the dependencies as they are now; who computes what stays. 0 or a negative status. */
+int gr_schedule_rewrite(gr_arena *a, const gr_program *p, gr_schedule *s, gr_error *e);
 /* The number of threads that follows n on the way down from `most`; 0 after 1. */
 int gr_threads_below(int n, int most);
 #endif

@@ -22,17 +22,27 @@ static int need_alone(gr_session *s, gr_error *e)
     return s->alone ? 0 : e->status;
 }
 
-/* One thread has nothing to choose, and without workers nothing can be measured: it takes what is known. */
+/* A hand-over needs two workers, where there are two cores. */
+static int measure_costs(gr_session *s, int cores, gr_error *e)
+{
+    const bool lonely = cores > 1 && gr_pool_threads(s->pool) == 1;
+    gr_pool *pool = lonely ? gr_pool_create(s->topology, 2, e) : s->pool;
+    if (!pool) return e->status;
+    const bool done = gr_costs_measure(&s->costs, s->arena, pool);
+    if (lonely) gr_pool_destroy(pool);
+    if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    gr_costs_write(s->arena, s->options.costs, cores, &s->costs);
+    return 0;
+}
+
+/* Without workers, as for a plan, nothing is measured: it takes what is known. */
 static int find_costs(gr_session *s, int cores, gr_error *e)
 {
     if (s->costs_known) return 0;
     s->costs_known = true;
     s->costs = gr_builtin_costs;
-    if (!gr_costs_read(s->arena, s->options.costs, cores, &s->costs) && s->pool && gr_pool_threads(s->pool) > 1) {
-        if (!gr_costs_measure(&s->costs, s->arena, s->pool)) return gr_set_error(e, GR_ENOMEM, "out of memory");
-        gr_costs_write(s->arena, s->options.costs, cores, &s->costs);
-    }
-    return 0;
+    if (gr_costs_read(s->arena, s->options.costs, cores, &s->costs) || !s->pool) return 0;
+    return measure_costs(s, cores, e);
 }
 
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)
@@ -51,7 +61,7 @@ int gr_exec_schedule(gr_exec *x, gr_error *e)
     if (s->options.threads == 0 && gr_program_ns(x->program) < TOO_SMALL) {
         if (need_alone(s, e)) return e->status;
         x->pool = s->alone;
-        x->schedule = gr_schedule_create(x->arena, x->program, &one, 1, e);
+        x->schedule = gr_schedule_ladder(x->arena, x->program, &one, 1, 1, e);
     } else {
         if (need_pool(s, e) || gr_session_weigh(s, x->program, s->topology, e)) return e->status;
         x->pool = s->pool;
