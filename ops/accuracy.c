@@ -27,4 +27,5 @@ const gr_op gr_op_accuracy = {
     .traits = GR_METRIC,
     .expand = accuracy_expand,
     .data = &accuracy_metric,
+    .example = METRIC_EXAMPLE("accuracy"),
 };

@@ -51,18 +51,30 @@ static const gr_attr_spec gelu[] = {{"approximate", GR_ATTR_CHOICE, "none", 0, 0
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
                                 .attrs = list, .inputs = ports, .outputs = output,                           \
-                                .expand = formula_expand, .data = expression};
+                                .expand = formula_expand, .data = expression,                                \
+                                .kind = "pointwise", .example = EXAMPLE_##ports(#NAME)};
 #define BY_HAND(NAME, symbol, ports, list, text, math, function)                                                     \
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
-                                .attrs = list, .inputs = ports, .outputs = output, .expand = function};
+                                .attrs = list, .inputs = ports, .outputs = output, .expand = function,       \
+                                .kind = "pointwise", .example = EXAMPLE_##ports(#NAME)};
+
+/* Examples go by the names of the ports, some of which have more than one for that. */
+#define limited one
+#define cut one
+#define EXAMPLE_one(NAME) OP_EXAMPLE_ONE(NAME, "")
+#define EXAMPLE_limited(NAME) OP_EXAMPLE_ONE(NAME, ", min: -1, max: 1")
+#define EXAMPLE_cut(NAME) OP_EXAMPLE_ONE(NAME, ", threshold: 0.1, value: 0")
+#define EXAMPLE_two(NAME) OP_EXAMPLE_TWO(NAME)
+#define EXAMPLE_ends(NAME) OP_XY "  half: {op: Constant, value: 0.5}\n  result: {op: " NAME ", in: [x, y, half]}\n"
+#define EXAMPLE_masked(NAME) OP_XY "  mask: {op: Less, in: [x, y]}\n  result: {op: " NAME ", in: [x, mask], value: 0}\n"
 
 FORMULA(Square, square, one, NULL, "The input times itself.", "input^2", "a * a")
 FORMULA(Greater, greater, two, NULL, "Whether input is larger.", "input > other", "a > b")
 FORMULA(GreaterEqual, greater_equal, two, NULL, "Whether input is not smaller.", "input >= other", "a >= b")
 FORMULA(Lerp, lerp, ends, NULL, "From input to end by weight.", "input + weight * (end - input)", "a + c * (b - a)")
 FORMULA(MaskedFill, masked_fill, masked, fill, "Replaces what a mask covers by a number.", "mask ? value : input", "where(b, value, a)")
-BY_HAND(Clamp, clamp, one, limits, "Limits to a range.", "min(max(input, min), max)", clamp_expand)
+BY_HAND(Clamp, clamp, limited, limits, "Limits to a range.", "min(max(input, min), max)", clamp_expand)
 FORMULA(ReLU, relu, one, NULL, "The positive part.", "max(input, 0)", "where(a <= 0, 0, a)")
 FORMULA(LeakyReLU, leaky_relu, one, slope, "The input, less steep below 0.", "max(input, 0) + negative_slope * min(input, 0)",
         "where(0 < a, a, negative_slope * a)")
@@ -88,5 +100,5 @@ FORMULA(Hardswish, hardswish, one, NULL, "The input times its hard sigmoid.", "i
 FORMULA(LogSigmoid, log_sigmoid, one, NULL, "The logarithm of the sigmoid.", "-ln(1 + e^-input)",
         "s = where(a < -40, 0, a); where(a < -40, a, -log1p(exp(-s)))")
 FORMULA(Tanhshrink, tanhshrink, one, NULL, "What tanh takes away.", "input - tanh(input)", "a - tanh(a)")
-FORMULA(Threshold, threshold, one, threshold, "The input where it is above a threshold, else a number.",
+FORMULA(Threshold, threshold, cut, threshold, "The input where it is above a threshold, else a number.",
         "input > threshold ? input : value", "where(a <= threshold, value, a)")

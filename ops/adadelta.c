@@ -42,4 +42,6 @@ const gr_op gr_op_adadelta = {
     .inputs = adadelta_inputs,
     .outputs = adadelta_outputs,
     .expand = adadelta_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: Adadelta, lr: 1}"),
 };

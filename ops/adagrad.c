@@ -45,4 +45,6 @@ const gr_op gr_op_adagrad = {
     .inputs = adagrad_inputs,
     .outputs = adagrad_outputs,
     .expand = adagrad_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: Adagrad, lr: 0.01}"),
 };

@@ -22,4 +22,6 @@ const gr_op gr_op_adam = {
     .inputs = adam_inputs,
     .outputs = adam_outputs,
     .expand = adam_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: Adam, lr: 0.001}"),
 };

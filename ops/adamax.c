@@ -37,4 +37,6 @@ const gr_op gr_op_adamax = {
     .inputs = adamax_inputs,
     .outputs = adamax_outputs,
     .expand = adamax_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: Adamax, lr: 0.002}"),
 };

@@ -17,4 +17,6 @@ const gr_op gr_op_adamw = {
     .inputs = adamw_inputs,
     .outputs = adamw_outputs,
     .expand = adamw_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: AdamW, lr: 0.001, weight_decay: 0.01}"),
 };

@@ -42,5 +42,6 @@ const gr_op gr_op_all_finite = {GR_OP_HEADER, .name = "AllFinite",
     .formula = "all elements of all inputs: |x| < inf", .summary = "Whether no input holds an infinity or NaN.",
     .inputs = inputs, .outputs = outputs, .traits = GR_ZERO_GRAD, .role = GR_ROLE_ALL_FINITE, .infer = all_finite_infer,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, all_finite_run}, {GR_FLOAT64, all_finite_run}, {GR_INT32, all_finite_run},
-                                   {GR_BOOL, all_finite_run}, {0, NULL}}};
+                                   {GR_BOOL, all_finite_run}, {0, NULL}},
+    .kind = "internal"};
 #endif

@@ -80,10 +80,16 @@ static const gr_port index_out[] = {{"output", 0, "[...]: int32"}, OP_END};
 extern const gr_op gr_op_arg_max, gr_op_arg_min, gr_op_top_k;
 const gr_op gr_op_arg_max = {GR_OP_HEADER, .name = "ArgMax", .summary = "Where the largest element is.", .reference = "torch.argmax",
     .attrs = arg_attrs, .inputs = one, .outputs = index_out, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = arg_infer, .units = arg_units,
-    .kernels = EVERY(arg_max_run)};
+    .kernels = EVERY(arg_max_run),
+    .kind = "reductions",
+    .example = OP_X
+               "  y: {op: ArgMax, in: x, dim: -1}   # [2]\n"};
 const gr_op gr_op_arg_min = {GR_OP_HEADER, .name = "ArgMin", .summary = "Where the smallest element is.", .reference = "torch.argmin",
     .attrs = arg_attrs, .inputs = one, .outputs = index_out, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = arg_infer, .units = arg_units,
-    .kernels = EVERY(arg_min_run)};
+    .kernels = EVERY(arg_min_run),
+    .kind = "reductions",
+    .example = OP_X
+               "  y: {op: ArgMin, in: x, dim: -1}   # [2]\n"};
 
 /* ---- TopK: a unit is one line; the k best so far are kept in order ---- */
 
@@ -148,4 +154,8 @@ static const gr_port top_k_out[] = {{"values", 0, "[...]: best first"}, {"indice
 
 const gr_op gr_op_top_k = {GR_OP_HEADER, .name = "TopK", .summary = "The k largest elements of an axis, and where they are.",
     .reference = "torch.topk", .attrs = top_k_attrs, .inputs = one, .outputs = top_k_out, .traits = GR_ROWWISE, .infer = top_k_infer,
-    .gradient = top_k_gradient, .units = top_k_units, .kernels = EVERY(top_k_run)};
+    .gradient = top_k_gradient, .units = top_k_units, .kernels = EVERY(top_k_run),
+    .kind = "reductions",
+    .example = OP_X
+               "  best: {op: TopK, in: x, k: 2, dim: -1}\n"
+               "  y: {op: Sum, in: best.values, dim: -1}\n"};

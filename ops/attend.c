@@ -554,8 +554,10 @@ extern const gr_op gr_op_attend, gr_op_attend_gradient;
 const gr_op gr_op_attend = {GR_OP_HEADER, .name = "Attend", .summary = "Values mixed by how well their keys match each query, in tiles.",
     .formula = "softmax(scale query key^T + bias) value, the scores never whole", .reference = "Dao et al. 2022; Milakov and Gimelshein 2018",
     .inputs = inputs, .outputs = outputs, TRAITS, .infer = attend_infer, .gradient = attend_gradient, .units = attend_units,
-    .scratch = attend_scratch, .flops = attend_flops, .kernels = REALS(attend_run)};
+    .scratch = attend_scratch, .flops = attend_flops, .kernels = REALS(attend_run),
+    .kind = "internal"};
 const gr_op gr_op_attend_gradient = {GR_OP_HEADER, .name = "AttendGradient", .summary = "The gradients of Attend, which makes the weights again.",
     .reference = "Dao et al. 2022", .inputs = back_inputs, .outputs = back_outputs, TRAITS, .infer = attend_back_infer,
-    .units = attend_back_units, .scratch = attend_back_scratch, .flops = attend_back_flops, .kernels = REALS(attend_back_run)};
+    .units = attend_back_units, .scratch = attend_back_scratch, .flops = attend_back_flops, .kernels = REALS(attend_back_run),
+    .kind = "internal"};
 #endif

@@ -109,4 +109,7 @@ static const gr_port batch_norm_out[] = {{"output", 0, "[...]: as the input"}, O
 extern const gr_op gr_op_batch_norm1d;
 const gr_op gr_op_batch_norm1d = {GR_OP_HEADER, .name = "BatchNorm1d", .summary = "Each channel brought to mean 0 and deviation 1 over the batch.",
     .formula = "(input - mean) / sqrt(var + eps) * weight + bias", .reference = "torch.nn.BatchNorm1d; Ioffe and Szegedy 2015",
-    .attrs = batch_norm_attrs, .inputs = batch_norm_in, .outputs = batch_norm_out, .expand = batch_norm_expand};
+    .attrs = batch_norm_attrs, .inputs = batch_norm_in, .outputs = batch_norm_out, .expand = batch_norm_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  y: {op: BatchNorm1d, in: x}   # [batch, channels]\n"};

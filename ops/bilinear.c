@@ -47,4 +47,7 @@ static const gr_port bilinear_out[] = {{"output", 0, "[..., out_features]"}, OP_
 extern const gr_op gr_op_bilinear;
 const gr_op gr_op_bilinear = {GR_OP_HEADER, .name = "Bilinear", .summary = "A learned map that is linear in each of two inputs.",
     .formula = "output_o = input1^T weight_o input2 + bias_o", .reference = "torch.nn.Bilinear", .attrs = bilinear_attrs,
-    .inputs = bilinear_in, .outputs = bilinear_out, .expand = bilinear_expand};
+    .inputs = bilinear_in, .outputs = bilinear_out, .expand = bilinear_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  y: {op: Bilinear, in: [x, x], out_features: 4}   # [2, 4]\n"};

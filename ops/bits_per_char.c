@@ -16,4 +16,5 @@ const gr_op gr_op_bits_per_char = {
     .traits = GR_METRIC,
     .expand = metric_likelihood_expand,
     .data = &bits_per_char_metric,
+    .example = METRIC_EXAMPLE("bits_per_char"),
 };

@@ -84,6 +84,7 @@ const gr_op gr_op_sequence_bleu = {
     .infer = sequence_bleu_infer,
     .units = sequence_bleu_units,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, sequence_bleu_run_f32}, {GR_FLOAT64, sequence_bleu_run_f64}, {0, NULL}},
+    .kind = "internal",
 };
 
 /* ---- BLEU ---- */
@@ -118,5 +119,6 @@ const gr_op gr_op_bleu = {
     .traits = GR_METRIC,
     .expand = bleu_expand,
     .data = &bleu_metric,
+    .example = METRIC_SEQUENCE_EXAMPLE("{op: BLEU, k: 2}"),
 };
 #endif

@@ -1,4 +1,5 @@
 /* clip_grad_norm.c - scales all gradients so that their joint norm has a bound. */
+#include "example.h"
 #include <graphrun/op.h>
 
 static gr_val clip_number(gr_ctx *c, double x) { return gr_emit(c, "Constant", NULL, 0, NULL, "value=%.17e", x); }
@@ -39,4 +40,6 @@ const gr_op gr_op_clip_grad_norm = {
     .inputs = clip_grad_norm_inputs,
     .outputs = clip_grad_norm_outputs,
     .expand = clip_grad_norm_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: SGD, lr: 0.1}\n  clip_grad_norm: 1"),
 };

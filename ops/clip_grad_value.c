@@ -1,4 +1,5 @@
 /* clip_grad_value.c - bounds every element of every gradient. */
+#include "example.h"
 #include <graphrun/op.h>
 
 static int clip_grad_value_expand(gr_ctx *c)
@@ -27,4 +28,6 @@ const gr_op gr_op_clip_grad_value = {
     .inputs = clip_grad_value_inputs,
     .outputs = clip_grad_value_outputs,
     .expand = clip_grad_value_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: SGD, lr: 0.1}\n  clip_grad_value: 0.5"),
 };

@@ -80,7 +80,10 @@ const gr_op gr_op_concat = {GR_OP_HEADER, .name = "Concat",
     .formula = "output[.., o_i + k, ..] = input_i[.., k, ..], o_i the length of those before", .summary = "Joins values along an axis.", .attrs = concat_attrs,
     .inputs = many, .outputs = output, .traits = GR_ROWWISE, .role = GR_ROLE_CONCAT, .infer = concat_infer,
     .gradient = concat_gradient, .units = concat_units,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, concat_run}, {GR_FLOAT64, concat_run}, {GR_INT32, concat_run}, {GR_BOOL, concat_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, concat_run}, {GR_FLOAT64, concat_run}, {GR_INT32, concat_run}, {GR_BOOL, concat_run}, {0, NULL}},
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Concat, in: [x, x], dim: -1}   # [2, 6]\n"};
 
 /* ---- Stack ---- */
 
@@ -105,4 +108,7 @@ static const gr_attr_spec stack_attrs[] = {{"dim", GR_ATTR_INT, "0", 0, 0, NULL,
 extern const gr_op gr_op_stack;
 const gr_op gr_op_stack = {GR_OP_HEADER, .name = "Stack",
     .formula = "output[.., i, ..] = input_i", .summary = "Joins values along a new axis.", .attrs = stack_attrs,
-    .inputs = many, .outputs = output, .expand = stack_expand};
+    .inputs = many, .outputs = output, .expand = stack_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Stack, in: [x, x], dim: 0}   # [2, 2, 3]\n"};

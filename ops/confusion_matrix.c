@@ -20,4 +20,5 @@ const gr_op gr_op_confusion_matrix = {
     .inputs = metric_target_inputs,
     .outputs = confusion_matrix_outputs,
     .expand = confusion_matrix_expand,
+    .kind = "internal",
 };

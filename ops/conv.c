@@ -136,11 +136,13 @@ static const gr_port patches_back_out[] = {{"grad_input", 0, "[..., channels, ti
 extern const gr_op gr_op_patches, gr_op_patches_gradient;
 const gr_op gr_op_patches = {GR_OP_HEADER, .name = "Patches", .summary = "The windows of a convolution, side by side.",
     .formula = "output[s, c * kernel_size + k] = input[c, s * stride + k * dilation - before]", .attrs = patches_attrs, .inputs = patches_in,
-    .outputs = patches_out, .traits = GR_ROWWISE, .infer = patches_infer, .gradient = patches_gradient, .units = row_units, .kernels = REALS(patches_run)};
+    .outputs = patches_out, .traits = GR_ROWWISE, .infer = patches_infer, .gradient = patches_gradient, .units = row_units, .kernels = REALS(patches_run),
+    .kind = "internal"};
 const gr_op gr_op_patches_gradient = {GR_OP_HEADER, .name = "PatchesGradient",
     .formula = "grad_input[c, t] = sum of grad_output[s, c * kernel_size + k] over s * stride + k * dilation - before = t", .summary = "The gradient of Patches toward its input.",
     .attrs = patches_back_attrs, .inputs = patches_back_in, .outputs = patches_back_out, .traits = GR_ROWWISE, .infer = patches_back_infer,
-    .units = row_units, .kernels = REALS(patches_back_run)};
+    .units = row_units, .kernels = REALS(patches_back_run),
+    .kind = "internal"};
 
 /* ---- Conv1d ---- */
 
@@ -226,5 +228,9 @@ static const gr_port conv_out[] = {{"output", 0, "[batch, out_channels, steps]"}
 extern const gr_op gr_op_conv1d;
 const gr_op gr_op_conv1d = {GR_OP_HEADER, .name = "Conv1d", .summary = "A learned linear map of a window that moves along time.",
     .formula = "output[o, s] = sum over c, k of weight[o, c, k] input[c, s * stride + k * dilation - padding] + bias[o]",
-    .reference = "torch.nn.Conv1d", .attrs = conv_attrs, .inputs = conv_in, .outputs = conv_out, .expand = conv_expand};
+    .reference = "torch.nn.Conv1d", .attrs = conv_attrs, .inputs = conv_in, .outputs = conv_out, .expand = conv_expand,
+    .kind = "layers",
+    .example = "graph:\n"
+               "  x: {op: Ones, shape: [2, 3, 8]}   # [batch, channels, time]\n"
+               "  y: {op: Conv1d, in: x, out_channels: 4, kernel_size: 3, padding: causal}   # [2, 4, 8]\n"};
 #endif

@@ -147,12 +147,14 @@ const gr_op gr_op_class_loss = {GR_OP_HEADER, .name = "ClassLoss", .summary = "C
     .formula = "weight[target] * (ln sum of e^input - input[target])", .attrs = kernel_attrs, .inputs = loss_in,
     .outputs = class_loss_out, .traits = GR_ROWWISE, .infer = class_loss_infer, .gradient = class_loss_gradient,
     .units = class_loss_units, .scratch = class_loss_scratch, .flops = class_loss_flops,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_run_f32}, {GR_FLOAT64, class_loss_run_f64}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_run_f32}, {GR_FLOAT64, class_loss_run_f64}, {0, NULL}},
+    .kind = "internal"};
 const gr_op gr_op_class_loss_gradient = {GR_OP_HEADER, .name = "ClassLossGradient",
     .formula = "grad_input = grad_output * d(ClassLoss)/d(input)", .summary = "The gradient of ClassLoss toward its logits.",
     .attrs = kernel_attrs, .inputs = back_in, .outputs = back_out, .traits = GR_ROWWISE, .infer = class_loss_back_infer,
     .units = class_loss_units, .scratch = class_loss_scratch, .flops = class_loss_flops,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_back_run_f32}, {GR_FLOAT64, class_loss_back_run_f64}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, class_loss_back_run_f32}, {GR_FLOAT64, class_loss_back_run_f64}, {0, NULL}},
+    .kind = "internal"};
 
 /* ---- CrossEntropyLoss ---- */
 
@@ -202,7 +204,11 @@ extern const gr_op gr_op_cross_entropy_loss;
 const gr_op gr_op_cross_entropy_loss = {GR_OP_HEADER, .name = "CrossEntropyLoss",
     .summary = "How surprised the logits are by the target classes.", .formula = "mean of -ln softmax(input)[target]",
     .reference = "torch.nn.CrossEntropyLoss; classes are the last axis", .attrs = loss_attrs, .inputs = cross_entropy_in,
-    .outputs = loss_out, .expand = cross_entropy_expand};
+    .outputs = loss_out, .expand = cross_entropy_expand,
+    .kind = "losses",
+    .example = OP_X
+               "  target: {op: Constant, value: [2, 0]}   # a class for each row\n"
+               "  loss: {op: CrossEntropyLoss, in: {input: x, target: target}, label_smoothing: 0.1}\n"};
 
 /* ---- NLLLoss: log probabilities come in, so a Gather does ---- */
 
@@ -230,5 +236,10 @@ static const gr_port nll_in[] = {{"input", 0, "[..., classes]: logarithms of pro
 extern const gr_op gr_op_nll_loss;
 const gr_op gr_op_nll_loss = {GR_OP_HEADER, .name = "NLLLoss", .summary = "CrossEntropyLoss for log probabilities.",
     .formula = "mean of -input[target]", .reference = "torch.nn.NLLLoss; classes are the last axis", .attrs = nll_attrs,
-    .inputs = nll_in, .outputs = loss_out, .expand = nll_expand};
+    .inputs = nll_in, .outputs = loss_out, .expand = nll_expand,
+    .kind = "losses",
+    .example = OP_X
+               "  target: {op: Constant, value: [2, 0]}   # a class for each row\n"
+               "  log: {op: LogSoftmax, in: x, dim: -1}\n"
+               "  loss: {op: NLLLoss, in: {input: log, target: target}}\n"};
 #endif

@@ -21,4 +21,11 @@ const gr_op gr_op_decode = {
     .traits = GR_METRIC,
     .expand = decode_expand,
     .data = &decode_metric,
+    .example = "data: {op: Inline, vocab: [a, b, c], values: {y: [2, 0]}}\n"
+               "graph:\n"
+               "  y: {op: Input, shape: [time], dtype: int32, from: data.y}\n"
+               "  logits: {op: Parameter, shape: [2, 3], init: Zeros}\n"
+               "  loss: {op: CrossEntropyLoss, in: [logits, y]}\n"
+               "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, steps: 2}\n"
+               "metrics: [{op: Decode, in: logits, as: likeliest}]\n",
 };

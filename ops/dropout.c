@@ -44,7 +44,8 @@ extern const gr_op gr_op_dropout_mask, gr_op_dropout;
 const gr_op gr_op_dropout_mask = {GR_OP_HEADER, .name = "DropoutMask",
     .formula = "u < p ? 0 : 1 / (1 - p), u uniform in [0, 1)", .summary = "0 with probability p, else 1 / (1 - p).",
     .attrs = attrs, .inputs = like, .outputs = output, .traits = GR_ROWWISE | GR_RANDOM | GR_ZERO_GRAD | GR_STRIDED, .infer = mask_infer,
-    .units = mask_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}}};
+    .units = mask_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}},
+    .kind = "internal"};
 
 static int dropout_expand(gr_ctx *c)
 {
@@ -56,5 +57,9 @@ static int dropout_expand(gr_ctx *c)
 }
 
 const gr_op gr_op_dropout = {GR_OP_HEADER, .name = "Dropout", .summary = "Zeroes elements at random while training, and scales up the others.",
-    .reference = "Srivastava et al. 2014", .attrs = attrs, .inputs = input, .outputs = output, .expand = dropout_expand};
+    .reference = "Srivastava et al. 2014", .attrs = attrs, .inputs = input, .outputs = output, .expand = dropout_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  h: {op: Tanh, in: x}\n"
+               "  y: {op: Dropout, in: h, p: 0.3}   # drops in training alone\n"};
 #endif

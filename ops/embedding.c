@@ -136,7 +136,8 @@ static const gr_port take_out[] = {{"output", 0, "[index..., ...]; NaN where an 
 extern const gr_op gr_op_take;
 const gr_op gr_op_take = {GR_OP_HEADER, .name = "Take", .summary = "Rows of a table, by number.", .formula = "table[index]", .role = GR_ROLE_TAKE,
     .attrs = take_attrs, .inputs = take_in, .outputs = take_out, .traits = GR_ROWWISE, .infer = take_infer,
-    .gradient = take_gradient, .units = take_units, .kernels = REALS(take_run)};
+    .gradient = take_gradient, .units = take_units, .kernels = REALS(take_run),
+    .kind = "internal"};
 
 /* ---- TakeGradient ---- */
 
@@ -185,7 +186,8 @@ const gr_op gr_op_take_gradient = {GR_OP_HEADER, .name = "TakeGradient",
     .formula = "grad_table[r] = sum of grad_output[i] over index[i] = r", .summary = "The gradient of Take toward its table.",
     .attrs = take_back_attrs, .inputs = take_back_in, .outputs = take_back_out, .infer = take_back_infer,
     .accumulate = take_back_accumulate, .units = take_back_units, .scratch = take_back_scratch, .flops = take_back_flops,
-    .kernels = REALS(take_back_run)};
+    .kernels = REALS(take_back_run),
+    .kind = "internal"};
 
 /* ---- Embedding ---- */
 
@@ -250,5 +252,9 @@ static const gr_port embedding_out[] = {{"output", 0, "[..., embedding_dim]"}, O
 extern const gr_op gr_op_embedding;
 const gr_op gr_op_embedding = {GR_OP_HEADER, .name = "Embedding", .summary = "A learned vector for each number.",
     .formula = "weight[input]", .reference = "torch.nn.Embedding", .attrs = embedding_attrs, .inputs = embedding_in,
-    .outputs = embedding_out, .expand = embedding_expand};
+    .outputs = embedding_out, .expand = embedding_expand,
+    .kind = "layers",
+    .example = "graph:\n"
+               "  letters: {op: Constant, value: [[0, 2], [1, 4]]}\n"
+               "  y: {op: Embedding, in: letters, num_embeddings: 5, embedding_dim: 3}   # [2, 2, 3]\n"};
 #endif

@@ -135,11 +135,16 @@ extern const gr_op gr_op_gather, gr_op_scatter_add, gr_op_index_select;
 const gr_op gr_op_gather = {GR_OP_HEADER, .name = "Gather", .summary = "Elements by number along an axis.",
     .formula = "output[i][j] = input[i][index[i][j]] for dim = -1", .reference = "torch.gather", .attrs = gather_attrs, .inputs = pair,
     .outputs = output, .traits = GR_ROWWISE, .infer = gather_infer, .gradient = gather_gradient, .units = line_units,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, gather_run}, {GR_FLOAT64, gather_run}, {GR_INT32, gather_run}, {GR_BOOL, gather_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, gather_run}, {GR_FLOAT64, gather_run}, {GR_INT32, gather_run}, {GR_BOOL, gather_run}, {0, NULL}},
+    .kind = "shapes",
+    .example = OP_X
+               "  index: {op: Constant, value: [[2], [0]]}\n"
+               "  y: {op: Gather, in: [x, index], dim: 1}   # [2, 1]\n"};
 const gr_op gr_op_scatter_add = {GR_OP_HEADER, .name = "ScatterAdd", .summary = "Adds elements to numbered places of an axis of zeros.",
     .formula = "output[i][index[i][j]] += input[i][j] for dim = -1", .attrs = scatter_attrs, .inputs = pair, .outputs = output,
     .traits = GR_ROWWISE, .infer = scatter_infer, .gradient = scatter_gradient, .units = line_units,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, scatter_run_f32}, {GR_FLOAT64, scatter_run_f64}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, scatter_run_f32}, {GR_FLOAT64, scatter_run_f64}, {0, NULL}},
+    .kind = "internal"};
 
 /* ---- IndexSelect: a Gather with the same index for every line ---- */
 
@@ -166,5 +171,9 @@ static const gr_port select_in[] = {{"input", 0, "[...]"}, {"index", GR_PORT_INT
 
 const gr_op gr_op_index_select = {GR_OP_HEADER, .name = "IndexSelect", .summary = "Entries of an axis, by number.",
     .formula = "input[..., index, ...]", .reference = "torch.index_select", .attrs = select_attrs, .inputs = select_in,
-    .outputs = output, .expand = index_select_expand};
+    .outputs = output, .expand = index_select_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  index: {op: Constant, value: [2, 0]}\n"
+               "  y: {op: IndexSelect, in: [x, index], dim: 1}   # [2, 2]\n"};
 #endif

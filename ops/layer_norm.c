@@ -166,7 +166,8 @@ extern const gr_op gr_op_normalize_rows, gr_op_normalize_rows_gradient, gr_op_no
 const gr_op gr_op_normalize_rows = {GR_OP_HEADER, .name = "NormalizeRows", .summary = "Rows brought to mean 0 and deviation 1.",
     .formula = "(input - mean) * rstd * weight + bias", .attrs = normalize_attrs, .inputs = normalize_in, .outputs = normalize_out,
     .traits = GR_ROWWISE, .infer = normalize_infer, .gradient = normalize_gradient, .units = normalize_units,
-    .flops = normalize_flops, .kernels = REALS(normalize_run)};
+    .flops = normalize_flops, .kernels = REALS(normalize_run),
+    .kind = "internal"};
 
 /* ---- its gradients ---- */
 
@@ -180,7 +181,8 @@ static const gr_port back_out[] = {{"grad_input", 0, "[..., row]"}, OP_END};
 const gr_op gr_op_normalize_rows_gradient = {GR_OP_HEADER, .name = "NormalizeRowsGradient",
     .summary = "The gradient of NormalizeRows toward its input.", .formula = "rstd (u - mean(u) - h mean(u h)), u = grad_output * weight",
     .attrs = back_attrs, .inputs = back_in, .outputs = back_out, .traits = GR_ROWWISE, .infer = normalize_back_infer,
-    .units = normalize_units, .flops = normalize_flops, .kernels = REALS(normalize_back_run)};
+    .units = normalize_units, .flops = normalize_flops, .kernels = REALS(normalize_back_run),
+    .kind = "internal"};
 
 static int normalize_weight_infer(gr_ctx *c)
 {
@@ -211,7 +213,8 @@ const gr_op gr_op_normalize_rows_weight_gradient = {GR_OP_HEADER, .name = "Norma
     .summary = "The gradient of NormalizeRows toward its weight.", .formula = "sum over rows of grad_output * (input - mean) * rstd",
     .attrs = weight_attrs, .inputs = weight_in, .outputs = weight_out, .infer = normalize_weight_infer,
     .accumulate = normalize_weight_accumulate, .units = normalize_weight_units, .flops = normalize_flops,
-    .kernels = REALS(normalize_weight_run)};
+    .kernels = REALS(normalize_weight_run),
+    .kind = "internal"};
 
 /* ---- LayerNorm, RMSNorm ---- */
 
@@ -255,8 +258,14 @@ static const gr_port layer_out[] = {{"output", 0, "[..., row]"}, OP_END};
 extern const gr_op gr_op_layer_norm, gr_op_rms_norm;
 const gr_op gr_op_layer_norm = {GR_OP_HEADER, .name = "LayerNorm", .summary = "Each row brought to mean 0 and deviation 1, then scaled and shifted.",
     .formula = "(input - mean) / sqrt(var + eps) * weight + bias", .reference = "torch.nn.LayerNorm; Ba et al. 2016", .attrs = layer_attrs,
-    .inputs = layer_in, .outputs = layer_out, .expand = layer_norm_expand};
+    .inputs = layer_in, .outputs = layer_out, .expand = layer_norm_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  y: {op: LayerNorm, in: x, normalized_shape: 3}\n"};
 const gr_op gr_op_rms_norm = {GR_OP_HEADER, .name = "RMSNorm", .summary = "Each row divided by its root mean square, then scaled.",
     .formula = "input / sqrt(mean of input^2 + eps) * weight", .reference = "torch.nn.RMSNorm; Zhang and Sennrich 2019", .attrs = rms_attrs,
-    .inputs = layer_in, .outputs = layer_out, .expand = rms_norm_expand};
+    .inputs = layer_in, .outputs = layer_out, .expand = rms_norm_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  y: {op: RMSNorm, in: x, normalized_shape: 3}\n"};
 #endif

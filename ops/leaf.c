@@ -41,7 +41,12 @@ static const gr_attr_spec input_attrs[] = {
 extern const gr_op gr_op_input_leaf;
 const gr_op gr_op_input_leaf = {GR_OP_HEADER, .name = "Input",
     .formula = "output = what is fed", .summary = "A value that is fed before every step.",
-    .attrs = input_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_INPUT, .infer = filled_infer};
+    .attrs = input_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_INPUT, .infer = filled_infer,
+    .kind = "leaves",
+    .example = "data: {op: Inline, values: {x: [[1.0, 2.0], [3.0, 4.0]]}}\n"
+               "graph:\n"
+               "  x: {op: Input, shape: [batch, 2], from: data.x}\n"
+               "  y: {op: Tanh, in: x}\n"};
 
 static int kept_infer(gr_ctx *c)
 {
@@ -52,7 +57,8 @@ static int kept_infer(gr_ctx *c)
 extern const gr_op gr_op_state;
 const gr_op gr_op_state = {GR_OP_HEADER, .name = "State",
     .formula = "output = what the step before left", .summary = "A carry of the training loop: a parameter, a moment, a kept state.",
-    .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_STATE, .infer = kept_infer};
+    .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_STATE, .infer = kept_infer,
+    .kind = "internal"};
 
 /* ---- Parameter ---- */
 
@@ -75,7 +81,11 @@ static int parameter_expand(gr_ctx *c)
 extern const gr_op gr_op_parameter;
 const gr_op gr_op_parameter = {GR_OP_HEADER, .name = "Parameter",
     .formula = "output = the parameter", .summary = "A tensor that training changes, kept in the weights file.",
-    .attrs = parameter_attrs, .outputs = value_out, .expand = parameter_expand};
+    .attrs = parameter_attrs, .outputs = value_out, .expand = parameter_expand,
+    .kind = "leaves",
+    .example = OP_X
+               "  w: {op: Parameter, shape: [3, 4], init: {op: Normal, mean: 0, std: 0.1}}\n"
+               "  y: {op: MatMul, in: [x, w]}\n"};
 
 /* ---- Constant, Fill ---- */
 
@@ -95,7 +105,11 @@ static int constant_infer(gr_ctx *c)
 extern const gr_op gr_op_constant;
 const gr_op gr_op_constant = {GR_OP_HEADER, .name = "Constant",
     .formula = "output = value", .summary = "Numbers that are written in the model.",
-    .attrs = constant_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_CONSTANT, .infer = constant_infer};
+    .attrs = constant_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_CONSTANT, .infer = constant_infer,
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Constant, value: [[1.5, 2.0], [3.0, 4.0]]}\n"
+               "  y: {op: Sum, in: c}\n"};
 
 static const gr_attr_spec fill_attrs[] = {
     {"shape", GR_ATTR_SHAPE, NULL, 0, 0, NULL, "Lengths of the axes."},
@@ -106,7 +120,8 @@ static const gr_attr_spec fill_attrs[] = {
 extern const gr_op gr_op_fill;
 const gr_op gr_op_fill = {GR_OP_HEADER, .name = "Fill",
     .formula = "output = value", .summary = "One number, everywhere.",
-    .attrs = fill_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_FILL, .infer = filled_infer};
+    .attrs = fill_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_FILL, .infer = filled_infer,
+    .kind = "internal"};
 
 static int fill_expand(gr_ctx *c, double value)
 {
@@ -129,13 +144,25 @@ static const gr_attr_spec shape_attrs[] = {
 extern const gr_op gr_op_zeros, gr_op_ones, gr_op_full;
 const gr_op gr_op_zeros = {GR_OP_HEADER, .name = "Zeros",
     .formula = "output = 0", .summary = "0 everywhere.", .attrs = shape_attrs,
-    .outputs = value_out, .expand = zeros_expand};
+    .outputs = value_out, .expand = zeros_expand,
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Zeros, shape: [2, 3]}\n"
+               "  y: {op: Exp, in: c}\n"};
 const gr_op gr_op_ones = {GR_OP_HEADER, .name = "Ones",
     .formula = "output = 1", .summary = "1 everywhere.", .attrs = shape_attrs,
-    .outputs = value_out, .expand = ones_expand};
+    .outputs = value_out, .expand = ones_expand,
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Ones, shape: [2, 3]}\n"
+               "  y: {op: Exp, in: c}\n"};
 const gr_op gr_op_full = {GR_OP_HEADER, .name = "Full",
     .formula = "output = value", .summary = "One number, everywhere.", .attrs = fill_attrs,
-    .outputs = value_out, .expand = full_expand};
+    .outputs = value_out, .expand = full_expand,
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Full, shape: [2, 3], value: 0.5}\n"
+               "  y: {op: Exp, in: c}\n"};
 
 /* ---- Arange, Eye ---- */
 
@@ -171,7 +198,10 @@ static void arange_run(const gr_call *call)
 extern const gr_op gr_op_arange, gr_op_eye;
 const gr_op gr_op_arange = {GR_OP_HEADER, .name = "Arange",
     .formula = "output[i] = i", .summary = "0, 1, 2, ...", .attrs = arange_attrs,
-    .outputs = arange_out, .traits = GR_ZERO_GRAD, .infer = arange_infer, .kernels = EVERY_DTYPE(arange_run)};
+    .outputs = arange_out, .traits = GR_ZERO_GRAD, .infer = arange_infer, .kernels = EVERY_DTYPE(arange_run),
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Arange, end: 5}\n"};
 
 static int eye_infer(gr_ctx *c)
 {
@@ -187,4 +217,7 @@ static void eye_run(const gr_call *call)
 
 const gr_op gr_op_eye = {GR_OP_HEADER, .name = "Eye",
     .formula = "output[i, j] = i = j ? 1 : 0", .summary = "1 on the diagonal, 0 elsewhere.", .attrs = shape_attrs,
-    .outputs = value_out, .traits = GR_ZERO_GRAD, .infer = eye_infer, .kernels = EVERY_DTYPE(eye_run)};
+    .outputs = value_out, .traits = GR_ZERO_GRAD, .infer = eye_infer, .kernels = EVERY_DTYPE(eye_run),
+    .kind = "leaves",
+    .example = "graph:\n"
+               "  c: {op: Eye, shape: [3, 3]}\n"};

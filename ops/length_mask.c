@@ -53,4 +53,8 @@ extern const gr_op gr_op_length_mask;
 const gr_op gr_op_length_mask = {GR_OP_HEADER, .name = "LengthMask", .summary = "Which steps of rows of unequal length are real.",
     .formula = "output[t, ...] = t < lengths[...]", .attrs = attrs, .inputs = inputs, .outputs = outputs, .traits = GR_ZERO_GRAD,
     .role = GR_ROLE_LENGTH_MASK, .infer = length_mask_infer, .batch = length_mask_batch, .units = length_mask_units,
-    .kernels = (const gr_kernel[]){{GR_BOOL, length_mask_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_BOOL, length_mask_run}, {0, NULL}},
+    .kind = "shapes",
+    .example = "graph:\n"
+               "  lengths: {op: Constant, value: [3, 1]}\n"
+               "  y: {op: LengthMask, in: lengths, size: 4}   # [4, 2]: time first\n"};

@@ -4,6 +4,7 @@
  * concatenation with its weight cut into column blocks: weight, weight_1, ... So
  * initialisation is that of the whole: PyTorch's Uniform(-1/sqrt(in), 1/sqrt(in))
  * with `in` the inputs' widths together. */
+#include "example.h"
 #include <graphrun/op.h>
 #include <math.h>
 #include <stdio.h>
@@ -67,4 +68,7 @@ const gr_op gr_op_linear = {
     .inputs = linear_inputs,
     .outputs = linear_outputs,
     .expand = linear_expand,
+    .kind = "layers",
+    .example = OP_X
+               "  y: {op: Linear, in: x, out_features: 4}   # [2, 4]\n",
 };

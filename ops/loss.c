@@ -107,7 +107,8 @@ static const gr_attr_spec kl[] = {{"reduction", GR_ATTR_CHOICE, "mean", 0, 0, "n
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
                                 .reference = "torch.nn." #NAME, .attrs = list, .inputs = ports,              \
-                                .outputs = output, .expand = fn, .data = formula_text};
+                                .outputs = output, .expand = fn, .data = formula_text,                      \
+                                .kind = "losses", .example = LOSS_EXAMPLE(#NAME)};
 
 LOSS(MSELoss, mse_loss, pair, plain, "The mean squared error.", "(input - target)^2", "d = a - b; d * d", formula_expand)
 LOSS(L1Loss, l1_loss, pair, plain, "The mean absolute error.", "|input - target|", "abs(a - b)", formula_expand)
@@ -126,4 +127,9 @@ LOSS(BCEWithLogitsLoss, bce_with_logits_loss, logits, plain, "BCELoss of a sigmo
 extern const gr_op gr_op_kl_div_loss;
 const gr_op gr_op_kl_div_loss = {GR_OP_HEADER, .name = "KLDivLoss", .summary = "How far log probabilities are from a distribution.",
     .formula = "target * (ln target - input)", .reference = "torch.nn.KLDivLoss", .attrs = kl, .inputs = pair, .outputs = output,
-    .expand = kl_div_expand};
+    .expand = kl_div_expand,
+    .kind = "losses",
+    .example = OP_X
+               "  log: {op: LogSoftmax, in: x, dim: -1}\n"
+               "  target: {op: Constant, value: [[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]]}\n"
+               "  loss: {op: KLDivLoss, in: {input: log, target: target}, reduction: batchmean}\n"};

@@ -22,4 +22,5 @@ const gr_op gr_op_mae = {
     .traits = GR_METRIC,
     .expand = mae_expand,
     .data = &mae_metric,
+    .example = METRIC_ERROR_EXAMPLE("mae"),
 };

@@ -354,7 +354,10 @@ const gr_op gr_op_matmul = {GR_OP_HEADER, .name = "MatMul", .summary = "The prod
     .attrs = matmul_attrs, .inputs = matmul_inputs, .outputs = output, .traits = GR_CONTRACTION | GR_STRIDED, .infer = matmul_infer,
     .gradient = matmul_gradient, .batch = matmul_batch, .accumulate = matmul_accumulate, .units = matmul_units,
     .scratch = matmul_scratch, .flops = matmul_flops, .block = matmul_block, .prepack = matmul_prepack,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, matmul_run}, {GR_FLOAT64, matmul_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, matmul_run}, {GR_FLOAT64, matmul_run}, {0, NULL}},
+    .kind = "products",
+    .example = OP_X
+               "  y: {op: MatMul, in: [x, x], transpose_b: true}   # [2, 2]\n"};
 
 static int batch_matmul_expand(gr_ctx *c)
 {
@@ -366,4 +369,9 @@ static int batch_matmul_expand(gr_ctx *c)
 }
 
 const gr_op gr_op_batch_matmul = {GR_OP_HEADER, .name = "BatchMatMul", .summary = "The products of two stacks of matrices.",
-    .reference = "torch.bmm", .inputs = inputs, .outputs = output, .expand = batch_matmul_expand};
+    .reference = "torch.bmm", .inputs = inputs, .outputs = output, .expand = batch_matmul_expand,
+    .kind = "products",
+    .example = "graph:\n"
+               "  a: {op: Ones, shape: [2, 3, 4]}\n"
+               "  b: {op: Full, shape: [2, 4, 5], value: 0.5}\n"
+               "  y: {op: BatchMatMul, in: [a, b]}   # [2, 3, 5]\n"};

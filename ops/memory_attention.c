@@ -151,10 +151,19 @@ static const gr_port outputs[] = {
     {"context", 0, "[batch, size] or [queries, batch, size]: the memory's steps, mixed by the weights"},
     {"weights", 0, "[batch, time] or [batch, queries, time]: they add up to 1 over time"}, OP_END};
 
+#define EXAMPLE_attrs ""
+#define EXAMPLE_additive_attrs ", hidden_size: 8"
+#define EXAMPLE(NAME, options)                                                                                           \
+    "graph:\n"                                                                                                          \
+    "  memory: {op: Full, shape: [5, 2, 3], value: 0.5}   # [time, batch, size]\n"                                      \
+    "  query: {op: Ones, shape: [2, 3]}                   # [batch, width]\n"                                           \
+    "  look: {op: " NAME "Attention, in: {query: query, memory: memory}" options "}\n"                                  \
+    "  y: {op: Concat, in: [look.context, query], dim: -1}\n"
 #define LOOK(NAME, symbol, list, text, math, paper)                                                                     \
     extern const gr_op gr_op_##symbol##_attention;                                                                      \
     const gr_op gr_op_##symbol##_attention = {GR_OP_HEADER, .name = #NAME "Attention", .summary = text, .formula = math, \
-        .reference = paper, .attrs = list, .inputs = inputs, .outputs = outputs, .expand = symbol##_expand};
+        .reference = paper, .attrs = list, .inputs = inputs, .outputs = outputs, .expand = symbol##_expand,                \
+        .kind = "attention", .example = EXAMPLE(#NAME, EXAMPLE_##list)};
 
 LOOK(Additive, additive, additive_attrs, "A query looks at a memory through a small network.",
      "context = softmax(score . tanh(Q query + M memory)) memory", "Bahdanau et al. 2015")

@@ -2,6 +2,7 @@
 #ifndef GR_OPS_METRIC_ERROR_H
 #define GR_OPS_METRIC_ERROR_H
 
+#include "example.h"
 #include "ragged.h"
 
 #include <graphrun/metric.h>

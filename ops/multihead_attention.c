@@ -246,4 +246,9 @@ const gr_op gr_op_multihead_attention = {GR_OP_HEADER, .name = "MultiheadAttenti
     .summary = "Heads of scaled dot-product attention side by side, each with projections of its own.",
     .formula = "attn_output = W_o [head_1 ... head_n] + b_o, head_i = softmax(q_i k_i^T / sqrt(head_dim) + mask) v_i",
     .reference = "torch.nn.MultiheadAttention; Vaswani et al. 2017", .attrs = attrs, .inputs = inputs, .outputs = outputs,
-    .expand = mha_expand};
+    .expand = mha_expand,
+    .kind = "attention",
+    .example = "graph:\n"
+               "  x: {op: Full, shape: [5, 2, 8], value: 0.5}   # [time, batch, width]\n"
+               "  look: {op: MultiheadAttention, in: x, num_heads: 2, is_causal: true}\n"
+               "  y: {op: Add, in: [x, look.attn_output]}\n"};

@@ -63,4 +63,6 @@ const gr_op gr_op_nadam = {
     .inputs = nadam_inputs,
     .outputs = nadam_outputs,
     .expand = nadam_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: NAdam, lr: 0.002}"),
 };

@@ -9,6 +9,7 @@
 #ifndef GR_OPS_OPTIMISER_H
 #define GR_OPS_OPTIMISER_H
 
+#include "example.h"
 #include <graphrun/optimiser.h>
 #include <math.h>
 

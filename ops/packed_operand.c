@@ -83,4 +83,5 @@ extern const gr_op gr_op_packed_operand;
 const gr_op gr_op_packed_operand = {GR_OP_HEADER, .name = "PackedOperand",
     .formula = "the elements of input, transposed or not, in panels of columns", .summary = "A right operand as a product's kernel reads it.",
     .attrs = attrs, .inputs = inputs, .outputs = output, .traits = GR_STRIDED | GR_ZERO_GRAD, .infer = packed_infer,
-    .units = packed_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, packed_run}, {GR_FLOAT64, packed_run}, {0, NULL}}};
+    .units = packed_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, packed_run}, {GR_FLOAT64, packed_run}, {0, NULL}},
+    .kind = "internal"};

@@ -46,7 +46,10 @@ extern const gr_op gr_op_transpose;
 const gr_op gr_op_transpose = {GR_OP_HEADER, .name = "Transpose",
     .formula = "axes dim0 and dim1 change places", .summary = "Swaps two axes.", .attrs = transpose_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = transpose_infer,
-    .gradient = transpose_gradient, .view = transpose_view};
+    .gradient = transpose_gradient, .view = transpose_view,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Transpose, in: x, dim0: 0, dim1: 1}   # [3, 2]\n"};
 
 /* ---- Permute ----
  * dims are kept as counted from the end; those that are not named are leading axes, which
@@ -98,4 +101,8 @@ extern const gr_op gr_op_permute;
 const gr_op gr_op_permute = {GR_OP_HEADER, .name = "Permute",
     .formula = "axis i of output is axis dims[i] of input", .summary = "Puts the axes in another order.", .attrs = permute_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_PERMUTE, .infer = permute_infer,
-    .gradient = permute_gradient, .view = permute_view};
+    .gradient = permute_gradient, .view = permute_view,
+    .kind = "shapes",
+    .example = "graph:\n"
+               "  x: {op: Ones, shape: [2, 3, 4]}\n"
+               "  y: {op: Permute, in: x, dims: [2, 0, 1]}   # [4, 2, 3]\n"};

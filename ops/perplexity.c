@@ -16,4 +16,5 @@ const gr_op gr_op_perplexity = {
     .traits = GR_METRIC,
     .expand = metric_likelihood_expand,
     .data = &perplexity_metric,
+    .example = METRIC_EXAMPLE("perplexity"),
 };

@@ -122,13 +122,26 @@ static const gr_attr_spec cast_attrs[] = {{"dtype", GR_ATTR_DTYPE, NULL, 0, 0, N
     extern const gr_op gr_op_##function;                                                                         \
     const gr_op gr_op_##function = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
                                 .inputs = ports, .outputs = output, .tape = GR_TAPE_##instruction,           \
-                                .infer = pointwise_infer, .data = &NAME##_row, more};
+                                .infer = pointwise_infer, .data = &NAME##_row,                                \
+                                .example = EXAMPLE_##ports(#NAME), more};
+
+/* Examples go by the names of the ports, some of which have more than one for that. */
+#define positive one
+#define cast_one one
+#define EXAMPLE_one(NAME) OP_EXAMPLE_ONE(NAME, "")
+#define EXAMPLE_positive(NAME) OP_XY "  result: {op: " NAME ", in: y}\n"
+#define EXAMPLE_cast_one(NAME) OP_EXAMPLE_ONE(NAME, ", dtype: int32")
+#define EXAMPLE_two(NAME) OP_EXAMPLE_TWO(NAME)
+#define EXAMPLE_many(NAME) OP_EXAMPLE_TWO(NAME)
+#define EXAMPLE_base_exponent(NAME) OP_XY "  result: {op: " NAME ", in: [y, x]}\n"
+#define EXAMPLE_choice(NAME) OP_XY "  less: {op: Less, in: [x, y]}\n  result: {op: " NAME ", in: [less, x, y]}\n"
 
 #define DIFFERENTIABLE .traits = GR_POINTWISE | GR_ROWWISE | GR_INPLACE, .gradient = pointwise_gradient
 #define FLAT .traits = GR_POINTWISE | GR_ROWWISE | GR_INPLACE | GR_ZERO_GRAD
 #define CHAIN(how) .traits = GR_POINTWISE | GR_ROWWISE | GR_INPLACE, .gradient = how
 #define PLUS .traits = GR_POINTWISE | GR_ROWWISE | GR_INPLACE | GR_SUM, .role = GR_ROLE_ADD, .gradient = add_gradient
 #define ROLE(r) .role = r, DIFFERENTIABLE
+#define INTERNAL(r) .kind = "internal", ROLE(r)
 #define CAST .attrs = cast_attrs, ROLE(GR_ROLE_CAST)
 
 #define POINTWISE_OPS                                                                                        \
@@ -148,15 +161,15 @@ static const gr_attr_spec cast_attrs[] = {{"dtype", GR_ATTR_DTYPE, NULL, 0, 0, N
     OP(Abs, abs, ABS, one, NUMBER, FORMULAS("g * sign(a)"), DIFFERENTIABLE, "The absolute value.", "|input|") \
     OP(Sign, sign, SIGN, one, NUMBER, FORMULAS(NULL), FLAT, "-1, 0 or 1.", "sign(input)")                    \
     OP(Exp, exp, EXP, one, REAL, FORMULAS("g * y"), DIFFERENTIABLE, "The exponential.", "e^input")           \
-    OP(Log, log, LOG, one, REAL, FORMULAS("g / a"), DIFFERENTIABLE, "The natural logarithm.", "ln input")    \
-    OP(Log1p, log1p, LOG1P, one, REAL, FORMULAS("g / (1 + a)"), DIFFERENTIABLE,                              \
+    OP(Log, log, LOG, positive, REAL, FORMULAS("g / a"), DIFFERENTIABLE, "The natural logarithm.", "ln input")    \
+    OP(Log1p, log1p, LOG1P, positive, REAL, FORMULAS("g / (1 + a)"), DIFFERENTIABLE,                              \
        "The natural logarithm of 1 + input, exact near 0.", "ln(1 + input)")                                 \
     OP(Expm1, expm1, EXPM1, one, REAL, FORMULAS("g * (y + 1)"), DIFFERENTIABLE,                              \
        "The exponential less 1, exact near 0.", "e^input - 1")                                               \
-    OP(Sqrt, sqrt, SQRT, one, REAL, FORMULAS("g / (2 * y)"), DIFFERENTIABLE, "The square root.", "sqrt(input)") \
-    OP(Rsqrt, rsqrt, RSQRT, one, REAL, FORMULAS("-0.5 * g * y * y * y"), DIFFERENTIABLE,                     \
+    OP(Sqrt, sqrt, SQRT, positive, REAL, FORMULAS("g / (2 * y)"), DIFFERENTIABLE, "The square root.", "sqrt(input)") \
+    OP(Rsqrt, rsqrt, RSQRT, positive, REAL, FORMULAS("-0.5 * g * y * y * y"), DIFFERENTIABLE,                     \
        "One over the square root.", "1 / sqrt(input)")                                                       \
-    OP(Reciprocal, reciprocal, RECIPROCAL, one, REAL, FORMULAS("-g * y * y"), DIFFERENTIABLE,                \
+    OP(Reciprocal, reciprocal, RECIPROCAL, positive, REAL, FORMULAS("-g * y * y"), DIFFERENTIABLE,                \
        "One over the input.", "1 / input")                                                                   \
     OP(Sin, sin, SIN, one, REAL, FORMULAS("g * cos(a)"), DIFFERENTIABLE, "The sine, of radians.", "sin(input)") \
     OP(Cos, cos, COS, one, REAL, FORMULAS("-g * sin(a)"), DIFFERENTIABLE, "The cosine, of radians.", "cos(input)") \
@@ -182,9 +195,9 @@ static const gr_attr_spec cast_attrs[] = {{"dtype", GR_ATTR_DTYPE, NULL, 0, 0, N
     OP(Where, where, WHERE, choice, CHOICE, FORMULAS(NULL, "where(a, g, 0)", "where(a, 0, g)"),              \
        ROLE(GR_ROLE_WHERE), "Takes from one input where a condition is true, else from the other.",          \
        "condition ? input : other")                                                                          \
-    OP(Cast, cast, COPY, one, CASTED, FORMULAS("g"), CAST,                                                   \
+    OP(Cast, cast, COPY, cast_one, CASTED, FORMULAS("g"), CAST,                                                   \
        "Converts to another dtype; a float becomes an integer by dropping its fraction.", "dtype(input)")    \
-    OP(Copy, copy, COPY, one, SAME, FORMULAS("g"), ROLE(GR_ROLE_COPY), "The same values, in memory of their own.", "input") \
+    OP(Copy, copy, COPY, one, SAME, FORMULAS("g"), INTERNAL(GR_ROLE_COPY), "The same values, in memory of their own.", "input") \
     OP(StopGradient, stop_gradient, COPY, one, SAME, FORMULAS(NULL), FLAT,                                   \
        "The input; no gradient passes back through it.", "input")
 

@@ -67,7 +67,8 @@ extern const gr_op gr_op_sinusoids;
 const gr_op gr_op_sinusoids = {GR_OP_HEADER, .name = "Sinusoids", .summary = "A row for each step: sines and cosines of its number, slower and slower.",
     .formula = "output[t, 2i] = sin(t / 10000^(2i / width)), output[t, 2i + 1] = cos(the same)", .reference = "Vaswani et al. 2017",
     .attrs = table_attrs, .outputs = table_out, .traits = GR_ZERO_GRAD, .infer = sinusoids_infer, .units = sinusoids_units,
-    .flops = sinusoids_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, sinusoids_run_f32}, {GR_FLOAT64, sinusoids_run_f64}, {0, NULL}}};
+    .flops = sinusoids_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, sinusoids_run_f32}, {GR_FLOAT64, sinusoids_run_f64}, {0, NULL}},
+    .kind = "internal"};
 
 /* ---- PositionalEncoding, LearnedPositionalEncoding ---- */
 
@@ -102,8 +103,14 @@ static const gr_port outputs[] = {{"output", 0, "[...]: as the input"}, OP_END};
 extern const gr_op gr_op_positional_encoding, gr_op_learned_positional_encoding;
 const gr_op gr_op_positional_encoding = {GR_OP_HEADER, .name = "PositionalEncoding", .summary = "Adds sinusoids of the step's number.",
     .formula = "output[t, 2i] = input + sin(t / 10000^(2i / width)), output[t, 2i + 1] = input + cos(the same)",
-    .reference = "Vaswani et al. 2017", .attrs = sinusoid_attrs, .inputs = inputs, .outputs = outputs, .expand = sinusoids_expand};
+    .reference = "Vaswani et al. 2017", .attrs = sinusoid_attrs, .inputs = inputs, .outputs = outputs, .expand = sinusoids_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  y: {op: PositionalEncoding, in: x}\n"};
 const gr_op gr_op_learned_positional_encoding = {GR_OP_HEADER, .name = "LearnedPositionalEncoding",
     .summary = "Adds a learned vector for each step.", .formula = "output[t] = input[t] + weight[t]", .reference = "Gehring et al. 2017",
-    .attrs = learned_attrs, .inputs = inputs, .outputs = outputs, .expand = learned_expand};
+    .attrs = learned_attrs, .inputs = inputs, .outputs = outputs, .expand = learned_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  y: {op: LearnedPositionalEncoding, in: x, max_len: 16}\n"};
 #endif

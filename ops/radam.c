@@ -78,4 +78,6 @@ const gr_op gr_op_radam = {
     .inputs = radam_inputs,
     .outputs = radam_outputs,
     .expand = radam_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: RAdam, lr: 0.001}"),
 };

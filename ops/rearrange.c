@@ -56,7 +56,10 @@ static const gr_attr_spec flip_attrs[] = {{"dims", GR_ATTR_INTS, NULL, 0, 0, NUL
 extern const gr_op gr_op_flip;
 const gr_op gr_op_flip = {GR_OP_HEADER, .name = "Flip",
     .formula = "output[.., i, ..] = input[.., length - 1 - i, ..]", .summary = "Turns axes around.", .attrs = flip_attrs, .inputs = one,
-    .outputs = output, .traits = GR_ROWWISE, .infer = flip_infer, .gradient = flip_gradient, .units = row_units, .kernels = EVERY(flip_run)};
+    .outputs = output, .traits = GR_ROWWISE, .infer = flip_infer, .gradient = flip_gradient, .units = row_units, .kernels = EVERY(flip_run),
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Flip, in: x, dims: [1]}\n"};
 
 /* ---- Tril, Triu: what is on one side of a diagonal of the last two axes ---- */
 
@@ -98,11 +101,17 @@ extern const gr_op gr_op_tril, gr_op_triu;
 const gr_op gr_op_tril = {GR_OP_HEADER, .name = "Tril",
     .formula = "output[.., i, j] = j - i <= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is above a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
-    .kernels = EVERY(tril_run)};
+    .kernels = EVERY(tril_run),
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Tril, in: x, diagonal: 0}\n"};
 const gr_op gr_op_triu = {GR_OP_HEADER, .name = "Triu",
     .formula = "output[.., i, j] = j - i >= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is below a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
-    .kernels = EVERY(triu_run)};
+    .kernels = EVERY(triu_run),
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Triu, in: x, diagonal: 1}\n"};
 
 /* ---- Roll: the end of the axis before its start ---- */
 
@@ -146,7 +155,10 @@ static const gr_attr_spec roll_attrs[] = {
 
 extern const gr_op gr_op_roll;
 const gr_op gr_op_roll = {GR_OP_HEADER, .name = "Roll", .summary = "Moves entries along an axis; what leaves at the end enters at the start.",
-    .reference = "torch.roll", .attrs = roll_attrs, .inputs = one, .outputs = output, .expand = roll_expand};
+    .reference = "torch.roll", .attrs = roll_attrs, .inputs = one, .outputs = output, .expand = roll_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Roll, in: x, shifts: [1], dims: [1]}\n"};
 
 /* ---- Pad ---- */
 
@@ -190,7 +202,10 @@ static const gr_attr_spec pad_attrs[] = {
 
 extern const gr_op gr_op_pad;
 const gr_op gr_op_pad = {GR_OP_HEADER, .name = "Pad", .summary = "Adds entries of one number around.", .reference = "torch.nn.functional.pad",
-    .attrs = pad_attrs, .inputs = one, .outputs = output, .expand = pad_expand};
+    .attrs = pad_attrs, .inputs = one, .outputs = output, .expand = pad_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Pad, in: x, pad: [1, 0], value: 0}   # one 0 before each row\n"};
 
 /* ---- Repeat: an axis for the copies before each axis that is repeated, then Expand ---- */
 
@@ -219,4 +234,7 @@ static const gr_attr_spec repeat_attrs[] = {
 
 extern const gr_op gr_op_repeat;
 const gr_op gr_op_repeat = {GR_OP_HEADER, .name = "Repeat", .summary = "Copies side by side.", .reference = "torch.Tensor.repeat",
-    .attrs = repeat_attrs, .inputs = one, .outputs = output, .expand = repeat_expand};
+    .attrs = repeat_attrs, .inputs = one, .outputs = output, .expand = repeat_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Repeat, in: x, repeats: [1, 2]}   # [2, 6]\n"};

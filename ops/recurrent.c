@@ -403,22 +403,38 @@ const gr_op gr_op_recurrent = {
     .formula = "output[t], carries = cell(input[t], carries)",
     .attrs = recurrent_attrs, .inputs = recurrent_inputs, .outputs = recurrent_outputs,
     .traits = GR_OVER_CELL, .data = &any_cell, .expand = recurrent_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  rnn: {op: Recurrent, cell: GRUCell, in: x, hidden_size: 4, num_layers: 2, bidirectional: true}\n"
+               "  y: {op: Tanh, in: rnn.output}   # [time, batch, 8]; rnn.h_n is [4, batch, 4]\n",
 };
 const gr_op gr_op_rnn = {
     GR_OP_HEADER, .name = "RNN", .summary = "Elman's recurrent layer: RNNCell over time.",
     .formula = "h = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh)", .reference = "torch.nn.RNN",
     .attrs = rnn_attrs, .inputs = h_inputs, .outputs = h_outputs,
     .traits = GR_OVER_CELL, .data = &rnn_cell, .expand = recurrent_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  rnn: {op: RNN, in: x, hidden_size: 4, nonlinearity: relu}\n"
+               "  y: {op: Linear, in: rnn.output, out_features: 2}\n",
 };
 const gr_op gr_op_lstm = {
     GR_OP_HEADER, .name = "LSTM", .summary = "Long short-term memory: LSTMCell over time.",
     .formula = "c = f * c + i * g; h = o * tanh(c)", .reference = "torch.nn.LSTM; Hochreiter and Schmidhuber 1997",
     .attrs = lstm_attrs, .inputs = lstm_inputs, .outputs = lstm_outputs,
     .traits = GR_OVER_CELL, .data = &lstm_cell, .expand = recurrent_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  rnn: {op: LSTM, in: x, hidden_size: 4, num_layers: 2, dropout: 0.1}\n"
+               "  y: {op: Linear, in: rnn.output, out_features: 2}\n",
 };
 const gr_op gr_op_gru = {
     GR_OP_HEADER, .name = "GRU", .summary = "Gated recurrent units: GRUCell over time.",
     .formula = "h = (1 - z) * n + z * h", .reference = "torch.nn.GRU; Cho et al. 2014",
     .attrs = gru_attrs, .inputs = h_inputs, .outputs = h_outputs,
     .traits = GR_OVER_CELL, .data = &gru_cell, .expand = recurrent_expand,
+    .kind = "layers",
+    .example = OP_SEQUENCE
+               "  rnn: {op: GRU, in: x, hidden_size: 4, bidirectional: true}\n"
+               "  y: {op: Linear, in: rnn.output, out_features: 2}\n",
 };

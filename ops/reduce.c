@@ -355,7 +355,8 @@ static const gr_port prod_out[] = {{"grad_input", 0, "[...]"}, OP_END};
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math, .attrs = reduce_attrs, \
         .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = inference, .gradient = derivative,  \
-        .units = reduce_units, .flops = reduce_flops, .kernels = ALL(fn), __VA_ARGS__};
+        .units = reduce_units, .flops = reduce_flops, .kernels = ALL(fn), .kind = "reductions",           \
+        .example = OP_EXAMPLE_ONE(#NAME, ", dim: -1"), __VA_ARGS__};
 
 REDUCTION(Sum, sum, "The sum over axes; of bools, how many are true.", "sum of input over dim", reduce_infer, sum_gradient, sum_run,
           .role = GR_ROLE_REDUCE_SUM, .accumulate = sum_accumulate)
@@ -366,5 +367,6 @@ REDUCTION(Min, min, "The smallest over axes.", "min of input over dim", extremum
 extern const gr_op gr_op_prod_gradient;
 const gr_op gr_op_prod_gradient = {GR_OP_HEADER, .name = "ProdGradient",
     .formula = "grad_input = grad_output * product of the others over dim", .summary = "The gradient of Prod toward its input.",
-    .attrs = dim_attrs, .inputs = prod_in, .outputs = prod_out, .infer = prod_gradient_infer, .kernels = REALS(prod_gradient_run)};
+    .attrs = dim_attrs, .inputs = prod_in, .outputs = prod_out, .infer = prod_gradient_infer, .kernels = REALS(prod_gradient_run),
+    .kind = "internal"};
 #endif

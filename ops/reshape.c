@@ -129,7 +129,10 @@ extern const gr_op gr_op_reshape;
 const gr_op gr_op_reshape = {GR_OP_HEADER, .name = "Reshape",
     .formula = "output[flat index i] = input[flat index i]", .summary = "The same elements in the same order under another shape.",
     .attrs = reshape_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_RESHAPE,
-    .infer = reshape_infer, .gradient = reshape_gradient, .batch = reshape_batch, .view = reshape_view};
+    .infer = reshape_infer, .gradient = reshape_gradient, .batch = reshape_batch, .view = reshape_view,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Reshape, in: x, shape: [3, -1]}   # [3, 2]\n"};
 
 /* ---- Flatten, Squeeze, Unsqueeze: a Reshape, once the shape is known ---- */
 
@@ -205,14 +208,24 @@ static const gr_attr_spec unsqueeze_attrs[] = {
 extern const gr_op gr_op_flatten, gr_op_squeeze, gr_op_unsqueeze;
 const gr_op gr_op_flatten = {GR_OP_HEADER, .name = "Flatten",
     .formula = "axes start_dim to end_dim become one, of the product of their lengths", .summary = "Joins neighbouring axes into one.", .attrs = flatten_attrs,
-    .inputs = one, .outputs = output, .expand = flatten_expand};
+    .inputs = one, .outputs = output, .expand = flatten_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Flatten, in: x, start_dim: 0}   # [6]\n"};
 const gr_op gr_op_squeeze = {GR_OP_HEADER, .name = "Squeeze",
     .formula = "the input without axes of length 1, or without those of dim that are", .summary = "Drops axes of length 1.", .attrs = squeeze_attrs,
-    .inputs = one, .outputs = output, .expand = squeeze_expand};
+    .inputs = one, .outputs = output, .expand = squeeze_expand,
+    .kind = "shapes",
+    .example = "graph:\n"
+               "  x: {op: Ones, shape: [2, 1, 3]}\n"
+               "  y: {op: Squeeze, in: x, dim: 1}   # [2, 3]\n"};
 const gr_op gr_op_unsqueeze = {GR_OP_HEADER, .name = "Unsqueeze",
     .formula = "the input with an axis of length 1 at dim", .summary = "Adds an axis of length 1.", .attrs = unsqueeze_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = unsqueeze_infer, .gradient = reshape_gradient,
-    .view = unsqueeze_view};
+    .view = unsqueeze_view,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Unsqueeze, in: x, dim: 1}   # [2, 1, 3]\n"};
 
 /* ---- Expand ---- */
 
@@ -271,4 +284,8 @@ extern const gr_op gr_op_expand;
 const gr_op gr_op_expand = {GR_OP_HEADER, .name = "Expand",
     .formula = "output[.., i, ..] = input[.., 0, ..] where the input's axis is 1 long, else input[.., i, ..]", .summary = "Repeats axes of length 1, without copying.",
     .attrs = expand_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_EXPAND,
-    .infer = expand_infer, .gradient = expand_gradient, .batch = expand_batch, .view = expand_view};
+    .infer = expand_infer, .gradient = expand_gradient, .batch = expand_batch, .view = expand_view,
+    .kind = "shapes",
+    .example = "graph:\n"
+               "  x: {op: Constant, value: [[1.0], [2.0]]}\n"
+               "  y: {op: Expand, in: x, shape: [2, 3]}\n"};

@@ -23,4 +23,5 @@ const gr_op gr_op_rmse = {
     .traits = GR_METRIC,
     .expand = rmse_expand,
     .data = &rmse_metric,
+    .example = METRIC_ERROR_EXAMPLE("rmse"),
 };

@@ -47,4 +47,6 @@ const gr_op gr_op_rmsprop = {
     .inputs = rmsprop_inputs,
     .outputs = rmsprop_outputs,
     .expand = rmsprop_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: RMSprop, lr: 0.01, alpha: 0.99}"),
 };

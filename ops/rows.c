@@ -106,7 +106,8 @@ extern const gr_op gr_op_unique_rows, gr_op_sum_rows, gr_op_put_rows;
 const gr_op gr_op_unique_rows = {GR_OP_HEADER, .name = "UniqueRows",
     .formula = "rows: what index holds, each once", .summary = "Each row that an index names, once.", .role = GR_ROLE_UNIQUE_ROWS,
     .attrs = unique_attrs, .inputs = unique_in, .outputs = unique_out, .traits = GR_ZERO_GRAD, .infer = unique_infer,
-    .scratch = unique_scratch, .flops = unique_flops, .kernels = (const gr_kernel[]){{GR_INT32, unique_run}, {0, NULL}}};
+    .scratch = unique_scratch, .flops = unique_flops, .kernels = (const gr_kernel[]){{GR_INT32, unique_run}, {0, NULL}},
+    .kind = "internal"};
 
 /* ---- SumRows ---- */
 
@@ -126,7 +127,8 @@ static const gr_port sum_rows_out[] = {{"output", 0, "[n, ...]: the sum for each
 const gr_op gr_op_sum_rows = {GR_OP_HEADER, .name = "SumRows",
     .formula = "output[r] = sum of input[order[k]] over start[r] <= k < start[r + 1]", .summary = "The sums of what stands for the same row.", .role = GR_ROLE_SUM_ROWS,
     .inputs = sum_rows_in, .outputs = sum_rows_out, .infer = sum_rows_infer, .units = rows_units,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, sum_rows_run_f32}, {GR_FLOAT64, sum_rows_run_f64}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, sum_rows_run_f32}, {GR_FLOAT64, sum_rows_run_f64}, {0, NULL}},
+    .kind = "internal"};
 
 /* ---- PutRows: a unit is a block of the table ---- */
 
@@ -177,5 +179,6 @@ static const gr_port put_rows_out[] = {{"output", 0, "[rows, ...]"}, OP_END};
 const gr_op gr_op_put_rows = {GR_OP_HEADER, .name = "PutRows", .summary = "A table with some of its rows replaced.", .role = GR_ROLE_PUT_ROWS,
     .formula = "output = table, but output[rows[i]] = input[i]", .inputs = put_rows_in, .outputs = put_rows_out, .traits = GR_INPLACE,
     .infer = put_rows_infer, .units = put_rows_units, .flops = put_rows_flops,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, put_rows_run}, {GR_FLOAT64, put_rows_run}, {GR_INT32, put_rows_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, put_rows_run}, {GR_FLOAT64, put_rows_run}, {GR_INT32, put_rows_run}, {0, NULL}},
+    .kind = "internal"};
 #endif

@@ -115,4 +115,9 @@ extern const gr_op gr_op_scaled_dot_product_attention;
 const gr_op gr_op_scaled_dot_product_attention = {GR_OP_HEADER, .name = "ScaledDotProductAttention",
     .summary = "Values mixed by how well their keys match each query.", .formula = "softmax(scale query key^T + mask) value",
     .reference = "torch.nn.functional.scaled_dot_product_attention; Vaswani et al. 2017", .attrs = attrs, .inputs = inputs,
-    .outputs = outputs, .expand = sdpa_expand};
+    .outputs = outputs, .expand = sdpa_expand,
+    .kind = "attention",
+    .example = "graph:\n"
+               "  x: {op: Full, shape: [2, 5, 8], value: 0.5}   # [batch, time, width]\n"
+               "  look: {op: ScaledDotProductAttention, in: [x, x, x], is_causal: true}\n"
+               "  y: {op: Add, in: [x, look.output]}\n"};

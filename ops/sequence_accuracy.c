@@ -29,4 +29,5 @@ const gr_op gr_op_sequence_accuracy = {
     .traits = GR_METRIC,
     .expand = sequence_accuracy_expand,
     .data = &sequence_accuracy_metric,
+    .example = METRIC_SEQUENCE_EXAMPLE("sequence_accuracy"),
 };

@@ -52,4 +52,6 @@ const gr_op gr_op_sgd = {
     .inputs = sgd_inputs,
     .outputs = sgd_outputs,
     .expand = sgd_expand,
+    .kind = "optimisers",
+    .example = OPT_EXAMPLE("{op: SGD, lr: 0.1, momentum: 0.9}"),
 };

@@ -60,7 +60,10 @@ static int slice_gradient(gr_ctx *c)
 extern const gr_op gr_op_slice;
 const gr_op gr_op_slice = {GR_OP_HEADER, .name = "Slice", .summary = "A part of an axis.", .formula = "input[..., start:stop:step, ...]",
     .attrs = slice_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_SLICE,
-    .infer = slice_infer, .gradient = slice_gradient, .view = slice_view};
+    .infer = slice_infer, .gradient = slice_gradient, .view = slice_view,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Slice, in: x, dim: 1, start: 1}   # [2, 2]\n"};
 
 /* ---- Select ---- */
 
@@ -110,7 +113,10 @@ static int select_gradient(gr_ctx *c)
 extern const gr_op gr_op_select;
 const gr_op gr_op_select = {GR_OP_HEADER, .name = "Select", .summary = "One entry of an axis.", .formula = "input[..., index, ...]",
     .attrs = select_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_SELECT,
-    .infer = select_infer, .gradient = select_gradient, .view = select_view};
+    .infer = select_infer, .gradient = select_gradient, .view = select_view,
+    .kind = "shapes",
+    .example = OP_X
+               "  y: {op: Select, in: x, dim: 1, index: -1}   # [2]\n"};
 
 /* ---- Split: a Slice for each part ---- */
 
@@ -157,7 +163,11 @@ static int split_expand(gr_ctx *c)
 extern const gr_op gr_op_split;
 const gr_op gr_op_split = {GR_OP_HEADER, .name = "Split",
     .formula = "output_i = entries o_i to o_i + sizes_i of dim, o_i the sum of the sizes before", .summary = "Cuts an axis into parts.", .attrs = split_attrs, .inputs = one,
-    .outputs = parts, .expand = split_expand};
+    .outputs = parts, .expand = split_expand,
+    .kind = "shapes",
+    .example = OP_X
+               "  parts: {op: Split, in: x, sizes: [1, 2], dim: 1}\n"
+               "  y: {op: Mul, in: [parts.0, parts.1]}   # [2, 1] times [2, 2]\n"};
 
 /* ---- Place: zeros, but for the entries start, start + step, ... of an axis ---- */
 
@@ -220,4 +230,5 @@ extern const gr_op gr_op_place;
 const gr_op gr_op_place = {GR_OP_HEADER, .name = "Place", .summary = "Puts the input into a part of an axis of zeros.",
     .formula = "output[..., start + i * step, ...] = input[..., i, ...]", .attrs = place_attrs, .inputs = one, .outputs = output,
     .traits = GR_ROWWISE, .infer = place_infer, .gradient = place_gradient, .units = place_units,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, place_run}, {GR_FLOAT64, place_run}, {GR_INT32, place_run}, {GR_BOOL, place_run}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, place_run}, {GR_FLOAT64, place_run}, {GR_INT32, place_run}, {GR_BOOL, place_run}, {0, NULL}},
+    .kind = "internal"};

@@ -139,14 +139,22 @@ static const gr_port back_out[] = {{"grad_input", 0, "[...]"}, OP_END};
 extern const gr_op gr_op_softmax, gr_op_log_softmax, gr_op_softmax_gradient, gr_op_log_softmax_gradient;
 const gr_op gr_op_softmax = {GR_OP_HEADER, .name = "Softmax", .summary = "Turns an axis into probabilities.",
     .formula = "e^input / sum of e^input over dim", .attrs = softmax_attrs, .inputs = one, .outputs = output,
-    .gradient = softmax_gradient, ROWS(softmax_run)};
+    .gradient = softmax_gradient, ROWS(softmax_run),
+    .kind = "reductions",
+    .example = OP_X
+               "  y: {op: Softmax, in: x, dim: -1}\n"};
 const gr_op gr_op_log_softmax = {GR_OP_HEADER, .name = "LogSoftmax", .summary = "The logarithm of Softmax, exact where it is small.",
     .formula = "input - ln(sum of e^input over dim)", .attrs = dim_attrs, .inputs = one, .outputs = output,
-    .gradient = log_softmax_gradient, ROWS(log_softmax_run)};
+    .gradient = log_softmax_gradient, ROWS(log_softmax_run),
+    .kind = "reductions",
+    .example = OP_X
+               "  y: {op: LogSoftmax, in: x, dim: -1}\n"};
 const gr_op gr_op_softmax_gradient = {GR_OP_HEADER, .name = "SoftmaxGradient", .summary = "The gradient of Softmax toward its input.",
     .formula = "output * (grad_output - sum of grad_output * output)", .attrs = dim_attrs, .inputs = back_in, .outputs = back_out,
-    ROWS(softmax_back_run)};
+    ROWS(softmax_back_run),
+    .kind = "internal"};
 const gr_op gr_op_log_softmax_gradient = {GR_OP_HEADER, .name = "LogSoftmaxGradient",
     .summary = "The gradient of LogSoftmax toward its input.", .formula = "grad_output - e^output * sum of grad_output",
-    .attrs = dim_attrs, .inputs = back_in, .outputs = back_out, ROWS(log_softmax_back_run)};
+    .attrs = dim_attrs, .inputs = back_in, .outputs = back_out, ROWS(log_softmax_back_run),
+    .kind = "internal"};
 #endif

@@ -36,4 +36,11 @@ const gr_op gr_op_sparse_adam = {
     .inputs = sparse_adam_inputs,
     .outputs = sparse_adam_outputs,
     .expand = sparse_adam_expand,
+    .kind = "optimisers",
+    .example = "graph:\n"
+               "  rows: {op: Constant, value: [0, 2]}\n"
+               "  table: {op: Embedding, in: rows, num_embeddings: 5, embedding_dim: 3, sparse: true}\n"
+               "  square: {op: Square, in: table}\n"
+               "  loss: {op: Sum, in: square}\n"
+               "train: {minimize: loss, optimizer: {op: SparseAdam, lr: 0.001}, steps: 3}\n",
 };

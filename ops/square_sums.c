@@ -97,5 +97,6 @@ const gr_op gr_op_square_sums = {GR_OP_HEADER, .name = "SquareSums",
     .summary = "Sums of squares of many inputs, by pieces, and whether all are finite.", .formula = "sum of input^2 over each piece",
     .inputs = inputs, .outputs = outputs, .role = GR_ROLE_SQUARE_SUMS, .infer = square_sums_infer, .gradient = square_sums_gradient,
     .units = square_sums_units, .flops = square_sums_flops,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, square_sums_run_f32}, {GR_FLOAT64, square_sums_run_f64}, {0, NULL}}};
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, square_sums_run_f32}, {GR_FLOAT64, square_sums_run_f64}, {0, NULL}},
+    .kind = "internal"};
 #endif

@@ -120,7 +120,8 @@ static const gr_attr_spec powered[] = {DIM, KEEPDIM, {"p", GR_ATTR_FLOAT, "2", 0
 #define STATISTIC(NAME, symbol, list, text, math, fn)                                                                \
     extern const gr_op gr_op_##symbol;                                                                         \
     const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math, .attrs = list, \
-                                .inputs = one, .outputs = output, .expand = fn};
+                                .inputs = one, .outputs = output, .expand = fn, .kind = "reductions",           \
+                                .example = OP_EXAMPLE_ONE(#NAME, ", dim: -1")};
 
 STATISTIC(Mean, mean, plain, "The mean over axes.", "sum of input / n", mean_expand)
 STATISTIC(Var, var, corrected, "The variance over axes.", "sum of (input - mean)^2 / (n - correction)", var_expand)

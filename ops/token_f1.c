@@ -57,4 +57,5 @@ const gr_op gr_op_token_f1 = {
     .traits = GR_METRIC,
     .expand = token_f1_expand,
     .data = &token_f1_metric,
+    .example = METRIC_SEQUENCE_EXAMPLE("{op: TokenF1, average: macro}"),
 };

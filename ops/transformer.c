@@ -231,11 +231,19 @@ static const gr_port decoder_in[] = {
     OP_END};
 static const gr_port outputs[] = {{"output", 0, "[..., width]: as the first input"}, OP_END};
 
+#define WIDE(name, steps) "  " name ": {op: Full, shape: [" steps ", 2, 8], value: 0.5}   # [time, batch, width]\n"
+#define EXAMPLE_encoder_layer WIDE("x", "5") "  y: {op: TransformerEncoderLayer, in: x, nhead: 2, dim_feedforward: 16}\n"
+#define EXAMPLE_encoder WIDE("x", "5") "  y: {op: TransformerEncoder, in: x, num_layers: 2, nhead: 2, dim_feedforward: 16, norm_first: true}\n"
+#define DECODER_EXAMPLE(name, more) WIDE("memory", "5") WIDE("x", "4")                                                           \
+    "  y: {op: " name ", in: {tgt: x, memory: memory}, nhead: 2, dim_feedforward: 16, is_causal: true" more "}\n"
+#define EXAMPLE_decoder_layer DECODER_EXAMPLE("TransformerDecoderLayer", "")
+#define EXAMPLE_decoder DECODER_EXAMPLE("TransformerDecoder", ", num_layers: 2")
+
 #define TRANSFORMER(NAME, symbol, ports, text)                                                                                   \
     extern const gr_op gr_op_transformer_##symbol;                                                                        \
     const gr_op gr_op_transformer_##symbol = {GR_OP_HEADER, .name = "Transformer" #NAME, .summary = text,                 \
         .reference = "torch.nn.Transformer" #NAME "; Vaswani et al. 2017", .attrs = symbol##_attrs, .inputs = ports, \
-        .outputs = outputs, .expand = symbol##_expand};
+        .outputs = outputs, .expand = symbol##_expand, .kind = "attention", .example = "graph:\n" EXAMPLE_##symbol};
 
 TRANSFORMER(EncoderLayer, encoder_layer, encoder_layer_in, "Self-attention and two Linears, each with a residual connection and LayerNorm.")
 TRANSFORMER(DecoderLayer, decoder_layer, decoder_in, "As TransformerEncoderLayer, with attention to a memory between the two.")

@@ -2,6 +2,7 @@
 #ifndef GRAPHRUN_OPS_UTIL_H
 #define GRAPHRUN_OPS_UTIL_H
 
+#include "example.h"
 #include <graphrun/op.h>
 
 #define OP_END {.name = NULL}

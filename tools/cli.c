@@ -1,5 +1,6 @@
 /* cli.c - the command line: option tables, help, sessions. */
 #include "cli.h"
+#include "model/body.h"
 #include "train/rounding.h"
 
 #include <getopt.h>
@@ -30,7 +31,7 @@ static int common_options(cli_common *c, cli_option *to)
         {"set", 0, CLI_LIST, &c->sets, "KEY=VALUE", "a var or a dotted key of the model, as in train.optimizer.lr=0.1"},
         {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where not given; results do not depend on it"},
         {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"},
-        {"dtype", 0, CLI_TEXT, &c->dtype, "TYPE", "float32 or float64"},
+        {"dtype", 0, CLI_TEXT, &c->dtype, "float32|float64", "of the arithmetic"},
         {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"},
         {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no notes on standard error, errors apart"},
     };
@@ -65,14 +66,40 @@ static void print_help(const cli_command *self, const cli_option *all, int own, 
     printf("      --help                       this page\n      --version\n");
 }
 
+/* ---- telling the table ---- */
+
+static cli_visit_fn visitor; /* set while cli_visit waits for a command to come to cli_parse */
+static void *visitor_data;
+
+void cli_visit(const cli_command *c, cli_visit_fn fn, void *data)
+{
+    char *argv[] = {(char *)(uintptr_t)c->name, NULL};
+    visitor = fn;
+    visitor_data = data;
+    c->run(1, argv);
+    visitor = NULL;
+}
+
 /* ---- values ---- */
+
+static bool is_choice(const char *list, const char *text)
+{
+    for (size_t n = strlen(text), m; *list; list += m + (list[m] == '|')) {
+        m = strcspn(list, "|");
+        if (m == n && strncmp(list, text, n) == 0) return true;
+    }
+    return false;
+}
 
 static int set_option(const cli_command *self, const cli_option *o, const char *text)
 {
     char *end = NULL;
     switch (o->kind) {
     case CLI_FLAG: *(bool *)o->to = true; return -1;
-    case CLI_TEXT: *(const char **)o->to = text; return -1;
+    case CLI_TEXT:
+        if (strchr(o->value, '|') && !is_choice(o->value, text)) return cli_misuse(self, "--%s is %s, not '%s'", o->name, o->value, text);
+        *(const char **)o->to = text;
+        return -1;
     case CLI_INT:
         *(int64_t *)o->to = strtoll(text, &end, 10);
         if (!*text || *end || *(int64_t *)o->to < 0)
@@ -103,8 +130,6 @@ static const char *unknown_option(const cli_option *all, int total, const char *
 
 static int check_common(const cli_command *self, const cli_common *c)
 {
-    if (c->dtype && strcmp(c->dtype, "float32") != 0 && strcmp(c->dtype, "float64") != 0)
-        return cli_misuse(self, "--dtype is float32 or float64, not '%s'", c->dtype);
     for (int i = 0; i < c->sets.count; i++)
         if (!strchr(c->sets.item[i], '=')) return cli_misuse(self, "--set wants KEY=VALUE, not '%s'", c->sets.item[i]);
     if (c->threads > 4096) return cli_misuse(self, "--threads %lld are more than any machine has", (long long)c->threads);
@@ -119,6 +144,7 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
     int mine = count_own(own), total, used = 1;
     memcpy(all, own, (size_t)mine * sizeof *own);
     total = mine + common_options(common, all + mine);
+    if (visitor) return visitor(visitor_data, self, all, mine, total), EXIT_DONE;
     for (int i = 0; i < total; i++) {
         table[i] = (struct option){all[i].name, all[i].value ? required_argument : no_argument, NULL, 256 + i};
         if (all[i].letter) {
@@ -198,12 +224,20 @@ gr_session_options cli_session_options(const cli_common *c)
         .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet, .costs = costs_path()};
 }
 
+gr_registry *cli_registry(gr_arena *a, const cli_common *c, gr_error *e)
+{
+    gr_registry *r = gr_registry_create(a);
+    gr_registry_add_cells(a, r, gr_diag_create(a));
+    for (int i = 0; i < c->plugins.count; i++)
+        if (gr_registry_load(r, c->plugins.item[i], e) < 0) return NULL;
+    return r;
+}
+
 int cli_weights_dtype(const cli_command *self, const cli_common *c, const char *name, gr_session_options *to)
 {
     to->inference = true;
     if (!name || strcmp(name, "float32") == 0) return -1;
     to->weights_dtype = gr_half_by_name(name);
-    if (!to->weights_dtype) return cli_misuse(self, "--weights-dtype is float32, bfloat16 or float16, not '%s'", name);
     if (c->dtype && strcmp(c->dtype, "float64") == 0)
         return cli_misuse(self, "--weights-dtype %s is for arithmetic in float32: leave out --dtype float64", name);
     return -1;

@@ -8,7 +8,7 @@
 #include "train/loop.h"
 #include "train/session.h"
 
-#define CLI_WEIGHTS_DTYPE(to) {"weights-dtype", 0, CLI_TEXT, to, "TYPE", "products keep weights as bfloat16 or float16, half the memory to read; arithmetic is float32"}
+#define CLI_WEIGHTS_DTYPE(to) {"weights-dtype", 0, CLI_TEXT, to, "float32|bfloat16|float16", "products keep weights as bfloat16 or float16, half the memory to read; arithmetic is float32"}
 
 enum { EXIT_DONE = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
 
@@ -24,7 +24,7 @@ typedef struct cli_option {
     char letter;           /* 0: none */
     cli_kind kind;
     void *to;              /* bool, const char *, int64_t, double, cli_list */
-    const char *value;     /* "FILE"; NULL for a flag */
+    const char *value;     /* "FILE"; "a|b": one of these words and nothing else; NULL for a flag */
     const char *doc;
 } cli_option;
 
@@ -44,7 +44,13 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_commands[]; /* ends with name NULL */
+extern const cli_command cli_default;    /* graphrun MODEL */
 const cli_command *cli_find(const char *name);
+
+/* Options are told by the very table that the command parses with: fn gets it, first the `own` ones, then
+ * those that all commands have, `total` in all. Nothing is run. Completion and manual are made of that. */
+typedef void (*cli_visit_fn)(void *data, const cli_command *c, const cli_option *list, int own, int total);
+void cli_visit(const cli_command *c, cli_visit_fn fn, void *data);
 
 /* Reads the options of a command and those that all have; positional arguments are moved to
  * argv[1 ...], *count of them. -1: go on; else the exit code. */
@@ -59,6 +65,8 @@ GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /
 gr_session_options cli_session_options(const cli_common *c);
 /* --weights-dtype: what products keep weights as. -1: go on; else the exit code. */
 int cli_weights_dtype(const cli_command *self, const cli_common *c, const char *name, gr_session_options *to);
+/* All ops: built in, cells, those of --plugin. NULL with e filled. */
+gr_registry *cli_registry(gr_arena *a, const cli_common *c, gr_error *e);
 /* Says on standard error what that did to the weights, unless quiet. */
 void cli_note_rounding(gr_session *s);
 /* NULL after saying why. */

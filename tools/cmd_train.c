@@ -86,9 +86,8 @@ static bool asks_to_train(const train_args *a)
 
 int cmd_default(int argc, char **argv)
 {
-    static const cli_command self = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", NULL};
     train_args a = {.common = CLI_DEFAULTS};
-    int done = parse_training(&self, argc, argv, &a);
+    int done = parse_training(&cli_default, argc, argv, &a);
     if (done >= 0) return done;
     gr_session *s = open_for_training(&a, argv[1]);
     bool trains = s && (s->recipe->minimize || asks_to_train(&a));

@@ -24,9 +24,11 @@ const cli_command cli_commands[] = {
      "Measures how fast a model is: its training step, forward pass or one step.", cmd_bench},
     {"compare", "A.yaml B.yaml... [--seeds N] [--steps N | --seconds S | --tokens N] [--tune-lr LIST] [--json FILE]",
      "Says which of several models is better for their data, and how sure that is.", cmd_compare},
-    {"ops", "[NAME]", "Lists the ops, or says all about one.", cmd_ops},
+    {"ops", "[OP] [--all] [--format markdown]", "Lists the ops, or says all about one.", cmd_ops},
     {NULL, NULL, NULL, NULL},
 };
+
+const cli_command cli_default = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", cmd_default};
 
 const cli_command *cli_find(const char *name)
 {

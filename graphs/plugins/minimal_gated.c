@@ -47,6 +47,13 @@ static const gr_op minimal_gated = {
     .inputs = minimal_gated_inputs,
     .outputs = minimal_gated_outputs,
     .expand = minimal_gated_expand,
+    .kind = "cells",
+    .example =
+        "vars: {time: 4, batch: 2}\n"
+        "graph:\n"
+        "  x: {op: Full, shape: [time, batch, 3], value: 0.5}\n"
+        "  rnn: {op: Recurrent, cell: MinimalGated, in: x, hidden_size: 4}\n"
+        "  y: {op: Linear, in: rnn.output, out_features: 2}\n",
 };
 
 /* ---- a pointwise function ---- */
@@ -75,6 +82,11 @@ static const gr_op softcap = {
     .inputs = softcap_inputs,
     .outputs = softcap_outputs,
     .expand = softcap_expand,
+    .kind = "pointwise",
+    .example =
+        "graph:\n"
+        "  x: {op: Constant, value: [-100.0, 0.5, 100.0]}\n"
+        "  y: {op: SoftCap, in: x, cap: 30}\n",
 };
 
 const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);

@@ -328,6 +328,12 @@ struct gr_op {
     int (*prepack)(gr_ctx *c);
     const gr_kernel *kernels; /* ends with run NULL */
     const void *data;         /* the op's own; blocks keep their definition here */
+    /* How `graphrun ops` shows it. kind: under which heading, "layers", "losses", "pointwise", or one of the
+     * op's own; "internal": only other ops and passes emit it; NULL: what its traits say.
+     * example: a small model file that uses it, without its first line `graphrun: 1`; a file that it
+     * reads stands in comments, "# words.txt:" and each of its lines behind "#   ". */
+    const char *kind;
+    const char *example;
 };
 
 /* ---- the host ------------------------------------------------------------ */

@@ -168,6 +168,7 @@ typedef struct gr_source {
     /* Attributes as in a model file, "items: 100, batch_size: 8", with which it opens without any file: for
      * the reference and `graphrun test-plugin`. NULL-ended; may be NULL. */
     const char *const *examples;
+    const char *example; /* a model file that uses it, as in gr_op; may be NULL */
 } gr_source;
 
 #define GR_SOURCE_HEADER .size = sizeof(gr_source), .abi = GR_ABI_VERSION, .host_size = sizeof(gr_source_host)

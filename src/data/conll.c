@@ -168,4 +168,18 @@ const gr_source gr_source_conll = {
     .numbering = conll_numbering,
     .open = conll_open,
     .prepare = gr_text_prepare,
+    .example =
+        "# tagged.txt:\n"
+        "#   the DET\n"
+        "#   cat NOUN\n"
+        "#   sleeps VERB\n"
+        "#   \n"
+        "#   dogs NOUN\n"
+        "#   bark VERB\n"
+        "vars: {batch: 2}\n"
+        "data: {op: Conll, path: tagged.txt}\n"
+        "graph:\n"
+        "  words: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  tags: {op: Input, shape: [time, batch], dtype: int32, from: data.tags}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n",
 };

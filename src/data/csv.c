@@ -209,4 +209,20 @@ const gr_source gr_source_csv = {
     .keys = csv_keys,
     .numbering = csv_numbering,
     .open = csv_open,
+    .example =
+        "# flowers.csv:\n"
+        "#   petal,sepal,kind\n"
+        "#   1.4,5.1,setosa\n"
+        "#   4.7,7.0,versicolor\n"
+        "#   1.3,4.9,setosa\n"
+        "#   4.5,6.4,versicolor\n"
+        "vars: {batch: 4}\n"
+        "data: {op: Csv, path: flowers.csv, label: kind, standardize: zscore}\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [batch, $data.features], from: data.features}\n"
+        "  y: {op: Input, shape: [batch], dtype: int32, from: data.labels}\n"
+        "  logits: {op: Linear, in: x, out_features: $data.classes}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, steps: 3}\n"
+        "metrics: [accuracy]\n",
 };

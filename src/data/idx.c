@@ -226,4 +226,11 @@ const gr_source gr_source_idx = {
     .keys = idx_keys,
     .numbering = idx_numbering,
     .open = idx_open,
+    .example =
+        "# The files of MNIST are such: train-images-idx3-ubyte.gz and so on.\n"
+        "vars: {batch: 2}\n"
+        "data: {op: Idx, images: images.idx3, labels: labels.idx1}\n"
+        "graph:\n"
+        "  image: {op: Input, shape: [28, batch, 28], from: data.images}   # [rows, batch, columns]\n"
+        "  label: {op: Input, shape: [batch], dtype: int32, from: data.labels}\n",
 };

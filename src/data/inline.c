@@ -98,4 +98,13 @@ const gr_source gr_source_inline = {
     .flags = GR_SOURCE_DIRECT,
     .open = inline_open,
     .fill = inline_fill,
+    .example =
+        "data:\n"
+        "  op: Inline\n"
+        "  vocab: [e, h, l, o]\n"
+        "  values:\n"
+        "    x: [[1, 0, 2, 2, 3]]    # h e l l o\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [batch, time], dtype: int32, from: data.x}\n"
+        "  letters: {op: OneHot, in: x, num_classes: $data.vocab}\n",
 };

@@ -221,4 +221,15 @@ const gr_source gr_source_labelled_text = {
     .numbering = labelled_text_numbering,
     .open = labelled_text_open,
     .prepare = gr_text_prepare,
+    .example =
+        "# reviews.txt:\n"
+        "#   good; what a fine film\n"
+        "#   bad; a dull film\n"
+        "#   good; fine and funny\n"
+        "vars: {batch: 3}\n"
+        "data: {op: LabelledText, path: reviews.txt, separator: semicolon}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
+        "  labels: {op: Input, shape: [batch], dtype: int32, from: data.labels}\n",
 };

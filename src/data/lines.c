@@ -128,4 +128,16 @@ const gr_source gr_source_lines = {
     .numbering = lines_numbering,
     .open = lines_open,
     .prepare = gr_text_prepare,
+    .example =
+        "# names.txt:\n"
+        "#   anna\n"
+        "#   bob\n"
+        "#   ottilie\n"
+        "#   maximilian\n"
+        "vars: {batch: 2}\n"
+        "data: {op: Lines, path: names.txt, unit: character}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n",
 };

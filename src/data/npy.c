@@ -130,4 +130,11 @@ const gr_source gr_source_npy = {
     .fields = npy_fields,
     .keys = npy_keys,
     .open = npy_open,
+    .example =
+        "# x.npy holds float32 [6, 3], y.npy int32 [6]: an example a row.\n"
+        "vars: {batch: 2}\n"
+        "data: {op: Npy, files: {x: x.npy, y: y.npy}, batch_size: $batch, shuffle: true}\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [batch, 3], from: data.x}\n"
+        "  y: {op: Input, shape: [batch], dtype: int32, from: data.y}\n",
 };

@@ -250,6 +250,15 @@ const gr_source gr_source_char_text = {
     .begin = running_text_begin,
     .fill = running_text_fill,
     .prepare = gr_text_prepare,
+    .example =
+        "# words.txt:\n"
+        "#   the cat sat on the mat and the dog sat on the cat and the mat sat on the dog\n"
+        "vars: {time: 5, batch: 2}\n"
+        "data: {op: CharText, path: words.txt, lower: true}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  letters: {op: Embedding, in: tokens, num_embeddings: $data.vocab, embedding_dim: 4}\n",
 };
 
 const gr_source gr_source_word_text = {
@@ -265,4 +274,13 @@ const gr_source gr_source_word_text = {
     .begin = running_text_begin,
     .fill = running_text_fill,
     .prepare = gr_text_prepare,
+    .example =
+        "# words.txt:\n"
+        "#   the cat sat on the mat and the dog sat on the cat and the mat sat on the dog\n"
+        "vars: {time: 5, batch: 2}\n"
+        "data: {op: WordText, path: words.txt}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  letters: {op: Embedding, in: tokens, num_embeddings: $data.vocab, embedding_dim: 4}\n",
 };

@@ -261,4 +261,21 @@ const gr_source gr_source_series = {
     .keys = series_keys,
     .numbering = series_numbering,
     .open = series_open,
+    .example =
+        "# months.csv:\n"
+        "#   month,passengers\n"
+        "#   1,112\n"
+        "#   2,118\n"
+        "#   3,132\n"
+        "#   4,129\n"
+        "#   5,121\n"
+        "#   6,135\n"
+        "#   7,148\n"
+        "vars: {window: 3, batch: 4}\n"
+        "data: {op: Series, path: months.csv, columns: passengers, window: $window, standardize: zscore}\n"
+        "graph:\n"
+        "  months: {op: Input, shape: [$window, batch, 1], from: data.inputs}\n"
+        "  next: {op: Input, shape: [batch, 1], from: data.targets}\n"
+        "  last: {op: Select, in: months, dim: 0, index: -1}\n"
+        "  loss: {op: MSELoss, in: {input: last, target: next}}   # of guessing that nothing changes\n",
 };

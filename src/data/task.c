@@ -260,4 +260,11 @@ const gr_source gr_source_task = {
     .keys = task_keys,
     .open = task_open,
     .numbering = task_numbering,
+    .example =
+        "vars: {batch: 4}\n"
+        "data: {op: Task, task: reverse, items: 8, length: 5}\n"
+        "graph:\n"
+        "  source: {op: Input, shape: [source_time, batch], dtype: int32, from: data.source}\n"
+        "  shifted: {op: Input, shape: [target_time, batch], dtype: int32, from: data.shifted}\n"
+        "  targets: {op: Input, shape: [target_time, batch], dtype: int32, from: data.targets}\n",
 };

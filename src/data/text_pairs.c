@@ -177,4 +177,16 @@ const gr_source gr_source_text_pairs = {
     .numbering = text_pairs_numbering,
     .open = text_pairs_open,
     .prepare = gr_text_prepare,
+    .example =
+        "# pairs.txt:\n"
+        "#   go .\tva !\n"
+        "#   i am home .\tje suis chez moi .\n"
+        "vars: {batch: 2}\n"
+        "data: {op: TextPairs, path: pairs.txt}\n"
+        "graph:\n"
+        "  source: {op: Input, shape: [source_time, batch], dtype: int32, from: data.source}\n"
+        "  source_lengths: {op: Input, shape: [batch], dtype: int32, from: data.source_lengths}\n"
+        "  shifted: {op: Input, shape: [target_time, batch], dtype: int32, from: data.shifted}\n"
+        "  targets: {op: Input, shape: [target_time, batch], dtype: int32, from: data.targets}\n"
+        "  target_lengths: {op: Input, shape: [batch], dtype: int32, from: data.target_lengths}\n",
 };

@@ -207,4 +207,21 @@ const gr_source gr_source_ts = {
     .keys = ts_keys,
     .numbering = ts_numbering,
     .open = ts_open,
+    .example =
+        "# vowels.ts:\n"
+        "#   @problemName vowels\n"
+        "#   @timeStamps false\n"
+        "#   @univariate false\n"
+        "#   @dimensions 2\n"
+        "#   @equalLength false\n"
+        "#   @classLabel true a e\n"
+        "#   @data\n"
+        "#   0.1,0.2,0.3:1.1,1.2,1.3:a\n"
+        "#   0.5,0.4:1.5,1.4:e\n"
+        "vars: {batch: 2}\n"
+        "data: {op: Ts, path: vowels.ts}\n"
+        "graph:\n"
+        "  series: {op: Input, shape: [time, batch, $data.channels], from: data.series}\n"
+        "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
+        "  label: {op: Input, shape: [batch], dtype: int32, from: data.labels}\n",
 };

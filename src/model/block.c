@@ -25,7 +25,7 @@ typedef struct block {
     int *depth;    /* of its uses within itself */
 } block;
 
-static const char *const block_keys[] = {"doc", "formula", "reference", "in", "vars", "carry", "graph", "out", NULL};
+static const char *const block_keys[] = {"doc", "formula", "reference", "example", "in", "vars", "carry", "graph", "out", NULL};
 
 static int expand_block(gr_ctx *c);
 static int expand_init(gr_ctx *c);
@@ -353,7 +353,7 @@ static void add_init(gr_model *m, gr_doc *d, const gr_op *cell)
         else
             out[n++] = (gr_port){entry->key, 0, "[size]: its first value"};
     }
-    *op = (gr_op){GR_OP_HEADER, .attrs = cell->attrs, .outputs = out, .expand = expand_init, .data = cell->data};
+    *op = (gr_op){GR_OP_HEADER, .attrs = cell->attrs, .outputs = out, .expand = expand_init, .data = cell->data, .kind = "internal"};
     op->name = gr_arena_printf(m->arena, "%s_init", cell->name);
     op->summary = gr_arena_printf(m->arena, "What the carries of %s start from, for one example.", cell->name);
     add_op(m, d, op);
@@ -388,7 +388,7 @@ static const gr_op *add_block(gr_model *m, gr_doc *d)
     gr_op *op = GR_NEW(m->arena, gr_op);
     const char *doc = text_of(d, "doc");
     *op = (gr_op){GR_OP_HEADER, .name = d->key, .summary = doc ? doc : "A block of the model file.",
-                  .formula = text_of(d, "formula"), .reference = text_of(d, "reference"), .attrs = read_vars(m, b),
+                  .formula = text_of(d, "formula"), .reference = text_of(d, "reference"), .example = text_of(d, "example"), .attrs = read_vars(m, b),
                   .inputs = read_inputs(m, d, b->out), .outputs = read_outputs(m, d, b->out),
                   .expand = expand_block, .data = b};
     if (!b->graph) gr_diag_error(m->diag, d->key_at, "a block needs 'graph', a map of nodes");

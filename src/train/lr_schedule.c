@@ -229,37 +229,58 @@ void gr_plateau_see(const gr_attr *a, gr_plateau *p, double value)
 /* ---- the table ---- */
 
 #define TORCH(class) "torch.optim.lr_scheduler." class
+#define EXAMPLE(lr) \
+    "graph:\n" \
+    "  w: {op: Parameter, shape: [3], init: Ones}\n" \
+    "  square: {op: Square, in: w}\n" \
+    "  loss: {op: Sum, in: square}\n" \
+    "train:\n" \
+    "  minimize: loss\n" \
+    "  optimizer: {op: SGD, lr: " lr "}\n" \
+    "  steps: 3\n"
 const gr_lr_schedule gr_lr_schedules[] = {
     {.name = "Step", .summary = "Times gamma every step_size.", .formula = "lr * gamma^floor(k / step_size)",
-     .reference = TORCH("StepLR"), .attrs = step_attrs, .at = step_at},
+     .reference = TORCH("StepLR"), .attrs = step_attrs, .at = step_at,
+     .example = EXAMPLE("{op: Step, lr: 0.1, step_size: 5, gamma: 0.5}")},
     {.name = "MultiStep", .summary = "Times gamma at each milestone.", .formula = "lr * gamma^(milestones passed)",
-     .reference = TORCH("MultiStepLR"), .attrs = multi_step_attrs, .at = multi_step_at},
+     .reference = TORCH("MultiStepLR"), .attrs = multi_step_attrs, .at = multi_step_at,
+     .example = EXAMPLE("{op: MultiStep, lr: 0.1, milestones: [10, 20], gamma: 0.1}")},
     {.name = "Exponential", .summary = "Times gamma each time.", .formula = "lr * gamma^k",
-     .reference = TORCH("ExponentialLR"), .attrs = exponential_attrs, .at = exponential_at},
+     .reference = TORCH("ExponentialLR"), .attrs = exponential_attrs, .at = exponential_at,
+     .example = EXAMPLE("{op: Exponential, lr: 0.1, gamma: 0.97}")},
     {.name = "Cosine", .summary = "Falls along a cosine.", .formula = "eta_min + (lr - eta_min) (1 + cos(pi k / T_max)) / 2",
-     .reference = TORCH("CosineAnnealingLR"), .attrs = cosine_attrs, .at = cosine_at},
+     .reference = TORCH("CosineAnnealingLR"), .attrs = cosine_attrs, .at = cosine_at,
+     .example = EXAMPLE("{op: Cosine, lr: 0.1, T_max: 50, warmup: 2}")},
     {.name = "CosineWarmRestarts", .summary = "Falls along a cosine, and again from the top.",
      .formula = "eta_min + (lr - eta_min) (1 + cos(pi k' / T)) / 2, k' and T of the present descent",
-     .reference = TORCH("CosineAnnealingWarmRestarts"), .attrs = warm_restarts_attrs, .at = warm_restarts_at},
+     .reference = TORCH("CosineAnnealingWarmRestarts"), .attrs = warm_restarts_attrs, .at = warm_restarts_at,
+     .example = EXAMPLE("{op: CosineWarmRestarts, lr: 0.1, T_0: 10, T_mult: 2}")},
     {.name = "Linear", .summary = "Goes from one part of lr to another in a line.",
      .formula = "lr * (start_factor + (end_factor - start_factor) min(k, total_iters) / total_iters)",
-     .reference = TORCH("LinearLR"), .attrs = linear_attrs, .at = linear_at, .wrong = linear_wrong},
+     .reference = TORCH("LinearLR"), .attrs = linear_attrs, .at = linear_at, .wrong = linear_wrong,
+     .example = EXAMPLE("{op: Linear, lr: 0.1, start_factor: 0.1, total_iters: 5}")},
     {.name = "Constant", .summary = "Is a part of lr at first.", .formula = "lr * factor while k < total_iters, then lr",
-     .reference = TORCH("ConstantLR"), .attrs = constant_attrs, .at = constant_at},
+     .reference = TORCH("ConstantLR"), .attrs = constant_attrs, .at = constant_at,
+     .example = EXAMPLE("{op: Constant, lr: 0.1, factor: 0.1, total_iters: 3}")},
     {.name = "Polynomial", .summary = "Falls to 0 by a power.", .formula = "lr * (1 - min(k, total_iters) / total_iters)^power",
-     .reference = TORCH("PolynomialLR"), .attrs = polynomial_attrs, .at = polynomial_at},
+     .reference = TORCH("PolynomialLR"), .attrs = polynomial_attrs, .at = polynomial_at,
+     .example = EXAMPLE("{op: Polynomial, lr: 0.1, total_iters: 10, power: 2}")},
     {.name = "OneCycle", .summary = "Rises to lr and falls to far below where it began; momentum stays.",
      .formula = "lr / div_factor up to lr, down to lr / div_factor / final_div_factor, where it stays",
-     .reference = TORCH("OneCycleLR"), .attrs = one_cycle_attrs, .lr_alias = "max_lr", .at = one_cycle_at, .wrong = one_cycle_wrong},
+     .reference = TORCH("OneCycleLR"), .attrs = one_cycle_attrs, .lr_alias = "max_lr", .at = one_cycle_at, .wrong = one_cycle_wrong,
+     .example = EXAMPLE("{op: OneCycle, max_lr: 0.1, total_steps: 10, by: step}")},
     {.name = "Cyclic", .summary = "Rises from lr to max_lr and falls again, on and on; momentum stays.",
      .formula = "lr + (max_lr - lr) * height of the triangle at k", .reference = TORCH("CyclicLR"), .attrs = cyclic_attrs,
-     .lr_alias = "base_lr", .at = cyclic_at},
+     .lr_alias = "base_lr", .at = cyclic_at,
+     .example = EXAMPLE("{op: Cyclic, lr: 0.1, max_lr: 0.5, step_size_up: 20, by: step}")},
     {.name = "ReduceOnPlateau", .summary = "Times factor when what is measured has not become better for some time.",
      .formula = "after more than `patience` measurements without a better one: max(lr * factor, min_lr)",
-     .reference = TORCH("ReduceLROnPlateau"), .attrs = plateau_attrs, .watches = true, .wrong = plateau_wrong},
+     .reference = TORCH("ReduceLROnPlateau"), .attrs = plateau_attrs, .watches = true, .wrong = plateau_wrong,
+     .example = EXAMPLE("{op: ReduceOnPlateau, lr: 0.1, factor: 0.5, patience: 3}")},
     {.name = "Noam", .summary = "Rises in a line and falls by the root.",
      .formula = "lr * d_model^-0.5 * min((k + 1)^-0.5, (k + 1) * warmup^-1.5)", .reference = "Vaswani et al. 2017",
-     .attrs = noam_attrs, .lr = "1", .at = noam_at},
+     .attrs = noam_attrs, .lr = "1", .at = noam_at,
+     .example = EXAMPLE("{op: Noam, lr: 1, d_model: 16, warmup: 10, by: step}")},
     {0},
 };
 

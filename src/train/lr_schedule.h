@@ -14,6 +14,7 @@ typedef struct gr_lr_schedule {
     const gr_attr_spec *attrs; /* its own, besides lr, by and warmup; ends with name NULL */
     const char *lr;            /* default of `lr`; NULL: the optimiser's */
     const char *lr_alias;      /* what PyTorch calls `lr` here, also accepted; NULL: nothing else */
+    const char *example;       /* a model file that uses it, as gr_op's */
     bool watches;              /* has a gr_plateau, and no position */
     /* The number at position k. attr: by position in attrs. NULL where it watches. */
     double (*at)(const gr_attr *attr, double lr, int64_t k);

@@ -1,0 +1,248 @@
+/* test_reference.c - the reference that descriptors write: every page has an example, and every example
+ * runs. */
+#include "io/npy.h"
+#include "model/body.h"
+#include "report/reference.h"
+#include "tests.h"
+#include "train/lr_schedule.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PLUGIN GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"
+
+/* ---- running an example ---- */
+
+/* "# words.txt:" -> words.txt */
+static bool file_name(const char *line, size_t n, char *name, size_t room)
+{
+    bool is = n > 4 && n < room && line[0] == '#' && line[1] == ' ' && isalnum((unsigned char)line[2]) && line[n - 1] == ':' &&
+              !memchr(line + 2, ' ', n - 2);
+    if (is) snprintf(name, room, "%.*s", (int)(n - 3), line + 2);
+    return is;
+}
+
+/* Writes the files that stand in comments. */
+static void write_files(const char *example)
+{
+    FILE *f = NULL;
+    char name[64];
+    for (const char *line = example; *line; line += strcspn(line, "\n") + 1) {
+        size_t n = strcspn(line, "\n");
+        bool starts = file_name(line, n, name, sizeof name), goes_on = f && strncmp(line, "#   ", 4) == 0;
+        if (f && !goes_on) fclose(f), f = NULL;
+        if (starts && !(f = fopen(temp_path(name), "w"))) abort();
+        if (goes_on) fprintf(f, "%.*s\n", (int)n - 4, line + 4);
+    }
+    if (f) fclose(f);
+}
+
+static void write_bytes(const char *name, const unsigned char *head, size_t n, int zeros)
+{
+    FILE *f = fopen(temp_path(name), "wb");
+    if (!f) abort();
+    fwrite(head, 1, n, f);
+    for (int i = 0; i < zeros; i++) fputc(i % 2, f);
+    fclose(f);
+}
+
+/* Those that no comment can hold. */
+static void write_arrays(void)
+{
+    static const int64_t six[] = {6};
+    static const int32_t classes[] = {0, 1, 2, 0, 1, 2};
+    float x[18];
+    gr_error e;
+    for (int i = 0; i < 18; i++) x[i] = (float)i / 4;
+    gr_tensor t = {.data = x, .dtype = GR_FLOAT32, .rank = 2, .dim = {6, 3}, .stride = {3, 1}};
+    CU_ASSERT_EQUAL(gr_npy_write(temp_path("x.npy"), &t, &e), 0);
+    temp_integers("y.npy", 1, six, classes);
+    write_bytes("images.idx3", (const unsigned char[]){0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 28, 0, 0, 0, 28}, 16, 4 * 28 * 28);
+    write_bytes("labels.idx1", (const unsigned char[]){0, 0, 8, 1, 0, 0, 0, 4}, 8, 4);
+}
+
+static bool all_finite(const gr_exec *x)
+{
+    bool finite = true;
+    for (int i = 0; i < x->graph->num_results; i++) {
+        gr_type t;
+        const void *data = gr_run_result(x->run, x->graph->result_names[i], &t);
+        for (int64_t k = 0; data && gr_is_float(t.dtype) && k < gr_numel(&t); k++)
+            finite = finite && isfinite(gr_element(data, t.dtype, k));
+    }
+    return finite;
+}
+
+static int run_once(gr_session *s, gr_error *e)
+{
+    const gr_tensor *field = NULL;
+    gr_exec *x = gr_session_compile(s, &(gr_want){0}, e);
+    if (!x) return e->status ? e->status : GR_EINVAL;
+    if (s->data) {
+        if (gr_data_begin(s->data, "train", 0, 0, e) || gr_data_next(s->data, &field, e) != 1) return GR_EINVAL;
+        if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e)) return GR_EINVAL;
+    }
+    if (gr_exec_step(x, 0, e)) return GR_EINVAL;
+    if (!s->data && x->graph->num_results == 0) return gr_set_error(e, GR_EINVAL, "nothing is computed");
+    return all_finite(x) ? 0 : gr_set_error(e, GR_EINVAL, "a result is not finite");
+}
+
+static int train_or_run(gr_session *s, gr_error *e)
+{
+    if (!s->recipe->minimize) return run_once(s, e);
+    FILE *out = fopen("/dev/null", "w");
+    gr_train_result r;
+    int status = gr_train(s, &(gr_train_options){.epochs = -1, .steps = -1, .quiet = true, .out = out}, &r, e);
+    fclose(out);
+    return status;
+}
+
+/* Whether the example has no mistake, runs, and speaks of the op, in CamelCase or as metrics: has it. */
+static bool example_runs(const char *name, const char *example, const char *const *plugins)
+{
+    gr_error e = {0};
+    gr_arena *a = gr_arena_create();
+    write_files(example);
+    const gr_session_options o = {.model.plugins = plugins, .seed = 1, .threads = 1, .quiet = true};
+    gr_session *s = gr_session_open(temp_file("example.yaml", "%s", gr_example_model(a, example)), &o, &e);
+    gr_frame frame;
+    int status = -1;
+    if (s && gr_try(s->arena, &frame)) {
+        status = train_or_run(s, &e);
+        gr_end_try(s->arena, &frame);
+    }
+    gr_session_close(s);
+    gr_arena_destroy(a);
+    if (status) printf("the example of %s does not run: %s\n%s\n", name, e.message, example);
+    return status == 0;
+}
+
+/* "ClipGradNorm" in "clip_grad_norm: 1" */
+static bool speaks_of(const char *example, const char *name)
+{
+    char plain[2048];
+    size_t n = 0;
+    for (const char *c = example; *c && n + 1 < sizeof plain; c++)
+        if (*c != '_') plain[n++] = *c;
+    plain[n] = 0;
+    return strcasestr(plain, name) != NULL;
+}
+
+static void check_example(const char *name, const char *example, const char *const *plugins)
+{
+    CU_ASSERT_PTR_NOT_NULL(example);
+    if (!example) {
+        printf("%s has no example\n", name);
+        return;
+    }
+    bool spoken = speaks_of(example, name);
+    CU_ASSERT(spoken);
+    if (!spoken) printf("the example of %s is of something else\n", name);
+    CU_ASSERT(example_runs(name, example, plugins));
+}
+
+/* ---- tests ---- */
+
+static gr_registry *registry(gr_arena *a, const char *plugin)
+{
+    gr_error e = {0};
+    gr_registry *r = gr_registry_create(a);
+    gr_registry_add_cells(a, r, gr_diag_create(a));
+    CU_ASSERT_EQUAL(plugin ? gr_registry_load(r, plugin, &e) : 0, 0);
+    return r;
+}
+
+static void examples_of_ops_run(void)
+{
+    static const char *const plugins[] = {PLUGIN, NULL};
+    gr_arena *a = gr_arena_create();
+    gr_registry *r = registry(a, PLUGIN);
+    int n = 0;
+    for (int i = 0; i < gr_registry_count(r); i++) {
+        const gr_op *op = gr_registry_at(r, i);
+        if (strcmp(gr_op_kind(op), "internal") == 0) continue;
+        check_example(op->name, op->example, plugins);
+        CU_ASSERT_STRING_NOT_EQUAL(gr_op_kind(op), "other");
+        n++;
+    }
+    CU_ASSERT(n > 120);
+    gr_arena_destroy(a);
+}
+
+static void examples_of_sources_run(void)
+{
+    gr_arena *a = gr_arena_create();
+    const gr_registry *r = registry(a, NULL);
+    write_arrays();
+    CU_ASSERT(gr_registry_count_sources(r) > 10);
+    for (int i = 0; i < gr_registry_count_sources(r); i++)
+        check_example(gr_registry_source_at(r, i)->name, gr_registry_source_at(r, i)->example, NULL);
+    gr_arena_destroy(a);
+}
+
+static void examples_of_schedules_run(void)
+{
+    for (const gr_lr_schedule *s = gr_lr_schedules; s->name; s++) check_example(s->name, s->example, NULL);
+}
+
+static char *written(const gr_reference *r, const char *name)
+{
+    char *text = NULL;
+    size_t size;
+    gr_reference to = *r;
+    to.to = open_memstream(&text, &size);
+    bool found = true;
+    if (name) found = gr_reference_page(&to, name);
+    else gr_reference_list(&to, false);
+    CU_ASSERT(found);
+    fclose(to.to);
+    return text;
+}
+
+static void pages_say_all(void)
+{
+    gr_arena *a = gr_arena_create();
+    const gr_reference r = {.arena = a, .registry = registry(a, NULL)};
+    char *text = written(&r, "LSTM");
+    static const char *const parts[] = {"h = o * tanh(c)", "hidden_size", "hidden_size          integer, optional, at least 1", "  rnn.weight_hh_l1     float32 [16, 4]",
+                                        "graphrun: 1\n", "Hochreiter", "(optional)", "default 0, from 0 to 1"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, parts[i]));
+        if (!strstr(text, parts[i])) printf("not in the page of LSTM: %s\n%s", parts[i], text);
+    }
+    free(text);
+    text = written(&r, "LSTMCell");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "carries, from step to step: h, c\n"));
+    free(text);
+    text = written(&r, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\ncells:\n  GRUCell "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nschedules:\n"));
+    CU_ASSERT_PTR_NULL(strstr(text, "TakeGradient"));
+    free(text);
+    gr_arena_destroy(a);
+}
+
+static void near_names_are_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const gr_reference r = {.arena = a, .registry = registry(a, NULL)};
+    CU_ASSERT_STRING_EQUAL(gr_reference_suggest(&r, "lstm"), "'LSTM'");
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_reference_suggest(&r, "attention"), "'DotAttention'"));
+    CU_ASSERT_PTR_NULL(gr_reference_suggest(&r, "qqqqqqqqqq"));
+    gr_arena_destroy(a);
+}
+
+void test_reference(void)
+{
+    CU_pSuite s = CU_add_suite("reference", NULL, NULL);
+    CU_add_test(s, "the example of every op runs", examples_of_ops_run);
+    CU_add_test(s, "that of every data source", examples_of_sources_run);
+    CU_add_test(s, "that of every schedule of learning rates", examples_of_schedules_run);
+    CU_add_test(s, "a page says all that the descriptor knows", pages_say_all);
+    CU_add_test(s, "names that were perhaps meant", near_names_are_told);
+}
