@@ -1,6 +1,7 @@
 /* test_compare.c - what runs say: intervals, differences, verdicts, and how often these are wrong. */
 #include "compare_support.h"
 #include "kernel/kernel.h"
+#include "report/comparison.h"
 #include "tests.h"
 #include "train/statistics.h"
 #include "train_support.h"
@@ -188,6 +189,33 @@ static void damaged_files_are_told(void)
     gr_arena_destroy(a);
 }
 
+/* The table and what is said below it. */
+static void tables_say_what_they_mean(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_comparison(a, 3, 3, (const double[]){3, 4, 5, 2.0, 3.1, 3.95, 1, NAN, 1.1});
+    char *text = NULL;
+    size_t length;
+    FILE *f = open_memstream(&text, &length);
+    c->contender[1].matched = "hidden";
+    c->contender[1].matched_from = 8;
+    c->contender[1].matched_to = 12;
+    gr_comparison_print(c, f);
+    fclose(f);
+    static const char *const lines[] = {
+        "loss of the split valid, smaller is better; 3 seeds of 10 steps each\n",
+        "model  parameters  tokens/s   memory       loss at the end           at its best  difference to m0\n",
+        "m0              7     10.0k  1.0 MiB           4.00 \u00b1 2.48           4.00 \u00b1 2.48\n",
+        "-0.983 \u00b1 0.274  better (p 0.0040)\n", "1.05 \u00b1 0.64 (2 of 3)", "no verdict\n", "97.5%, so that all 2 hold together with 95% (Bonferroni)",
+        "m1: hidden was scaled from 8 to 12", "m2: 1 of 3 runs diverged", "  seed 2: the metric is not finite in the end\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, lines[i]));
+        if (!strstr(text, lines[i])) fprintf(stderr, "missing: %s\n%s", lines[i], text);
+    }
+    free(text);
+    gr_arena_destroy(a);
+}
+
 void test_compare(void)
 {
     CU_pSuite s = CU_add_suite("compare", NULL, NULL);
@@ -200,4 +228,5 @@ void test_compare(void)
     CU_add_test(s, "verdicts are wrong as often as they say", verdicts_are_wrong_as_often_as_they_say);
     CU_add_test(s, "files hold all of it", files_hold_all_of_it);
     CU_add_test(s, "damaged files are told", damaged_files_are_told);
+    CU_add_test(s, "tables say what they mean", tables_say_what_they_mean);
 }

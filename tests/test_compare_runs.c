@@ -204,6 +204,39 @@ static void parameters_are_matched(void)
     gr_arena_destroy(a);
 }
 
+/* Of a model that generates nothing: the values called weights, for the first example, with its words. */
+static void attention_is_kept(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *look = temp_file("look.yaml",
+        "graphrun: 1\nname: look\nvars: {batch: 4, time: 8}\ndata: " TINY_DATA "\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  targets: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
+        "  embedded: {op: Embedding, in: tokens, num_embeddings: $data.vocab, embedding_dim: 8}\n"
+        "  look: {op: MultiheadAttention, in: {query: embedded}, num_heads: 2, is_causal: true}\n"
+        "  logits: {op: Linear, in: look.attn_output, out_features: $data.vocab}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
+    const char *const path[] = {gru(), look};
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("look.json");
+    for (int again = 0; again < 2; again++) { /* made, and from the file */
+        const gr_comparison *c = compare(a, &o);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+        CU_ASSERT_EQUAL(c->contender[0].num_attention, 0);
+        CU_ASSERT_EQUAL_FATAL(c->contender[1].num_attention, 1);
+        const gr_attention_map *m = c->contender[1].attention;
+        CU_ASSERT_STRING_EQUAL(m->name, "look.attn_output_weights");
+        CU_ASSERT(m->rows == 8 && m->columns == 8 && m->heads == 1 && m->seed == 1);
+        CU_ASSERT_EQUAL(m->value[0], 1); /* the first step sees itself alone */
+        CU_ASSERT(m->value[1] == 0 && fabs(m->value[8] + m->value[9] - 1) < 1e-6 && m->value[10] == 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(m->row);
+        for (int i = 0; i < 8; i++) CU_ASSERT(strlen(m->row[i]) == 1 && strcmp(m->row[i], m->column[i]) == 0);
+    }
+    gr_arena_destroy(a);
+}
+
 /* The best of the grid, found on a seed of its own, and seeds that are run with it. */
 static void learning_rates_are_chosen(void)
 {
@@ -339,6 +372,7 @@ void test_compare_runs(void)
     CU_add_test(s, "other data are refused", other_data_are_refused);
     CU_add_test(s, "the order of axes is no difference", the_order_of_axes_is_no_difference);
     CU_add_test(s, "parameters are matched", parameters_are_matched);
+    CU_add_test(s, "attention is kept", attention_is_kept);
     CU_add_test(s, "learning rates are chosen", learning_rates_are_chosen);
     CU_add_test(s, "a model that diverges is shown", a_model_that_diverges_is_shown);
     CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);

@@ -30,11 +30,10 @@ static void bytes_text(char to[ROOM], double bytes)
     snprintf(to, ROOM, i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
 }
 
-/* Decimals so that the interval has two digits. */
-static int decimals(double half)
+/* Decimals that give x so many digits. */
+static int decimals(double x, int digits)
 {
-    if (!(half > 0)) return 4;
-    const int n = 1 - (int)floor(log10(half));
+    const int n = x > 0 ? digits - 1 - (int)floor(log10(x)) : 4;
     return n < 0 ? 0 : n > 8 ? 8 : n;
 }
 
@@ -42,14 +41,15 @@ static int decimals(double half)
 static void estimate_text(char to[ROOM], const gr_estimate *x, int n, bool sign)
 {
     const double half = 0.5 * (x->high - x->low);
+    const int of_half = decimals(half, 2), of_mean = decimals(fabs(x->mean), 3), places = of_half > of_mean ? of_half : of_mean;
     char of[40] = "";
     if (x->n < n) snprintf(of, sizeof of, " (%d of %d)", x->n, n);
     if (x->n == 0) snprintf(to, ROOM, "-%s", of);
     else {
         char mean[40];
-        snprintf(mean, sizeof mean, sign ? "%+.*f" : "%.*f", decimals(half), x->mean);
+        snprintf(mean, sizeof mean, sign ? "%+.*f" : "%.*f", places, x->mean);
         if (isnan(half)) snprintf(to, ROOM, "%s%s", mean, of);
-        else snprintf(to, ROOM, "%s ± %.*f%s", mean, decimals(half), half, of);
+        else snprintf(to, ROOM, "%s ± %.*f%s", mean, places, half, of);
     }
 }
 

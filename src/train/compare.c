@@ -302,16 +302,28 @@ static void count_work(gr_compare_work *w)
     gr_progress_start(&w->progress, w->options->session.quiet, 0, steps);
 }
 
-static int make_runs(gr_compare_work *w, gr_error *e)
+/* Once all learning rates are tried, the best are taken, and runs of before that have them. */
+static int settle_rates(gr_compare_work *w, gr_error *e)
 {
-    gr_comparison *c = w->c;
-    w->job = GR_NEW_ARRAY(w->arena, gr_job, (c->num_seeds + GR_COMPARE_MAX_RATES) * c->num_contenders);
-    count_work(w);
-    if (gr_compare_run(w, e)) return e->status;
-    gr_compare_judge(c);
-    if (gr_compare_stopped(w)) return 0;
+    const gr_comparison *c = w->c;
+    if (w->settled) return 0;
+    for (int k = 0; k < c->num_contenders; k++)
+        for (int i = 0; i < c->contender[k].num_grid; i++)
+            if (c->contender[k].grid[i].status == GR_TRIAL_WAITING) return 0;
+    gr_compare_judge(w->c);
     if (gr_compare_choose(w, e)) return e->status;
     gr_compare_recall(w);
+    w->settled = true;
+    return 0;
+}
+
+static int make_runs(gr_compare_work *w, gr_error *e)
+{
+    const gr_comparison *c = w->c;
+    w->job = GR_NEW_ARRAY(w->arena, gr_job, (c->num_seeds + GR_COMPARE_MAX_RATES) * c->num_contenders);
+    count_work(w);
+    if (gr_compare_run(w, e) || settle_rates(w, e)) return e->status;
+    if (!w->settled) return 0; /* stopped */
     list_trials(w);
     return gr_compare_run(w, e);
 }
@@ -350,7 +362,7 @@ static int compare(gr_compare_work *w, gr_error *e)
     gr_comparison *c = w->c;
     if (open_all(w, e) || gr_compare_read_before(w, e)) return e->status;
     gr_compare_recall(w);
-    if (gr_compare_speed(w, e)) return e->status;
+    if (settle_rates(w, e) || gr_compare_speed(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders && !gr_compare_stopped(w); i++)
         if (set_steps(w, i, e)) return e->status;
     close_all(w);

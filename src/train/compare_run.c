@@ -4,20 +4,15 @@
  * comes next, and what came of one. A run alone on a thread has the bits of any other number of threads. */
 #include "io/file.h"
 #include "train/compare_work.h"
-#include "train/generate.h"
-#include "train/generate_text.h"
 
 #include <string.h>
-
-enum { MOST_MAPS = 4, MOST_CELLS = 10000 };
 
 /* What a run gives until it is taken over; memory is its session's. */
 typedef struct record {
     gr_compare_work *work;
     gr_session *session;
     gr_trial_point *point; int num_points, cap_points;
-    gr_attention_map *map; int num_maps, cap_maps;
-    uint64_t seed;
+    const gr_attention_map *map; int num_maps;
     int64_t steps;          /* told to the progress so far */
 } record;
 
@@ -57,39 +52,13 @@ static void add_point(void *data, const gr_session *s, const gr_train_report *t)
         (gr_trial_point){t->step, t->tokens, t->seconds, t->train->batches ? gr_meter_loss(t->train) : (double)NAN, valid};
 }
 
-/* ---- attention ---- */
+/* ---- what is kept of it ---- */
 
 static const char *const *copied(gr_arena *a, const char *const *list, int n)
 {
     const char **to = GR_NEW_ARRAY(a, const char *, n + 1);
     for (int i = 0; list && i < n; i++) to[i] = gr_arena_strdup(a, list[i]);
     return list ? to : NULL;
-}
-
-static void add_map(void *data, const char *prompt, const struct gr_table *t)
-{
-    record *r = data;
-    gr_arena *a = r->session->arena;
-    if ((int64_t)t->rows * t->heads * t->columns > MOST_CELLS) return;
-    *GR_PUSH(a, r->map, r->num_maps, r->cap_maps) = (gr_attention_map){
-        .name = r->session->recipe->generate.show, .prompt = prompt, .seed = r->seed, .rows = t->rows, .heads = t->heads, .columns = t->columns,
-        .row = t->row, .column = t->column, .value = t->value};
-}
-
-/* What `show` of the section `generate` names, for its first prompts. A model that trains well and cannot
- * generate has no maps. */
-static void look_at_attention(record *r)
-{
-    const gr_session *s = r->session;
-    gr_generate_options g = gr_generate_defaults(s);
-    gr_error e = {0};
-    if (!s->recipe->generate.feed || !s->recipe->generate.show) return;
-    g.num_prompts = g.num_prompts < MOST_MAPS ? g.num_prompts : MOST_MAPS;
-    g.num_references = 0;
-    g.out = NULL;
-    g.tabled = add_map;
-    g.data = r;
-    if (gr_generate(r->session, &g, &e)) r->num_maps = 0;
 }
 
 static const gr_attention_map *maps_copied(gr_arena *a, const record *r)
@@ -141,7 +110,7 @@ static int train(record *r, const gr_job *job, bool *stopped, gr_error *e)
     if (!isnan(job->trial->lr)) set_rates(r->session->recipe, job->trial->lr);
     const int status = gr_train(r->session, &t, &result, e);
     *stopped = result.stopped;
-    if (status == 0 && !result.stopped && job->shows) look_at_attention(r);
+    if (status == 0 && !result.stopped && job->shows) r->num_maps = gr_compare_look(r->session, &r->map);
     return status;
 }
 
@@ -207,7 +176,7 @@ static void make_run(gr_compare_work *w, const gr_job *job)
     bool stopped = false;
     gr_session_options o = gr_compare_session(w, job->contender, threads_of_a_run(w->c));
     o.seed = job->trial->seed;
-    record r = {.work = w, .session = gr_session_open(w->c->contender[job->contender].path, &o, &e), .seed = o.seed};
+    record r = {.work = w, .session = gr_session_open(w->c->contender[job->contender].path, &o, &e)};
     int status = r.session ? train(&r, job, &stopped, &e) : e.status;
     pthread_mutex_lock(&w->lock);
     if (!stopped && (status == 0 || status == GR_ESTATE)) take_guarded(w, job, &r, status, &e);

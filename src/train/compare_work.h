@@ -32,6 +32,7 @@ typedef struct gr_compare_work {
     gr_data_traits *traits; /* by contender */
     gr_comparison *before; /* what the file held; NULL: there was none */
     bool recalled;         /* taken from it once */
+    bool settled;          /* learning rates are known */
     pthread_mutex_t lock;
     gr_job *job; int num_jobs, next, done, left; /* left: of all phases together */
     gr_progress progress;
@@ -69,6 +70,9 @@ int gr_compare_speed(gr_compare_work *w, gr_error *e);
 /* compare_tune.c */
 int gr_compare_grid(gr_compare_work *w, gr_error *e);  /* the runs that are to be made */
 int gr_compare_choose(gr_compare_work *w, gr_error *e); /* when they are made */
+
+/* compare_attention.c: where the session's model looks, with the weights that it has; in its arena. Their number. */
+int gr_compare_look(gr_session *s, const gr_attention_map **maps);
 
 /* compare_run.c: makes the jobs, several side by side. */
 int gr_compare_run(gr_compare_work *w, gr_error *e);
