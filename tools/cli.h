@@ -87,9 +87,13 @@ int cmd_run(int argc, char **argv);
 int cmd_gradcheck(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_manual(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 #endif

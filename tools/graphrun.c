@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 const cli_command cli_commands[] = {
+    {"init", "[FILE] [-o FILE.yaml] [--target COLUMN]", "Writes a starter model for a text, a table or an array.", cmd_init},
     {"check", "MODEL...", "Reports every mistake in model files; silent when there are none.", cmd_check},
     {"train", "MODEL [--epochs N | --steps N] [--weights FILE] [--save FILE] [--checkpoint FILE] [--resume FILE]",
      "Trains a model.", cmd_train},
@@ -25,6 +26,9 @@ const cli_command cli_commands[] = {
     {"compare", "A.yaml B.yaml... [--seeds N] [--steps N | --seconds S | --tokens N] [--tune-lr LIST] [--json FILE]",
      "Says which of several models is better for their data, and how sure that is.", cmd_compare},
     {"ops", "[OP] [--all] [--format markdown]", "Lists the ops, or says all about one.", cmd_ops},
+    {"schema", "[--plugin FILE]", "Writes the format of model files as a JSON Schema, for editors.", cmd_schema},
+    {"completion", "bash|zsh", "Writes completion for a shell: source <(graphrun completion bash).", cmd_completion},
+    {"manual", "", "Writes the man page: graphrun manual | man -l -.", cmd_manual},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -2,7 +2,8 @@
 # if missing. Costs nothing once a build folder exists.
 
 packages=(gcc libc6-dev pkg-config meson ninja-build libblis-serial-dev libyaml-dev libhwloc-dev
-    libcunit1-dev libjansson-dev zlib1g-dev libzip-dev libcsv-dev)
+    libcunit1-dev libjansson-dev zlib1g-dev libzip-dev libcsv-dev
+    python3-jsonschema)
 
 have_packages() {
     command -v cc >/dev/null && command -v meson >/dev/null && command -v ninja >/dev/null &&

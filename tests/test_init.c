@@ -1,0 +1,209 @@
+/* test_init.c - starter models: each kind of data is recognised, its model is checked and learns; odd files
+ * are told what is wrong with them. */
+#include "io/npy.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *said; /* of the last command, both outputs */
+
+GR_PRINTF(1, 2) static int graphrun(const char *fmt, ...)
+{
+    char arguments[1024], command[2048];
+    const char *out = temp_path("init.out");
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(arguments, sizeof arguments, fmt, args);
+    va_end(args);
+    snprintf(command, sizeof command, "'%s/tools/graphrun' %s >'%s' 2>&1", GR_BUILD_DIR, arguments, out);
+    int status = system(command);
+    free(said);
+    said = read_text(out, NULL);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* ---- data ---- */
+
+static uint32_t drawn = 1;
+static double draw(void) /* [0, 1) */
+{
+    drawn = drawn * 1664525u + 1013904223u;
+    return (double)(drawn >> 8) / (1 << 24);
+}
+
+static const char *write_array(const char *name, gr_dtype dtype, int rank, const int64_t *dim, double (*at)(int64_t i))
+{
+    int64_t n = 1;
+    gr_tensor t = {.dtype = dtype, .rank = rank};
+    for (int k = rank - 1; k >= 0; k--) t.dim[k] = dim[k], t.stride[k] = n, n *= dim[k];
+    const char *path = temp_path(name);
+    float *f = calloc((size_t)n, sizeof *f);
+    double *d = calloc((size_t)n, sizeof *d);
+    int32_t *w = calloc((size_t)n, sizeof *w);
+    if (!f || !d || !w) abort();
+    for (int64_t i = 0; i < n; i++) d[i] = at(i), f[i] = (float)d[i], w[i] = (int32_t)d[i];
+    t.data = dtype == GR_FLOAT32 ? (void *)f : dtype == GR_FLOAT64 ? (void *)d : (void *)w;
+    gr_error e;
+    CU_ASSERT_EQUAL(gr_npy_write(path, &t, &e), 0);
+    free(f);
+    free(d);
+    free(w);
+    return path;
+}
+
+static double wave(int64_t i) { return 40 + 10 * sin((double)i / 5); }
+static double cycle(int64_t i) { return (double)(i % 7); }
+static double half(int64_t i) { return i % 2 ? (double)(i / 2 % 2) : sin((double)(i / 2 % 2) * 3) + draw() / 10; } /* [n, 2]: a class by x */
+static double noise(int64_t i) { return i % 3 == 2 ? 100 + 20 * cos((double)i) : cos((double)(i + 2 - i % 3)) + draw() / 10; } /* [n, 3] */
+static double parity(int64_t i) { return (double)(i % 2); }
+static double steps(int64_t i) { return (double)(i / 12 % 2) * 2 - 1 + draw() / 10; } /* [n, 6, 2], by parity of the example */
+
+static const char *write_table(const char *name, const char *header, int rows, void (*row)(FILE *f, int i))
+{
+    const char *path = temp_path(name);
+    FILE *f = fopen(path, "w");
+    if (!f) abort();
+    fputs(header, f);
+    for (int i = 0; i < rows; i++) row(f, i);
+    fclose(f);
+    return path;
+}
+
+static void flower(FILE *f, int i) { fprintf(f, "%d,%.2f,%.2f,%s\n", i, i % 2 + draw() / 4, draw(), i % 2 ? "setosa" : "virginica"); }
+static void unnamed(FILE *f, int i) { fprintf(f, "%.3f;%.3f;%d\n", i % 3 + draw() / 4, draw(), i % 3); }
+static void house(FILE *f, int i)
+{
+    double rooms = 1 + i % 6;
+    fprintf(f, "street %d,%g,%s,%g\n", i, rooms, i % 5 ? "20" : "", 50000 * rooms + 1000 * draw());
+}
+static void month(FILE *f, int i) { fprintf(f, "19%02d-%02d,%.1f\n", 50 + i / 12, 1 + i % 12, wave(i)); }
+static void value(FILE *f, int i) { fprintf(f, "%.2f\n", wave(i)); }
+static void line(FILE *f, int i) { fprintf(f, "the %s sat on the %s number %d.\n", i % 2 ? "cat" : "dog", i % 3 ? "mat" : "hat", i % 10); }
+static void short_line(FILE *f, int i) { fprintf(f, "na\xc3\xafve caf\xc3\xa9 %d ", i % 2); }
+
+/* ---- learning ---- */
+
+/* The losses of the reports, first and last. */
+static bool falls(const char *text)
+{
+    double first = -1, last = -1;
+    for (const char *at = text; (at = strstr(at, "loss ")); at += 5) {
+        const char *start = at;
+        while (start > text && start[-1] != '\n') start--;
+        if (memmem(start, (size_t)(at - start), "valid", 5)) continue;
+        last = atof(at + 5);
+        if (first < 0) first = last;
+    }
+    return first > 0 && isfinite(last) && last < 0.97 * first;
+}
+
+/* init says `found`, and what it wrote has no mistake and learns. */
+static void learns(const char *data, const char *options, const char *found)
+{
+    char model[512];
+    snprintf(model, sizeof model, "%s", data);
+    strcpy(strrchr(model, '.'), ".yaml");
+    unlink(model);
+    CU_ASSERT_EQUAL(graphrun("init '%s' %s", data, options), 0);
+    bool says = strstr(said, found) != NULL && strstr(said, "next: graphrun ") != NULL;
+    CU_ASSERT(says);
+    if (!says) printf("not '%s' but: %s", found, said);
+    CU_ASSERT_EQUAL(graphrun("check '%s'", model), 0);
+    CU_ASSERT_STRING_EQUAL(said, "");
+    if (*said) printf("%s", said);
+    CU_ASSERT_EQUAL(graphrun("train '%s' --steps 60 --report 15 --quiet", model), 0);
+    bool fell = falls(said);
+    CU_ASSERT(fell);
+    if (!fell) printf("%s does not learn:\n%s", model, said);
+}
+
+static void texts_learn(void)
+{
+    learns(write_table("story.txt", "", 200, line), "", "a text of ");
+    learns(write_table("short.txt", "", 30, short_line), "", "different");
+    CU_ASSERT_EQUAL(graphrun("init '%s'", temp_path("story.txt")), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "is there already and stays as it is"));
+    const char *other = temp_path("in another folder.yaml");
+    CU_ASSERT_EQUAL(graphrun("init '%s' -o '%s'", temp_path("story.txt"), other), 0);
+    CU_ASSERT_EQUAL(graphrun("check '%s'", other), 0);
+}
+
+static void many_words_learn(void)
+{
+    learns(write_table("book.txt", "", 40000, line), "", "a text of 320,000 words");
+}
+
+static void tables_learn(void)
+{
+    learns(write_table("flowers.csv", "id,petal,sepal,kind\n", 120, flower), "", "predicts kind, one of 2 classes");
+    learns(write_table("unnamed.csv", "", 90, unnamed), "", "predicts 2, one of 3 classes");
+    learns(write_table("houses.csv", "street,rooms,age,price\n", 100, house), "", "2 columns of numbers; predicts price, a number");
+    learns(write_table("rooms.csv", "street,rooms,age,price\n", 100, house), "--target rooms", "predicts rooms, one of 6 classes");
+    learns(write_table("months.csv", "month,passengers\n", 150, month), "", "a series of 150 steps, 1 value a step; predicts passengers");
+    learns(write_table("values.csv", "value\n", 150, value), "", "a series of 150 steps, 1 value a step");
+}
+
+static void arrays_learn(void)
+{
+    learns(write_array("wave.npy", GR_FLOAT32, 1, (int64_t[]){400}, wave), "", "a series of 400 numbers");
+    learns(write_array("items.npy", GR_INT32, 1, (int64_t[]){300}, cycle), "", "a series of 300 items, 7 different");
+    learns(write_array("classes.npy", GR_FLOAT64, 2, (int64_t[]){100, 2}, half), "", "one of 2 classes");
+    learns(write_array("numbers.npy", GR_FLOAT32, 2, (int64_t[]){100, 3}, noise), "", "predicts the last, a number");
+    learns(write_array("rows.npy", GR_INT32, 2, (int64_t[]){50, 14}, cycle), "", "50 sequences of 14 items, 7 different");
+    learns(write_array("series.npy", GR_FLOAT32, 3, (int64_t[]){40, 10, 2}, wave), "", "40 series of 10 steps, 2 numbers a step");
+    const char *y = write_array("y.npy", GR_INT32, 1, (int64_t[]){60}, parity);
+    char options[300];
+    snprintf(options, sizeof options, "--target '%s'", y);
+    learns(write_array("x.npy", GR_FLOAT32, 3, (int64_t[]){60, 6, 2}, steps), options, "60 examples [60, 6, 2]; predicts one of 2 classes");
+}
+
+/* ---- odd files ---- */
+
+static void refused(const char *data, const char *options, const char *why)
+{
+    CU_ASSERT_EQUAL(graphrun("init '%s' %s -o '%s'", data, options, temp_path("refused.yaml")), 1);
+    bool says = strstr(said, why) != NULL;
+    CU_ASSERT(says);
+    if (!says) printf("not '%s' but: %s", why, said);
+    CU_ASSERT_NOT_EQUAL(access(temp_path("refused.yaml"), F_OK), 0);
+}
+
+static void odd_files_are_told(void)
+{
+    refused(temp_file("empty.txt", "%s", ""), "", "is empty");
+    refused(temp_file("line.txt", "hello world\n"), "", "12 characters");
+    refused(temp_file("line.csv", "a,b,c\n"), "", "a model needs 8 or more");
+    refused(temp_file("few.csv", "a,b\n1,2\n3,4\n"), "", "2 rows below its header");
+    refused(temp_file("ragged.csv", "a,b\n1,2\n3,4,5\n"), "", "line 3 has 3 columns");
+    refused(temp_file("words.csv", "a,b\nx,y\nu,v\nq,r\ns,t\nx,y\nu,v\nq,r\ns,t\n"), "", "holds numbers");
+    refused(temp_file("missing.csv", "a,b\n1,2\n2,\n3,4\n4,1\n5,2\n6,3\n7,1\n8,3\n9,1\n"), "", "is empty in 1 rows");
+    refused(temp_file("same.csv", "a,b\n1,2\n2,2\n3,2\n4,2\n5,2\n6,2\n7,2\n8,2\n9,2\n"), "", "the same in every row");
+    refused(temp_file("target.csv", "a,b\n1,2\n2,3\n3,4\n4,1\n5,2\n6,3\n7,1\n8,3\n9,1\n"), "--target c", "it has: a, b");
+    refused(temp_path("nowhere.txt"), "", "nowhere.txt");
+    refused(write_array("scalar.npy", GR_FLOAT32, 0, NULL, wave), "", "0 axes");
+    refused(write_array("axes.npy", GR_FLOAT32, 4, (int64_t[]){8, 2, 2, 2}, wave), "", "4 axes");
+    refused(write_array("tiny.npy", GR_FLOAT32, 2, (int64_t[]){3, 2}, wave), "", "8 examples or more");
+    refused(temp_file("false.npy", "no array"), "", "false.npy");
+    FILE *f = fopen(temp_path("binary.dat"), "wb");
+    for (int i = 0; f && i < 300; i++) fputc(i % 256, f);
+    if (f) fclose(f);
+    refused(temp_path("binary.dat"), "", "there are starter models for: a text (UTF-8), a table");
+    CU_ASSERT_EQUAL(graphrun("init a b"), 2);
+}
+
+void test_init(void)
+{
+    CU_pSuite s = CU_add_suite("init", NULL, NULL);
+    CU_add_test(s, "texts by characters", texts_learn);
+    CU_add_test(s, "texts by words", many_words_learn);
+    CU_add_test(s, "tables and series", tables_learn);
+    CU_add_test(s, "arrays", arrays_learn);
+    CU_add_test(s, "odd files", odd_files_are_told);
+}
