@@ -149,9 +149,10 @@ static void what_is_shared_is_drawn_once(void)
     char *p = picture_of("graphrun: 1\nvars: {time: 4, batch: 2}\ngraph:\n  x: {op: Input, shape: [time, batch, 5]}\n"
                          "  a: {op: Linear, in: x, out_features: 5}\n  b: {op: Linear, in: a, out_features: 5, weight: a.weight}\n"
                          "  loss: {op: Mean, in: b}\n", "infer", 0, NULL, gr_picture_write_dot);
-    CU_ASSERT_EQUAL(count(p, "weight &#91;"), 0);
+    CU_ASSERT_EQUAL(count(p, "weight &#91;"), 1);
     CU_ASSERT_EQUAL(count(p, "shape=cylinder"), 1);
-    CU_ASSERT_EQUAL(boxes(p, "weight"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "shared"), 1);
+    CU_ASSERT_EQUAL(count(p, "a.weight &#91;5, 5&#93;"), 1);
     CU_ASSERT_EQUAL(count(p, "bias &#91;5&#93;"), 2);
     free(p);
 }

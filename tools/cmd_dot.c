@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NO_STEPS = -1 };
+
 typedef struct dot_args {
     cli_common common;
     gr_dot_request request;
@@ -83,6 +85,15 @@ static int check_pass(const cli_command *self, const char *name)
     return cli_misuse(self, "no pass is called '%s'; there are: %s", name, list);
 }
 
+/* At most what a picture can show. */
+static int check_steps(const cli_command *self, const dot_args *a)
+{
+    if (a->request.steps == NO_STEPS) return -1;
+    if (a->request.after || a->depth) return cli_misuse(self, "--steps draws the finished program: leave out --%s", a->request.after ? "after" : "depth");
+    if (a->request.steps < 1 || a->request.steps > 200) return cli_misuse(self, "--steps takes a number from 1 to 200");
+    return -1;
+}
+
 static int check_depth(const cli_command *self, dot_args *a)
 {
     char *end = NULL;
@@ -115,19 +126,22 @@ static int check_format(const cli_command *self, dot_args *a)
 int cmd_dot(int argc, char **argv)
 {
     const cli_command *self = cli_find("dot");
-    dot_args a = {.common = CLI_DEFAULTS};
+    dot_args a = {.common = CLI_DEFAULTS, .request.steps = NO_STEPS};
     const cli_option own[] = {
         {"after", 0, CLI_TEXT, &a.request.after, "PASS", "the training step after this pass; without it, the model itself"},
         {"depth", 0, CLI_TEXT, &a.depth, "N", "open so many levels below what you wrote, or all; 0: one box a node; with --after: what fits a page"},
+        {"steps", 0, CLI_INT, &a.request.steps, "T", "the program unrolled: the first T steps by layer; with --threads N: who runs what"},
         {"format", 0, CLI_TEXT, &a.format, "NAME", "dot, svg, png, pdf or mermaid; by default what FILE ends in, else dot"},
         {"output", 'o', CLI_TEXT, &a.file, "FILE", "write .dot, .svg, .png, .pdf, .mmd or .md; pictures need Graphviz"},
         {0},
     };
     int done = cli_parse_model(self, argc, argv, own, &a.common);
     if (done < 0 && a.request.after) done = check_pass(self, a.request.after);
+    if (done < 0) done = check_steps(self, &a);
     if (done < 0) done = check_depth(self, &a);
     if (done < 0) done = check_format(self, &a);
     if (done >= 0) return done;
+    if (a.request.steps == NO_STEPS) a.request.steps = 0;
     gr_session_options o = cli_session_options(&a.common);
     o.facts_only = true;
     gr_session *s = cli_open(argv[1], &o);

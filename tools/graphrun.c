@@ -18,7 +18,7 @@ const cli_command cli_commands[] = {
      "Continues texts, or answers them.", cmd_generate},
     {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck},
     {"data", "MODEL [--split NAME] [--epoch N] [--batches N] [-o FOLDER]", "Shows what a model's data source gives.", cmd_data},
-    {"dot", "MODEL [--after PASS] [--depth N] [-o FILE]", "Draws the model, or what a pass made of it.", cmd_dot},
+    {"dot", "MODEL [--depth N] [--after PASS | --steps T] [-o FILE]", "Draws the model, what a pass made of it, or who runs what.", cmd_dot},
     {"plan", "MODEL [--topology TEXT] [--forward]", "Says what a step takes: memory, work, time, threads.", cmd_plan},
     {"trace", "MODEL [-o FILE.json] [--steps N]", "Shows where the time of a step goes, task by task.", cmd_trace},
     {"bench", "MODEL [--what train|infer|step] [--seconds S] [--json FILE] [--rival NAME=COMMAND]...",

@@ -36,7 +36,8 @@ static void add(gr_dot *d, const gr_value *v, const gr_node *to, gr_phase phase,
     if (!tail || !head || (tail == head && tail->look == GR_LOOK_PART)) return;
     if (flow == GR_FLOW_DATA && tail->phase != head->phase) flow = GR_FLOW_KEPT;
     const bool part = tail->look == GR_LOOK_PART || head->look == GR_LOOK_PART;
-    gr_pic_add_arrow(d->p, tail, head, phase, flow, part && phase == GR_UPDATE ? "" : gr_dot_type(d, &v->type));
+    const bool said = part && (phase == GR_UPDATE || from->op->role == GR_ROLE_STATE); /* beside the parameter's name */
+    gr_pic_add_arrow(d->p, tail, head, phase, flow, said ? "" : gr_dot_type(d, &v->type));
 }
 
 static void draw_graph(gr_dot *d, const gr_graph *g)

@@ -136,10 +136,11 @@ static const char *op_text(const gr_dot *d, const gr_node *n)
 
 static gr_pic_box *add_node(gr_dot *d, gr_pic_group *in, const gr_node *n, gr_phase phase)
 {
-    gr_pic_box *b = gr_pic_add_box(d->p, in, look_of(n), phase, own_name(d, n), op_text(d, n));
+    const bool plain = n->phase == GR_FORWARD && !n->tape && n->op->role != GR_ROLE_INPUT && n->op->role != GR_ROLE_STATE;
+    const gr_applied *part = plain ? gr_dot_part(d, n->name) : NULL;
+    gr_pic_box *b = gr_pic_add_box(d->p, in, look_of(n), phase, own_name(d, n), part ? part->op->name : op_text(d, n));
     b->result = is_result(d, n);
     if (n->tape) gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, tape_text(d, n->tape), WIDTH));
-    const gr_applied *part = n->phase == GR_FORWARD && !n->tape && n->op->role != GR_ROLE_INPUT ? gr_dot_part(d, n->name) : NULL;
     const char *attrs = part ? gr_pic_attrs(d->a, part->op, part->attr) : "";
     if (*attrs) gr_pic_add_line(d->p, b, gr_pic_wrap(d->a, attrs, WIDTH));
     return b;
@@ -344,9 +345,10 @@ static void note_readers(gr_dot *d, const gr_graph *g)
         for (int k = 0; k < n->num_in && !n->scan && box; k++) {
             const gr_node *from = n->in[k] ? gr_dot_origin(n->in[k]) : NULL;
             if (!from || from->op->role != GR_ROLE_STATE) continue;
-            gr_dot_place *at = gr_dot_place_of(from);
-            if (!at->reader[n->phase]) at->reader[n->phase] = box;
-            else at->shared[n->phase] |= at->reader[n->phase] != box;
+            struct gr_dot_readers *r = &gr_dot_place_of(from)->readers[n->phase];
+            bool known = false;
+            for (int j = 0; j < r->count; j++) known |= r->box[j] == box;
+            if (!known) *GR_PUSH(d->a, r->box, r->count, r->cap) = box;
         }
         if (n->scan) note_readers(d, n->scan->body);
     }
@@ -395,21 +397,44 @@ static void write_list(gr_dot *d, const listed *l)
         gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d parameters: %s numbers", l->num_states, gr_pic_number(d->a, total)));
 }
 
+/* A box for all states that the same boxes of closed branches read: "weights" that nodes share. */
+static gr_pic_box *shared_box(gr_dot *d, gr_map *lists, const gr_state *s, const struct gr_dot_readers *r)
+{
+    const char *key = "shared";
+    for (int i = 0; i < r->count; i++) key = gr_arena_printf(d->a, "%s,%d", key, r->box[i]->id);
+    gr_pic_box *b = gr_map_get(lists, key);
+    if (!b) {
+        b = gr_pic_add_box(d->p, &d->p->top, GR_LOOK_STATE, GR_FORWARD, "shared", "");
+        gr_map_set(lists, key, b);
+    }
+    gr_pic_add_line(d->p, b, gr_arena_printf(d->a, "%s %s", s->name, gr_dot_type(d, &s->value->type)));
+    return b;
+}
+
+static bool are_closed(const struct gr_dot_readers *r)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->box[i]->look != GR_LOOK_PART) return false;
+    return true;
+}
+
 /* In the box that alone reads it, if that stands for several nodes; else as a box of its own, one a phase.
  * What a closed box of another phase reads is not drawn: it is that of the box beside it. */
 static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase phase)
 {
     gr_dot_place *at = gr_dot_place_of(s->value->node);
-    gr_pic_box *reader = at->reader[phase];
-    if (!reader || (phase != GR_FORWARD && reader->look == GR_LOOK_PART)) return;
-    if (reader->look == GR_LOOK_PART && !at->shared[phase]) {
-        at->box[phase] = reader;
-        list_state(d, lists, reader, s);
-        return;
+    const struct gr_dot_readers *r = &at->readers[phase];
+    if (!r->count || (phase != GR_FORWARD && are_closed(r))) return;
+    if (are_closed(r) && r->count > 1) {
+        at->box[phase] = shared_box(d, lists, s, r);
+    } else if (are_closed(r)) {
+        at->box[phase] = r->box[0];
+        list_state(d, lists, r->box[0], s);
+    } else {
+        gr_branch *home = at->branch, *closed = gr_dot_closed(d, home);
+        if (closed) home = closed->parent;
+        at->box[phase] = add_node(d, home->group && phase == home->phase ? home->group : r->box[0]->group, s->value->node, phase);
     }
-    gr_branch *home = at->branch, *closed = gr_dot_closed(d, home);
-    if (closed) home = closed->parent;
-    at->box[phase] = add_node(d, home->group && phase == home->phase ? home->group : reader->group, s->value->node, phase);
 }
 
 static void draw_states(gr_dot *d)

@@ -32,8 +32,7 @@ typedef struct gr_branch {
 typedef struct gr_dot_place {
     gr_branch *branch;              /* NULL: it is left out */
     gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
-    gr_pic_box *reader[GR_NUM_PHASES]; /* of a state: the first box that reads it, */
-    bool shared[GR_NUM_PHASES];     /*   and whether there are others */
+    struct gr_dot_readers { gr_pic_box **box; int count, cap; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */
 } gr_dot_place;
 
 typedef struct gr_dot {

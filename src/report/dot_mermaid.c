@@ -50,16 +50,40 @@ static const char *const bracket[GR_NUM_LOOKS][2] = {
 
 static const char *const class_of[] = {[GR_FORWARD] = "forward", [GR_BACKWARD] = "backward", [GR_UPDATE] = "update"};
 
+/* A line a task: its name and the threads that share it. */
+static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    for (int i = 0; i < b->num_tasks; i++) {
+        fputs("<br/>", to);
+        put_text(p, b->task[i].name, to);
+        if (b->task[i].count > 1) fprintf(to, " x%d", b->task[i].count);
+        for (int k = 0; k < b->task[i].num_shares && p->threads > 1; k++) fprintf(to, "%s %d", k ? "," : " - thread", b->task[i].share[k]);
+    }
+}
+
+/* The thread that runs all of the box, -1: none does alone. */
+static int only_thread(const gr_picture *p, const gr_pic_box *b)
+{
+    int found = b->num_tasks && p->threads > 1 && b->task[0].num_shares == 1 ? b->task[0].share[0] : -1;
+    for (int i = 1; i < b->num_tasks && found >= 0; i++)
+        if (b->task[i].num_shares != 1 || b->task[i].share[0] != found) found = -1;
+    return found;
+}
+
 static void put_box(const gr_picture *p, const gr_pic_box *b, int depth, FILE *to)
 {
+    if (b->look == GR_LOOK_HEADING) return; /* groups say it */
     indent(depth, to);
     fprintf(to, "n%d%s\"", b->id, bracket[b->look][0]);
     put_text(p, *b->name ? b->name : " ", to);
-    if (*b->op) fputs("<br/>", to), put_text(p, b->op, to);
+    if (*b->op && b->look != GR_LOOK_TASKS) fputs("<br/>", to), put_text(p, b->op, to);
     for (int i = 0; i < b->num_lines; i++) fputs("<br/>", to), put_text(p, b->line[i], to);
+    put_tasks(p, b, to);
     fprintf(to, "\"%s\n", bracket[b->look][1]);
     indent(depth, to);
-    fprintf(to, "class n%d %s\n", b->id, b->look == GR_LOOK_STATE ? "parameter" : class_of[b->phase]);
+    const int thread = only_thread(p, b);
+    if (thread >= 0) fprintf(to, "class n%d thread%d\n", b->id, thread % GR_THREAD_COLOURS);
+    else fprintf(to, "class n%d %s\n", b->id, b->look == GR_LOOK_STATE ? "parameter" : class_of[b->phase]);
 }
 
 static bool is_empty(const gr_pic_group *g)
@@ -111,12 +135,14 @@ static void put_classes(const gr_picture *p, FILE *to)
             fprintf(to, "    classDef %s fill:%s,stroke:%s,color:%s%s\n", class_of[i], gr_light[GR_COLOUR_FORWARD_FILL + i],
                     gr_light[GR_COLOUR_FORWARD_LINE + i], gr_light[GR_COLOUR_TEXT],
                     i == GR_BACKWARD ? ",stroke-dasharray:5 3" : i == GR_UPDATE ? ",stroke-width:3px" : "");
-    fprintf(to, "    classDef parameter fill:%s,stroke:%s,color:%s\n", gr_light[GR_COLOUR_PAGE], gr_light[GR_COLOUR_FORWARD_LINE], gr_light[GR_COLOUR_TEXT]);
+    for (int i = 0; i < p->threads && i < GR_THREAD_COLOURS && p->threads > 1; i++)
+        fprintf(to, "    classDef thread%d fill:%s,stroke:%s,color:" GR_INK "\n", i, GR_THREAD_COLOUR(i), gr_light[GR_COLOUR_TEXT]);
+    if (!p->threads) fprintf(to, "    classDef parameter fill:%s,stroke:%s,color:%s\n", gr_light[GR_COLOUR_PAGE], gr_light[GR_COLOUR_FORWARD_LINE], gr_light[GR_COLOUR_TEXT]);
 }
 
 void gr_picture_write_mermaid(const gr_picture *p, FILE *to)
 {
-    fputs("flowchart TD\n", to);
+    fputs(p->threads ? "flowchart LR\n" : "flowchart TD\n", to);
     put_group(p, &p->top, 0, to);
     for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
     put_classes(p, to);

@@ -29,8 +29,8 @@ typedef enum gr_pic_flow {
     GR_FLOW_ORDER,    /* says where a box stands; not drawn */
 } gr_pic_flow;
 
-typedef struct gr_pic_share { int thread; int64_t begin, end; } gr_pic_share; /* units of a task */
-typedef struct gr_pic_task { const char *name; gr_pic_share *share; int num_shares; } gr_pic_task;
+#define GR_TASK_WIDTH 122 /* points that a task of the grid needs; where there is room for all, they stand in a row */
+typedef struct gr_pic_task { const char *name; int count; int *share; int num_shares; } gr_pic_task; /* the threads that share it */
 
 typedef struct gr_pic_group gr_pic_group;
 typedef struct gr_pic_box {
@@ -72,6 +72,7 @@ typedef struct gr_picture {
     gr_pic_arrow **arrow; int num_arrows, cap_arrows;
     gr_pic_pair *pair; int num_pairs, cap_pairs;
     int threads;                  /* of the grid; 0: it is none */
+    int64_t columns;              /* that the grid would have if it showed all steps */
     struct gr_map *arrows;        /* those there are */
 } gr_picture;
 

@@ -92,6 +92,58 @@ static void put_box(const gr_picture *p, const gr_pic_box *b, FILE *to)
     fputs("];\n", to);
 }
 
+/* ---- boxes of the grid ---- */
+
+/* A task's name, and the threads that share it, in their colours; one alone colours the name, too. */
+static void put_task(const gr_picture *p, const gr_pic_box *b, const gr_pic_task *t, FILE *to)
+{
+    const bool alone = t->num_shares == 1 && p->threads > 1;
+    fprintf(to, "<TD ALIGN=\"LEFT\" BGCOLOR=\"%s\"><FONT COLOR=\"%s\">", alone ? GR_THREAD_COLOUR(t->share[0]) : fill_of(b->phase),
+            alone ? GR_INK : gr_light[GR_COLOUR_TEXT]);
+    put_text(p, t->name, "", "", to);
+    if (t->count > 1) fprintf(to, " x%d", t->count);
+    fputs("</FONT></TD>", to);
+    for (int i = 0; i < t->num_shares && p->threads > 1; i++)
+        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", GR_THREAD_COLOUR(t->share[i]), t->share[i]);
+}
+
+/* One below the other, or in a row where there is room. */
+static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    const bool beside = b->width >= b->num_tasks * GR_TASK_WIDTH;
+    fputs("<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"1\">", to);
+    if (*b->op) {
+        fputs("<TR><TD>", to);
+        put_text(p, b->op, "<B>", "</B>", to);
+        fputs("</TD></TR>", to);
+    }
+    for (int i = 0; i < b->num_tasks; i++) {
+        if (i == 0 || !beside) fputs("<TR>", to);
+        put_task(p, b, &b->task[i], to);
+        if (beside && i + 1 < b->num_tasks) fputs("<TD>&#160;&#160;</TD>", to);
+        else fputs("</TR>", to);
+    }
+    fputs("</TABLE>", to);
+}
+
+static void put_cell(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    fprintf(to, "n%d [label=<", b->id);
+    if (b->look == GR_LOOK_TASKS) put_tasks(p, b, to);
+    else put_text(p, *b->name ? b->name : " ", "<B>", "</B>", to);
+    if (b->look == GR_LOOK_HEADING && *b->op) fputs("<BR/>", to), put_text(p, b->op, "", "", to);
+    fprintf(to, ">, fontsize=10, pos=\"%.1f,%.1f!\", width=%.3f, height=%.3f, fixedsize=true", b->x + b->width / 2, -(b->y + b->height / 2),
+            b->width / 72, b->height / 72);
+    if (b->look == GR_LOOK_HEADING) fprintf(to, ", shape=box, style=\"\", penwidth=0, fontcolor=\"%s\"];\n", *b->op ? line_of(b->phase) : gr_light[GR_COLOUR_MUTED]);
+    else fprintf(to, ", shape=box, fillcolor=\"%s\", color=\"%s\", style=\"filled,rounded,%s\"];\n", fill_of(b->phase), line_of(b->phase), stroke[b->phase]);
+}
+
+static void put_cells(const gr_picture *p, const gr_pic_group *g, FILE *to)
+{
+    for (int i = 0; i < g->num_boxes; i++) put_cell(p, g->box[i], to);
+    for (const gr_pic_group *k = g->first; k; k = k->next) put_cells(p, k, to);
+}
+
 static bool is_empty(const gr_pic_group *g)
 {
     bool empty = g->num_boxes == 0;
@@ -152,7 +204,31 @@ static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
             next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
 }
 
+/* Where an arrow meets the wide box b: over or under the middle of the other one. */
+static void put_end(const gr_pic_box *b, const gr_pic_box *other, int arrow, char end, FILE *to)
+{
+    const double middle = other->x + other->width / 2, left = b->x + 8, right = b->x + b->width - 8;
+    const double x = middle < left ? left : middle > right ? right : middle, y = other->y < b->y ? b->y : b->y + b->height;
+    fprintf(to, "p%d%c [shape=point, width=0.01, style=invis, pos=\"%.1f,%.1f!\"];\n", arrow, end, x, -y);
+}
+
+static void put_wait(const gr_pic_arrow *x, int i, FILE *to)
+{
+    const bool tail = x->from->width > x->to->width, head = x->to->width > x->from->width;
+    if (tail) put_end(x->from, x->to, i, 't', to);
+    if (head) put_end(x->to, x->from, i, 'h', to);
+    fprintf(to, tail ? "p%dt" : "n%d", tail ? i : x->from->id);
+    fprintf(to, head ? " -> p%dh" : " -> n%d", head ? i : x->to->id);
+    fprintf(to, " [color=\"%s\", style=%s];\n", line_of(x->phase), stroke[x->phase]);
+}
+
 /* ---- the whole ---- */
+
+static void put_threads(const gr_picture *p, FILE *to)
+{
+    for (int i = 0; i < p->threads && p->threads > 1; i++)
+        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\"> thread %d </FONT></TD><TD> </TD>", GR_THREAD_COLOUR(i), i);
+}
 
 static void put_legend(const gr_picture *p, FILE *to)
 {
@@ -165,7 +241,7 @@ static void put_legend(const gr_picture *p, FILE *to)
 
 static void put_title(const gr_picture *p, FILE *to)
 {
-    const bool legend = gr_pic_has_phase(p, GR_BACKWARD) || gr_pic_has_phase(p, GR_UPDATE);
+    const bool legend = gr_pic_has_phase(p, GR_BACKWARD) || gr_pic_has_phase(p, GR_UPDATE) || p->threads > 1;
     if (!*p->title && !*p->note && !legend) return;
     fputs("label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"4\"><TR><TD><FONT POINT-SIZE=\"15\">", to);
     put_text(p, *p->title ? p->title : " ", "<B>", "</B>", to);
@@ -178,6 +254,7 @@ static void put_title(const gr_picture *p, FILE *to)
     if (legend) {
         fputs("<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"3\"><TR>", to);
         put_legend(p, to);
+        put_threads(p, to);
         fputs("</TR></TABLE></TD></TR>", to);
     }
     fputs("</TABLE>>;\n", to);
@@ -192,6 +269,13 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
             "node [%s, fontsize=12, fontcolor=\"%s\", height=0.3, margin=\"0.14,0.06\"];\nedge [%s, fontsize=10, fontcolor=\"%s\", arrowsize=0.7];\n",
             font, gr_light[GR_COLOUR_TEXT], gr_light[GR_COLOUR_PAGE], font, gr_light[GR_COLOUR_TEXT], font, gr_light[GR_COLOUR_MUTED]);
     put_title(p, to);
+    if (p->threads) {
+        fputs("layout=neato; inputscale=72; splines=line; overlap=true; outputorder=edgesfirst;\n", to);
+        put_cells(p, &p->top, to);
+        for (int i = 0; i < p->num_arrows; i++) put_wait(p->arrow[i], i, to);
+        fputs("}\n", to);
+        return;
+    }
     put_group(p, &p->top, to);
     for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
     for (int i = 0; i < p->num_pairs; i++) 
