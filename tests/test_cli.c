@@ -499,6 +499,41 @@ static void graphs_are_drawn(void)
     }
 }
 
+static void pictures_have_formats(void)
+{
+    CU_ASSERT_EQUAL(graphrun("dot %s --format mermaid", HELLO), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "flowchart TD\n", 13), 0);
+    CU_ASSERT_EQUAL(graphrun("dot %s --format mermaid --steps 2", HELLO), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "flowchart LR\n", 13), 0);
+    const char *page = temp_path("picture.md");
+    CU_ASSERT_EQUAL(graphrun("dot %s -o '%s'", HELLO, page), 0);
+    char *text = read_text(page, NULL);
+    CU_ASSERT_EQUAL(strncmp(text, "```mermaid\nflowchart TD\n", 24), 0);
+    CU_ASSERT_STRING_EQUAL(text + strlen(text) - 4, "```\n");
+    free(text);
+    CU_ASSERT_EQUAL(graphrun("dot %s -o picture.bmp", HELLO), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "'picture.bmp' ends in none of .dot"));
+    CU_ASSERT_EQUAL(graphrun("dot %s --format gif", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("dot %s --depth deep", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("dot %s --steps 0", HELLO), 2);
+    CU_ASSERT_EQUAL(graphrun("dot %s --steps 2 --after hoist", HELLO), 2);
+}
+
+/* A picture that cannot be made leaves what stood at its place. */
+static void without_graphviz_pictures_say_how(void)
+{
+    const char *kept = temp_file("kept.svg", "as it was");
+    char line[4096];
+    snprintf(line, sizeof line, "PATH=/nowhere '%s/tools/graphrun' dot '%s' -o '%s' 2>'%s'", GR_BUILD_DIR, HELLO, kept, temp_path("stderr"));
+    int status = system(line);
+    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    char *err = read_text(temp_path("stderr"), NULL), *text = read_text(kept, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err, "apt-get install graphviz"));
+    CU_ASSERT_STRING_EQUAL(text, "as it was");
+    free(err);
+    free(text);
+}
+
 static void batches_are_shown(void)
 {
     const char *folder = temp_path("batches");
@@ -544,4 +579,6 @@ void test_cli(void)
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);
     CU_add_test(s, "batches are shown and written", batches_are_shown);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
+    CU_add_test(s, "dot writes the format that is asked for", pictures_have_formats);
+    CU_add_test(s, "without Graphviz dot says how to get it", without_graphviz_pictures_say_how);
 }

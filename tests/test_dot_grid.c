@@ -1,0 +1,142 @@
+/* test_dot_grid.c - the unrolled program as a grid of time by layer, with threads. */
+#include "model/model.h"
+#include "pass/pass.h"
+#include "report/dot.h"
+#include "report/dot_picture.h"
+#include "tests.h"
+#include "train/session.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char two_layers[] =
+    "graphrun: 1\n"
+    "vars: {time: 6, batch: 32, hidden: 64}\n"
+    "graph:\n"
+    "  x: {op: Input, shape: [time, batch, 8]}\n"
+    "  rnn: {op: LSTM, in: x, hidden_size: $hidden, num_layers: 2}\n"
+    "  y: {op: Linear, in: rnn.output, out_features: 4}\n"
+    "  loss: {op: Mean, in: y}\n"
+    "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n";
+
+static gr_session *open_session(const char *model, int threads)
+{
+    gr_error e = {0};
+    const gr_session_options o = {.model.real = GR_FLOAT32, .threads = threads, .seed = 1, .facts_only = true, .quiet = true};
+    gr_session *s = gr_session_open(temp_file("grid.yaml", "%s", model), &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    return s;
+}
+
+static gr_picture *grid_of(gr_session *s, int64_t steps)
+{
+    gr_error e = {0};
+    gr_picture *p = gr_session_picture(s, &(gr_dot_request){.steps = steps}, &e);
+    if (!p) printf("\n%s\n", e.message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return p;
+}
+
+/* The n-th lane of that name and note, NULL: there are not so many. */
+static const gr_pic_group *lane(const gr_picture *p, const char *name, const char *note, int n)
+{
+    for (const gr_pic_group *g = p->top.first; g; g = g->next)
+        if (strcmp(g->name, name) == 0 && strcmp(g->note, note) == 0 && n-- == 0) return g;
+    return NULL;
+}
+
+/* The column of a box: 0 for what begins where step 0 does. */
+static int column(const gr_pic_box *b) { return (int)((b->x - 132) / 140 + 0.5); }
+
+static bool has_arrow(const gr_picture *p, const gr_pic_group *from, int a, const gr_pic_group *to, int b)
+{
+    for (int i = 0; i < p->num_arrows; i++) {
+        const gr_pic_arrow *x = p->arrow[i];
+        if (x->from->group == from && x->to->group == to && column(x->from) == a && column(x->to) == b) return true;
+    }
+    return false;
+}
+
+static void columns_are_steps(void)
+{
+    gr_session *s = open_session(two_layers, 1);
+    const gr_picture *all = grid_of(s, 6), *some = grid_of(s, 3);
+    const gr_pic_group *l0 = lane(all, "rnn.l0", "step by step", 0), *back = lane(all, "rnn.l0", "last step first", 0);
+    CU_ASSERT_FATAL(l0 && back && lane(all, "rnn.l1", "step by step", 0));
+    CU_ASSERT_EQUAL(l0->num_boxes, 6);
+    CU_ASSERT_EQUAL(back->num_boxes, 6);
+    CU_ASSERT_EQUAL(l0->phase, GR_FORWARD);
+    CU_ASSERT_EQUAL(back->phase, GR_BACKWARD);
+    for (int t = 0; t < 5; t++) { /* the carry goes from column to column, its gradient the other way */
+        CU_ASSERT(has_arrow(all, l0, t, l0, t + 1));
+        CU_ASSERT(has_arrow(all, back, t + 1, back, t));
+        CU_ASSERT(!has_arrow(all, l0, t + 1, l0, t));
+    }
+    CU_ASSERT_EQUAL(lane(some, "rnn.l0", "step by step", 0)->num_boxes, 4); /* and one for all that follow */
+    CU_ASSERT_STRING_EQUAL(lane(some, "rnn.l0", "step by step", 0)->box[3]->name, "later steps");
+    CU_ASSERT(strstr(some->note, "3 of 6 steps, 1 thread") != NULL);
+    gr_session_close(s);
+}
+
+static void threads_are_those_of_the_schedule(void)
+{
+    gr_session *s = open_session(two_layers, 3);
+    const gr_picture *p = grid_of(s, 2);
+    bool runs[3] = {false};
+    CU_ASSERT_EQUAL(p->threads, 3);
+    for (const gr_pic_group *g = p->top.first; g; g = g->next)
+        for (int b = 0; b < g->num_boxes; b++)
+            for (int t = 0; t < g->box[b]->num_tasks; t++) {
+                const gr_pic_task *task = &g->box[b]->task[t];
+                CU_ASSERT(task->num_shares >= 1 && task->num_shares <= 3);
+                for (int k = 0; k < task->num_shares; k++) {
+                    CU_ASSERT_FATAL(task->share[k] >= 0 && task->share[k] < 3);
+                    runs[task->share[k]] = true;
+                }
+            }
+    CU_ASSERT(runs[0] && runs[1] && runs[2]);
+    gr_session_close(s);
+}
+
+/* Nothing is said by colour alone. */
+static void threads_have_colours_and_numbers(void)
+{
+    gr_session *s = open_session(two_layers, 2);
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(grid_of(s, 2), f);
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "layout=neato"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "> thread 1 <"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "<TD BGCOLOR=\"#56b4e9\"><FONT COLOR=\"#000000\">1</FONT></TD>"));
+    free(out);
+    f = open_memstream(&out, &size);
+    gr_picture_write_mermaid(grid_of(s, 2), f);
+    fclose(f);
+    CU_ASSERT_EQUAL(strncmp(out, "flowchart LR\n", 13), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, " - thread "));
+    free(out);
+    gr_session_close(s);
+}
+
+static void what_has_no_loop_is_drawn(void)
+{
+    gr_session *s = open_session("graphrun: 1\ngraph:\n  x: {op: Input, shape: [2, 3]}\n  y: {op: Linear, in: x, out_features: 2}\n", 1);
+    const gr_picture *p = grid_of(s, 4);
+    CU_ASSERT(strstr(p->note, "forward pass, unrolled, no loop over time") != NULL);
+    CU_ASSERT_PTR_NOT_NULL(lane(p, "y", "all steps at once", 0));
+    gr_session_close(s);
+}
+
+void test_dot_grid(void)
+{
+    CU_pSuite s = CU_add_suite("dot_grid", NULL, NULL);
+    CU_add_test(s, "columns are steps, rows are layers", columns_are_steps);
+    CU_add_test(s, "threads are those of the schedule", threads_are_those_of_the_schedule);
+    CU_add_test(s, "threads have colours and numbers", threads_have_colours_and_numbers);
+    CU_add_test(s, "a model without a loop is drawn", what_has_no_loop_is_drawn);
+}
