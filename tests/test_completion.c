@@ -69,6 +69,7 @@ static void bash_completes(void)
     check_offer("train hello.yaml --save hello", "hello.svg", "--save");
     check_offer("train language_model/char_lstm.yaml --set h", "hidden=", "batch=");
     check_offer("train attention/dot_attention.yaml --set \"\"", "hidden=", "data=");
+    check_offer("compare hello.yaml hello_r", "hello_rnn.yaml", "hello.svg");
     check_offer("completion \"\"", "zsh", "hello.yaml");
 }
 

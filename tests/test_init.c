@@ -133,6 +133,9 @@ static void texts_learn(void)
     const char *other = temp_path("in another folder.yaml");
     CU_ASSERT_EQUAL(graphrun("init '%s' -o '%s'", temp_path("story.txt"), other), 0);
     CU_ASSERT_EQUAL(graphrun("check '%s'", other), 0);
+    if (access("/usr/share/common-licenses/GPL-3", R_OK) != 0) return;
+    CU_ASSERT_EQUAL(graphrun("init -o '%s'", temp_path("some_text.yaml")), 0);
+    CU_ASSERT_EQUAL(graphrun("check '%s'", temp_path("some_text.yaml")), 0);
 }
 
 static void many_words_learn(void)
@@ -183,7 +186,7 @@ static void odd_files_are_told(void)
     refused(temp_file("few.csv", "a,b\n1,2\n3,4\n"), "", "2 rows below its header");
     refused(temp_file("ragged.csv", "a,b\n1,2\n3,4,5\n"), "", "line 3 has 3 columns");
     refused(temp_file("words.csv", "a,b\nx,y\nu,v\nq,r\ns,t\nx,y\nu,v\nq,r\ns,t\n"), "", "holds numbers");
-    refused(temp_file("missing.csv", "a,b\n1,2\n2,\n3,4\n4,1\n5,2\n6,3\n7,1\n8,3\n9,1\n"), "", "is empty in 1 rows");
+    refused(temp_file("missing.csv", "a,b\n1,2\n2,\n3,4\n4,1\n5,2\n6,3\n7,1\n8,3\n9,1\n"), "", "is empty in 1 row:");
     refused(temp_file("same.csv", "a,b\n1,2\n2,2\n3,2\n4,2\n5,2\n6,2\n7,2\n8,2\n9,2\n"), "", "the same in every row");
     refused(temp_file("target.csv", "a,b\n1,2\n2,3\n3,4\n4,1\n5,2\n6,3\n7,1\n8,3\n9,1\n"), "--target c", "it has: a, b");
     refused(temp_path("nowhere.txt"), "", "nowhere.txt");
@@ -195,6 +198,8 @@ static void odd_files_are_told(void)
     for (int i = 0; f && i < 300; i++) fputc(i % 256, f);
     if (f) fclose(f);
     refused(temp_path("binary.dat"), "", "there are starter models for: a text (UTF-8), a table");
+    refused(temp_file("pairs.txt", "go .\tva !\nrun !\tcours !\n"), "", "graphrun ops TextPairs");
+    refused(temp_file("a.ts", "@data\n"), "", "graphrun ops Ts");
     CU_ASSERT_EQUAL(graphrun("init a b"), 2);
 }
 

@@ -47,7 +47,7 @@ static takes command_takes(gr_arena *a, const cli_command *c, const char **words
     const char *first = c->usage + (*c->usage == '[');
     size_t n = strcspn(first, " ].");
     *words = "";
-    if (n == 5 && strncmp(first, "MODEL", n) == 0) return TAKES_MODELS;
+    if ((n == 5 && strncmp(first, "MODEL", n) == 0) || strncmp(first + n, ".yaml", 5) == 0) return TAKES_MODELS;
     if (n == 2 && strncmp(first, "OP", n) == 0) return TAKES_OPS;
     if (n == 0 || (n == 4 && strncmp(first, "NAME", n) == 0) || *first == '-') return TAKES_NOTHING;
     if (!memchr(first, '|', n)) return TAKES_FILES;

@@ -64,7 +64,7 @@ void init_head(const init *x, const char *doc)
 {
     fprintf(x->to, "# Written by `graphrun init`; yours to change. The data: %s.\n"
                    "# `graphrun ops NAME` says all about an op, `graphrun dot` draws the graph.\n"
-                   "graphrun: 1\nname: starter\ndoc: %s\n\n", x->found, doc);
+                   "graphrun: 1\nname: %s\ndoc: %s\n\n", x->found, init_yaml(x->arena, x->name), doc);
 }
 
 void init_train(const init *x, const char *lr, int64_t epochs, const char *more)
@@ -101,10 +101,29 @@ static bool is_called_table(const char *path)
     return ends(path, ".csv") || ends(path, ".tsv") || ends(path, ".csv.gz") || ends(path, ".tsv.gz");
 }
 
+/* Nine of ten lines have one. */
+static bool has_tabs(const char *text)
+{
+    int lines = 0, tabs = 0;
+    for (size_t n; *text && lines < 1000; text += n + (text[n] != 0), lines++) {
+        n = strcspn(text, "\n");
+        tabs += memchr(text, '\t', n) != NULL;
+    }
+    return lines > 1 && tabs * 10 >= lines * 9;
+}
+
+/* What there are data sources for, but no starter models. */
+static const struct { const char *ending, *source; } others[] = {
+    {".ts", "Ts"}, {".conllu", "Conll"}, {".conll", "Conll"}, {"-ubyte", "Idx"}, {"-ubyte.gz", "Idx"}};
+
 static int look_into(init *x, gr_error *e)
 {
     char *text, delimiter = 0;
     size_t n;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (ends(x->path, others[i].ending))
+            return gr_set_error(e, GR_EINVAL, "there are no starter models for %s files; `graphrun ops %s` has an example of their data source", others[i].ending,
+                                others[i].source);
     if (ends(x->path, ".npy")) return init_array(x, e);
     if (gr_file_read(x->arena, x->path, (size_t)1 << 31, &text, &n, e)) return e->status;
     if (n == 0) return gr_set_error(e, GR_EINVAL, "%s is empty", x->path);
@@ -113,18 +132,27 @@ static int look_into(init *x, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "%s is none of what there are starter models for: " SUPPORTED "; `graphrun ops` lists more data sources, "
                             "for models written by hand", x->path);
     bool found = init_is_table(x->arena, text, n, &delimiter);
+    if (!found && has_tabs(text))
+        return gr_set_error(e, GR_EINVAL, "%s has texts with tabs between: `graphrun ops TextPairs` has an example for pairs of texts, `graphrun ops LabelledText` "
+                            "one for texts with a class", x->path);
     if (found || is_called_table(x->path)) return init_table(x, text, n, delimiter ? delimiter : ends(x->path, ".tsv") || ends(x->path, ".tsv.gz") ? '\t' : ',', e);
     return init_text(x, text, n, e);
 }
 
 /* ---- where it goes ---- */
 
-/* "data/my.txt" -> "data/my.yaml" */
-static const char *beside(gr_arena *a, const char *path)
+/* "data/my.txt" -> "data/my" */
+static const char *without_ending(gr_arena *a, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strchr(name + (*name != 0), '.');
-    return gr_arena_printf(a, "%.*s.yaml", (int)(dot ? dot - path : (int64_t)strlen(path)), path);
+    return gr_arena_strndup(a, path, dot ? (size_t)(dot - path) : strlen(path));
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 /* The file as a model at `model` finds it: by its name where they share a folder. */
@@ -189,7 +217,9 @@ int cmd_init(int argc, char **argv)
     gr_arena *a = gr_arena_create();
     if (!a) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
     init x = {.arena = a, .path = count ? argv[1] : SOME_TEXT, .target = target};
-    if (!model) model = count ? beside(a, argv[1]) : "starter.yaml";
+    const char *stem = without_ending(a, x.path);
+    x.name = last_part(stem);
+    if (!model) model = count ? gr_arena_printf(a, "%s.yaml", stem) : "starter.yaml";
     int status = write_model(&x, model, &e);
     if (!status) printf("%s: %s\nnext: graphrun %s\n", model, x.found, model);
     gr_arena_destroy(a);

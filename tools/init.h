@@ -12,7 +12,7 @@ typedef struct init {
     gr_arena *arena;
     const char *path;    /* of the data, to be read */
     const char *written; /* the same as the model is to have it, as a YAML value */
-    const char *shown;   /* its last part, for comments */
+    const char *name;    /* of the model: the file without folder and ending */
     const char *target;  /* --target: a column, or a second array; NULL: not given */
     FILE *to;            /* the model file in the making */
     const char *found;   /* what it is, for the user: "a text of 5,000 characters; ..." */

@@ -151,9 +151,17 @@ static void write_source(const init *x, const table *t, bool series, const char 
     const char *missing = replacement(x, t);
     fprintf(x->to, "data:\n  op: %s\n  path: %s\n", series ? "Series" : "Csv", x->written);
     if (t->delimiter != ',') fprintf(x->to, "  delimiter: %s\n", t->delimiter == '\t' ? "tab" : "\";\"");
-    fprintf(x->to, "  columns: %s%s%s\n", columns, *left ? "   # texts cannot be read as numbers: " : "", left);
+    if (series || *left) fprintf(x->to, "  columns: %s%s%s\n", columns, *left ? "   # texts cannot be read as numbers: " : "", left);
     fprintf(x->to, "  standardize: zscore   # mean 0 and deviation 1 for each column\n");
     if (missing) fprintf(x->to, "  missing: %s   # stands for what is empty: the mean\n", missing);
+}
+
+/* Which of the inputs the target is: of the columns of numbers but the time. */
+static int place_of(const table *t)
+{
+    int n = 0;
+    for (int k = t->csv.columns > 1; k < t->target; k++) n += t->column[k].number;
+    return n;
 }
 
 static int write_series(init *x, const table *t, gr_error *e)
@@ -178,13 +186,16 @@ static int write_series(init *x, const table *t, gr_error *e)
             "  next:      {op: Input, shape: [batch, 1], from: data.targets}\n"
             "  rnn:       {op: LSTM, in: past, hidden_size: $hidden}   # or GRU, RNN\n"
             "  last:      {op: Select, in: rnn.output, dim: 0, index: -1}\n"
-            "  predicted: {op: Linear, in: last, out_features: 1}\n"
+            "  change:    {op: Linear, in: last, out_features: 1}\n"
+            "  values:    {op: Select, in: past, dim: 0, index: -1}           # of the last step\n"
+            "  present:   {op: Slice, in: values, dim: 1, start: %d, stop: %d}   # the one that is predicted\n"
+            "  predicted: {op: Add, in: [present, change]}\n"
             "  loss:      {op: MSELoss, in: {input: predicted, target: next}}\n"
             "  # in the units of the file, for the metric:\n"
             "  std:       {op: Constant, value: %s}\n"
             "  error:     {op: Mul, in: [predicted, std]}\n"
             "  truth:     {op: Mul, in: [next, std]}\n\n",
-            init_number(x->arena, t->column[t->target].spread.std));
+            place_of(t), place_of(t) + 1, init_number(x->arena, t->column[t->target].spread.std));
     init_train(x, "0.005", init_epochs(rows * 8 / 10 / batch, 800), "  keep: best            # the weights of the best validation\n");
     fprintf(x->to, "metrics:\n  - {op: RMSE, in: {input: error, target: truth}}\n");
     return 0;
@@ -197,8 +208,8 @@ static int check_rows(const init *x, const table *t, int count, gr_error *e)
     const char *name = column_name(x, t, t->target);
     if (!count) return gr_set_error(e, GR_EINVAL, "%s: no column but %s, which is to be predicted, holds numbers", x->path, name);
     if (c->missing)
-        return gr_set_error(e, GR_EINVAL, "%s: column %s is to be predicted, but is empty in %lld rows: leave these out, or name another with --target",
-                            x->path, name, (long long)c->missing);
+        return gr_set_error(e, GR_EINVAL, "%s: column %s is to be predicted, but is empty in %lld row%s: leave these out, or name another with --target",
+                            x->path, name, (long long)c->missing, c->missing == 1 ? "" : "s");
     if (!c->number && c->different > t->csv.rows / 2)
         return gr_set_error(e, GR_EINVAL, "%s: column %s holds %lld different texts in %lld rows, too many for classes: name another with --target",
                             x->path, name, (long long)c->different, (long long)t->csv.rows);

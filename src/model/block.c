@@ -1,5 +1,6 @@
 /* block.c - a block of a model file as an op.
  *
+ *     docs   -> what an input, a var or an output is, by its name
  *     in     -> input ports; "mask?" may be left out, and so may a carry
  *     vars   -> attributes; ~ must be given, else the default says the kind; "tanh|relu" is
  *               one of these, the first where nothing is said
@@ -25,7 +26,7 @@ typedef struct block {
     int *depth;    /* of its uses within itself */
 } block;
 
-static const char *const block_keys[] = {"doc", "formula", "reference", "example", "in", "vars", "carry", "graph", "out", NULL};
+static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "carry", "graph", "out", NULL};
 
 static int expand_block(gr_ctx *c);
 static int expand_init(gr_ctx *c);
@@ -38,6 +39,14 @@ static const char *text_of(gr_doc *d, const char *key)
 {
     gr_doc *t = gr_doc_get(d, key);
     return t && t->kind == GR_DOC_SCALAR ? t->text : NULL;
+}
+
+/* What `docs` says of an input, a var or an output. */
+static const char *doc_of(gr_doc *d, const char *name)
+{
+    gr_doc *docs = gr_doc_get(d, "docs");
+    const char *text = docs && docs->kind == GR_DOC_MAP ? text_of(docs, name) : NULL;
+    return text ? text : "";
 }
 
 static bool valid_name(const char *s)
@@ -82,6 +91,7 @@ static gr_port *read_inputs(gr_model *m, gr_doc *d, const gr_doc *out)
             ports[made].flags |= GR_PORT_OPTIONAL;
             ports[made].doc = "carried from step to step; zeros if left out";
         }
+        if (*doc_of(d, ports[made].name)) ports[made].doc = doc_of(d, ports[made].name);
         made++;
     }
     return ports;
@@ -92,7 +102,7 @@ static gr_port *read_outputs(gr_model *m, gr_doc *d, gr_doc *out)
     int n = out && out->kind == GR_DOC_MAP ? out->count : 0;
     gr_port *ports = GR_NEW_ARRAY(m->arena, gr_port, n + 1);
     if (!n) gr_diag_error(m->diag, out ? out->at : d->key_at, "a block needs 'out', a map: {name: node}");
-    for (int i = 0; i < n; i++) ports[i] = (gr_port){out->item[i]->key, 0, ""};
+    for (int i = 0; i < n; i++) ports[i] = (gr_port){out->item[i]->key, 0, doc_of(d, out->item[i]->key)};
     return ports;
 }
 
@@ -135,14 +145,17 @@ static gr_attr_spec var_spec(gr_arena *a, gr_doc *d, bool *integer)
     return s;
 }
 
-static gr_attr_spec *read_vars(gr_model *m, block *b)
+static gr_attr_spec *read_vars(gr_model *m, gr_doc *d, block *b)
 {
     int n = b->vars && b->vars->kind == GR_DOC_MAP ? b->vars->count : 0;
     gr_attr_spec *specs = GR_NEW_ARRAY(m->arena, gr_attr_spec, n + 1);
     b->integer = GR_NEW_ARRAY(m->arena, bool, n + 1);
     b->depth = GR_NEW(m->arena, int);
     if (b->vars && !n) gr_diag_error(m->diag, b->vars->at, "'vars' is a map: {name: default}, ~ where it must be given");
-    for (int i = 0; i < n; i++) specs[i] = var_spec(m->arena, b->vars->item[i], &b->integer[i]);
+    for (int i = 0; i < n; i++) {
+        specs[i] = var_spec(m->arena, b->vars->item[i], &b->integer[i]);
+        specs[i].doc = doc_of(d, specs[i].name);
+    }
     return specs;
 }
 
@@ -388,9 +401,11 @@ static const gr_op *add_block(gr_model *m, gr_doc *d)
     gr_op *op = GR_NEW(m->arena, gr_op);
     const char *doc = text_of(d, "doc");
     *op = (gr_op){GR_OP_HEADER, .name = d->key, .summary = doc ? doc : "A block of the model file.",
-                  .formula = text_of(d, "formula"), .reference = text_of(d, "reference"), .example = text_of(d, "example"), .attrs = read_vars(m, b),
+                  .formula = text_of(d, "formula"), .reference = text_of(d, "reference"), .example = text_of(d, "example"), .attrs = read_vars(m, d, b),
                   .inputs = read_inputs(m, d, b->out), .outputs = read_outputs(m, d, b->out),
                   .expand = expand_block, .data = b};
+    gr_doc *docs = gr_doc_get(d, "docs");
+    if (docs && docs->kind != GR_DOC_MAP) gr_diag_error(m->diag, docs->at, "expected a map: {name: what it is}");
     if (!b->graph) gr_diag_error(m->diag, d->key_at, "a block needs 'graph', a map of nodes");
     if (!b->graph || !b->out || b->out->kind != GR_DOC_MAP) return NULL;
     add_op(m, d, op);

@@ -127,7 +127,8 @@ static void section(const gr_reference *r, const char *title) { fprintf(r->to, r
 static void item(const gr_reference *r, const char *name, const char *text)
 {
     if (r->markdown) fprintf(r->to, "- `%s`%s%s\n", name, *text ? " " : "", text);
-    else fprintf(r->to, "  %-20s%s%s\n", name, *text ? " " : "", text);
+    else if (*text) fprintf(r->to, "  %-20s %s\n", name, text);
+    else fprintf(r->to, "  %s\n", name);
 }
 
 static void code(const gr_reference *r, const char *text)
@@ -169,7 +170,7 @@ static const char *attr_text(gr_arena *a, const gr_attr_spec *s)
     bool any = s->kind == GR_ATTR_STRING && s->choices && strcmp(s->choices, "*") == 0; /* a var without default, which has no kind */
     const char *what = any ? "any value" : s->kind == GR_ATTR_CHOICE ? s->choices : kind[s->kind];
     const char *fallback = !s->fallback ? ", must be given" : strcmp(s->fallback, "~") == 0 ? ", optional"
-                                                            : gr_arena_printf(a, ", default %s", s->fallback);
+                         : gr_arena_printf(a, s->kind == GR_ATTR_STRING ? ", default '%s'" : ", default %s", s->fallback);
     return gr_arena_printf(a, "%s%s%s", what, fallback, range_text(a, s));
 }
 

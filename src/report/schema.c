@@ -41,7 +41,7 @@ static void define_values(schema *s)
         "\"carries\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"object\", \"required\": [\"next\"], \"additionalProperties\": false, \"properties\":"
         " {\"init\": {\"$ref\": \"#/definitions/name\"}, \"size\": {\"$ref\": \"#/definitions/count\"}, \"next\": {\"$ref\": \"#/definitions/name\"}}}},"
         "\"block\": {\"type\": \"object\", \"required\": [\"graph\", \"out\"], \"additionalProperties\": false, \"properties\":"
-        " {\"doc\": {\"type\": \"string\"}, \"formula\": {\"type\": \"string\"}, \"reference\": {\"type\": \"string\"}, \"example\": {\"type\": \"string\"},"
+        " {\"doc\": {\"type\": \"string\"}, \"formula\": {\"type\": \"string\"}, \"reference\": {\"type\": \"string\"}, \"example\": {\"type\": \"string\"}, \"docs\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"string\"}},"
         "  \"in\": {\"$ref\": \"#/definitions/names\"}, \"vars\": {\"type\": \"object\", \"description\": \"attributes and their defaults; ~ must be given\"},"
         "  \"carry\": {\"type\": \"object\"}, \"graph\": {\"$ref\": \"#/definitions/nodes\"}, \"out\": {\"$ref\": \"#/definitions/values\"}}},"
         "\"watch\": {\"anyOf\": [{\"type\": \"string\"}, {\"$ref\": \"#/definitions/count\"}, {\"type\": \"object\", \"additionalProperties\": false, \"properties\":"
