@@ -91,6 +91,20 @@ static void runs_that_diverge_are_shown(void)
     gr_arena_destroy(a);
 }
 
+/* As of half a comparison. */
+static void missing_runs_make_no_verdict(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_comparison(a, 2, 4, (const double[]){3, 3.1, 3.2, 3.1, 1, 1.1, 1.2, 1.05});
+    CU_ASSERT_EQUAL(c->contender[1].difference.verdict, GR_VERDICT_BETTER);
+    c->contender[0].trial[3].status = GR_TRIAL_WAITING;
+    gr_compare_judge(c);
+    CU_ASSERT(!c->complete && c->contender[0].final.n == 3 && c->contender[1].difference.of.n == 3);
+    CU_ASSERT_EQUAL(c->contender[1].difference.verdict, GR_VERDICT_NONE);
+    CU_ASSERT_STRING_EQUAL(c->contender[1].difference.why, "runs are missing");
+    gr_arena_destroy(a);
+}
+
 /* What seeds do not change: no spread, no chance. */
 static void equal_numbers_are_no_difference(void)
 {
@@ -224,6 +238,7 @@ void test_compare(void)
     CU_add_test(s, "several comparisons are corrected", several_comparisons_are_corrected);
     CU_add_test(s, "one seed has no interval", one_seed_has_no_interval);
     CU_add_test(s, "runs that diverge are shown", runs_that_diverge_are_shown);
+    CU_add_test(s, "missing runs make no verdict", missing_runs_make_no_verdict);
     CU_add_test(s, "equal numbers are no difference", equal_numbers_are_no_difference);
     CU_add_test(s, "verdicts are wrong as often as they say", verdicts_are_wrong_as_often_as_they_say);
     CU_add_test(s, "files hold all of it", files_hold_all_of_it);

@@ -343,8 +343,11 @@ static int open_all(gr_compare_work *w, gr_error *e)
     set_amount(w);
     set_trials(w);
     for (int i = 0; i < c->num_contenders; i++) {
+        gr_watch_spec *watch = &w->open[i]->recipe->watch;
         set_key(w, i);
-        w->open[i]->recipe->watch.given = w->open[i]->recipe->watch.keep = false; /* all train to the end */
+        if (watch->patience && !w->options->session.quiet)
+            fprintf(stderr, "graphrun: %s: early_stopping is left out: all models train for the whole budget\n", c->contender[i].name);
+        watch->given = watch->keep = false;
     }
     return gr_compare_grid(w, e);
 }
@@ -362,7 +365,9 @@ static int compare(gr_compare_work *w, gr_error *e)
     gr_comparison *c = w->c;
     if (open_all(w, e) || gr_compare_read_before(w, e)) return e->status;
     gr_compare_recall(w);
-    if (settle_rates(w, e) || gr_compare_speed(w, e)) return e->status;
+    if (settle_rates(w, e)) return e->status;
+    gr_compare_tell_recalled(w);
+    if (gr_compare_speed(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders && !gr_compare_stopped(w); i++)
         if (set_steps(w, i, e)) return e->status;
     close_all(w);

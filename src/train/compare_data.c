@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BATCHES = 64 }; /* of a split, that are looked at */
+#define MOST_ELEMENTS ((int64_t)1 << 23) /* of a split, that are looked at */
 
 static void add(gr_arena *a, gr_data_traits *t, const char *line) { *GR_PUSH(a, t->line, t->count, t->cap) = line; }
 
@@ -42,11 +42,18 @@ static uint64_t mixed(double x)
     return z ^ (z >> 31);
 }
 
+static int64_t elements_of(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
+    return n;
+}
+
 static uint64_t sum_of(const gr_tensor *t)
 {
-    int64_t index[GR_MAX_RANK] = {0}, n = 1;
+    int64_t index[GR_MAX_RANK] = {0};
+    const int64_t n = elements_of(t);
     uint64_t sum = 0;
-    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
     for (int64_t i = 0; i < n; i++) {
         int64_t at = 0;
         for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
@@ -62,10 +69,11 @@ static int add_batches(gr_arena *a, gr_data_traits *to, gr_session *s, const cha
     const gr_tensor *field;
     const int n = gr_data_fields(s->data, &list);
     int more = 0;
+    int64_t left = MOST_ELEMENTS;
     if (gr_data_begin(s->data, split, 0, 0, e)) return e->status;
-    for (int b = 0; b < MOST_BATCHES && (more = gr_data_next(s->data, &field, e)) > 0; b++) {
+    for (int b = 0; left > 0 && (more = gr_data_next(s->data, &field, e)) > 0; b++) {
         const char *text = gr_arena_printf(a, "batch %d of '%s'", b, split);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; left -= elements_of(&field[i++]))
             text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank),
                                    (unsigned long long)sum_of(&field[i]));
         add(a, to, text);

@@ -58,12 +58,21 @@ static void judge_contender(const gr_comparison *c, gr_contender *k, double *x)
     k->best = estimate(x, n, c->level);
 }
 
-/* Seeds of which nothing came are no accident of sampling, so nothing is claimed of the rest. */
+static bool waits(const gr_comparison *c, const gr_contender *k)
+{
+    for (int i = 0; i < c->num_seeds; i++)
+        if (k->trial[i].status == GR_TRIAL_WAITING) return true;
+    return false;
+}
+
+/* Seeds of which nothing came are no accident of sampling, so nothing is claimed of the rest; and who looks while runs
+ * are missing, and stops when they like what they see, is wrong more often than the level says. */
 static const char *no_verdict(const gr_comparison *c, const gr_contender *first, const gr_contender *k, int pairs)
 {
     if (k->diverged) return "some of its runs diverged";
     if (first->diverged) return "some runs of the first model diverged";
     if (c->num_seeds < 2) return "of one seed nothing is known of the others";
+    if (waits(c, first) || waits(c, k)) return "runs are missing";
     return pairs < 2 ? "too few runs are done" : "";
 }
 
@@ -91,7 +100,7 @@ void gr_compare_judge(gr_comparison *c)
     for (int k = 0; k < c->num_contenders; k++) {
         for (int i = 0; i < c->contender[k].num_grid; i++) judge_trial(c, &c->contender[k].grid[i]);
         judge_contender(c, &c->contender[k], x);
-        for (int i = 0; i < c->num_seeds; i++) c->complete = c->complete && c->contender[k].trial[i].status != GR_TRIAL_WAITING;
+        c->complete = c->complete && !waits(c, &c->contender[k]);
         const gr_estimate none = {0, NAN, NAN, NAN};
         c->contender[k].difference = k ? difference(c, &c->contender[0], &c->contender[k], x)
                                        : (gr_difference){.of = none, .p = NAN, .why = ""};

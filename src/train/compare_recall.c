@@ -50,7 +50,7 @@ static int count_done(const gr_comparison *c)
 }
 
 /* That the file has this model otherwise. */
-static void say_changed(const gr_compare_work *w, const gr_contender *k)
+static void tell_changed(const gr_compare_work *w, const gr_contender *k)
 {
     for (int i = 0; i < w->before->num_contenders; i++) {
         const gr_contender *old = &w->before->contender[i];
@@ -63,13 +63,17 @@ static void say_changed(const gr_compare_work *w, const gr_contender *k)
 
 void gr_compare_recall(gr_compare_work *w)
 {
-    const bool says = w->before && !w->recalled && !w->options->session.quiet;
     for (int i = 0; i < w->c->num_contenders; i++) {
         const gr_contender *old = same_contender(w, &w->c->contender[i]);
         if (old) recall(w, &w->c->contender[i], old);
-        else if (says) say_changed(w, &w->c->contender[i]);
     }
-    w->recalled = true;
-    const int n = says ? count_done(w->c) : 0;
+}
+
+void gr_compare_tell_recalled(const gr_compare_work *w)
+{
+    const int n = count_done(w->c);
+    if (!w->before || w->options->session.quiet) return;
+    for (int i = 0; i < w->c->num_contenders; i++)
+        if (!same_contender(w, &w->c->contender[i])) tell_changed(w, &w->c->contender[i]);
     if (n) fprintf(stderr, "graphrun: %d run%s taken from %s\n", n, n == 1 ? " is" : "s are", w->options->file);
 }

@@ -31,7 +31,6 @@ typedef struct gr_compare_work {
     gr_session **open;     /* by contender; NULL once speeds are measured */
     gr_data_traits *traits; /* by contender */
     gr_comparison *before; /* what the file held; NULL: there was none */
-    bool recalled;         /* taken from it once */
     bool settled;          /* learning rates are known */
     pthread_mutex_t lock;
     gr_job *job; int num_jobs, next, done, left; /* left: of all phases together */
@@ -80,4 +79,5 @@ int gr_compare_run(gr_compare_work *w, gr_error *e);
 /* compare_recall.c: the file of before; and what of it still holds, for all that is not known yet. */
 int gr_compare_read_before(gr_compare_work *w, gr_error *e);
 void gr_compare_recall(gr_compare_work *w);
+void gr_compare_tell_recalled(const gr_compare_work *w); /* on standard error: how much that is, and what is made again */
 #endif
