@@ -1,5 +1,7 @@
 /* cmd_compare.c - graphrun compare: which model is better for some data, and how sure that is. */
 #include "cli.h"
+#include "compare_page.h"
+#include "io/file.h"
 #include "report/comparison.h"
 #include "train/compare.h"
 
@@ -12,6 +14,7 @@ typedef struct compare_args {
     gr_compare_options o;
     int64_t steps, tokens;
     double seconds;
+    const char *page;
     gr_arena *arena;
 } compare_args;
 
@@ -88,11 +91,11 @@ static int run(compare_args *a)
     gr_error e;
     gr_comparison *c;
     a->o.stop = cli_catch_interrupt();
+    if (a->page && gr_writer_try(a->page, &e)) return cli_fail(&e);
     if (gr_compare(a->arena, &a->o, &c, &e)) return cli_fail(&e);
-    if (c->complete) {
-        gr_comparison_print(c, stdout);
-        return EXIT_DONE;
-    }
+    if (c->complete) gr_comparison_print(c, stdout);
+    if (a->page && compare_page_write(a->arena, c, &a->o.session, a->page, &e)) return cli_fail(&e);
+    if (c->complete) return EXIT_DONE;
     fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with the runs that are missing: what is done is in " :
             "--json FILE would have kept what was done, to go on with", a->o.file ? a->o.file : "");
     return EXIT_MODEL;
@@ -114,6 +117,7 @@ int cmd_compare(int argc, char **argv)
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
         {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},
         {"jobs", 0, CLI_INT, &o->at_once, "N", "runs side by side, each on one thread (as many as threads); 1: each on all; results do not depend on it"},
+        {"output", 'o', CLI_TEXT, &a.page, "FILE", "write a page with tables, curves, pictures and settings: report.html"},
         {"json", 0, CLI_TEXT, &o->file, "FILE", "write the results as JSON, after every run; what the file has already is gone on with"},
         {0},
     };

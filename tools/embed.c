@@ -1,6 +1,7 @@
 /* embed.c - a build helper: turns text files into one C table.
  *
- * embed FILE... prints a gr_builtin_files[] of {name, text, length}, NULL-ended. */
+ * embed TABLE FOLDER FILE... prints a gr_builtin_file TABLE[] of {"FOLDER/FILE", text, length}, NULL-ended; a
+ * FOLDER of "" leaves the names alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,12 @@ static void print_bytes(FILE *f)
 
 int main(int argc, char **argv)
 {
-    printf("#include \"model/builtin.h\"\n");
-    for (int i = 1; i < argc; i++) {
+    if (argc < 3) {
+        fprintf(stderr, "usage: embed TABLE FOLDER FILE...\n");
+        return EXIT_FAILURE;
+    }
+    printf("#include \"model/builtin.h\"\nextern const gr_builtin_file %s[];\n", argv[1]);
+    for (int i = 3; i < argc; i++) {
         FILE *f = fopen(argv[i], "rb");
         if (!f) {
             perror(argv[i]);
@@ -25,10 +30,10 @@ int main(int argc, char **argv)
         print_bytes(f);
         fclose(f);
     }
-    printf("const gr_builtin_file gr_builtin_files[] = {\n");
-    for (int i = 1; i < argc; i++) {
+    printf("const gr_builtin_file %s[] = {\n", argv[1]);
+    for (int i = 3; i < argc; i++) {
         const char *slash = strrchr(argv[i], '/');
-        printf("    {\"ops/%s\", text_%d, sizeof text_%d - 1},\n", slash ? slash + 1 : argv[i], i, i);
+        printf("    {\"%s%s%s\", text_%d, sizeof text_%d - 1},\n", argv[2], *argv[2] ? "/" : "", slash ? slash + 1 : argv[i], i, i);
     }
     printf("    {NULL, NULL, 0},\n};\n");
     return EXIT_SUCCESS;

@@ -49,6 +49,8 @@ typedef struct gr_compare_options {
  * set: it is not `complete`. 0, or a status with e filled; runs that were done by then are in the file. */
 int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr_error *e);
 
+/* The mean of n numbers and its Student t interval. */
+gr_estimate gr_estimate_of(const double *x, int n, double level);
 /* Fills all that follows from the runs: `final` and `best` of runs and contenders, differences, verdicts,
  * whether it is complete. */
 void gr_compare_judge(gr_comparison *c);

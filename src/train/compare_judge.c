@@ -7,7 +7,7 @@
 #include "train/compare.h"
 #include "train/statistics.h"
 
-static gr_estimate estimate(const double *x, int n, double level)
+gr_estimate gr_estimate_of(const double *x, int n, double level)
 {
     const gr_mean_error m = gr_mean_error_of(x, n);
     const double half = n > 1 ? gr_t_within(level, n - 1) * m.error : NAN;
@@ -51,11 +51,11 @@ static void judge_contender(const gr_comparison *c, gr_contender *k, double *x)
         k->diverged += k->trial[i].status == GR_TRIAL_DIVERGED;
         if (k->trial[i].status == GR_TRIAL_DONE) x[n++] = k->trial[i].final;
     }
-    k->final = estimate(x, n, c->level);
+    k->final = gr_estimate_of(x, n, c->level);
     n = 0;
     for (int i = 0; i < c->num_seeds; i++)
         if (k->trial[i].status == GR_TRIAL_DONE) x[n++] = k->trial[i].best;
-    k->best = estimate(x, n, c->level);
+    k->best = gr_estimate_of(x, n, c->level);
 }
 
 static bool waits(const gr_comparison *c, const gr_contender *k)
@@ -84,7 +84,7 @@ static gr_difference difference(const gr_comparison *c, const gr_contender *firs
         if (k->trial[i].status == GR_TRIAL_DONE && first->trial[i].status == GR_TRIAL_DONE)
             x[n++] = judged(c, &k->trial[i]) - judged(c, &first->trial[i]);
     const gr_mean_error e = gr_mean_error_of(x, n);
-    gr_difference d = {.of = estimate(x, n, 1 - (1 - c->level) / m), .p = NAN, .why = no_verdict(c, first, k, n)};
+    gr_difference d = {.of = gr_estimate_of(x, n, 1 - (1 - c->level) / m), .p = NAN, .why = no_verdict(c, first, k, n)};
     /* Differences that are all the same: seeds change nothing, and no chance is left. */
     if (n > 1) d.p = e.error > 0 ? fmin(1, m * gr_t_two_sided(e.mean / e.error, n - 1)) : e.mean != 0 ? 0 : 1;
     if (*d.why) return d;

@@ -1,0 +1,120 @@
+/* html_compare.c - the page of a comparison: its frame, and what its parts share. */
+#include "report/html_compare.h"
+#include "report/chart.h"
+#include "report/html_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+int gr_style_of(int contender) { return contender % GR_CHART_STYLES; }
+
+const char *gr_metric_title(const gr_page *p, int metric) { return gr_arena_printf(p->arena, "validation %s", p->c->metric[metric]); }
+
+void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals)
+{
+    char number[GR_NUMBER_TEXT];
+    if (e->n < 1) {
+        fputs("none", p->to);
+        return;
+    }
+    fprintf(p->to, "<b>%s</b>", gr_number_text(e->mean, decimals, number));
+    if (e->n < 2) return;
+    fprintf(p->to, " <span class=\"spread\">%s", gr_number_text(e->low, decimals, number));
+    fprintf(p->to, " to %s</span>", gr_number_text(e->high, decimals, number));
+}
+
+void gr_page_name(const gr_page *p, int contender)
+{
+    fputs("<svg class=\"mark\" viewBox=\"-7 -7 14 14\" width=\"14\" height=\"14\" aria-hidden=\"true\">", p->to);
+    gr_chart_write_marker(gr_style_of(contender), p->to);
+    fputs("</svg><bdi>", p->to);
+    gr_html_text(p->to, p->c->contender[contender].name);
+    fputs("</bdi>", p->to);
+}
+
+/* Two digits of the narrowest interval. */
+static int decimals_of_judged(const gr_comparison *c)
+{
+    double width = INFINITY, value = 0;
+    for (int i = 0; i < c->num_contenders; i++) {
+        const gr_estimate *e = gr_judged(c, i);
+        if (e->n < 1) continue;
+        if (fabs(e->mean) > value) value = fabs(e->mean);
+        const double half = (e->high - e->low) / 2;
+        if (e->n > 1 && half > 0 && half < width) width = half;
+    }
+    const int most = gr_number_decimals(value, 0), wanted = isfinite(width) ? gr_number_decimals(value, width) : most;
+    return wanted < most ? wanted : most;
+}
+
+static const gr_builtin_file *file_called(const char *name)
+{
+    const gr_builtin_file *f = gr_report_files;
+    while (f->name && strcmp(f->name, name) != 0) f++;
+    return f;
+}
+
+static void write_amount(const gr_page *p)
+{
+    char number[GR_NUMBER_TEXT];
+    const gr_comparison *c = p->c;
+    switch (c->budget) {
+    case GR_BUDGET_STEPS: fprintf(p->to, "%s steps each", gr_number_text(c->amount, 0, number)); break;
+    case GR_BUDGET_TOKENS: fprintf(p->to, "%s tokens each", gr_number_text(c->amount, 0, number)); break;
+    case GR_BUDGET_SECONDS: fprintf(p->to, "%s each", gr_duration_text(c->amount, number)); break;
+    }
+}
+
+static void write_head(const gr_page *p)
+{
+    const gr_builtin_file *style = file_called("report.css");
+    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<meta name=\"color-scheme\" content=\"light dark\">\n"
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+          "<title>", p->to);
+    for (int i = 0; i < p->c->num_contenders; i++) gr_html_text(p->to, gr_arena_printf(p->arena, "%s%s", i ? ", " : "", p->c->contender[i].name));
+    fputs(": graphrun compare</title>\n<style>\n", p->to);
+    fwrite(style->text, 1, style->length, p->to);
+    fputs("</style>\n</head>\n<body>\n<header>\n<p class=\"over\">graphrun compare <span aria-hidden=\"true\">\xc2\xb7</span> ", p->to);
+    fprintf(p->to, "%d models <span aria-hidden=\"true\">\xc2\xb7</span> %d seed%s <span aria-hidden=\"true\">\xc2\xb7</span> ",
+            p->c->num_contenders, p->c->num_seeds, p->c->num_seeds == 1 ? "" : "s");
+    write_amount(p);
+    fputs("</p>\n", p->to);
+}
+
+static void write_foot(const gr_page *p)
+{
+    const gr_builtin_file *script = file_called("report.js");
+    fputs("</main>\n<footer><p>", p->to);
+    gr_html_text(p->to, gr_arena_printf(p->arena, "Made by graphrun %s on %s.", p->c->version, p->c->date));
+    fputs("</p></footer>\n<script>\n", p->to);
+    fwrite(script->text, 1, script->length, p->to);
+    fputs("</script>\n</body>\n</html>\n", p->to);
+}
+
+static void write_page(const gr_compare_page *page, gr_arena *a, FILE *to)
+{
+    const gr_comparison *c = page->comparison;
+    const gr_page p = {.c = c, .picture = page->picture, .answer = gr_answer_of(a, c), .decimals = decimals_of_judged(c), .arena = a, .to = to};
+    write_head(&p);
+    gr_page_answer(&p);
+    fputs("</header>\n<main>\n", to);
+    gr_page_table(&p);
+    gr_page_curves(&p);
+    gr_page_attention(&p);
+    gr_page_models(&p);
+    gr_page_runs(&p);
+    gr_page_settings(&p);
+    write_foot(&p);
+}
+
+int gr_compare_page_write(const gr_compare_page *p, FILE *to)
+{
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    if (!a) return -1;
+    const bool done = gr_try(a, &frame) ? (write_page(p, a, to), gr_end_try(a, &frame), true) : false;
+    gr_arena_destroy(a);
+    return done ? 0 : -1;
+}

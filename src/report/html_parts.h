@@ -1,0 +1,47 @@
+/* html_parts.h - the parts of a comparison's page, each in a file of its own. */
+#ifndef GR_REPORT_HTML_PARTS_H
+#define GR_REPORT_HTML_PARTS_H
+
+#include "report/html.h"
+#include "report/html_compare.h"
+
+/* Who is best, and who cannot be told from it. The best is found by looking, so that any two models might have
+ * been set against each other: intervals are those of all pairs at once (Bonferroni). */
+typedef struct gr_answer {
+    int *order; int ranked;  /* contenders with a number, best first; those with runs that diverged behind the others */
+    gr_estimate *behind;     /* by place from 1: its number - the best one's, paired by seed */
+    bool *told;              /* by place from 1: worse than the best beyond chance */
+    int untold;              /* places from 1 that are not */
+} gr_answer;
+
+typedef struct gr_page {
+    const gr_comparison *c;
+    const gr_model_picture *picture;
+    gr_answer answer;
+    int decimals;            /* of what is judged */
+    gr_arena *arena;         /* of scratch memory */
+    FILE *to;
+} gr_page;
+
+gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c);
+/* Of what is judged. */
+const gr_estimate *gr_judged(const gr_comparison *c, int contender);
+double gr_judged_of(const gr_comparison *c, const gr_trial *t);
+/* The colour, dashes and marker of a contender. */
+int gr_style_of(int contender);
+
+/* "validation perplexity" */
+const char *gr_metric_title(const gr_page *p, int metric);
+/* The mean and, smaller, its interval: "5.21 5.10 to 5.32". */
+void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals);
+/* The marker and the name of a contender. */
+void gr_page_name(const gr_page *p, int contender);
+
+void gr_page_answer(const gr_page *p);    /* html_answer.c: the sentence and the ranking */
+void gr_page_table(const gr_page *p);     /* html_table.c: the models side by side */
+void gr_page_runs(const gr_page *p);      /* every run of them */
+void gr_page_curves(const gr_page *p);    /* html_curves.c */
+void gr_page_attention(const gr_page *p); /* html_attention.c */
+void gr_page_models(const gr_page *p);    /* html_models.c: pictures, learning rates, files */
+void gr_page_settings(const gr_page *p);
+#endif
