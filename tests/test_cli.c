@@ -504,7 +504,7 @@ static void pictures_have_formats(void)
     CU_ASSERT_EQUAL(graphrun("dot %s --format mermaid", HELLO), 0);
     CU_ASSERT_EQUAL(strncmp(out_text, "flowchart TD\n", 13), 0);
     CU_ASSERT_EQUAL(graphrun("dot %s --format mermaid --steps 2", HELLO), 0);
-    CU_ASSERT_EQUAL(strncmp(out_text, "flowchart LR\n", 13), 0);
+    CU_ASSERT_EQUAL(strncmp(out_text, "block-beta\n", 11), 0);
     const char *page = temp_path("picture.md");
     CU_ASSERT_EQUAL(graphrun("dot %s -o '%s'", HELLO, page), 0);
     char *text = read_text(page, NULL);

@@ -117,7 +117,7 @@ static void threads_have_colours_and_numbers(void)
     f = open_memstream(&out, &size);
     gr_picture_write_mermaid(grid_of(s, 2), f);
     fclose(f);
-    CU_ASSERT_EQUAL(strncmp(out, "flowchart LR\n", 13), 0);
+    CU_ASSERT_EQUAL(strncmp(out, "block-beta\n", 11), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, " - thread "));
     free(out);
     gr_session_close(s);

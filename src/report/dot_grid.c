@@ -167,7 +167,9 @@ static gr_pic_box *box_at(grid *g, int t, const int64_t *index)
     const bool more = g->p->columns > g->columns;
     b->x = heading + (double)from * (column_width + gap);
     const int64_t all = g->columns + more > LEAST ? g->columns + more : LEAST;
-    b->width = (double)(l->kind == LANE_WHOLE ? all : to - from + 1) * (column_width + gap) - gap;
+    b->column = (int)from;
+    b->span = (int)(l->kind == LANE_WHOLE ? all : to - from + 1);
+    b->width = b->span * (column_width + gap) - gap;
     return l->box[from] = b;
 }
 
@@ -375,6 +377,7 @@ gr_picture *gr_picture_of_program(const gr_program *p, const gr_schedule *s, int
     }
     g.columns = steps < g.p->columns ? steps : g.p->columns;
     g.p->threads = s->threads;
+    g.p->shown = (int)g.columns;
     make_lanes(&g);
     for (int i = 0; i < p->num_templates; i++) add_tasks(&g, i);
     lay_out(&g);

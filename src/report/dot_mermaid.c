@@ -12,19 +12,25 @@
 
 /* ---- text ---- */
 
-static const char *entity(uint32_t c, bool first)
+#define NOTHING "#8203;" /* a space without width keeps characters apart that would mean something together */
+
+/* Labels are read as Markdown, too, whose marks stay marks however they are written: those for emphasis are
+ * replaced by their likes, the others are kept from what they would mark. */
+static const char *entity(uint32_t c, uint32_t before, unsigned char after)
 {
-    static const char *const known[] = {"#32;", "#33;", "#34;", "#35;", "#36;", "#37;", "#38;", "#39;", "#40;", "#41;", "#42;", "#43;",
-                                        "#44;", "#45;", "#46;", "#47;"};
-    static const char *const later[] = {['['] = "#91;", ['\\'] = "#92;", [']'] = "#93;", ['^'] = "#94;", ['`'] = "#96;", ['{'] = "#123;",
-                                        ['|'] = "#124;", ['}'] = "#125;", ['~'] = "#126;", ['<'] = "#60;", ['>'] = "#62;", [';'] = "#59;",
-                                        ['@'] = "#64;", ['?'] = "#63;", [':'] = "#58;"};
-    static const char *const digits[] = {"#48;", "#49;", "#50;", "#51;", "#52;", "#53;", "#54;", "#55;", "#56;", "#57;"};
-    if (c > 126) return NULL;
-    if (first && isdigit((int)c)) return digits[c - '0']; /* "1. " would begin a list */
-    if (strchr(first ? " " : " ,._-=+()/", (int)c)) return NULL;
-    if (c < 48) return known[c - 32];
-    return c < sizeof later / sizeof *later ? later[c] : NULL;
+    static const char *const known[128] = {
+        ['!'] = "#33;", ['"'] = "#34;", ['#'] = "#35;", ['$'] = "#36;", ['%'] = "#37;", ['&'] = "#38;", ['\''] = "#39;", ['/'] = "#47;",
+        ['*'] = "#8727;", ['`'] = "#715;", ['~'] = "#8764;", ['_'] = NOTHING "_" NOTHING, [':'] = "#58;" NOTHING, [';'] = "#59;",
+        ['<'] = "#60;", ['>'] = "#62;", ['?'] = "#63;", ['@'] = "#64;" NOTHING, ['['] = "#91;", ['\\'] = "#92;" NOTHING, [']'] = "#93;",
+        ['^'] = "#94;", ['{'] = "#123;", ['|'] = "#124;", ['}'] = "#125;"};
+    static const char *const begins[128] = { /* a list, a heading, a line */
+        ['+'] = NOTHING "+", ['-'] = NOTHING "-", ['='] = NOTHING "=", ['#'] = NOTHING "#35;", ['>'] = NOTHING "#62;", ['0'] = NOTHING "0",
+        ['1'] = NOTHING "1", ['2'] = NOTHING "2", ['3'] = NOTHING "3", ['4'] = NOTHING "4", ['5'] = NOTHING "5", ['6'] = NOTHING "6",
+        ['7'] = NOTHING "7", ['8'] = NOTHING "8", ['9'] = NOTHING "9"};
+    if (c >= 128) return NULL;
+    if (c == '_' && before < 128 && isalnum((int)before) && isalnum(after)) return NULL; /* within a word */
+    if (c == ']' && (after == '(' || after == '[' || after == ':')) return "#93;" NOTHING; /* no link */
+    return !before && begins[c] ? begins[c] : known[c];
 }
 
 static void put_text(const gr_picture *p, const char *text, FILE *to)
@@ -43,47 +49,23 @@ static void indent(int depth, FILE *to) { fprintf(to, "%*s", 4 * depth, ""); }
 
 /* What stands around a label. */
 static const char *const bracket[GR_NUM_LOOKS][2] = {
-    [GR_LOOK_OP] = {"(", ")"},         [GR_LOOK_PART] = {"(", ")"},       [GR_LOOK_INPUT] = {">", "]"},     [GR_LOOK_STATE] = {"[(", ")]"},
+    [GR_LOOK_OP] = {"(", ")"},         [GR_LOOK_PART] = {"(", ")"},       [GR_LOOK_INPUT] = {"[/", "/]"},     [GR_LOOK_STATE] = {"[(", ")]"},
     [GR_LOOK_CONSTANT] = {"[", "]"},   [GR_LOOK_SLICE] = {"([", "])"},    [GR_LOOK_CARRY] = {"([", "])"},   [GR_LOOK_VIEW] = {"[", "]"},
-    [GR_LOOK_FUSED] = {"[[", "]]"},    [GR_LOOK_TASKS] = {"[", "]"},      [GR_LOOK_HEADING] = {"[", "]"},
+    [GR_LOOK_FUSED] = {"[[", "]]"},
 };
 
 static const char *const class_of[] = {[GR_FORWARD] = "forward", [GR_BACKWARD] = "backward", [GR_UPDATE] = "update"};
 
-/* A line a task: its name and the threads that share it. */
-static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
-{
-    for (int i = 0; i < b->num_tasks; i++) {
-        fputs("<br/>", to);
-        put_text(p, b->task[i].name, to);
-        if (b->task[i].count > 1) fprintf(to, " x%d", b->task[i].count);
-        for (int k = 0; k < b->task[i].num_shares && p->threads > 1; k++) fprintf(to, "%s %d", k ? "," : " - thread", b->task[i].share[k]);
-    }
-}
-
-/* The thread that runs all of the box, -1: none does alone. */
-static int only_thread(const gr_picture *p, const gr_pic_box *b)
-{
-    int found = b->num_tasks && p->threads > 1 && b->task[0].num_shares == 1 ? b->task[0].share[0] : -1;
-    for (int i = 1; i < b->num_tasks && found >= 0; i++)
-        if (b->task[i].num_shares != 1 || b->task[i].share[0] != found) found = -1;
-    return found;
-}
-
 static void put_box(const gr_picture *p, const gr_pic_box *b, int depth, FILE *to)
 {
-    if (b->look == GR_LOOK_HEADING) return; /* groups say it */
     indent(depth, to);
     fprintf(to, "n%d%s\"", b->id, bracket[b->look][0]);
     put_text(p, *b->name ? b->name : " ", to);
-    if (*b->op && b->look != GR_LOOK_TASKS) fputs("<br/>", to), put_text(p, b->op, to);
+    if (*b->op) fputs("<br/>", to), put_text(p, b->op, to);
     for (int i = 0; i < b->num_lines; i++) fputs("<br/>", to), put_text(p, b->line[i], to);
-    put_tasks(p, b, to);
     fprintf(to, "\"%s\n", bracket[b->look][1]);
     indent(depth, to);
-    const int thread = only_thread(p, b);
-    if (thread >= 0) fprintf(to, "class n%d thread%d\n", b->id, thread % GR_THREAD_COLOURS);
-    else fprintf(to, "class n%d %s\n", b->id, b->look == GR_LOOK_STATE ? "parameter" : class_of[b->phase]);
+    fprintf(to, "class n%d %s\n", b->id, b->look == GR_LOOK_STATE ? "parameter" : class_of[b->phase]);
 }
 
 static bool is_empty(const gr_pic_group *g)
@@ -115,16 +97,85 @@ static void put_group(const gr_picture *p, const gr_pic_group *g, int depth, FIL
 
 /* ---- arrows ---- */
 
+/* What goes to the next step is a line without direction, written from the carry on: an arrow back would
+ * turn the step's layout round. */
 static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
 {
-    const char *line = x->flow == GR_FLOW_NEXT || x->phase == GR_UPDATE ? "==>" : x->phase == GR_BACKWARD ? "-.->" : "-->";
-    fprintf(to, "    n%d %s", x->from->id, line);
-    if (x->num_labels) {
+    const bool next = x->flow == GR_FLOW_NEXT;
+    const char *line = next ? "o==o" : x->phase == GR_UPDATE ? "==>" : x->phase == GR_BACKWARD ? "-.->" : "-->";
+    fprintf(to, "    n%d %s", next ? x->to->id : x->from->id, line);
+    if (x->num_labels || next) {
         fputs("|\"", to);
+        if (next) fputs(x->num_labels ? "next step, " : "next step", to);
         put_text(p, gr_pic_label(p->arena, x, "\n"), to);
         fputs("\"|", to);
     }
-    fprintf(to, " n%d\n", x->to->id);
+    fprintf(to, " n%d\n", next ? x->from->id : x->to->id);
+}
+
+/* ---- the grid: a block diagram ---- */
+
+/* A line a task: its name and the threads that share it. */
+static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    if (*b->op) put_text(p, b->op, to);
+    for (int i = 0; i < b->num_tasks; i++) {
+        if (i || *b->op) fputs("<br/>", to);
+        put_text(p, b->task[i].name, to);
+        if (b->task[i].count > 1) fprintf(to, " x%d", b->task[i].count);
+        for (int k = 0; k < b->task[i].num_shares && p->threads > 1; k++) fprintf(to, "%s %d", k ? "," : " - thread", b->task[i].share[k]);
+    }
+}
+
+/* The thread that runs all of the box, -1: none does alone. */
+static int only_thread(const gr_picture *p, const gr_pic_box *b)
+{
+    int found = b->num_tasks && p->threads > 1 && b->task[0].num_shares == 1 ? b->task[0].share[0] : -1;
+    for (int i = 1; i < b->num_tasks && found >= 0; i++)
+        if (b->task[i].num_shares != 1 || b->task[i].share[0] != found) found = -1;
+    return found;
+}
+
+static void put_cell(const gr_picture *p, const gr_pic_box *b, FILE *to)
+{
+    const int thread = only_thread(p, b);
+    fprintf(to, "    n%d[\"", b->id);
+    put_tasks(p, b, to);
+    fprintf(to, "\"]:%d\n", b->span);
+    if (thread >= 0) fprintf(to, "    class n%d thread%d\n", b->id, thread % GR_THREAD_COLOURS);
+    else fprintf(to, "    class n%d %s\n", b->id, class_of[b->phase]);
+}
+
+/* A row: the lane's name, its boxes by column, spaces between them. */
+static void put_lane(const gr_picture *p, const gr_pic_group *g, int columns, FILE *to)
+{
+    fprintf(to, "    g%d[\"", g->id);
+    put_text(p, g->name, to);
+    fputs("<br/>", to);
+    put_text(p, g->note, to);
+    fputs("\"]\n", to);
+    for (int column = 0; column < columns;) {
+        const gr_pic_box *here = NULL;
+        for (int i = 0; i < g->num_boxes; i++)
+            if (g->box[i]->column == column) here = g->box[i];
+        if (here) put_cell(p, here, to);
+        else fputs("    space\n", to);
+        column += here ? here->span : 1;
+    }
+}
+
+/* Without arrows: between neighbours Mermaid 11 turns the heads of all to the right. */
+static void put_grid(const gr_picture *p, FILE *to)
+{
+    int columns = 1;
+    for (const gr_pic_group *g = p->top.first; g; g = g->next)
+        for (int i = 0; i < g->num_boxes; i++)
+            if (g->box[i]->column + g->box[i]->span > columns) columns = g->box[i]->column + g->box[i]->span;
+    fprintf(to, "block-beta\n    columns %d\n    space\n", columns + 1);
+    for (int c = 0; c < columns; c++)
+        if (p->columns == 1 || c > p->shown) fputs("    space\n", to);
+        else fprintf(to, c == p->shown ? "    t%d[\"...\"]\n" : "    t%d[\"t = %d\"]\n", c, c);
+    for (const gr_pic_group *g = p->top.first; g; g = g->next) put_lane(p, g, columns, to);
 }
 
 /* Classes that no box has are left out. */
@@ -142,8 +193,12 @@ static void put_classes(const gr_picture *p, FILE *to)
 
 void gr_picture_write_mermaid(const gr_picture *p, FILE *to)
 {
-    fputs(p->threads ? "flowchart LR\n" : "flowchart TD\n", to);
-    put_group(p, &p->top, 0, to);
-    for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
+    if (p->threads) {
+        put_grid(p, to);
+    } else {
+        fputs("flowchart TD\n", to);
+        put_group(p, &p->top, 0, to);
+        for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
+    }
     put_classes(p, to);
 }

@@ -76,11 +76,12 @@ const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between
 /* What XML, and so SVG, cannot hold. */
 static bool is_no_text(uint32_t c) { return (c >= 0x7f && c < 0xa0) || c == 0xfffe || c == 0xffff; }
 
-char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, bool first))
+char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, uint32_t before, unsigned char after))
 {
     size_t n = strlen(text), room = 0, used = 0;
     char *out = NULL;
     for (int pass = 0; pass < 2; pass++) {
+        uint32_t before = 0;
         used = 0;
         for (size_t i = 0; i < n;) {
             uint32_t c = 0xfffd;
@@ -89,7 +90,8 @@ char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_
             i += bytes ? (size_t)bytes : 1;
             if (!bytes || is_no_text(c)) c = 0xfffd;
             else if (c < 32) c = ' ';
-            const char *as = escape(c, i == (size_t)bytes);
+            const char *as = escape(c, before, (unsigned char)text[i]);
+            before = c;
             if (!as) one[gr_utf8_encode(c, one)] = 0, as = one;
             size_t length = strlen(as);
             if (out) memcpy(out + used, as, length);

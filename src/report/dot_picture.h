@@ -42,7 +42,8 @@ typedef struct gr_pic_box {
     bool result;
     gr_pic_group *group;
     gr_pic_task *task; int num_tasks, cap_tasks;
-    double x, y, width, height;   /* of the grid, in points from its top left corner; else 0 */
+    int column, span;             /* of the grid, from 0 */
+    double x, y, width, height;   /*   and in points from its top left corner */
 } gr_pic_box;
 
 struct gr_pic_group {
@@ -72,7 +73,8 @@ typedef struct gr_picture {
     gr_pic_arrow **arrow; int num_arrows, cap_arrows;
     gr_pic_pair *pair; int num_pairs, cap_pairs;
     int threads;                  /* of the grid; 0: it is none */
-    int64_t columns;              /* that the grid would have if it showed all steps */
+    int64_t columns;              /* that the grid would have if it showed all steps, and those that it has; one */
+    int shown;                    /*   more stands for the rest */
     struct gr_map *arrows;        /* those there are */
 } gr_picture;
 
@@ -89,8 +91,8 @@ const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between
 /* ---- text ---- */
 
 /* The text with what would be mistaken for syntax written otherwise: all that `escape` gives a
- * form for. Bytes that are no UTF-8 and control characters become U+FFFD and spaces. */
-char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, bool first));
+ * form for; `before` is 0 for the first character, `after` for the last one, else the next byte. Bytes that are no UTF-8 and control characters become U+FFFD and spaces. */
+char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, uint32_t before, unsigned char after));
 /* "hidden_size=5, num_layers=2": what the model's author gave. */
 const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr);
 /* Broken before it is wider than `width` characters, behind commas and underscores. */

@@ -103,9 +103,9 @@ static char *without_names(gr_arena *a, const char *text, size_t *size)
     return out;
 }
 
-static const char *xml(uint32_t c, bool first)
+static const char *xml(uint32_t c, uint32_t before, unsigned char after)
 {
-    (void)first;
+    (void)before, (void)after;
     return c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : NULL;
 }
 

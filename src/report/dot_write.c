@@ -19,9 +19,9 @@ static const char *line_of(gr_phase phase) { return gr_light[GR_COLOUR_FORWARD_L
 
 /* ---- text ---- */
 
-static const char *html(uint32_t c, bool first)
+static const char *html(uint32_t c, uint32_t before, unsigned char after)
 {
-    (void)first;
+    (void)before, (void)after;
     switch (c) {
     case '&': return "&amp;";
     case '<': return "&lt;";
@@ -46,9 +46,9 @@ static void put_text(const gr_picture *p, const char *text, const char *open, co
 }
 
 /* For use between quotes. */
-static const char *quoted(uint32_t c, bool first)
+static const char *quoted(uint32_t c, uint32_t before, unsigned char after)
 {
-    (void)first;
+    (void)before, (void)after;
     return c == '"' ? "\\\"" : c == '\\' ? "\\\\" : NULL;
 }
 
