@@ -115,15 +115,15 @@ static int extremum_gradient(gr_ctx *c)
 static const gr_attr_spec cast_attrs[] = {{"dtype", GR_ATTR_DTYPE, NULL, 0, 0, NULL, "What the elements become; float32 "
                                            "is float64 under --dtype float64."}, OP_END};
 
-/* OP(name, function, instruction, ports, result, gradients, extra fields, summary, formula) */
+/* OP(name, function, instruction, source, ports, result, gradients, extra fields, summary, formula) */
 #define FORMULAS(...) {__VA_ARGS__}
-#define OP(NAME, function, instruction, ports, kind, grads, more, text, math)                                \
+#define OP(NAME, function, instruction, source, ports, kind, grads, more, text, math)                                \
     static const row NAME##_row = {kind, grads};                                                             \
     extern const gr_op gr_op_##function;                                                                         \
     const gr_op gr_op_##function = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math,               \
                                 .inputs = ports, .outputs = output, .tape = GR_TAPE_##instruction,           \
                                 .infer = pointwise_infer, .data = &NAME##_row,                                \
-                                .example = EXAMPLE_##ports(#NAME), more};
+                                .reference = source, .example = EXAMPLE_##ports(#NAME), more};
 
 /* Examples go by the names of the ports, some of which have more than one for that. */
 #define positive one
@@ -144,61 +144,61 @@ static const gr_attr_spec cast_attrs[] = {{"dtype", GR_ATTR_DTYPE, NULL, 0, 0, N
 #define INTERNAL(r) .kind = "internal", ROLE(r)
 #define CAST .attrs = cast_attrs, ROLE(GR_ROLE_CAST)
 
-#define POINTWISE_OPS                                                                                        \
-    OP(Add, add, ADD, many, NUMBER, FORMULAS(NULL), PLUS, "Adds two inputs or more.", "input_0 + input_1 + ...") \
-    OP(Sub, sub, SUB, two, NUMBER, FORMULAS("g", "-g"), DIFFERENTIABLE, "Subtracts.", "input - other")       \
-    OP(Mul, mul, MUL, many, NUMBER, FORMULAS(NULL), CHAIN(mul_gradient), "Multiplies two inputs or more.",   \
-       "input_0 * input_1 * ...")                                                                            \
-    OP(Div, div, DIV, two, REAL, FORMULAS("g / b", "-g * y / b"), DIFFERENTIABLE, "Divides.", "input / other") \
-    OP(Pow, pow, POW, base_exponent, REAL,                                                                   \
-       FORMULAS("where(b == 0, 0, g * b * pow(a, b - 1))", "where(a == 0, 0, g * y * log(a))"),              \
-       DIFFERENTIABLE, "Raises to a power.", "input^exponent")                                               \
-    OP(Maximum, maximum, MAXIMUM, many, NUMBER, FORMULAS(NULL), CHAIN(extremum_gradient),                    \
-       "The largest of two inputs or more; NaN if any is.", "max(input_0, input_1, ...)")                    \
-    OP(Minimum, minimum, MINIMUM, many, NUMBER, FORMULAS(NULL), CHAIN(extremum_gradient),                    \
-       "The smallest of two inputs or more; NaN if any is.", "min(input_0, input_1, ...)")                   \
-    OP(Neg, neg, NEG, one, NUMBER, FORMULAS("-g"), DIFFERENTIABLE, "Changes the sign.", "-input")            \
-    OP(Abs, abs, ABS, one, NUMBER, FORMULAS("g * sign(a)"), DIFFERENTIABLE, "The absolute value.", "|input|") \
-    OP(Sign, sign, SIGN, one, NUMBER, FORMULAS(NULL), FLAT, "-1, 0 or 1.", "sign(input)")                    \
-    OP(Exp, exp, EXP, one, REAL, FORMULAS("g * y"), DIFFERENTIABLE, "The exponential.", "e^input")           \
-    OP(Log, log, LOG, positive, REAL, FORMULAS("g / a"), DIFFERENTIABLE, "The natural logarithm.", "ln input")    \
-    OP(Log1p, log1p, LOG1P, positive, REAL, FORMULAS("g / (1 + a)"), DIFFERENTIABLE,                              \
-       "The natural logarithm of 1 + input, exact near 0.", "ln(1 + input)")                                 \
-    OP(Expm1, expm1, EXPM1, one, REAL, FORMULAS("g * (y + 1)"), DIFFERENTIABLE,                              \
-       "The exponential less 1, exact near 0.", "e^input - 1")                                               \
-    OP(Sqrt, sqrt, SQRT, positive, REAL, FORMULAS("g / (2 * y)"), DIFFERENTIABLE, "The square root.", "sqrt(input)") \
-    OP(Rsqrt, rsqrt, RSQRT, positive, REAL, FORMULAS("-0.5 * g * y * y * y"), DIFFERENTIABLE,                     \
-       "One over the square root.", "1 / sqrt(input)")                                                       \
-    OP(Reciprocal, reciprocal, RECIPROCAL, positive, REAL, FORMULAS("-g * y * y"), DIFFERENTIABLE,                \
-       "One over the input.", "1 / input")                                                                   \
-    OP(Sin, sin, SIN, one, REAL, FORMULAS("g * cos(a)"), DIFFERENTIABLE, "The sine, of radians.", "sin(input)") \
-    OP(Cos, cos, COS, one, REAL, FORMULAS("-g * sin(a)"), DIFFERENTIABLE, "The cosine, of radians.", "cos(input)") \
-    OP(Erf, erf, ERF, one, REAL, FORMULAS("g * 1.1283791670955126 * exp(-a * a)"), DIFFERENTIABLE,           \
-       "The error function.", "2 / sqrt(pi) * integral from 0 to input of e^(-t^2)")                         \
-    OP(Tanh, tanh, TANH, one, REAL, FORMULAS("g * (1 - y * y)"), DIFFERENTIABLE,                             \
-       "The hyperbolic tangent.", "tanh(input)")                                                             \
-    OP(Sigmoid, sigmoid, SIGMOID, one, REAL, FORMULAS("g * y * (1 - y)"), DIFFERENTIABLE,                    \
-       "The logistic function.", "1 / (1 + e^-input)")                                                       \
-    OP(Floor, floor, FLOOR, one, NUMBER, FORMULAS(NULL), FLAT, "Rounds down.", "floor(input)")               \
-    OP(Ceil, ceil, CEIL, one, NUMBER, FORMULAS(NULL), FLAT, "Rounds up.", "ceil(input)")                     \
-    OP(Round, round, ROUND, one, NUMBER, FORMULAS(NULL), FLAT, "Rounds to the nearest, halves to even.", "round(input)") \
-    OP(Equal, equal, EQUAL, two, TRUTH, FORMULAS(NULL), FLAT, "Whether the two are equal.", "input == other") \
-    OP(NotEqual, not_equal, NOT_EQUAL, two, TRUTH, FORMULAS(NULL), FLAT, "Whether the two differ.", "input != other") \
-    OP(Less, less, LESS, two, TRUTH, FORMULAS(NULL), FLAT, "Whether input is smaller.", "input < other")     \
-    OP(LessEqual, less_equal, LESS_EQUAL, two, TRUTH, FORMULAS(NULL), FLAT, "Whether input is not larger.",  \
-       "input <= other")                                                                                     \
-    OP(LogicalAnd, logical_and, LOGICAL_AND, two, TRUTH, FORMULAS(NULL), FLAT, "Whether both are not 0.",    \
-       "input != 0 and other != 0")                                                                          \
-    OP(LogicalOr, logical_or, LOGICAL_OR, two, TRUTH, FORMULAS(NULL), FLAT, "Whether either is not 0.",      \
-       "input != 0 or other != 0")                                                                           \
-    OP(LogicalNot, logical_not, LOGICAL_NOT, one, TRUTH, FORMULAS(NULL), FLAT, "Whether the input is 0.", "input == 0") \
-    OP(Where, where, WHERE, choice, CHOICE, FORMULAS(NULL, "where(a, g, 0)", "where(a, 0, g)"),              \
-       ROLE(GR_ROLE_WHERE), "Takes from one input where a condition is true, else from the other.",          \
-       "condition ? input : other")                                                                          \
-    OP(Cast, cast, COPY, cast_one, CASTED, FORMULAS("g"), CAST,                                                   \
-       "Converts to another dtype; a float becomes an integer by dropping its fraction.", "dtype(input)")    \
-    OP(Copy, copy, COPY, one, SAME, FORMULAS("g"), INTERNAL(GR_ROLE_COPY), "The same values, in memory of their own.", "input") \
-    OP(StopGradient, stop_gradient, COPY, one, SAME, FORMULAS(NULL), FLAT,                                   \
+#define POINTWISE_OPS                                                                                                        \
+    OP(Add, add, ADD, "torch.add", many, NUMBER, FORMULAS(NULL), PLUS, "Adds two inputs or more.", "input_0 + input_1 + ...") \
+    OP(Sub, sub, SUB, "torch.sub", two, NUMBER, FORMULAS("g", "-g"), DIFFERENTIABLE, "Subtracts.", "input - other")          \
+    OP(Mul, mul, MUL, "torch.mul", many, NUMBER, FORMULAS(NULL), CHAIN(mul_gradient), "Multiplies two inputs or more.",      \
+       "input_0 * input_1 * ...")                                                                                            \
+    OP(Div, div, DIV, "torch.div", two, REAL, FORMULAS("g / b", "-g * y / b"), DIFFERENTIABLE, "Divides.", "input / other")  \
+    OP(Pow, pow, POW, "torch.pow", base_exponent, REAL,                                                                      \
+       FORMULAS("where(b == 0, 0, g * b * pow(a, b - 1))", "where(a == 0, 0, g * y * log(a))"),                              \
+       DIFFERENTIABLE, "Raises to a power.", "input^exponent")                                                               \
+    OP(Maximum, maximum, MAXIMUM, "torch.maximum", many, NUMBER, FORMULAS(NULL), CHAIN(extremum_gradient),                   \
+       "The largest of two inputs or more; NaN if any is.", "max(input_0, input_1, ...)")                                    \
+    OP(Minimum, minimum, MINIMUM, "torch.minimum", many, NUMBER, FORMULAS(NULL), CHAIN(extremum_gradient),                   \
+       "The smallest of two inputs or more; NaN if any is.", "min(input_0, input_1, ...)")                                   \
+    OP(Neg, neg, NEG, "torch.neg", one, NUMBER, FORMULAS("-g"), DIFFERENTIABLE, "Changes the sign.", "-input")               \
+    OP(Abs, abs, ABS, "torch.abs", one, NUMBER, FORMULAS("g * sign(a)"), DIFFERENTIABLE, "The absolute value.", "|input|")   \
+    OP(Sign, sign, SIGN, "torch.sign", one, NUMBER, FORMULAS(NULL), FLAT, "-1, 0 or 1.", "sign(input)")                      \
+    OP(Exp, exp, EXP, "torch.exp", one, REAL, FORMULAS("g * y"), DIFFERENTIABLE, "The exponential.", "e^input")              \
+    OP(Log, log, LOG, "torch.log", positive, REAL, FORMULAS("g / a"), DIFFERENTIABLE, "The natural logarithm.", "ln input")  \
+    OP(Log1p, log1p, LOG1P, "torch.log1p", positive, REAL, FORMULAS("g / (1 + a)"), DIFFERENTIABLE,                          \
+       "The natural logarithm of 1 + input, exact near 0.", "ln(1 + input)")                                                 \
+    OP(Expm1, expm1, EXPM1, "torch.expm1", one, REAL, FORMULAS("g * (y + 1)"), DIFFERENTIABLE,                               \
+       "The exponential less 1, exact near 0.", "e^input - 1")                                                               \
+    OP(Sqrt, sqrt, SQRT, "torch.sqrt", positive, REAL, FORMULAS("g / (2 * y)"), DIFFERENTIABLE, "The square root.", "sqrt(input)") \
+    OP(Rsqrt, rsqrt, RSQRT, "torch.rsqrt", positive, REAL, FORMULAS("-0.5 * g * y * y * y"), DIFFERENTIABLE,                 \
+       "One over the square root.", "1 / sqrt(input)")                                                                       \
+    OP(Reciprocal, reciprocal, RECIPROCAL, "torch.reciprocal", positive, REAL, FORMULAS("-g * y * y"), DIFFERENTIABLE,       \
+       "One over the input.", "1 / input")                                                                                   \
+    OP(Sin, sin, SIN, "torch.sin", one, REAL, FORMULAS("g * cos(a)"), DIFFERENTIABLE, "The sine, of radians.", "sin(input)") \
+    OP(Cos, cos, COS, "torch.cos", one, REAL, FORMULAS("-g * sin(a)"), DIFFERENTIABLE, "The cosine, of radians.", "cos(input)") \
+    OP(Erf, erf, ERF, "torch.erf", one, REAL, FORMULAS("g * 1.1283791670955126 * exp(-a * a)"), DIFFERENTIABLE,              \
+       "The error function.", "2 / sqrt(pi) * integral from 0 to input of e^(-t^2)")                                         \
+    OP(Tanh, tanh, TANH, "torch.tanh", one, REAL, FORMULAS("g * (1 - y * y)"), DIFFERENTIABLE,                               \
+       "The hyperbolic tangent.", "tanh(input)")                                                                             \
+    OP(Sigmoid, sigmoid, SIGMOID, "torch.sigmoid", one, REAL, FORMULAS("g * y * (1 - y)"), DIFFERENTIABLE,                   \
+       "The logistic function.", "1 / (1 + e^-input)")                                                                       \
+    OP(Floor, floor, FLOOR, "torch.floor", one, NUMBER, FORMULAS(NULL), FLAT, "Rounds down.", "floor(input)")                \
+    OP(Ceil, ceil, CEIL, "torch.ceil", one, NUMBER, FORMULAS(NULL), FLAT, "Rounds up.", "ceil(input)")                       \
+    OP(Round, round, ROUND, "torch.round", one, NUMBER, FORMULAS(NULL), FLAT, "Rounds to the nearest, halves to even.", "round(input)") \
+    OP(Equal, equal, EQUAL, "torch.eq", two, TRUTH, FORMULAS(NULL), FLAT, "Whether the two are equal.", "input == other")    \
+    OP(NotEqual, not_equal, NOT_EQUAL, "torch.ne", two, TRUTH, FORMULAS(NULL), FLAT, "Whether the two differ.", "input != other") \
+    OP(Less, less, LESS, "torch.lt", two, TRUTH, FORMULAS(NULL), FLAT, "Whether input is smaller.", "input < other")         \
+    OP(LessEqual, less_equal, LESS_EQUAL, "torch.le", two, TRUTH, FORMULAS(NULL), FLAT, "Whether input is not larger.",      \
+       "input <= other")                                                                                                     \
+    OP(LogicalAnd, logical_and, LOGICAL_AND, "torch.logical_and", two, TRUTH, FORMULAS(NULL), FLAT, "Whether both are not 0.", \
+       "input != 0 and other != 0")                                                                                          \
+    OP(LogicalOr, logical_or, LOGICAL_OR, "torch.logical_or", two, TRUTH, FORMULAS(NULL), FLAT, "Whether either is not 0.",  \
+       "input != 0 or other != 0")                                                                                           \
+    OP(LogicalNot, logical_not, LOGICAL_NOT, "torch.logical_not", one, TRUTH, FORMULAS(NULL), FLAT, "Whether the input is 0.", "input == 0") \
+    OP(Where, where, WHERE, "torch.where", choice, CHOICE, FORMULAS(NULL, "where(a, g, 0)", "where(a, 0, g)"),               \
+       ROLE(GR_ROLE_WHERE), "Takes from one input where a condition is true, else from the other.",                          \
+       "condition ? input : other")                                                                                          \
+    OP(Cast, cast, COPY, "torch.Tensor.to", cast_one, CASTED, FORMULAS("g"), CAST,                                           \
+       "Converts to another dtype; a float becomes an integer by dropping its fraction.", "dtype(input)")                    \
+    OP(Copy, copy, COPY, "torch.clone", one, SAME, FORMULAS("g"), INTERNAL(GR_ROLE_COPY), "The same values, in memory of their own.", "input") \
+    OP(StopGradient, stop_gradient, COPY, "torch.Tensor.detach", one, SAME, FORMULAS(NULL), FLAT,                            \
        "The input; no gradient passes back through it.", "input")
 
 POINTWISE_OPS
