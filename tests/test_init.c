@@ -83,6 +83,8 @@ static void house(FILE *f, int i)
     double rooms = 1 + i % 6;
     fprintf(f, "street %d,%g,%s,%g\n", i, rooms, i % 5 ? "20" : "", 50000 * rooms + 1000 * draw());
 }
+static void review(FILE *f, int i) { fprintf(f, "%d,%s film number %d,%s\n", i, i % 2 ? "what a fine" : "such a dull", i, i % 2 ? "good" : "bad"); }
+static void tagged(FILE *f, int i) { fprintf(f, "%d\tthe %s one of %d\n", i % 3, i % 3 == 0 ? "first" : i % 3 == 1 ? "second" : "third", i); }
 static void month(FILE *f, int i) { fprintf(f, "19%02d-%02d,%.1f\n", 50 + i / 12, 1 + i % 12, wave(i)); }
 static void value(FILE *f, int i) { fprintf(f, "%.2f\n", wave(i)); }
 static void line(FILE *f, int i) { fprintf(f, "the %s sat on the %s number %d.\n", i % 2 ? "cat" : "dog", i % 3 ? "mat" : "hat", i % 10); }
@@ -145,12 +147,19 @@ static void many_words_learn(void)
 
 static void tables_learn(void)
 {
-    learns(write_table("flowers.csv", "id,petal,sepal,kind\n", 120, flower), "", "predicts kind, one of 2 classes");
+    learns(write_table("flowers.csv", "id,petal,sepal,kind\n", 120, flower), "", "2 columns of numbers; predicts kind, one of 2 classes");
     learns(write_table("unnamed.csv", "", 90, unnamed), "", "predicts 2, one of 3 classes");
     learns(write_table("houses.csv", "street,rooms,age,price\n", 100, house), "", "2 columns of numbers; predicts price, a number");
     learns(write_table("rooms.csv", "street,rooms,age,price\n", 100, house), "--target rooms", "predicts rooms, one of 6 classes");
     learns(write_table("months.csv", "month,passengers\n", 150, month), "", "a series of 150 steps, 1 value a step; predicts passengers");
     learns(write_table("values.csv", "value\n", 150, value), "", "a series of 150 steps, 1 value a step");
+}
+
+static void labelled_texts_learn(void)
+{
+    learns(write_table("reviews.csv", "id,text,mood\n", 100, review), "", "100 texts; predicts mood, one of 2 classes");
+    learns(write_table("tagged.tsv", "", 100, tagged), "", "100 texts; predicts 0, one of 3 classes");
+    learns(write_table("tagged.txt", "", 100, tagged), "", "100 texts; predicts 0, one of 3 classes");
 }
 
 static void arrays_learn(void)
@@ -199,6 +208,7 @@ static void odd_files_are_told(void)
     if (f) fclose(f);
     refused(temp_path("binary.dat"), "", "there are starter models for: a text (UTF-8), a table");
     refused(temp_file("pairs.txt", "go .\tva !\nrun !\tcours !\n"), "", "graphrun ops TextPairs");
+    refused(temp_file("quoted.csv", "text,mood\n\"a, b\",x\nc,y\nd,x\ne,y\nf,x\ng,y\nh,x\ni,y\n"), "", "texts between quotes");
     refused(temp_file("a.ts", "@data\n"), "", "graphrun ops Ts");
     CU_ASSERT_EQUAL(graphrun("init a b"), 2);
 }
@@ -209,6 +219,7 @@ void test_init(void)
     CU_add_test(s, "texts by characters", texts_learn);
     CU_add_test(s, "texts by words", many_words_learn);
     CU_add_test(s, "tables and series", tables_learn);
+    CU_add_test(s, "texts with a class", labelled_texts_learn);
     CU_add_test(s, "arrays", arrays_learn);
     CU_add_test(s, "odd files", odd_files_are_told);
 }

@@ -9,12 +9,13 @@
 
 #include <CUnit/Basic.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define PLUGIN GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"
+#define PLUGINS GR_BUILD_DIR "/graphs/plugins"
 
 /* ---- running an example ---- */
 
@@ -148,20 +149,36 @@ static void check_example(const char *name, const char *example, const char *con
 
 /* ---- tests ---- */
 
-static gr_registry *registry(gr_arena *a, const char *plugin)
+static gr_registry *registry(gr_arena *a, const char *const *plugins)
 {
     gr_error e = {0};
     gr_registry *r = gr_registry_create(a);
     gr_registry_add_cells(a, r, gr_diag_create(a));
-    CU_ASSERT_EQUAL(plugin ? gr_registry_load(r, plugin, &e) : 0, 0);
+    for (; plugins && *plugins; plugins++) CU_ASSERT_EQUAL(gr_registry_load(r, *plugins, &e), 0);
     return r;
+}
+
+/* Those of graphs/plugins, NULL-ended. */
+static const char *const *all_plugins(gr_arena *a)
+{
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    DIR *d = opendir(PLUGINS);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        const char *end = strrchr(e->d_name, '.');
+        if (end && strcmp(end, ".so") == 0) *GR_PUSH(a, list, n, cap) = gr_arena_printf(a, PLUGINS "/%s", e->d_name);
+    }
+    if (d) closedir(d);
+    CU_ASSERT(n > 0);
+    *GR_PUSH(a, list, n, cap) = NULL;
+    return list;
 }
 
 static void examples_of_ops_run(void)
 {
-    static const char *const plugins[] = {PLUGIN, NULL};
     gr_arena *a = gr_arena_create();
-    gr_registry *r = registry(a, PLUGIN);
+    const char *const *plugins = all_plugins(a);
+    gr_registry *r = registry(a, plugins);
     int n = 0;
     for (int i = 0; i < gr_registry_count(r); i++) {
         const gr_op *op = gr_registry_at(r, i);

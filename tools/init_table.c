@@ -1,4 +1,5 @@
-/* init_table.c - starter models for tables: a class or a number by the other columns, or a series that goes on. */
+/* init_table.c - starter models for tables: a class or a number by the other columns, the class of a text, or a series
+ * that goes on. */
 #include "init.h"
 #include "base/map.h"
 #include "io/csv.h"
@@ -13,6 +14,7 @@ enum { LEAST_ROWS = 8, LEAST_STEPS = 20 };
 typedef struct column {
     bool number;       /* every cell that is not missing is one */
     bool whole;        /* and a whole one */
+    bool counts;       /* each one more than the one before: a row's number says nothing about it */
     int64_t missing, different;
     init_spread spread;
 } column;
@@ -33,17 +35,20 @@ static void look_at(gr_arena *a, table *t, int k)
     column *c = &t->column[k];
     gr_map *seen = gr_map_create(a);
     double *v = GR_NEW_ARRAY(a, double, t->csv.rows);
-    *c = (column){.number = true, .whole = true};
+    *c = (column){.number = true, .whole = true, .counts = t->csv.rows > 1};
     for (int64_t i = 0; i < t->csv.rows; i++) {
         gr_number is = gr_number_read(cell(t, i, k), &v[i]);
         c->missing += is == GR_NUMBER_MISSING;
         c->number = c->number && is != GR_NUMBER_NOT;
         c->whole = c->whole && is == GR_NUMBER_READ && v[i] == floor(v[i]);
+        c->counts = c->counts && c->whole && (i == 0 || v[i] == v[i - 1] + 1);
         if (is != GR_NUMBER_MISSING && !gr_map_get(seen, cell(t, i, k))) gr_map_set(seen, cell(t, i, k), a), c->different++;
     }
     if (c->number && c->missing < t->csv.rows) c->spread = init_spread_of(v, t->csv.rows, 1);
     else c->number = false;
 }
+
+static bool is_labelled_text(const init *x, table *t);
 
 bool init_is_table(gr_arena *a, const char *text, size_t length, char *delimiter)
 {
@@ -59,6 +64,8 @@ bool init_is_table(gr_arena *a, const char *text, size_t length, char *delimiter
             *delimiter = *d;
             if (t.column[k].number) return true;
         }
+        t.target = t.csv.columns - 1;
+        if (*d == '\t' && is_labelled_text(&(init){0}, &t)) return true;
     }
     return false;
 }
@@ -121,16 +128,18 @@ static const char *column_name(const init *x, const table *t, int k)
     return alone ? init_yaml(x->arena, t->csv.header[k]) : gr_arena_printf(x->arena, "%d", k);
 }
 
-/* The columns of numbers but the target and, of a series, the time; and which are left out. */
+/* The columns of numbers but the target, the row's number and, of a series, the time; and which are left out. */
 static const char *features(const init *x, const table *t, bool series, int *count, const char **left)
 {
     const char *list = "";
+    bool others = false; /* there are columns besides that only count */
+    for (int k = 0; k < t->csv.columns; k++) others = others || (k != t->target && t->column[k].number && !t->column[k].counts);
     *count = 0;
     *left = "";
     for (int k = 0; k < t->csv.columns; k++) {
         if (!series && k == t->target) continue;
         if (series && k == 0 && t->csv.columns > 1) continue;
-        if (t->column[k].number) list = gr_arena_printf(x->arena, "%s%s%s", list, (*count)++ ? ", " : "", column_name(x, t, k));
+        if (t->column[k].number && (series || !others || !t->column[k].counts)) list = gr_arena_printf(x->arena, "%s%s%s", list, (*count)++ ? ", " : "", column_name(x, t, k));
         else *left = gr_arena_printf(x->arena, "%s%s%s", *left, **left ? ", " : "", column_name(x, t, k));
     }
     return gr_arena_printf(x->arena, "[%s]", list);
@@ -151,7 +160,7 @@ static void write_source(const init *x, const table *t, bool series, const char 
     const char *missing = replacement(x, t);
     fprintf(x->to, "data:\n  op: %s\n  path: %s\n", series ? "Series" : "Csv", x->written);
     if (t->delimiter != ',') fprintf(x->to, "  delimiter: %s\n", t->delimiter == '\t' ? "tab" : "\";\"");
-    if (series || *left) fprintf(x->to, "  columns: %s%s%s\n", columns, *left ? "   # texts cannot be read as numbers: " : "", left);
+    if (series || *left) fprintf(x->to, "  columns: %s%s%s\n", columns, *left ? "   # left out, texts and row numbers: " : "", left);
     fprintf(x->to, "  standardize: zscore   # mean 0 and deviation 1 for each column\n");
     if (missing) fprintf(x->to, "  missing: %s   # stands for what is empty: the mean\n", missing);
 }
@@ -271,6 +280,67 @@ static int write_rows(init *x, const table *t, gr_error *e)
     return 0;
 }
 
+/* ---- texts with a class ---- */
+
+/* A column of texts that hardly ever repeat; -1: there is none. */
+static int text_column(const table *t)
+{
+    for (int k = 0; k < t->csv.columns; k++)
+        if (!t->column[k].number && t->column[k].different > t->csv.rows / 2) return k;
+    return -1;
+}
+
+/* No numbers but texts, and a class for each. Where the last column is the text, another may be the class. */
+static bool is_labelled_text(const init *x, table *t)
+{
+    int text = text_column(t), count = 0, classes = -1;
+    for (int k = 0; k < t->csv.columns; k++) {
+        const column *c = &t->column[k];
+        bool few = c->different >= 2 && c->different <= 50 && c->different <= t->csv.rows / 2 && !c->missing;
+        if (few && k != text) classes = k;
+        count += c->number && !c->counts && k != t->target;
+    }
+    if (text < 0 || classes < 0 || (count && t->target != text)) return false;
+    if (t->target == text && !x->target) t->target = classes;
+    return t->target != text && t->column[t->target].different <= t->csv.rows / 2;
+}
+
+static int write_labelled_text(init *x, const table *t, gr_error *e)
+{
+    int64_t rows = t->csv.rows, batch = init_power(rows / 8, 32), hidden = rows < 1000 ? 32 : 64;
+    for (int64_t i = 0; i < rows * t->csv.columns; i++)
+        if (strpbrk(t->csv.cell[i], "\"\n") || strchr(t->csv.cell[i], t->delimiter))
+            return gr_set_error(e, GR_EINVAL, "%s has texts between quotes, which the data source of labelled texts does not read: write it with tabs between "
+                                "the columns and without quotes", x->path);
+    x->found = gr_arena_printf(x->arena, "%s texts; predicts %s, one of %lld classes", init_count(x->arena, rows), column_name(x, t, t->target),
+                               (long long)t->column[t->target].different);
+    init_head(x, "A GRU in both directions reads a text and tells its class.");
+    fprintf(x->to, "vars:                # change one for a run: --set hidden=%lld\n  batch: %-11lld # texts at a time\n  hidden: %lld\n\n",
+            (long long)hidden * 2, (long long)batch, (long long)hidden);
+    fprintf(x->to,
+            "data:\n  op: LabelledText\n  path: %s\n  separator: %s\n  label: %d            # columns, from 0\n  text: %d\n%s"
+            "  unit: word          # or character\n  lower: true\n  bucket: 10          # batches of texts of like lengths\n"
+            "  split: {train: 0.8, valid: 0.2}\n\n",
+            x->written, t->delimiter == '\t' ? "tab" : t->delimiter == ';' ? "semicolon" : "comma", t->target, text_column(t),
+            t->csv.header ? "  skip: 1             # the header\n" : "");
+    fprintf(x->to,
+            "graph:\n"
+            "  tokens:  {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+            "  lengths: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
+            "  label:   {op: Input, shape: [batch], dtype: int32, from: data.labels}\n"
+            "  words:   {op: Embedding, in: tokens, num_embeddings: $data.vocab, embedding_dim: $hidden}\n"
+            "  rnn:     {op: GRU, in: words, hidden_size: $hidden, bidirectional: true, lengths: lengths}\n"
+            "  there:   {op: Select, in: rnn.h_n, dim: 0, index: 0}\n"
+            "  back:    {op: Select, in: rnn.h_n, dim: 0, index: 1}\n"
+            "  both:    {op: Concat, in: [there, back], dim: -1}\n"
+            "  drop:    {op: Dropout, in: both, p: 0.3}\n"
+            "  logits:  {op: Linear, in: drop, out_features: $data.classes}\n"
+            "  loss:    {op: CrossEntropyLoss, in: {input: logits, target: label}}\n\n");
+    init_train(x, "0.005", init_epochs(rows * 8 / 10 / batch, 600), "  keep: best            # the weights of the best validation\n");
+    fputs("metrics: [accuracy]\n", x->to);
+    return 0;
+}
+
 int init_table(init *x, const char *text, size_t length, char delimiter, gr_error *e)
 {
     table t = {.delimiter = delimiter};
@@ -281,5 +351,6 @@ int init_table(init *x, const char *text, size_t length, char delimiter, gr_erro
     t.column = GR_NEW_ARRAY(x->arena, column, t.csv.columns);
     for (int k = 0; k < t.csv.columns; k++) look_at(x->arena, &t, k);
     if (choose_target(x, &t, e)) return e->status;
+    if (is_labelled_text(x, &t)) return write_labelled_text(x, &t, e);
     return is_series(&t) ? write_series(x, &t, e) : write_rows(x, &t, e);
 }
