@@ -140,23 +140,32 @@ static json_t *default_of(gr_arena *a, const gr_attr_spec *s, bool *failed)
     }
 }
 
-json_t *gr_schema_attr(const gr_attr_spec *s, bool tie, bool *failed)
+/* The same with memory of its own for parsing it. */
+static json_t *default_value(const gr_attr_spec *s, bool *failed)
 {
     gr_arena *a = gr_arena_create();
-    bool any = s->kind == GR_ATTR_STRING && s->choices && strcmp(s->choices, "*") == 0, optional = s->fallback && !strcmp(s->fallback, "~");
-    json_t *made = any ? json_object() : gr_schema_either(value_of(s, failed), gr_schema_ref("expression"), failed), *fallback;
-    json_t *forms = json_object_get(made, "anyOf");
-    if (forms && optional) gr_schema_set(forms, NULL, json_pack("{s:s}", "type", "null"), failed);
-    if (forms && tie && s->kind == GR_ATTR_BOOL) gr_schema_set(forms, NULL, gr_schema_ref("parameter"), failed);
-    if (s->doc && *s->doc) gr_schema_set(made, "description", json_string(s->doc), failed);
+    json_t *volatile value = NULL;
     gr_frame frame;
     if (a && gr_try(a, &frame)) {
-        if ((fallback = default_of(a, s, failed))) gr_schema_set(made, "default", fallback, failed);
+        value = default_of(a, s, failed);
         gr_end_try(a, &frame);
     } else {
         *failed = true;
     }
     gr_arena_destroy(a);
+    return value;
+}
+
+json_t *gr_schema_attr(const gr_attr_spec *s, bool tie, bool *failed)
+{
+    bool any = s->kind == GR_ATTR_STRING && s->choices && strcmp(s->choices, "*") == 0, optional = s->fallback && !strcmp(s->fallback, "~");
+    json_t *made = any ? json_object() : gr_schema_either(value_of(s, failed), gr_schema_ref("expression"), failed);
+    json_t *forms = json_object_get(made, "anyOf");
+    if (forms && optional) gr_schema_set(forms, NULL, json_pack("{s:s}", "type", "null"), failed);
+    if (forms && tie && s->kind == GR_ATTR_BOOL) gr_schema_set(forms, NULL, gr_schema_ref("parameter"), failed);
+    if (s->doc && *s->doc) gr_schema_set(made, "description", json_string(s->doc), failed);
+    json_t *fallback = default_value(s, failed);
+    if (fallback) gr_schema_set(made, "default", fallback, failed);
     return made;
 }
 
