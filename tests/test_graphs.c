@@ -40,7 +40,7 @@ static bool parse_line(char *line, stored *m)
     return true;
 }
 
-/* " --set a=1 --set text='.../x.txt' --of value"; false: a file that it names is not there. */
+/* " --set a=1 --set text='.../x.txt' --of value --plugin .../name.so"; false: a file that it names is not there. */
 static bool options_text(const char *options, char *to, size_t room)
 {
     char copy[MAX_LINE], path[MAX_LINE];
@@ -56,6 +56,8 @@ static bool options_text(const char *options, char *to, size_t room)
             data[1] = 0;
         }
         if (strncmp(s, "of=", 3) == 0) n += (size_t)snprintf(to + n, room - n, " --of %s", s + 3);
+        else if (strncmp(s, "plugin=", 7) == 0)
+            n += (size_t)snprintf(to + n, room - n, " --plugin '%s/graphs/plugins/%s.so'", GR_BUILD_DIR, s + 7);
         else n += (size_t)snprintf(to + n, room - n, " --set '%s%s'", s, data ? path : "");
     }
     return there;
