@@ -1,0 +1,134 @@
+/* wrong_source.c - a plugin whose data sources each break one promise, to see that the walk finds it. */
+#include <graphrun/source.h>
+
+enum { ROWS = 4, TRAIN_BATCHES = 6 };
+
+typedef struct state {
+    int64_t epoch, begun, filled;
+} state;
+
+static const gr_attr_spec wrong_attrs[] = {
+    {"size", GR_ATTR_INT, "3", 1, 10, NULL, "columns"},
+    GR_END_ATTRS,
+};
+static const gr_port wrong_fields[] = {{"x", 0, "float32 [batch, size]: numbers"}, GR_END_PORTS};
+static const char *const wrong_examples[] = {"size: 3", "split: {train: 0.5, valid: 0.5}", NULL};
+static const char *const wrong_keys[] = {"split", NULL};
+
+static int wrong_open(gr_data *d)
+{
+    int n;
+    int64_t dim[2] = {ROWS, gr_source_int(d, "size")};
+    gr_split *s = gr_source_splits(d, 2 * TRAIN_BATCHES, NULL, 0, &n);
+    gr_source_set_state(d, gr_source_alloc(d, sizeof(state)));
+    if (!s || gr_source_add_field(d, "x", GR_FLOAT32, 2, dim) < 0) return -1;
+    for (int i = 0; i < n; i++) s[i].batches = s[i].end - s[i].begin;
+    return 0;
+}
+
+static void good_begin(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    state *t = gr_source_state(d);
+    (void)s;
+    t->epoch = gr_source_number(d, epoch, 1000);
+}
+
+static void good_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    const state *t = gr_source_state(d);
+    float *x = (float *)field->data;
+    for (int64_t i = 0; i < field->dim[0] * field->dim[1]; i++) x[i] = (float)((s->begin + batch) * 100 + i + t->epoch);
+}
+
+/* ---- each wrong in one way ---- */
+
+static void counting_begin(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    state *t = gr_source_state(d);
+    (void)s;
+    (void)epoch;
+    t->epoch = t->begun++; /* of how often it was called */
+}
+
+static void counting_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    state *t = gr_source_state(d);
+    good_fill(d, s, batch, field);
+    ((float *)field->data)[0] = (float)t->filled++;
+}
+
+static void lazy_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    const float *x = (const float *)field->data;
+    float last = x[field->dim[0] * field->dim[1] - 1]; /* stays as it was */
+    good_fill(d, s, batch, field);
+    ((float *)field->data)[field->dim[0] * field->dim[1] - 1] = last;
+}
+
+static void greedy_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    gr_source_alloc(d, 64);
+    good_fill(d, s, batch, field);
+}
+
+static void large_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    good_fill(d, s, batch, field);
+    field->dim[0] = ROWS - 1;
+    field->dim[1]++;
+}
+
+static int overlapping_open(gr_data *d)
+{
+    int n;
+    int64_t dim[2] = {ROWS, gr_source_int(d, "size")};
+    gr_split *s = gr_source_splits(d, 2 * TRAIN_BATCHES, NULL, 0, &n);
+    gr_source_set_state(d, gr_source_alloc(d, sizeof(state)));
+    if (!s || gr_source_add_field(d, "x", GR_FLOAT32, 2, dim) < 0) return -1;
+    for (int i = 0; i < n; i++) s[i].batches = 2;
+    if (n > 1) s[1].begin--;
+    return 0;
+}
+
+static int nameless_open(gr_data *d)
+{
+    int64_t dim[1] = {ROWS};
+    return wrong_open(d) < 0 ? -1 : gr_source_add_field(d, "y", GR_INT32, 1, dim);
+}
+
+static int empty_open(gr_data *d)
+{
+    (void)d;
+    return 0;
+}
+
+static int refusing_open(gr_data *d)
+{
+    return gr_source_fail(d, GR_AT_ATTR, "size", "size is %lld, which does not please", (long long)gr_source_int(d, "size"));
+}
+
+#define SOURCE(id, title, opens, begins, fills)                                                                          \
+    static const gr_source id = {GR_SOURCE_HEADER, .name = title, .summary = "A source for tests.", .attrs = wrong_attrs,  \
+                                 .keys = wrong_keys, .fields = wrong_fields, .open = opens, .begin = begins, .fill = fills, \
+                                 .examples = wrong_examples}
+SOURCE(good, "GoodSource", wrong_open, good_begin, good_fill);
+SOURCE(counting_epochs, "CountsEpochs", wrong_open, counting_begin, good_fill);
+SOURCE(counting_batches, "CountsBatches", wrong_open, good_begin, counting_fill);
+SOURCE(lazy, "WritesNotAll", wrong_open, good_begin, lazy_fill);
+SOURCE(greedy, "Allocates", wrong_open, good_begin, greedy_fill);
+SOURCE(large, "WritesMore", wrong_open, good_begin, large_fill);
+SOURCE(overlapping, "Overlaps", overlapping_open, good_begin, good_fill);
+SOURCE(nameless, "GivesUndeclared", nameless_open, good_begin, good_fill);
+SOURCE(empty, "GivesNothing", empty_open, good_begin, good_fill);
+SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
+
+const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
+
+const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
+{
+    static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
+                                               &overlapping, &nameless, &empty, &refusing, NULL};
+    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .sources = sources};
+    (void)host_size;
+    return abi == GR_ABI_VERSION ? &plugin : NULL;
+}

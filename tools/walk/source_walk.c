@@ -1,0 +1,287 @@
+/* source_walk.c - see source_walk.h. */
+#include "source_walk.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EPOCHS = 2, MAX_SPLITS = 16 };
+
+const char *const source_check_names[SOURCE_NUM_CHECKS] = {"opens", "fields", "splits", "order", "fill", "memory"};
+
+/* One opening of the section. */
+typedef struct opened {
+    gr_arena *arena;
+    gr_data *d;
+} opened;
+
+typedef struct walk {
+    source_report *r;
+    const char *path;
+    const gr_model_options *options;
+    int64_t most;
+    uint64_t *digest[MAX_SPLITS][EPOCHS]; /* of each batch that was read */
+} walk;
+
+GR_PRINTF(3, 4)
+static void fault(walk *w, source_check c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const char *text = gr_arena_vprintf(w->r->arena, fmt, args);
+    va_end(args);
+    if (!w->r->of[c].failures++) w->r->of[c].failure = text;
+}
+
+static void expect(walk *w, source_check c, bool holds, const char *what, const gr_split *s, int64_t epoch, int64_t batch)
+{
+    w->r->of[c].count++;
+    if (!holds) fault(w, c, "split '%s', epoch %lld, batch %lld: %s", s->name, (long long)epoch, (long long)batch, what);
+}
+
+/* ---- opening ---- */
+
+static opened open_data(walk *w, uint64_t seed)
+{
+    gr_error e = {0};
+    opened o = {.arena = gr_arena_create()};
+    gr_diag *diag = gr_diag_create(o.arena);
+    gr_model *m = gr_model_read(o.arena, w->path, w->options, diag, &e);
+    gr_doc *section = m ? gr_model_section(m, "data") : NULL;
+    gr_data_options how = {.seed = seed};
+    if (section) o.d = gr_data_open(m, section, &how, &e);
+    const char *said = gr_diag_message(diag, 0, &(gr_loc){0});
+    w->r->of[SOURCE_OPENS].count++;
+    if (!o.d || said) fault(w, SOURCE_OPENS, "%s", said ? said : *e.message ? e.message : "the model has no section 'data'");
+    if (said) o.d = NULL;
+    return o;
+}
+
+static void close_data(opened *o)
+{
+    gr_data_close(o->d);
+    gr_arena_destroy(o->arena);
+}
+
+/* ---- what a batch holds ---- */
+
+static uint64_t mix(uint64_t h, const void *data, size_t bytes)
+{
+    for (const unsigned char *p = data, *end = p + bytes; p < end; p++) h = (h ^ *p) * 0x100000001b3; /* FNV-1a */
+    return h;
+}
+
+static int64_t elements(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
+    return n;
+}
+
+static uint64_t digest_of(const gr_data *d, const gr_tensor *field)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (int i = 0; i < d->num_fields; i++) {
+        h = mix(h, field[i].dim, (size_t)field[i].rank * sizeof *field[i].dim);
+        h = mix(h, field[i].data, (size_t)elements(&field[i]) * gr_dtype_size(field[i].dtype));
+    }
+    return h;
+}
+
+static bool as_announced(const gr_tensor *t, const gr_type *full)
+{
+    bool fits = t->dtype == full->dtype && t->rank == full->rank;
+    for (int k = 0; fits && k < t->rank; k++) fits = t->dim[k] >= 0 && t->dim[k] <= full->dim[k];
+    return fits;
+}
+
+static bool within_vocabulary(const gr_data *d, const gr_field *f, const gr_tensor *t)
+{
+    int n = 0;
+    if (t->dtype != GR_INT32 || !d->num_texts || !gr_data_vocab(d, f->name, &n)) return true;
+    for (int64_t i = 0; i < elements(t); i++)
+        if (((const int32_t *)t->data)[i] >= n) return false;
+    return true;
+}
+
+static void check_batch(walk *w, const gr_data *d, const gr_split *s, int64_t epoch, int64_t batch, const gr_tensor *field)
+{
+    for (int i = 0; i < d->num_fields; i++) {
+        const gr_field *f = &d->fields[i];
+        bool fits = as_announced(&field[i], &f->type);
+        expect(w, SOURCE_FIELDS, fits, gr_arena_printf(w->r->arena, "the field '%s' is larger than was announced, or of another rank or "
+               "dtype", f->name), s, epoch, batch);
+        if (fits)
+            expect(w, SOURCE_FIELDS, within_vocabulary(d, f, &field[i]),
+                   gr_arena_printf(w->r->arena, "the field '%s' holds a number that its vocabulary lacks", f->name), s, epoch, batch);
+    }
+}
+
+static void check_declared(walk *w, const gr_data *d)
+{
+    for (int i = 0; i < d->num_fields; i++) {
+        const gr_port *p = d->desc->fields;
+        while (p->name && !(p->flags & GR_PORT_VARIADIC) && strcmp(p->name, d->fields[i].name)) p++;
+        w->r->of[SOURCE_FIELDS].count++;
+        if (!p->name) fault(w, SOURCE_FIELDS, "the field '%s' is not declared in gr_source.fields", d->fields[i].name);
+    }
+    for (const gr_port *p = d->desc->fields; p->name; p++) {
+        int i = 0;
+        while (i < d->num_fields && strcmp(p->name, d->fields[i].name)) i++;
+        if (i == d->num_fields && !(p->flags & (GR_PORT_VARIADIC | GR_PORT_OPTIONAL)))
+            fault(w, SOURCE_FIELDS, "the field '%s' is declared, not GR_PORT_OPTIONAL, and not given", p->name);
+    }
+}
+
+/* ---- splits ---- */
+
+static void check_splits(walk *w, const gr_data *d)
+{
+    for (int i = 0; i < d->num_splits; i++) {
+        const gr_split *a = &d->splits[i];
+        w->r->of[SOURCE_SPLITS].count++;
+        if (a->batches < 1) fault(w, SOURCE_SPLITS, "the split '%s' has no batches", a->name);
+        for (int k = 0; k < i; k++) {
+            const gr_split *b = &d->splits[k];
+            if (!strcmp(a->name, b->name)) fault(w, SOURCE_SPLITS, "two splits are called '%s'", a->name);
+            if (a->begin < b->end && b->begin < a->end)
+                fault(w, SOURCE_SPLITS, "the splits '%s' and '%s' have %lld to %lld in common", b->name, a->name,
+                      (long long)(a->begin > b->begin ? a->begin : b->begin), (long long)(a->end < b->end ? a->end : b->end));
+        }
+    }
+}
+
+/* ---- order ---- */
+
+static int64_t num_batches(const walk *w, const gr_split *s) { return s->batches < w->most ? s->batches : w->most; }
+
+/* Reads an epoch from batch `first`. what NULL: these are the digests to compare with. */
+static void read_epoch(walk *w, gr_data *d, int split, int64_t epoch, int64_t first, const char *what)
+{
+    const gr_split *s = &d->splits[split];
+    const gr_tensor *field;
+    gr_error e = {0};
+    int64_t b = first;
+    if (gr_data_begin(d, s->name, epoch, first, &e) < 0) return fault(w, SOURCE_ORDER, "%s", e.message);
+    for (; b < num_batches(w, s) && gr_data_next(d, &field, &e) > 0; b++) {
+        if (what) {
+            expect(w, SOURCE_ORDER, digest_of(d, field) == w->digest[split][epoch][b], what, s, epoch, b);
+            continue;
+        }
+        check_batch(w, d, s, epoch, b, field);
+        w->digest[split][epoch][b] = digest_of(d, field);
+    }
+    if (b < num_batches(w, s)) fault(w, SOURCE_ORDER, "the split '%s' ends after %lld of %lld batches", s->name, (long long)b, (long long)s->batches);
+}
+
+static void check_order(walk *w, gr_data *d)
+{
+    for (int k = 0; k < d->num_splits; k++)
+        for (int64_t epoch = 0; epoch < EPOCHS; epoch++) {
+            w->digest[k][epoch] = GR_NEW_ARRAY(w->r->arena, uint64_t, num_batches(w, &d->splits[k]) + 1);
+            read_epoch(w, d, k, epoch, 0, NULL);
+        }
+    for (int k = 0; k < d->num_splits; k++)
+        for (int64_t epoch = EPOCHS; epoch-- > 0;) {
+            read_epoch(w, d, k, epoch, 0, "is another when its epoch is read again after another one; an epoch is to be a function of the "
+                       "seed and its number alone");
+            read_epoch(w, d, k, epoch, num_batches(w, &d->splits[k]) / 2, "is another when the epoch is begun in its middle");
+        }
+}
+
+/* ---- one batch ---- */
+
+/* Room for a batch, in which other bytes stood. */
+static void poison(const gr_data *d, gr_tensor *field, int byte)
+{
+    for (int i = 0; i < d->num_fields; i++)
+        memset(field[i].data, byte, (size_t)gr_numel(&d->fields[i].type) * gr_dtype_size(d->fields[i].type.dtype));
+}
+
+static void check_fill(walk *w, gr_data *d, int split)
+{
+    const gr_split *s = &d->splits[split];
+    gr_tensor room[GR_MAX_FIELDS] = {{0}}, field[GR_MAX_FIELDS];
+    gr_error e = {0};
+    for (int i = 0; i < d->num_fields; i++)
+        room[i].data = GR_NEW_ARRAY(w->r->arena, double, gr_numel(&d->fields[i].type) + 1);
+    if (gr_data_begin(d, s->name, 1, s->batches, &e) < 0) return fault(w, SOURCE_FILL, "%s", e.message);
+    for (int64_t b = num_batches(w, s); b-- > 0;)
+        for (int again = 0; again < 2; again++) {
+            poison(d, room, again ? 0xa5 : 0x5a);
+            memcpy(field, room, sizeof field);
+            gr_data_make(d, b, field);
+            expect(w, SOURCE_FILL, digest_of(d, field) == w->digest[split][1][b], "has other bytes when batches are made from the last to the "
+                   "first: fill is to be a function of the batch's number, and to write all of its fields", s, 1, b);
+        }
+}
+
+/* ---- memory ---- */
+
+/* Where the next allocation in the arena would stand. */
+static char *next_place(gr_data *d) { return gr_source_alloc(d, 16); }
+
+static void check_memory(walk *w, gr_data *d, int split)
+{
+    const gr_split *s = &d->splits[split];
+    gr_tensor field[GR_MAX_FIELDS];
+    gr_error e = {0};
+    memcpy(field, d->slot[0], sizeof field);
+    next_place(d); /* the block of the arena is one that has room */
+    if (gr_data_begin(d, s->name, 0, s->batches, &e) < 0) return fault(w, SOURCE_MEMORY, "%s", e.message);
+    const char *before = next_place(d);
+    size_t used = mallinfo2().uordblks;
+    gr_data_begin(d, s->name, 1, s->batches, &e);
+    for (int64_t b = 0; b < num_batches(w, s); b++) gr_data_make(d, b, field);
+    size_t more = mallinfo2().uordblks;
+    w->r->of[SOURCE_MEMORY].count++;
+    if (next_place(d) != before + 16) fault(w, SOURCE_MEMORY, "split '%s': begin or fill calls gr_source_alloc()", s->name);
+    if (more > used) fault(w, SOURCE_MEMORY, "split '%s': begin or fill keeps %zu bytes of heap", s->name, more - used);
+}
+
+/* ---- all of it ---- */
+
+static void walk_opened(walk *w, gr_data *d, gr_data *same)
+{
+    w->r->name = gr_arena_strdup(w->r->arena, d->desc->name);
+    check_declared(w, d);
+    check_splits(w, d);
+    if (d->num_splits > MAX_SPLITS) return fault(w, SOURCE_SPLITS, "has %d splits; at most %d are looked at", d->num_splits, MAX_SPLITS);
+    check_order(w, d);
+    for (int k = 0; same && k < d->num_splits; k++)
+        for (int64_t epoch = EPOCHS; epoch-- > 0;)
+            read_epoch(w, same, k, epoch, 0, "is another when the data are opened again with the same seed");
+    for (int k = 0; k < d->num_splits; k++) {
+        check_fill(w, d, k);
+        check_memory(w, d, k);
+    }
+}
+
+bool source_walk(const char *model_path, const gr_model_options *o, int64_t most, source_report *r)
+{
+    walk w = {.r = r, .path = model_path, .options = o, .most = most};
+    opened one = open_data(&w, 1), same = open_data(&w, 1), other = open_data(&w, 2);
+    bool alike = one.d && same.d && other.d && one.d->num_splits == same.d->num_splits;
+    if (alike) walk_opened(&w, one.d, same.d);
+    close_data(&one);
+    close_data(&same);
+    close_data(&other);
+    bool good = alike;
+    for (int c = 0; c < SOURCE_NUM_CHECKS; c++) good &= !r->of[c].failures;
+    return good;
+}
+
+bool source_walk_example(const gr_source *s, const char *example, const gr_model_options *o, source_report *r)
+{
+    char path[] = "/tmp/graphrun-source-XXXXXX";
+    int file = mkstemp(path);
+    FILE *f = file < 0 ? NULL : fdopen(file, "w");
+    if (!f) return false;
+    fprintf(f, "graphrun: 1\nname: example\ndata: {op: %s%s%s}\ngraph: {}\n", s->name, *example ? ", " : "", example);
+    fclose(f);
+    bool good = source_walk(path, o, 64, r);
+    unlink(path);
+    return good;
+}
