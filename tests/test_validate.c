@@ -269,6 +269,7 @@ static void mistakes_are_told(void)
     expect_mistake("epochs: 1, keep: last, best: loss", "leave one out");
     expect_mistake("epochs: 1, valid_every: 0", "valid_every");
     const char *model = recurrent_model("unvalidated.yaml", "optimizer: SGD, epochs: 1, keep: best");
+    CU_ASSERT_TRUE(mistake_is_told(model, "the data have no split 'valid'", "best", "keep: "));
     gr_session *s = open_model(model, 1);
     gr_train_result r;
     gr_error e;

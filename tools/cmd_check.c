@@ -1,5 +1,6 @@
 /* cmd_check.c - graphrun check: reads models and types their graphs, runs nothing. */
 #include "cli.h"
+#include "train/loop.h"
 
 static int check_model(const char *path, const cli_common *common)
 {
@@ -10,7 +11,8 @@ static int check_model(const char *path, const cli_common *common)
     const gr_want want = {.update = s->recipe->minimize != NULL, .training = true, .metrics = true,
                           .assume_axes = true};
     int code = EXIT_DONE;
-    if (!gr_session_graph(s, &want, "differentiate")) {
+    bool validates = gr_check_validations(s);
+    if (!gr_session_graph(s, &want, "differentiate") || !validates) {
         gr_diag_print(s->diag, stderr);
         code = EXIT_MODEL;
     }

@@ -248,6 +248,13 @@ static const gr_split *find_split(const gr_data *d, const char *name)
 const char *gr_data_split(const gr_data *d, int i) { return i < d->num_splits ? d->splits[i].name : NULL; }
 bool gr_data_has_split(const gr_data *d, const char *split) { return find_split(d, split) != NULL; }
 
+bool gr_data_may_have_split(const gr_data *d, const char *split)
+{
+    bool named = find_split(d, split) != NULL;
+    for (int i = 0; !d->num_splits && i < d->section->count; i++) named |= gr_data_entry(d->section->item[i], split) != NULL;
+    return named;
+}
+
 int64_t gr_data_batches(const gr_data *d, const char *split)
 {
     const gr_split *s = find_split(d, split);

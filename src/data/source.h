@@ -58,6 +58,8 @@ const char *gr_data_changed_vocab(const gr_data *d, const char *metadata);
 /* "train", "valid", ...; a source without splits has "train" alone. */
 const char *gr_data_split(const gr_data *d, int i); /* the name of split i; NULL past the last */
 bool gr_data_has_split(const gr_data *d, const char *split);
+/* The same where files were not read, which may be all that says so: then as the section `data` says. */
+bool gr_data_may_have_split(const gr_data *d, const char *split);
 int64_t gr_data_batches(const gr_data *d, const char *split); /* in an epoch */
 
 /* Starts epoch number `epoch` (from 0) of a split at batch `first`. 0, or -1 with e filled. */

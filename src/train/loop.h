@@ -55,6 +55,10 @@ int64_t gr_count_tokens(const gr_exec *x, const gr_tensor *field);
  * filled. stop, when set, ends it with what was measured so far; it may be NULL. */
 int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, const volatile sig_atomic_t *stop, gr_error *e);
 
+/* Whether there is a split for the validations that the section `train` asks for; else a diagnostic says
+ * that there is none. (validate.c) */
+bool gr_check_validations(gr_session *s);
+
 /* Runs the step of x again keeping every value, and says which was the first that is not
  * finite, and at which time step. Always fills e. (nonfinite.c) */
 void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e);

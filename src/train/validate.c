@@ -6,18 +6,34 @@
 
 #include <stdio.h>
 
+/* Why validations are asked for that cannot be made; NULL: none are, or they can. */
+static const char *validations_missing(const gr_session *s, gr_loc *at)
+{
+    const gr_recipe *r = s->recipe;
+    if (!(r->watch.given || r->valid_every) || (s->data && gr_data_may_have_split(s->data, "valid"))) return NULL;
+    *at = r->watch.given ? r->watch.at : r->valid_every_at;
+    return r->watch.given ? "the best weights are those that validate best, but the data have no split 'valid', as in split: "
+                            "{train: 0.9, valid: 0.1}"
+                          : "'valid_every' asks for validations, but the data have no split 'valid', as in split: {train: 0.9, valid: 0.1}";
+}
+
+bool gr_check_validations(gr_session *s)
+{
+    gr_loc at;
+    const char *why = validations_missing(s, &at);
+    if (why) gr_diag_error(s->diag, at, "%s", why);
+    return !why;
+}
+
 int gr_trainer_prepare_watch(gr_trainer *t, gr_error *e)
 {
     gr_session *s = t->session;
-    const gr_recipe *r = s->recipe;
+    gr_loc at;
+    const char *why = validations_missing(s, &at);
     if (s->data && gr_data_has_split(s->data, "valid")) t->valid = gr_meter_create(s);
     t->valid_step = -1;
-    if (r->watch.given) t->watch = gr_watch_create(s);
-    if (t->valid || !(r->watch.given || r->valid_every)) return 0;
-    gr_loc at = r->watch.given ? r->watch.at : r->valid_every_at;
-    return gr_set_error(e, GR_EINVAL, "%s:%d:%d: %s: but the data have no split 'valid', as in split: {train: 0.9, valid: 0.1}",
-                        gr_model_path(s->model), at.line, at.column,
-                        r->watch.given ? "the best weights are those that validate best" : "'valid_every' asks for validations");
+    if (s->recipe->watch.given) t->watch = gr_watch_create(s);
+    return why ? gr_set_error(e, GR_EINVAL, "%s:%d:%d: %s", gr_model_path(s->model), at.line, at.column, why) : 0;
 }
 
 bool gr_trainer_is_valid_step(const gr_trainer *t)
