@@ -223,6 +223,15 @@ static void checking_nothing_is_an_error(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "nothing to check"));
 }
 
+static void gradcheck_chooses_lengths(void)
+{
+    const char *model = temp_file("open.yaml", "graphrun: 1\nname: open\ngraph:\n  x: {op: Input, shape: [time, batch, 3]}\n"
+                                               "  rnn: {op: GRU, in: x, hidden_size: 2}\n  loss: {op: Sum, in: rnn.output}\n");
+    CU_ASSERT_EQUAL(graphrun("gradcheck %s --of loss", model), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "3 as the length of 'time', which nothing gives"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "x                                              18 elements"));
+}
+
 static void wrong_gradients_are_found(void)
 {
     const char *model = temp_file("wrong.yaml",
@@ -563,6 +572,7 @@ void test_cli(void)
     CU_add_test(s, "what cannot be written fails", what_cannot_be_written_fails);
     CU_add_test(s, "floats are fed as integers if they are whole", floats_are_fed_as_integers_if_they_are_whole);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
+    CU_add_test(s, "gradcheck chooses lengths that nothing gives", gradcheck_chooses_lengths);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "axes without a length are no mistake", open_axes_are_well);
     CU_add_test(s, "a Scan over named axes says which", a_scan_says_its_axis);
