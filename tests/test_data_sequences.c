@@ -223,6 +223,9 @@ static void idx_mistakes(void)
         {labels, sizeof labels - 1, ", classes: 2", "there is a label 2, but 'classes' says 2 classes, from 0"},
         {images, sizeof images - 1, "", "has 3 axes; labels are integers on 1 axis; are these the images?"},
         {"nothing of the kind", 19, "", "is no IDX file: it begins with 0x6e 0x6f"},
+        {"\0\0\x08\1\0\0\0\2", 8, "", "holds 2 labels, but"}, /* compared before elements are read */
+        {"\0\0\x08\1\0\0\0\3\1\1\1\1\1", 13, "", "holds more than 12 bytes, which is more than is read at once; its header says 11 bytes"},
+        {"\0\0\x0e\2\0\0\0\3\377\377\377\377", 12, "", "its header says 103079215092 bytes; at most"},
     };
     char yaml[512];
     const char *x = write_file("images", images, sizeof images - 1);

@@ -37,21 +37,33 @@ typedef struct idx {
 
 /* ---- files ---- */
 
-static int read_file(gr_data *d, const gr_part *p, int kind, gr_idx *out)
+/* What a file says of itself, so that a wrong one need not be unpacked. */
+static int read_head(gr_data *d, const gr_part *p, int kind, gr_idx *out)
+{
+    char bytes[GR_IDX_HEAD];
+    size_t n;
+    gr_error e = {0};
+    if (gr_file_begin(p->path, bytes, sizeof bytes, &n, &e) || gr_idx_head(p->path, bytes, n, out, &e))
+        return gr_source_fail_part(d, p, "%s", e.message);
+    bool whole = out->type != GR_STORED_F32 && out->type != GR_STORED_F64;
+    if (out->bytes > MAX_FILE)
+        return gr_source_fail_part(d, p, "%s: its header says %zu bytes; at most %zu are read", p->path, out->bytes, MAX_FILE);
+    if (kind == IMAGES ? out->rank >= 2 : out->rank == 1 && whole) return 0;
+    return gr_source_fail_part(d, p, "%s: has %d ax%s%s; %s", p->path, out->rank, out->rank == 1 ? "is" : "es",
+                               whole ? "" : " of fractions",
+                               kind == IMAGES ? "images have at least 2: their number and their size; are these the labels?"
+                                              : "labels are integers on 1 axis; are these the images?");
+}
+
+/* All of it, and no more than a byte beyond what its header says. */
+static int read_elements(gr_data *d, const gr_part *p, gr_idx *file)
 {
     char *bytes;
     size_t n;
     gr_error e = {0};
-    bool read = gr_file_read(d->arena, p->path, MAX_FILE, &bytes, &n, &e) == 0 &&
-                gr_idx_parse(p->path, bytes, n, out, &e) == 0;
-    if (!read) gr_source_fail_part(d, p, "%s", e.message);
-    if (!read) return -1;
-    bool whole = out->type != GR_STORED_F32 && out->type != GR_STORED_F64;
-    if (kind == IMAGES ? out->rank >= 2 : out->rank == 1 && whole) return 0;
-    gr_source_fail_part(d, p, "%s: has %d ax%s%s; %s", p->path, out->rank, out->rank == 1 ? "is" : "es",
-                  whole ? "" : " of fractions", kind == IMAGES ? "images have at least 2: their number and their size; are these the labels?"
-                                                  : "labels are integers on 1 axis; are these the images?");
-    return -1;
+    if (gr_file_read(d->arena, p->path, file->bytes + 1, &bytes, &n, &e))
+        return gr_source_fail_part(d, p, "%s; its header says %zu bytes", e.message, file->bytes);
+    return gr_idx_parse(p->path, bytes, n, file, &e) ? gr_source_fail_part(d, p, "%s", e.message) : 0;
 }
 
 /* The labels that go with the images of a split. */
@@ -78,7 +90,7 @@ static int read_part(gr_data *d, idx *s, int i)
         gr_source_fail_part(d, &s->parts[LABELS][0], "'images' and 'labels' have a file for the same splits each");
         return -1;
     }
-    if (read_file(d, images, IMAGES, &s->file[IMAGES][i]) || read_file(d, &s->parts[LABELS][k], LABELS, &s->file[LABELS][i])) return -1;
+    if (read_head(d, images, IMAGES, &s->file[IMAGES][i]) || read_head(d, &s->parts[LABELS][k], LABELS, &s->file[LABELS][i])) return -1;
     const gr_idx *x = &s->file[IMAGES][i], *y = &s->file[LABELS][i];
     if (x->dim[0] != y->dim[0]) {
         gr_source_fail_part(d, &s->parts[LABELS][k], "%s: holds %lld labels, but %s %lld images", s->parts[LABELS][k].path,
@@ -91,7 +103,7 @@ static int read_part(gr_data *d, idx *s, int i)
         return -1;
     }
     images->end = s->items.count += x->dim[0];
-    return 0;
+    return read_elements(d, images, &s->file[IMAGES][i]) || read_elements(d, &s->parts[LABELS][k], &s->file[LABELS][i]) ? -1 : 0;
 }
 
 /* ---- labels ---- */

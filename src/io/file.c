@@ -94,41 +94,63 @@ static const char *end_of_archive(const char *path)
     return NULL;
 }
 
-static int read_zip(gr_arena *a, const char *path, const char *member, size_t most, char **text, size_t *length, gr_error *e)
+static int open_zip(stream *s, const char *member, gr_error *e)
 {
-    stream s = {.path = path};
-    char archive[PATH_MAX], *bytes = NULL;
-    snprintf(archive, sizeof archive, "%.*s", member ? (int)(member - path) : (int)strlen(path), path);
+    char archive[PATH_MAX];
+    snprintf(archive, sizeof archive, "%.*s", member ? (int)(member - s->path) : (int)strlen(s->path), s->path);
     if (member && !gr_zip_is_archive(archive))
-        return gr_set_error(e, GR_EIO, "%s: '%s' is a file and no zip archive", path, archive);
-    int status = gr_zip_open(&s.zip, archive, member ? member + 1 : NULL, e);
+        return gr_set_error(e, GR_EIO, "%s: '%s' is a file and no zip archive", s->path, archive);
+    return gr_zip_open(&s->zip, archive, member ? member + 1 : NULL, e);
+}
+
+static int open_stream(stream *s, const char *path, gr_error *e)
+{
+    struct stat st;
+    const bool there = stat(path, &st) == 0;
+    const char *member = there ? NULL : end_of_archive(path);
+    *s = (stream){.path = path};
+    if (there && S_ISDIR(st.st_mode)) return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
+    if (member || (there && S_ISREG(st.st_mode) && gr_zip_is_archive(path))) return open_zip(s, member, e);
+    errno = 0;
+    s->gz = gzopen(path, "rbe");
+    if (!s->gz) return gr_set_error(e, errno ? GR_EIO : GR_ENOMEM, "%s: %s", path, strerror(errno ? errno : ENOMEM));
+    gzbuffer(s->gz, 1 << 17);
+    return GR_OK;
+}
+
+/* Whether the file was whole, as far as it was read. */
+static bool close_stream(stream *s)
+{
+    gr_zip_close(s->zip);
+    return !s->gz || gzclose_r(s->gz) != Z_BUF_ERROR;
+}
+
+int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e)
+{
+    char *bytes = NULL;
+    stream s;
+    int status = open_stream(&s, path, e);
+    most = most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
     if (status == GR_OK) status = unpack(&s, most, &bytes, length, e);
-    gr_zip_close(s.zip);
+    if (!close_stream(&s) && status == GR_OK)
+        status = gr_set_error(e, GR_EINVAL, "%s: ends in the middle of its gzipped contents", path);
     if (status == GR_OK) status = copy_to_arena(a, path, bytes, *length, text, e);
     gr_free(bytes);
     return status;
 }
 
-int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e)
+int gr_file_begin(const char *path, char *bytes, size_t room, size_t *length, gr_error *e)
 {
-    struct stat st;
-    char *bytes = NULL;
-    stream s = {.path = path};
-    const bool there = stat(path, &st) == 0;
-    const char *member = there ? NULL : end_of_archive(path);
-    most = most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
-    if (there && S_ISDIR(st.st_mode)) return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
-    if (member || (there && S_ISREG(st.st_mode) && gr_zip_is_archive(path)))
-        return read_zip(a, path, member, most, text, length, e);
-    errno = 0;
-    s.gz = gzopen(path, "rbe");
-    if (!s.gz) return gr_set_error(e, errno ? GR_EIO : GR_ENOMEM, "%s: %s", path, strerror(errno ? errno : ENOMEM));
-    gzbuffer(s.gz, 1 << 17);
-    int status = unpack(&s, most, &bytes, length, e);
-    if (gzclose_r(s.gz) == Z_BUF_ERROR && status == GR_OK)
-        status = gr_set_error(e, GR_EINVAL, "%s: ends in the middle of its gzipped contents", path);
-    if (status == GR_OK) status = copy_to_arena(a, path, bytes, *length, text, e);
-    gr_free(bytes);
+    stream s;
+    int64_t got = 1;
+    int status = open_stream(&s, path, e);
+    *length = 0;
+    while (status == GR_OK && got > 0 && *length < room) {
+        got = get_some(&s, bytes + *length, room - *length, e);
+        if (got < 0) status = GR_EIO;
+        else *length += (size_t)got;
+    }
+    close_stream(&s);
     return status;
 }
 

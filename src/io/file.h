@@ -10,6 +10,9 @@
  * file cannot fill the memory. Reads what is no regular file (a pipe) too. */
 int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e);
 
+/* The first bytes of such a file, unpacked: as many as it has up to `room`. 0 or a status. */
+int gr_file_begin(const char *path, char *bytes, size_t room, size_t *length, gr_error *e);
+
 /* A regular file opened for reading; its size is known before anything is believed. */
 typedef struct gr_reader {
     const char *path;

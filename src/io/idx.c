@@ -30,7 +30,7 @@ static int check_head(const char *name, const unsigned char *b, size_t length, g
     return GR_OK;
 }
 
-int gr_idx_parse(const char *name, const char *bytes, size_t length, gr_idx *out, gr_error *e)
+int gr_idx_head(const char *name, const char *bytes, size_t length, gr_idx *out, gr_error *e)
 {
     const unsigned char *b = (const unsigned char *)bytes;
     int64_t count = 0;
@@ -40,11 +40,20 @@ int gr_idx_parse(const char *name, const char *bytes, size_t length, gr_idx *out
         const unsigned char *s = b + 4 + 4 * i;
         out->dim[i] = (int64_t)s[0] << 24 | s[1] << 16 | s[2] << 8 | s[3];
     }
-    size_t head = 4 + 4 * (size_t)out->rank, rest = length - head, size = gr_stored_size(out->type);
-    bool fits = gr_stored_count(out->rank, out->dim, &count) && (uint64_t)count <= SIZE_MAX / size;
-    if (!fits || (size_t)count * size != rest)
-        return gr_set_error(e, GR_EINVAL, "%s: holds %zu bytes of elements; its header says %s%lld of %zu byte%s", name,
-                            rest, fits ? "" : "more than ", fits ? (long long)count : INT64_MAX, size, size == 1 ? "" : "s");
+    size_t head = 4 + 4 * (size_t)out->rank, size = gr_stored_size(out->type);
+    if (!gr_stored_count(out->rank, out->dim, &count) || (uint64_t)count > (SIZE_MAX - head) / size)
+        return gr_set_error(e, GR_EINVAL, "%s: its header says more than any file holds", name);
+    out->bytes = head + (size_t)count * size;
+    return GR_OK;
+}
+
+int gr_idx_parse(const char *name, const char *bytes, size_t length, gr_idx *out, gr_error *e)
+{
+    if (gr_idx_head(name, bytes, length, out, e)) return GR_EINVAL;
+    size_t head = 4 + 4 * (size_t)out->rank, size = gr_stored_size(out->type);
+    if (out->bytes != length)
+        return gr_set_error(e, GR_EINVAL, "%s: holds %zu bytes of elements; its header says %zu of %zu byte%s", name, length - head,
+                            (out->bytes - head) / size, size, size == 1 ? "" : "s");
     out->data = bytes + head;
     return GR_OK;
 }

@@ -12,9 +12,14 @@ typedef struct gr_idx {
     gr_stored type;
     int rank;                /* 1 to GR_MAX_RANK */
     int64_t dim[GR_MAX_RANK];
+    size_t bytes;            /* of the whole file, by its header */
     const void *data;        /* in the bytes that were read, big-endian, not aligned */
 } gr_idx;
 
+enum { GR_IDX_HEAD = 4 + 4 * GR_MAX_RANK }; /* the most bytes before the elements */
+
+/* The header alone, in the first bytes of a file; data stays NULL. */
+int gr_idx_head(const char *name, const char *bytes, size_t length, gr_idx *out, gr_error *e);
 /* Looks at bytes[0..length), which must live on. Copies nothing. 0 or a status. */
 int gr_idx_parse(const char *name, const char *bytes, size_t length, gr_idx *out, gr_error *e);
 #endif
