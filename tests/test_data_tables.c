@@ -1,6 +1,7 @@
 /* test_data_tables.c - sources of tables: Csv and Series. */
 #include "data_support.h"
 #include "tests.h"
+#include "train_support.h"
 #include <CUnit/Basic.h>
 #include <math.h>
 #include <string.h>
@@ -54,6 +55,36 @@ static void csv_columns(void)
 }
 
 /* Of the first three rows; the fourth is not learnt from. */
+static void csv_one_hot(void)
+{
+    static const char words[] = "color,size,price,kind\nred,1,10,a\nblue,2,20,b\n,3,30,a\nred,4,40,b\n";
+    char yaml[512], metadata[1024];
+    bench b = open_on(words, CSV("one_hot: color, label: kind, standardize: minmax, missing: 0"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    const gr_tensor *field = first_batch(&b, "train");
+    HOLDS_FLOATS(&field[0], 0, 0, 0, 1, 1. / 3, 1. / 3, 1, 0); /* size, price, then blue, red */
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, "labels"), "a|b|");
+    CU_ASSERT_EQUAL(gr_model_var(b.model, "data.features").i, 4);
+    CU_ASSERT_EQUAL(gr_data_next(b.data, &field, &b.error), 1);
+    HOLDS_FLOATS(&field[0], 2. / 3, 2. / 3, 0, 0, 1, 1, 0, 1); /* no colour; red */
+    snprintf(metadata, sizeof metadata, "%s", gr_data_metadata(b.data));
+    done(&b);
+    refuses(words, CSV("one_hot: color, label: kind"), "line 4, column 'color': the class is missing");
+    /* With weights a word has the place that it had; another is none of theirs. */
+    const char *path = temp_file("later.csv", "color,size,price,kind\nred,1,10,a\n");
+    snprintf(yaml, sizeof yaml, CSV("one_hot: color, label: kind, standardize: minmax, missing: 0"), path);
+    b = open_with(yaml, (gr_data_options){.seed = 1, .metadata = metadata});
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    HOLDS_FLOATS(first_batch(&b, "train"), 0, 0, 0, 1);
+    done(&b);
+    path = temp_file("later.csv", "color,size,price,kind\ngreen,1,10,a\n");
+    b = open_with(yaml, (gr_data_options){.seed = 1, .metadata = metadata});
+    CU_ASSERT_PTR_NULL(b.data);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(b.diag, 0, &(gr_loc){0}), "column 'color': 'green' is no class of the weights"));
+    done(&b);
+    unlink(path);
+}
+
 static void csv_standardized(void)
 {
     bench b = open_on(flowers, CSV("label: kind, columns: [length, width], standardize: zscore, split: {train: 0.75, test: 0.25}"));
@@ -269,6 +300,7 @@ void test_data_tables(void)
     CU_pSuite s = CU_add_suite("data_tables", NULL, NULL);
     CU_add_test(s, "Csv: features, targets, labels", csv_fields);
     CU_add_test(s, "Csv: columns", csv_columns);
+    CU_add_test(s, "Csv: words as columns of 0 and 1", csv_one_hot);
     CU_add_test(s, "Csv: standardized by the training part", csv_standardized);
     CU_add_test(s, "Csv: what is missing or wrong", csv_missing);
     CU_add_test(s, "Csv: a file a split", csv_files_by_split);

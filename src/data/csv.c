@@ -1,6 +1,7 @@
 /* csv.c - Csv: the rows of a table, each an item.
  *
- *     features   float32 [batch, features]   the chosen columns
+ *     features   float32 [batch, features]   the chosen columns; then, for each column of `one_hot`, a 1
+ *                                            in the place of its word, of the words in order, and else 0
  *     targets    float32 [batch, columns]    numbers to predict (an Input of one axis: [batch])
  *     labels     int32 [batch]               the class, a word or a number */
 #include "data/facts.h"
@@ -19,16 +20,19 @@ static const gr_attr_spec csv_attrs[] = {
     {"classes", GR_ATTR_INT, "~", 1, 1e9, NULL, "how many classes `label` has, where no file is at hand"},
     {NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL},
 };
-static const char *const csv_keys[] = {"path", "split", "columns", "target", "label", NULL};
+static const char *const csv_keys[] = {"path", "split", "columns", "target", "label", "one_hot", NULL};
 static const char *const csv_numbering[] = {"standardize", "missing", NULL};
 
-enum { FEATURES, TARGETS, LABELS, KINDS };
+enum { FEATURES, TARGETS, LABELS, ONE_HOT, KINDS };
 
 typedef struct csv_source {
     gr_items items;
     gr_table *tables;
     int *column[KINDS]; int columns[KINDS];
-    double *raw;         /* features as the file has them: [items][features] */
+    double *raw;         /* features that are numbers, as the file has them: [items][columns] */
+    int32_t **word;      /* by column of one_hot: [items], the word's number; -1: missing */
+    int *words;          /* likewise: how many */
+    int features;        /* in all */
     float *value[2];     /* FEATURES, TARGETS: [items][columns] */
     int32_t *label;      /* [items] */
     int kind[KINDS];     /* of each field */
@@ -46,7 +50,7 @@ static bool taken(const csv_source *s, int column)
 
 static int choose_columns(gr_data *d, csv_source *s)
 {
-    static const char *const keys[KINDS] = {"columns", "target", "label"};
+    static const char *const keys[KINDS] = {"columns", "target", "label", "one_hot"};
     for (int k = 0; k < KINDS; k++) {
         gr_doc *doc = gr_doc_get(d->section, keys[k]);
         if (doc && (s->columns[k] = gr_table_columns(d, &s->tables[0], doc, &s->column[k])) < 0) return -1;
@@ -58,7 +62,7 @@ static int choose_columns(gr_data *d, csv_source *s)
     s->column[FEATURES] = GR_NEW_ARRAY(d->arena, int, s->tables[0].csv.columns);
     for (int i = 0; i < s->tables[0].csv.columns; i++)
         if (!taken(s, i)) s->column[FEATURES][s->columns[FEATURES]++] = i;
-    if (s->columns[FEATURES]) return 0;
+    if (s->columns[FEATURES] || s->columns[ONE_HOT]) return 0;
     gr_source_fail(d, GR_AT_NODE, NULL, "no column is left to be a feature");
     return -1;
 }
@@ -82,39 +86,64 @@ static int read_rows(gr_data *d, csv_source *s, gr_part *parts, int num_parts)
     gr_items *x = &s->items;
     for (int p = 0; p < num_parts; p++) parts[p].end = x->count += s->tables[p].csv.rows;
     s->raw = GR_NEW_ARRAY(d->arena, double, x->count * s->columns[FEATURES]);
-    for (int k = 0; k < 2; k++) s->value[k] = GR_NEW_ARRAY(d->arena, float, x->count * s->columns[k]);
+    s->value[TARGETS] = GR_NEW_ARRAY(d->arena, float, x->count * s->columns[TARGETS]);
     for (int64_t p = 0, item = 0; p < num_parts; p++)
         for (int64_t row = 0; row < s->tables[p].csv.rows; row++, item++)
             if (read_row(d, s, &s->tables[p], row, item)) return -1;
     return 0;
 }
 
-/* The classes of all files, so that each is known whatever the split. */
-static int read_labels(gr_data *d, csv_source *s, int num_parts)
+/* The words of a column, of all files, so that each is known whatever the split. number: by item; -1 where
+ * a cell is missing and that is no mistake. */
+static const gr_vocab *read_words(gr_data *d, csv_source *s, int num_parts, int column, const char *name, bool missing, int32_t *number)
 {
     gr_lexicon *x = gr_lexicon_create(d->arena);
-    int column = s->column[LABELS][0];
-    int32_t *number, *label = s->label = GR_NEW_ARRAY(d->arena, int32_t, s->items.count);
+    int32_t *known, *to = number;
     for (int p = 0; p < num_parts; p++)
         for (int64_t row = 0; row < s->tables[p].csv.rows; row++) {
             const char *cell = gr_table_cell(&s->tables[p], row, column);
-            *label++ = gr_lexicon_add(x, cell, strlen(cell), true);
-            if (*cell) continue;
+            *to++ = *cell ? gr_lexicon_add(x, cell, strlen(cell), true) : -1;
+            if (*cell || missing) continue;
             gr_source_fail_part(d, s->tables[p].part, "%s: the class is missing", gr_table_place(d, &s->tables[p], row, column));
-            return -1;
+            return NULL;
         }
-    const gr_vocab *v = gr_lexicon_classes(d, "classes", x, &number);
-    if (!v) return -1;
-    gr_source_add_text(d, "labels", v, false, false);
-    label = s->label;
-    for (int p = 0; p < num_parts; p++)
-        for (int64_t row = 0; row < s->tables[p].csv.rows; row++, label++) {
-            if ((*label = number[*label]) >= 0) continue;
+    const gr_vocab *v = gr_lexicon_classes(d, name, x, &known);
+    to = number;
+    for (int p = 0; v && p < num_parts; p++)
+        for (int64_t row = 0; row < s->tables[p].csv.rows; row++, to++) {
+            if (*to < 0 || (*to = known[*to]) >= 0) continue;
             gr_source_fail_part(d, s->tables[p].part, "%s: '%s' is no class of the weights",
-                          gr_table_place(d, &s->tables[p], row, column), gr_table_cell(&s->tables[p], row, column));
-            return -1;
+                                gr_table_place(d, &s->tables[p], row, column), gr_table_cell(&s->tables[p], row, column));
+            return NULL;
         }
-    return 0;
+    return v;
+}
+
+static int read_labels(gr_data *d, csv_source *s, int num_parts)
+{
+    s->label = GR_NEW_ARRAY(d->arena, int32_t, s->items.count);
+    const gr_vocab *v = read_words(d, s, num_parts, s->column[LABELS][0], "classes", false, s->label);
+    if (v) gr_source_add_text(d, "labels", v, false, false);
+    return v ? 0 : -1;
+}
+
+/* After the labels, whose vocabulary is the first then. */
+static int read_one_hot(gr_data *d, csv_source *s, int num_parts)
+{
+    bool missing = gr_source_attr(d, "missing")->present;
+    s->word = GR_NEW_ARRAY(d->arena, int32_t *, s->columns[ONE_HOT]);
+    s->words = GR_NEW_ARRAY(d->arena, int, s->columns[ONE_HOT]);
+    s->features = s->columns[FEATURES];
+    for (int i = 0; i < s->columns[ONE_HOT]; i++) {
+        int column = s->column[ONE_HOT][i];
+        const char *name = s->tables[0].csv.header ? gr_arena_printf(d->arena, "one_hot:%s", s->tables[0].csv.header[column])
+                                                   : gr_arena_printf(d->arena, "one_hot:%d", column);
+        s->word[i] = GR_NEW_ARRAY(d->arena, int32_t, s->items.count);
+        const gr_vocab *v = read_words(d, s, num_parts, column, name, missing, s->word[i]);
+        if (!v) return -1;
+        s->features += s->words[i] = v->count;
+    }
+    return gr_source_count(d, "features", s->features);
 }
 
 static int standardize(gr_data *d, csv_source *s)
@@ -128,8 +157,13 @@ static int standardize(gr_data *d, csv_source *s)
     for (int64_t i = 0; i < num_train; i++)
         for (int k = 0; k < n; k++) gr_scale_learn(scale, k, s->raw[train[i] * n + k]);
     gr_scale_finish(d, scale);
-    for (int64_t i = 0; i < x->count; i++)
-        for (int k = 0; k < n; k++) s->value[FEATURES][i * n + k] = (float)gr_scale_apply(scale, k, s->raw[i * n + k]);
+    s->value[FEATURES] = GR_NEW_ARRAY(d->arena, float, x->count * s->features);
+    for (int64_t i = 0; i < x->count; i++) {
+        float *to = s->value[FEATURES] + i * s->features;
+        for (int k = 0; k < n; k++) *to++ = (float)gr_scale_apply(scale, k, s->raw[i * n + k]);
+        for (int k = 0; k < s->columns[ONE_HOT]; to += s->words[k++])
+            if (s->word[k][i] >= 0) to[s->word[k][i]] = 1;
+    }
     return 0;
 }
 
@@ -140,19 +174,21 @@ static const void *csv_get(gr_data *d, int64_t item, int field, void *scratch)
     const csv_source *s = gr_source_state(d);
     int kind = s->kind[field];
     (void)scratch;
-    return kind == LABELS ? (const void *)(s->label + item) : s->value[kind] + item * s->columns[kind];
+    if (kind == LABELS) return s->label + item;
+    return s->value[kind] + item * (kind == FEATURES ? s->features : s->columns[kind]);
 }
 
 static void add_fields(gr_data *d, csv_source *s)
 {
-    static const char *const names[KINDS] = {"features", "targets", "labels"};
+    static const char *const names[ONE_HOT] = {"features", "targets", "labels"};
     gr_items *x = &s->items;
-    for (int k = 0; k < KINDS; k++) {
-        if (!s->columns[k]) continue;
+    for (int k = 0; k < ONE_HOT; k++) {
+        int columns = k == FEATURES ? s->features : s->columns[k];
+        if (!columns) continue;
         s->kind[x->num_fields] = k;
         gr_item_field *f = gr_items_field(x, names[k], GR_ITEM_FIXED, 0, k == LABELS ? GR_INT32 : GR_FLOAT32);
         if (k == LABELS) continue;
-        f->dim[f->rank++] = s->columns[k];
+        f->dim[f->rank++] = columns;
         if (k == TARGETS) gr_items_squeeze(d, f);
     }
 }
@@ -177,8 +213,7 @@ static int csv_open(gr_data *d)
     for (int i = 0; i < n; i++)
         if (gr_table_read(d, &parts[i], &s->tables[i])) return -1;
     if (gr_table_check_alike(d, s->tables, n) || choose_columns(d, s)) return -1;
-    if (gr_source_count(d, "features", s->columns[FEATURES])) return -1;
-    if (read_rows(d, s, parts, n) || (s->columns[LABELS] && read_labels(d, s, n))) return -1;
+    if (read_rows(d, s, parts, n) || (s->columns[LABELS] && read_labels(d, s, n)) || read_one_hot(d, s, n)) return -1;
     s->items.parts = parts;
     s->items.num_parts = n;
     s->items.get = csv_get;
@@ -201,7 +236,7 @@ static const gr_port csv_facts[] = {
 const gr_source gr_source_csv = {
     GR_SOURCE_HEADER,
     .name = "Csv",
-    .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label: names, "
+    .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label, one_hot: names, "
                "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
     .attrs = csv_attrs,
     .fields = csv_fields,
