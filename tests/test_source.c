@@ -106,10 +106,8 @@ static gr_registry *registry(gr_arena *a)
 static bool walk_examples(const char *name, source_report *r)
 {
     const gr_source *s = gr_registry_find_source(registry(r->arena), name);
-    bool good = true;
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-    for (int i = 0; s->examples[i]; i++) good &= source_walk_example(s, s->examples[i], &with_plugins, r);
-    return good;
+    return source_walk_example(s, &with_plugins, r);
 }
 
 static void sources_of_plugins_keep_them(void)
@@ -241,14 +239,14 @@ static void older_and_newer_descriptors_are_taken(void)
     static const gr_port one[] = {{"x", 0, "int32 [batch]: x"}, GR_END_PORTS};
     static const struct { gr_source s; int64_t more; } newer = {{.size = sizeof(gr_source) + 8, .abi = GR_ABI_VERSION, .name = "Newer", .summary = "x",
                                                                .fields = one, .open = no_open}, 0};
-    gr_source older = {.size = offsetof(gr_source, examples), .abi = GR_ABI_VERSION, .name = "Older", .summary = "x", .fields = one,
-                       .open = no_open, .examples = (const char *const *)(uintptr_t)8}; /* what stands after it is not read */
+    gr_source older = {.size = offsetof(gr_source, example), .abi = GR_ABI_VERSION, .name = "Older", .summary = "x", .fields = one,
+                       .open = no_open, .example = "none"}; /* what stands after it is not read */
     gr_error e = {0};
     gr_arena *a = gr_arena_create();
     gr_registry *r = gr_registry_create(a);
     CU_ASSERT_EQUAL(gr_registry_add_source(r, &newer.s, &e), 0);
     CU_ASSERT_EQUAL(gr_registry_add_source(r, &older, &e), 0);
-    CU_ASSERT_PTR_NULL(gr_registry_find_source(r, "Older")->examples);
+    CU_ASSERT_PTR_NULL(gr_registry_find_source(r, "Older")->example);
     gr_arena_destroy(a);
 }
 

@@ -12,7 +12,6 @@ static const gr_attr_spec wrong_attrs[] = {
     GR_END_ATTRS,
 };
 static const gr_port wrong_fields[] = {{"x", 0, "float32 [batch, size]: numbers"}, GR_END_PORTS};
-static const char *const wrong_examples[] = {"size: 3", "split: {train: 0.5, valid: 0.5}", NULL};
 static const char *const wrong_keys[] = {"split", NULL};
 
 static int wrong_open(gr_data *d)
@@ -110,7 +109,7 @@ static int refusing_open(gr_data *d)
 #define SOURCE(id, title, opens, begins, fills)                                                                          \
     static const gr_source id = {GR_SOURCE_HEADER, .name = title, .summary = "A source for tests.", .attrs = wrong_attrs,  \
                                  .keys = wrong_keys, .fields = wrong_fields, .open = opens, .begin = begins, .fill = fills, \
-                                 .examples = wrong_examples}
+                                 .example = "data: {op: " title ", split: {train: 0.5, valid: 0.5}}\n"}
 SOURCE(good, "GoodSource", wrong_open, good_begin, good_fill);
 SOURCE(counting_epochs, "CountsEpochs", wrong_open, counting_begin, good_fill);
 SOURCE(counting_batches, "CountsBatches", wrong_open, good_begin, counting_fill);

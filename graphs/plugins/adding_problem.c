@@ -91,8 +91,18 @@ static const gr_port adding_fields[] = {
     {"targets", 0, "float32 [batch]: 0.5 + the sum of the marked values / 4"},
     GR_END_PORTS,
 };
-static const char *const adding_examples[] = {"items: 100, length: 20, batch_size: 8",
-                                              "items: 64, length: 10, batch_size: 5, bucket: 4, split: {train: 0.7, valid: 0.3}", NULL};
+static const char adding_example[] =
+    "vars: {batch: 5}\n"
+    "data: {op: AddingProblem, items: 64, length: 20, bucket: 4, split: {train: 0.8, valid: 0.2}}\n"
+    "graph:\n"
+    "  x: {op: Input, shape: [time, batch, 2], from: data.inputs}\n"
+    "  n: {op: Input, shape: [batch], dtype: int32, from: data.lengths}\n"
+    "  y: {op: Input, shape: [batch], from: data.targets}\n"
+    "  rnn: {op: LSTM, in: {input: x, lengths: n}, hidden_size: 8}\n"
+    "  sum: {op: Linear, in: rnn.h_n, out_features: 1}\n"
+    "  flat: {op: Reshape, in: sum, shape: [-1]}\n"
+    "  loss: {op: MSELoss, in: {input: flat, target: y}}\n"
+    "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\n";
 
 static const gr_source adding_problem = {
     GR_SOURCE_HEADER,
@@ -103,7 +113,7 @@ static const gr_source adding_problem = {
     .keys = adding_keys,
     .fields = adding_fields,
     .open = adding_open,
-    .examples = adding_examples,
+    .example = adding_example,
 };
 
 const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);

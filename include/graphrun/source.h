@@ -165,10 +165,9 @@ typedef struct gr_source {
     /* What is done to text before it is numbered, also to a prompt, in place or in new memory; *n is
      * its length, and the new one. NULL: nothing. */
     char *(*prepare)(gr_data *d, char *text, size_t *n);
-    /* Attributes as in a model file, "items: 100, batch_size: 8", with which it opens without any file: for
-     * the reference and `graphrun test-plugin`. NULL-ended; may be NULL. */
-    const char *const *examples;
-    const char *example; /* a model file that uses it, as in gr_op; may be NULL */
+    /* A small model file that uses it, as in gr_op: for the reference and, where it opens without any file,
+     * for `graphrun test-plugin`. May be NULL. */
+    const char *example;
 } gr_source;
 
 #define GR_SOURCE_HEADER .size = sizeof(gr_source), .abi = GR_ABI_VERSION, .host_size = sizeof(gr_source_host)

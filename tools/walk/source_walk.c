@@ -273,13 +273,13 @@ bool source_walk(const char *model_path, const gr_model_options *o, int64_t most
     return good;
 }
 
-bool source_walk_example(const gr_source *s, const char *example, const gr_model_options *o, source_report *r)
+bool source_walk_example(const gr_source *s, const gr_model_options *o, source_report *r)
 {
     char path[] = "/tmp/graphrun-source-XXXXXX";
     int file = mkstemp(path);
     FILE *f = file < 0 ? NULL : fdopen(file, "w");
     if (!f) return false;
-    fprintf(f, "graphrun: 1\nname: example\ndata: {op: %s%s%s}\ngraph: {}\n", s->name, *example ? ", " : "", example);
+    fprintf(f, "graphrun: 1\n%s", s->example);
     fclose(f);
     bool good = source_walk(path, o, 64, r);
     unlink(path);

@@ -36,6 +36,6 @@ extern const char *const source_check_names[SOURCE_NUM_CHECKS];
 
 /* Whether all is well; at most `most` batches of an epoch are looked at. */
 bool source_walk(const char *model_path, const gr_model_options *o, int64_t most, source_report *r);
-/* The same on a model that is `data: {op: NAME, EXAMPLE}` alone. */
-bool source_walk_example(const gr_source *s, const char *example, const gr_model_options *o, source_report *r);
+/* The same on the source's example. */
+bool source_walk_example(const gr_source *s, const gr_model_options *o, source_report *r);
 #endif
