@@ -31,13 +31,8 @@ static const gr_op halved_square = {
     .infer = halved_square_infer,
     .gradient = halved_square_gradient,
     .kernels = halved_square_kernels,
+    .cases = (const gr_case[]){{NULL, "f 3"}, {0}},
 };
 
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
-
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
-{
-    static const gr_op *const ops[] = {&halved_square, NULL};
-    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .ops = ops};
-    return abi == GR_ABI_VERSION && host_size >= sizeof(gr_host) ? &plugin : NULL;
-}
+static const gr_op *const ops[] = {&halved_square, NULL};
+GR_PLUGIN(.ops = ops)

@@ -54,6 +54,7 @@ static const gr_op minimal_gated = {
         "  x: {op: Full, shape: [time, batch, 3], value: 0.5}\n"
         "  rnn: {op: Recurrent, cell: MinimalGated, in: x, hidden_size: 4}\n"
         "  y: {op: Linear, in: rnn.output, out_features: 2}\n",
+    .cases = (const gr_case[]){{"hidden_size=4", "f 2 3; f 2 4"}, {0}},
 };
 
 /* ---- a pointwise function ---- */
@@ -87,13 +88,8 @@ static const gr_op softcap = {
         "graph:\n"
         "  x: {op: Constant, value: [-100.0, 0.5, 100.0]}\n"
         "  y: {op: SoftCap, in: x, cap: 30}\n",
+    .cases = (const gr_case[]){{NULL, "f 3 4"}, {"cap=0.5", "f 3 4"}, {"cap=2", "f"}, {0}},
 };
 
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
-
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
-{
-    static const gr_op *const ops[] = {&minimal_gated, &softcap, NULL};
-    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .ops = ops};
-    return abi == GR_ABI_VERSION && host_size >= sizeof(gr_host) ? &plugin : NULL;
-}
+static const gr_op *const ops[] = {&minimal_gated, &softcap, NULL};
+GR_PLUGIN(.ops = ops)

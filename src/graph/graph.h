@@ -307,6 +307,7 @@ gr_registry *gr_registry_create(gr_arena *a); /* with all built-in ops and data 
 /* Checks the descriptor (abi, size, names, which functions go together). */
 int gr_registry_add(gr_registry *r, const gr_op *op, gr_error *e);
 int gr_registry_add_source(gr_registry *r, const gr_source *s, gr_error *e);
+/* The ops and sources of a plugin; loading a file again does nothing. */
 int gr_registry_load(gr_registry *r, const char *plugin_path, gr_error *e);
 const gr_op *gr_registry_find(const gr_registry *r, const char *name);
 const gr_op *gr_registry_role(const gr_registry *r, gr_role role);
