@@ -1,8 +1,8 @@
-/* test_layers.c - layers with parameters against PyTorch: values, gradients, and what steps of
- * training leave behind.
+/* test_layers.c - layers with parameters, and the ops of graphs/plugins, against PyTorch: values,
+ * gradients, and what steps of training leave behind.
  *
- * tests/golden/layers.safetensors is made by tools/golden/layers.py, which says what it holds.
- * Each case is run on one thread and on three, which must give the same bits. */
+ * tests/golden/layers.safetensors is made by tools/golden/layers.py, which says what it holds, and
+ * plugins.safetensors by plugins.py. Each case is run on one thread and on three, which must give the same bits. */
 #include "tests.h"
 #include "train_support.h"
 
@@ -69,7 +69,9 @@ static const char *model_text(layer_case *c)
         terms = gr_arena_printf(c->arena, "%s%ss%d", terms, i ? ", " : "", i);
     }
     if (m) text = gr_arena_printf(c->arena, "%s  loss: {op: Add, in: [%s]}\n", text, terms);
-    return gr_arena_printf(c->arena, "graphrun: 1\nname: golden\ngraph:\n%s%s\n", text, c->graph);
+    const char *folder = strstr(c->graph, "PLUGINS/"), *rest = folder ? folder + strlen("PLUGINS") : "";
+    return gr_arena_printf(c->arena, "graphrun: 1\nname: golden\ngraph:\n%s%.*s%s%s\n", text, (int)(folder ? folder - c->graph : (long)strlen(c->graph)), c->graph,
+                           folder ? GR_BUILD_DIR "/graphs/plugins" : "", rest);
 }
 
 static void copy_in(layer_case *c, void *to, const gr_type *t, const named *from)
@@ -178,13 +180,14 @@ static bool same_results(layer_case *a, layer_case *b)
     return a->good;
 }
 
-static void layers_are_pytorchs(void)
+/* Every case of the file; gives how many there were. */
+static int all_are_pytorchs(const char *path)
 {
     gr_arena *a = gr_arena_create();
     gr_tensors tensors;
     gr_error e = {0};
     int bad = 0, cases = 0;
-    CU_ASSERT_EQUAL_FATAL(gr_safetensors_read(a, GR_SOURCE_DIR "/tests/golden/layers.safetensors", &tensors, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_safetensors_read(a, path, &tensors, &e), 0);
     for (int i = 0; i < tensors.num_metadata; i++) {
         if (strchr(tensors.key[i], '/')) continue;
         layer_case one = {.name = tensors.key[i], .graph = tensors.value[i], .tensors = &tensors, .arena = a}, three = one;
@@ -194,13 +197,18 @@ static void layers_are_pytorchs(void)
         gr_session_close(three.session);
         cases++;
     }
-    CU_ASSERT(cases > 5);
     CU_ASSERT_EQUAL(bad, 0);
     gr_arena_destroy(a);
+    return cases;
 }
+
+static void layers_are_pytorchs(void) { CU_ASSERT(all_are_pytorchs(GR_SOURCE_DIR "/tests/golden/layers.safetensors") > 5); }
+
+static void plugins_are_pytorchs(void) { CU_ASSERT(all_are_pytorchs(GR_SOURCE_DIR "/tests/golden/plugins.safetensors") > 10); }
 
 void test_layers(void)
 {
     CU_pSuite s = CU_add_suite("layers", NULL, NULL);
     CU_add_test(s, "values, gradients and steps of training are PyTorch's", layers_are_pytorchs);
+    CU_add_test(s, "Snake, sLSTM and CTCLoss, from plugins, are PyTorch's", plugins_are_pytorchs);
 }
