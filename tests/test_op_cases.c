@@ -1,7 +1,7 @@
 /* test_op_cases.c - that no op is left out: cases of op_cases.h for each with every attribute and
  * optional input, pointwise ops on shapes that broadcast, and a complete reference for `graphrun ops`. */
 #include "eval.h"
-#include "op_walk.h"
+#include "builtin_cases.h"
 #include "tests.h"
 
 #include <CUnit/Basic.h>
@@ -17,11 +17,7 @@ const int op_num_cases = sizeof op_cases / sizeof *op_cases;
 
 /* ---- what cannot be asked ---- */
 
-typedef struct exemption {
-    const char *op, *what, *why;
-} exemption;
-
-static const exemption no_case[] = {
+static const op_exemption no_case[] = {
     {"Arg", NULL, "a pass makes it: the input of a loop's body"},
     {"Fused", NULL, "a pass makes it: test_fuse.c, test_tape.c"},
     {"Input", NULL, "every case's inputs are Inputs"},
@@ -29,28 +25,24 @@ static const exemption no_case[] = {
     {"Recurrent", NULL, "an op is made for its node and cell: test_recurrent.c"},
     {"Scan", NULL, "an op is made for its node and step: test_layers.c, test_gradients.c"},
     {"LSTMCell_init", NULL, "what LSTMCell starts from, put there by LSTM: test_recurrent.c"},
+    {0},
 };
 
-static const exemption no_attr[] = {
+static const op_exemption no_attr[] = {
     {"RNN", "hidden_sizes", "outputs of its own: an op is made for the node: test_recurrent.c"}, {"GRU", "hidden_sizes", "likewise"}, {"LSTM", "hidden_sizes", "likewise"},
+    {0},
 };
 
-static const exemption no_port[] = {
+static const op_exemption no_port[] = {
     {"MatMul", "packed", "the pass layout puts it there: test_layout.c"},
+    {0},
 };
 
 /* A block has a summary, a formula and a reference, and no way to tell more of its vars and ports. */
-static const exemption no_doc[] = {
+static const op_exemption no_doc[] = {
     {"RNNCell", NULL, "a block"}, {"GRUCell", NULL, "a block"}, {"LSTMCell", NULL, "a block"}, {"LSTMCell_init", NULL, "a block"},
+    {0},
 };
-
-static const char *exempt(const exemption *list, int n, const char *op, const char *what)
-{
-    for (int i = 0; i < n; i++)
-        if (list[i].op && strcmp(list[i].op, op) == 0 && (!what || !list[i].what || strcmp(list[i].what, what) == 0)) return list[i].why;
-    return NULL;
-}
-#define EXEMPT(list, op, what) exempt(list, sizeof list / sizeof *list, op, what)
 
 const char *op_refused_in_loops(const op_case *c)
 {
@@ -58,103 +50,23 @@ const char *op_refused_in_loops(const op_case *c)
     return strcmp(c->op, "BatchNorm1d") == 0 && !own ? "each step would renew its running statistics: test_op_errors.c" : NULL;
 }
 
-const char *op_without_length(const char *op, int length)
-{
-    static const exemption never[2][1] = {{{NULL, NULL, NULL}}, {{NULL, NULL, NULL}}};
-    return exempt(never[length], 1, op, NULL);
-}
-
 /* ---- gaps ---- */
 
-/* The attributes of a case; NULL: they are not the op's. */
-static const gr_attr *attributes(gr_arena *a, const gr_op *op, const op_case *c)
+static void nothing_is_left_out(void)
 {
-    gr_attr *attr = gr_attr_defaults(a, op);
-    const char *why = "";
-    return gr_attrs_parse(a, op, c->attrs + strspn(c->attrs, ", "), attr, &why) < 0 ? NULL : attr;
-}
-
-/* Whether some case of the op gives attribute i that value; NULL: another than the default. */
-static bool has_value(gr_arena *a, const gr_op *op, int i, const char *value, const op_case *cases, int n)
-{
-    const gr_attr_spec *s = &op->attrs[i];
-    for (int k = 0; k < n; k++) {
-        if (strcmp(cases[k].op, op->name)) continue;
-        const gr_attr *attr = attributes(a, op, &cases[k]);
-        if (!attr || !attr[i].present) continue;
-        const char *text = gr_attr_text(a, s, &attr[i]);
-        if (value ? strcmp(text, value) == 0 : attr[i].given && !(s->fallback && strcmp(text, s->fallback) == 0)) return true;
-    }
-    return false;
-}
-
-static int missing(const gr_op *op, const char *what, const char *name)
-{
-    printf("\n  op_cases.h has no case of %s %s%s\n", op->name, what, name);
-    return 1;
-}
-
-static int attribute_gaps(gr_arena *a, const gr_op *op, const op_case *cases, int n)
-{
-    int gaps = 0;
-    for (int i = 0; i < gr_op_num_attrs(op); i++) {
-        const gr_attr_spec *s = &op->attrs[i];
-        if (EXEMPT(no_attr, op->name, s->name)) continue;
-        if (!has_value(a, op, i, NULL, cases, n)) gaps += missing(op, "with another value than the default of ", s->name);
-        char choices[256];
-        snprintf(choices, sizeof choices, "%s", s->kind == GR_ATTR_CHOICE ? s->choices : "");
-        for (char *rest = choices, *one; *choices && (one = strsep(&rest, "|"));)
-            if (!has_value(a, op, i, one, cases, n)) gaps += missing(op, gr_arena_printf(a, "with %s=", s->name), one);
-    }
-    return gaps;
-}
-
-/* Whether a case gives the op's input of that position, or leaves it out. */
-static bool has_input(const gr_op *op, int port, bool given, const op_case *cases, int n)
-{
-    for (int k = 0; k < n; k++) {
-        operand in[MAX_IN];
-        if (strcmp(cases[k].op, op->name)) continue;
-        int count = trial_operands(cases[k].inputs, in);
-        if (given == (port < count && in[port].kind != '-')) return true;
-    }
-    return false;
-}
-
-static int port_gaps(const gr_op *op, const op_case *cases, int n)
-{
-    int gaps = 0;
-    for (int i = 0; i < gr_op_num_inputs(op); i++) {
-        if (EXEMPT(no_port, op->name, op->inputs[i].name)) continue;
-        if (!has_input(op, i, true, cases, n)) gaps += missing(op, "with input ", op->inputs[i].name);
-        bool moment = strcmp(op->inputs[0].name, "param") == 0; /* an optimiser's must be given, which test_op_errors.c checks */
-        if ((op->inputs[i].flags & GR_PORT_OPTIONAL) && !moment && !has_input(op, i, false, cases, n)) gaps += missing(op, "without input ", op->inputs[i].name);
-    }
-    return gaps;
-}
-
-int op_walk_gaps(const op_case *cases, int n, const op_more *more)
-{
-    gr_arena *a = gr_arena_create();
-    gr_registry *r = trial_registry(a, more), *builtin = trial_registry(a, NULL);
+    const gr_registry *r = op_registry_of(NULL);
     int gaps = 0;
     for (int i = 0; i < gr_registry_count(r); i++) {
         const gr_op *op = gr_registry_at(r, i);
-        bool any = false;
-        if ((more && gr_registry_find(builtin, op->name)) || EXEMPT(no_case, op->name, NULL)) continue;
-        for (int k = 0; k < n; k++) any = any || strcmp(cases[k].op, op->name) == 0;
-        gaps += any ? attribute_gaps(a, op, cases, n) + port_gaps(op, cases, n) : missing(op, "at all", "");
+        if (!op_exempt(no_case, op->name, NULL)) gaps += op_walk_gaps(op, op_cases, op_num_cases, no_attr, no_port, NULL);
     }
-    for (int k = 0; k < n; k++) {
-        if (gr_registry_find(r, cases[k].op)) continue;
-        printf("\n  no op is called %s\n", cases[k].op);
+    for (int k = 0; k < op_num_cases; k++) {
+        if (gr_registry_find(r, op_cases[k].op)) continue;
+        printf("\n  no op is called %s\n", op_cases[k].op);
         gaps++;
     }
-    gr_arena_destroy(a);
-    return gaps;
+    CU_ASSERT_EQUAL(gaps, 0);
 }
-
-static void nothing_is_left_out(void) { CU_ASSERT_EQUAL(op_walk_gaps(op_cases, op_num_cases, NULL), 0); }
 
 /* ---- broadcasting ---- */
 
@@ -224,7 +136,7 @@ static const char *shapes[][4] = {
 static void pointwise_ops_broadcast(void)
 {
     gr_arena *a = gr_arena_create();
-    gr_registry *r = trial_registry(a, NULL);
+    const gr_registry *r = op_registry_of(NULL);
     int bad = 0, ops = 0;
     for (int i = 0; i < gr_registry_count(r); i++) {
         const gr_op *op = gr_registry_at(r, i);
@@ -235,7 +147,8 @@ static void pointwise_ops_broadcast(void)
         ops++;
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             operand in[MAX_IN];
-            int n = trial_operands(c->inputs, in);
+            const char *why;
+            int n = trial_operands(c->inputs, in, &why);
             const char *inputs = "";
             for (int k = 0; k < n; k++)
                 inputs = gr_arena_printf(a, "%s%s%c%s %s", inputs, k ? "; " : "", in[k].kind, in[k].kind == 'i' ? gr_arena_printf(a, "%d", in[k].classes) : "", shapes[s][k % 4]);
@@ -280,10 +193,12 @@ static int doc_gaps(const gr_op *op)
 static void the_reference_is_complete(void)
 {
     gr_arena *a = gr_arena_create();
-    gr_registry *r = trial_registry(a, &(op_more){.plugin = GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"});
+    gr_registry *r = op_registry_create(a);
+    gr_error e;
+    CU_ASSERT_EQUAL(gr_registry_load(r, GR_BUILD_DIR "/graphs/plugins/minimal_gated.so", &e), 0);
     int gaps = 0;
     for (int i = 0; i < gr_registry_count(r); i++)
-        if (!EXEMPT(no_doc, gr_registry_at(r, i)->name, NULL)) gaps += doc_gaps(gr_registry_at(r, i));
+        if (!op_exempt(no_doc, gr_registry_at(r, i)->name, NULL)) gaps += doc_gaps(gr_registry_at(r, i));
     CU_ASSERT_EQUAL(gaps, 0);
     gr_arena_destroy(a);
 }

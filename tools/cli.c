@@ -183,6 +183,12 @@ int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_op
     return count ? cli_misuse(self, "one model at a time; '%s' is left over", argv[2]) : cli_misuse(self, "which model?");
 }
 
+int cli_no_model(const cli_command *self, const cli_common *c)
+{
+    if (!c->sets.count && !c->plugins.count && !c->dtype && !c->threads) return -1;
+    return cli_misuse(self, "there is no model here: leave out --set, --plugin, --dtype and --threads");
+}
+
 /* ---- messages ---- */
 
 int cli_fail(const gr_error *e)

@@ -57,6 +57,8 @@ void cli_visit(const cli_command *c, cli_visit_fn fn, void *data);
 int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common, int *count);
 /* The same for a command that takes one model. */
 int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common);
+/* For a command that has no model: -1, or the exit code where options were given that are about one. */
+int cli_no_model(const cli_command *self, const cli_common *common);
 /* Says "graphrun: error: ..." unless the message is empty; gives EXIT_MODEL. */
 int cli_fail(const gr_error *e);
 GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /* EXIT_USAGE */
@@ -95,5 +97,7 @@ int cmd_manual(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_new_op(int argc, char **argv);
+int cmd_test_plugin(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 #endif

@@ -27,7 +27,8 @@ static const char *lists_fault(const gr_looker *l, const gr_source *s)
 static const char *whole_fault(const gr_looker *l, const gr_source *s)
 {
     const char *fault = gr_title_fault(l, s->name, s->summary);
-    if (!fault && s->reference && !gr_has_text(l, s->reference)) fault = "field 'reference' points nowhere";
+    if (!fault && ((s->reference && !gr_has_text(l, s->reference)) || (s->example && !gr_has_text(l, s->example))))
+        fault = "field 'reference' or 'example' points nowhere";
     if (!fault) fault = lists_fault(l, s);
     if (fault) return fault;
     if (!s->fields || !s->fields->name) return "field 'fields' is missing: it names what the source gives";

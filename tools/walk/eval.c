@@ -1,4 +1,4 @@
-/* eval.c - a plain interpreter of graphs, for tests. */
+/* eval.c - a plain interpreter of graphs, to hold passes and programs against. */
 #include "eval.h"
 #include "base/map.h"
 #include "graph/emit.h"
@@ -15,7 +15,7 @@ struct gr_eval {
     gr_map *memory; /* name -> gr_tensor of an Input or state */
     uint64_t seed;
     int64_t step, row; /* training step; time step, over all loops around */
-    bool failed;
+    bool in_place;
 };
 
 /* ---- tensors ---- */
@@ -81,6 +81,8 @@ static int64_t offset_of(const gr_tensor *t, int64_t flat)
     }
     return at;
 }
+
+static size_t bytes_of(const gr_tensor *t) { return (size_t)eval_numel(t) * gr_dtype_size(t->dtype); }
 
 static gr_tensor *held(const gr_value *v) { return v ? v->mark : NULL; }
 
@@ -224,6 +226,15 @@ static gr_dtype kernel_dtype(const gr_call *c)
     return c->num_out ? c->out[0].dtype : GR_UNKNOWN;
 }
 
+/* Output 0 becomes what input 0 holds, and is read in its place. */
+static void read_output(const gr_node *n, gr_call *c)
+{
+    gr_tensor *in = (gr_tensor *)(uintptr_t)&c->in[0];
+    if (!(n->op->traits & GR_INPLACE) || !n->num_in || !n->in[0] || !n->num_out || !gr_type_equal(&n->in[0]->type, &n->out[0]->type)) return;
+    memcpy(c->out[0].data, in->data, bytes_of(in));
+    in->data = c->out[0].data;
+}
+
 /* In two calls, the last units first: no unit may depend on another. */
 static int run_kernel(gr_eval *e, gr_node *n)
 {
@@ -233,6 +244,7 @@ static int run_kernel(gr_eval *e, gr_node *n)
     if (!k || !k->run) return -1;
     int64_t units = n->op->units ? n->op->units(&c) : 1, half = units / 2;
     give_scratch(e, n->op, &c);
+    if (e->in_place) read_output(n, &c);
     c.begin = half, c.end = units;
     k->run(&c);
     c.begin = 0, c.end = half;
@@ -313,8 +325,6 @@ static void run_constant(gr_node *n)
 /* ---- loops ---- */
 
 static int run_graph(gr_eval *e, gr_graph *g);
-
-static size_t bytes_of(const gr_tensor *t) { return (size_t)eval_numel(t) * gr_dtype_size(t->dtype); }
 
 static gr_tensor *step_of(gr_eval *e, const gr_tensor *sequence, int64_t t)
 {
@@ -433,6 +443,8 @@ void eval_seed(gr_eval *e, uint64_t seed, int64_t step)
     e->seed = seed;
     e->step = step;
 }
+
+void eval_in_place(gr_eval *e) { e->in_place = true; }
 
 int eval_run(gr_eval *e)
 {

@@ -7,20 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-int trial_operands(const char *text, operand *in)
+/* One input: its kind, for integers how many, and lengths of axes. NULL, with *why, where it says something else. */
+static const char *parse_operand(const char *text, operand *o, const char **why)
+{
+    char *end;
+    *o = (operand){.kind = *text};
+    *why = "an input is one of the kinds f p q u t n iN b - and the lengths of its axes, as in \"f 2 3; i5 2\"";
+    if (!*text || !strchr("fpqutnib-", *text++)) return NULL;
+    if (o->kind == 'i') o->classes = (int)strtol(text, &end, 10), text = end;
+    o->type.dtype = o->kind == 'i' ? GR_INT32 : o->kind == 'b' ? GR_BOOL : GR_FLOAT64;
+    if (o->kind == 'i' && o->classes < 1) return *why = "integers are written iN, from 0 to N - 1: \"i5 2\"", NULL;
+    while (*(text += strspn(text, " ")) && *text != ';') {
+        long d = strtol(text, &end, 10);
+        if (end == text) return NULL;
+        if (d < 0 || d > 4096) return *why = "an axis of a case is 0 to 4096 long", NULL;
+        if (o->type.rank == GR_MAX_RANK) return *why = "an input has more axes than a value may have", NULL;
+        o->type.dim[o->type.rank++] = d;
+        text = end;
+    }
+    if (gr_numel(&o->type) > 1 << 20) return *why = "an input of a case has at most 1048576 elements", NULL;
+    return text;
+}
+
+int trial_operands(const char *text, operand *in, const char **why)
 {
     int n = 0;
-    while (*text) {
-        while (*text == ' ' || *text == ';') text++;
-        operand o = {.kind = *text++};
-        char *end;
-        if (o.kind == 'i') o.classes = (int)strtol(text, &end, 10), text = end;
-        o.type.dtype = o.kind == 'i' ? GR_INT32 : o.kind == 'b' ? GR_BOOL : GR_FLOAT64;
-        while (*(text += strspn(text, " ")) && *text != ';') {
-            o.type.dim[o.type.rank++] = strtol(text, &end, 10);
-            text = end;
-        }
-        in[n++] = o;
+    while (*(text += strspn(text, " ;"))) {
+        if (n == MAX_IN) return *why = "a case has at most 12 inputs", -1;
+        if (!(text = parse_operand(text, &in[n++], why))) return -1;
     }
     return n;
 }
@@ -53,13 +67,15 @@ bool trial_has_sequence(const trial *t)
 trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, const op_more *more)
 {
     static const char *const dtype[GR_NUM_DTYPES] = {"", "float32", "float64", "int32", "bool"};
-    trial t = {.c = c, .arena = gr_arena_create(), .steps = steps, .whole = whole};
+    trial t = {.c = c, .arena = gr_arena_create(), .steps = steps, .whole = whole, .report = more ? more->report : NULL};
+    const char *why = "";
     t.diag = gr_diag_create(t.arena);
-    t.graph = gr_graph_create(t.arena, trial_registry(t.arena, more), t.diag, real);
+    t.graph = gr_graph_create(t.arena, op_registry_of(more), t.diag, real);
     t.graph->typed = t.graph->training = true;
     t.emitter = gr_emitter_create(t.graph, GR_FORWARD);
     t.op = gr_registry_find(t.graph->registry, c->op);
-    t.num_in = trial_operands(c->inputs, t.in);
+    t.num_in = trial_operands(c->inputs, t.in, &why);
+    if (t.num_in < 0) gr_diag_error(t.diag, (gr_loc){0}, "inputs \"%s\": %s", c->inputs, why);
     for (int i = 0; t.op && i < t.num_in; i++) {
         if (t.in[i].kind == '-') continue;
         const gr_type *type = &t.in[i].type;
@@ -74,7 +90,7 @@ trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, co
 static void apply(trial *t, gr_value *const *in)
 {
     t->num_out = -1;
-    if (!t->op) return;
+    if (!t->op || t->num_in < 0) return;
     gr_attr *attr = gr_attr_defaults(t->arena, t->op);
     const char *why = "";
     const char *text = t->c->attrs + strspn(t->c->attrs, ", ");
@@ -108,9 +124,34 @@ static gr_value *objective(trial *t, gr_value **out, int n)
     return (gr_value *)(uintptr_t)sum;
 }
 
+/* "input[2] of {dim=1}, inputs \"f 2 3\", in a loop: is refused (message)" */
+static void report_failure(trial *t, const char *what)
+{
+    op_finding *f = &t->report->of[t->check];
+    gr_loc at;
+    const char *said = gr_diag_count(t->diag) ? gr_diag_message(t->diag, 0, &at) : NULL;
+    if (f->failures++) return;
+    f->failure = gr_arena_printf(t->report->arena, "{%s} of \"%s\"%s: %s%s%s", t->c->attrs, t->c->inputs, t->lengths ? ", in a ragged loop" : t->steps ? ", in a loop" : "",
+                                 what, said ? ": " : "", said ? said : "");
+}
+
+void trial_look(trial *t, op_check check)
+{
+    if (!t->settled) t->check = check;
+}
+
+void trial_compared(trial *t, int64_t count, double worst)
+{
+    if (!t->report) return;
+    op_finding *f = &t->report->of[t->check];
+    f->count += count;
+    f->worst = fmax(f->worst, worst);
+}
+
 bool trial_failed(trial *t, const char *what)
 {
     if (t->quiet) return false;
+    if (t->report) return report_failure(t, what), false;
     printf("\n  %s {%s} of %s, %d steps: %s\n", t->c->op, t->c->attrs, t->c->inputs, t->steps, what);
     gr_diag_print(t->diag, stdout);
     return false;
@@ -142,12 +183,31 @@ static void fill_one(trial *t, gr_eval *e, const char *name, const operand *o, u
     eval_set(e, name, v);
 }
 
+/* Rows' lengths, and NaN for the padding behind them. */
+static void fill_lengths(trial *t, gr_eval *e)
+{
+    gr_type type;
+    int32_t *length = eval_memory(e, "lengths", &type);
+    int64_t rows = type.dim[0];
+    for (int64_t r = 0; r < rows; r++) length[r] = (int32_t)(t->steps - r % t->steps);
+    for (int i = 0; i < t->num_in; i++) {
+        const char *name = gr_arena_printf(t->arena, "in%d", i);
+        if (t->in[i].kind == '-' || trial_whole(t, i) || !eval_memory(e, name, &type) || !gr_is_float(type.dtype)) continue;
+        int64_t row = gr_numel(&type) / t->steps / rows;
+        double *v = GR_NEW_ARRAY(t->arena, double, gr_numel(&type) + 1);
+        for (int64_t k = 0; k < gr_numel(&type); k++)
+            v[k] = trial_ended(t, k / row % rows, k / row / rows) ? (double)NAN : trial_number(&t->in[i], (uint64_t)(k + 1 + 500 * i));
+        eval_set(e, name, v);
+    }
+}
+
 void trial_fill(trial *t, gr_eval *e)
 {
     static const operand any = {.kind = 'f'};
     for (int i = 0; i < t->graph->num_states; i++) fill_one(t, e, t->graph->states[i]->name, &any, (uint64_t)(300 * i + 5000));
     for (int i = 0; i < MAX_OUT; i++) fill_one(t, e, gr_arena_printf(t->arena, "w%d", i), &any, (uint64_t)(1000 * i + 77));
     for (int i = 0; i < t->num_in; i++) fill_one(t, e, gr_arena_printf(t->arena, "in%d", i), &t->in[i], (uint64_t)(1 + 500 * i));
+    if (t->lengths) fill_lengths(t, e);
 }
 
 double trial_distance(const gr_tensor *x, const gr_tensor *y)
@@ -191,20 +251,33 @@ static int64_t elements_to_check(const gr_graph *g, int64_t elements)
     return elements > 1000 ? 3 : most < 2 ? 2 : most;
 }
 
+/* "in2" -> "weight" or, of several on one port, "input (the 2nd)"; a parameter has its name. */
+static const char *readable(const trial *t, const char *name)
+{
+    const gr_port *p = t->op->inputs;
+    int i = 0, at = strncmp(name, "in", 2) == 0 && name[2] >= '0' && name[2] <= '9' ? atoi(name + 2) : -1;
+    while (at >= 0 && p && p[i].name && i < at && !(p[i].flags & GR_PORT_VARIADIC)) i++;
+    if (at < 0 || !p || !p[i].name) return name;
+    return i == at ? p[i].name : gr_arena_printf(t->arena, "%s (number %d)", p[i].name, at - i + 1);
+}
+
 bool trial_check_gradient(trial *t, gr_eval *e, const char *name)
 {
-    double *x = eval_memory(e, name, NULL), step = 1e-6;
+    double *x = eval_memory(e, name, NULL), step = 1e-6, worst = 0;
     eval_run(e);
     const gr_tensor *g = eval_result(e, gr_arena_printf(t->arena, "grad:%s", name));
-    if (!g) return trial_failed(t, gr_arena_printf(t->arena, "has no gradient toward %s", name));
-    if (isnan(eval_at(eval_result(e, "loss"), 0))) return true; /* differences say nothing */
+    if (!g) return trial_failed(t, gr_arena_printf(t->arena, "has no gradient toward %s", readable(t, name)));
+    if (!isfinite(eval_at(eval_result(e, "loss"), 0))) return true; /* differences say nothing */
     int64_t n = eval_numel(g), most = elements_to_check(t->graph, n), stride = n > most ? n / most : 1;
     double *analytic = gr_arena_copy(t->arena, g->data, sizeof(double) * (size_t)n);
     for (int64_t k = 0; k < n; k += stride) {
         double numeric = (moved(e, x, k, step) - moved(e, x, k, -step)) / (2 * step);
-        if (fabs(numeric - analytic[k]) <= 2e-6 * (1 + fabs(numeric)) || (isnan(numeric) && isnan(analytic[k]))) continue;
-        return trial_failed(t, gr_arena_printf(t->arena, "d/d %s[%lld] is %.10g, differences give %.10g", name, (long long)k, analytic[k], numeric));
+        double off = fabs(numeric - analytic[k]) / (1 + fabs(numeric));
+        worst = off > worst ? off : worst;
+        if (off <= GRADIENT_NEAR || (isnan(numeric) && isnan(analytic[k]))) continue;
+        return trial_failed(t, gr_arena_printf(t->arena, "the gradient toward %s[%lld]: analytic %.10g, numeric %.10g", readable(t, name), (long long)k, analytic[k], numeric));
     }
+    trial_compared(t, (n + stride - 1) / stride, worst);
     return true;
 }
 
@@ -249,6 +322,23 @@ gr_graph *trial_optimised(trial *t)
 
 /* ---- in a loop ---- */
 
+bool trial_ended(const trial *t, int64_t row, int64_t step) { return step >= t->steps - row % t->steps; }
+
+bool trial_make_ragged(trial *t)
+{
+    int64_t rows = -1;
+    for (int i = 0; t->op && i < t->num_in; i++) {
+        if (!t->input[i] || trial_whole(t, i)) continue;
+        const gr_type *type = &t->in[i].type;
+        if (type->rank < 1 || type->dim[0] < 1 || (rows >= 0 && type->dim[0] != rows)) return false;
+        rows = type->dim[0];
+    }
+    if (rows < 0) return false;
+    t->lengths = (gr_value *)(uintptr_t)gr_emit(gr_emitter_ctx(t->emitter), "Input", "lengths", 0, NULL, "shape=[%lld], dtype=int32", (long long)rows);
+    gr_graph_set_name(t->graph, "lengths", t->lengths);
+    return true;
+}
+
 /* Values of the loop are found by position, as a loop has no carries here. */
 bool trial_inside(trial *t)
 {
@@ -256,6 +346,7 @@ bool trial_inside(trial *t)
     gr_value *in[MAX_IN] = {NULL};
     if (!t->op || !trial_has_sequence(t)) return false;
     gr_loop *l = gr_loop_begin(c, "loop", false);
+    if (t->lengths) gr_loop_lengths(c, l, t->lengths);
     for (int i = 0; i < t->num_in; i++) {
         bool slice = t->input[i] && !trial_whole(t, i);
         in[i] = slice ? (gr_value *)(uintptr_t)gr_loop_slice(c, l, gr_arena_printf(t->arena, "x%d", i), t->input[i]) : t->input[i];

@@ -1,4 +1,4 @@
-/* eval.h - a plain interpreter of graphs, for tests.
+/* eval.h - a plain interpreter of graphs, to hold passes and programs against.
  *
  * Evaluates any typed graph, before or after any pass, one node after another in memory of
  * its own: views by copying, tapes element by element, loops step by step. It shares the ops'
@@ -9,8 +9,8 @@
  *     double *x = eval_memory(e, "x", NULL);      an Input or a state, to be filled
  *     eval_run(e);
  *     const gr_tensor *y = eval_result(e, "loss"); */
-#ifndef GR_TESTS_EVAL_H
-#define GR_TESTS_EVAL_H
+#ifndef GR_WALK_EVAL_H
+#define GR_WALK_EVAL_H
 
 #include "graph/graph.h"
 
@@ -20,6 +20,8 @@ typedef struct gr_eval gr_eval;
 gr_eval *eval_create(gr_arena *a, gr_graph *g);
 /* What random ops depend on; 0, 0 at first. */
 void eval_seed(gr_eval *e, uint64_t seed, int64_t step);
+/* Kernels that may (GR_INPLACE) write output 0 over input 0 from now on. */
+void eval_in_place(gr_eval *e);
 /* Memory of the Input or state of that name, zero at first; NULL: there is none. */
 void *eval_memory(gr_eval *e, const char *name, gr_type *t);
 /* Fills it from doubles, converted. Says false if there is none. */

@@ -1,0 +1,154 @@
+/* test_new_op.c - projects that new-op writes: each builds with one command against this build tree and passes its
+ * own check; names that cannot be, and folders that are there, are refused. */
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *said; /* by the last command, on both streams */
+
+GR_PRINTF(1, 2) static int shell(const char *fmt, ...)
+{
+    char line[4096], all[4300];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    snprintf(all, sizeof all, "{ %s ; } >'%s' 2>&1", line, temp_path("said"));
+    int status = system(all);
+    free(said);
+    said = read_text(temp_path("said"), NULL);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define GRAPHRUN "'" GR_BUILD_DIR "/tools/graphrun'"
+
+static void lacks(const char *text)
+{
+    CU_ASSERT_PTR_NULL(strstr(said, text));
+    if (strstr(said, text)) printf("\n%s\n", said);
+}
+
+static void says(const char *text)
+{
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, text));
+    if (!strstr(said, text)) printf("\n  no '%s' in:\n%s\n", text, said);
+}
+
+/* Whether there is a make and a pkg-config; says that a test is skipped if not. */
+static bool can_build(void)
+{
+    if (system("command -v make cc pkg-config >/dev/null") == 0) return true;
+    printf("skipped: projects of new-op need make, cc and pkg-config\n");
+    return false;
+}
+
+/* The sanitizers must be in the command, or a plugin alone: it is built as a user's compiler does. */
+static void project_passes(const char *kind, const char *op, const char *file)
+{
+    const char *folder = temp_path(file);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op %s --kind %s -o '%s'", op, kind, folder), 0);
+    says(file);
+    CU_ASSERT_EQUAL(shell("grep -rqE 'OpName|op_name|GRAPHRUN_BUILD_TREE' '%s'", folder), 1); /* no word of the template is left */
+    CU_ASSERT_EQUAL(shell("make -C '%s' check CFLAGS='-O1 -Wall -Wextra -Werror'", folder), 0);
+    says("all right");
+    says(", 0 wrong");
+    lacks("FAILED");
+    CU_ASSERT_EQUAL(shell("make -C '%s' train", folder), 0);
+    says("epoch ");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " ops %s --plugin '%s/%s.so'", op, folder, file), 0);
+    says(op);
+    CU_ASSERT_EQUAL(shell("cd '%s' && " GRAPHRUN " check %s.yaml", folder, file), 0);
+}
+
+static void a_composite_project(void) { if (can_build()) project_passes("composite", "SoftSwish", "soft_swish"); }
+static void a_kernel_project(void) { if (can_build()) project_passes("kernel", "RowUnit2", "row_unit2"); }
+static void a_cell_project(void) { if (can_build()) project_passes("cell", "sLeaky", "s_leaky"); }
+
+/* The check of a project notices a gradient that is wrong. */
+static void the_check_can_fail(void)
+{
+    if (!can_build()) return;
+    const char *folder = temp_path("wrong_one");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op WrongOne --kind kernel -o '%s'", folder), 0);
+    CU_ASSERT_EQUAL(shell("sed -i 's/g\\[i\\] - y\\[i\\] \\* along/g[i] + y[i] * along/' '%s/wrong_one.c'", folder), 0);
+    CU_ASSERT_NOT_EQUAL(shell("make -C '%s' check", folder), 0);
+    says("gradients  FAILED");
+    says("the gradient toward input[0]: analytic");
+}
+
+static void what_is_there_is_left_alone(void)
+{
+    const char *folder = temp_path("there");
+    CU_ASSERT_EQUAL(mkdir(folder, 0700), 0);
+    CU_ASSERT_EQUAL(shell("echo mine > '%s/there.c'", folder), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op There -o '%s'", folder), 1);
+    says("exists already, and was left alone");
+    CU_ASSERT_EQUAL(shell("cat '%s'/*", folder), 0);
+    CU_ASSERT_STRING_EQUAL(said, "mine\n");
+}
+
+static void names_are_checked(void)
+{
+    static const struct { const char *arguments, *says; } wrong[] = {
+        {"", "what is the op to be called?"}, {"2fast", "write Op2fast"}, {"my-op", "write MyOp"}, {"'a b'", "write AB"}, {"''", "write MyOp"},
+        {"Tanh", "graphrun has an op called 'Tanh'"}, {"LSTMCell", "write another name, MyLSTMCell"}, {"One Two", "'Two' is left over"},
+        {"One --kind kernal", "--kind is composite|kernel|cell"}, {"One --threads 2", "leave out --set"}, {"One --knd cell", "did you mean --kind"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CU_ASSERT_EQUAL(shell("cd '%s/..' && " GRAPHRUN " new-op %s", temp_path("x"), wrong[i].arguments), 2);
+        says(wrong[i].says);
+    }
+}
+
+/* In the list, in suggestions, in the checks and in the pictures of a model. */
+static void a_plugins_op_is_like_any_other(void)
+{
+    const char *text = "graphrun: 1\nname: like\nvars: {bend: SoftCap}\nplugins: ['" GR_BUILD_DIR "/graphs/plugins/minimal_gated.so']\ngraph:\n"
+                       "  x: {op: Input, shape: [5, 2, 3]}\n  rnn: {op: Recurrent, cell: MinimalGated, in: x, hidden_size: 4}\n"
+                       "  capped: {op: $bend, in: rnn.output, cap: 2}\n  loss: {op: Sum, in: capped}\n"
+                       "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, steps: 2}\n";
+    const char *model = temp_file("like.yaml", "%s", text);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " ops --plugin '" GR_BUILD_DIR "/graphs/plugins/minimal_gated.so'"), 0);
+    says("SoftCap ");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s'", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s' --set bend=SoftKap", model), 1);
+    says("did you mean 'SoftCap'?");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " gradcheck '%s'", model), 0);
+    says(", 0 wrong");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " dot '%s'", model), 0);
+    says("SoftCap");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " dot '%s' --after differentiate", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " plan '%s'", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " trace '%s' --steps 2", model), 0);
+    says("rnn");
+}
+
+static void test_plugin_says_what_it_wants(void)
+{
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin"), 2);
+    says("which plugin?");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin /nowhere/x.so"), 1);
+    says("/nowhere/x.so");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/odd_right.so'", GR_BUILD_DIR), 1); /* it has no cases */
+    says("FAILED  there is no case at all");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/odd_bad_default.so'", GR_BUILD_DIR), 1);
+    says("default of attribute 'k'");
+}
+
+void test_new_op(void)
+{
+    CU_pSuite s = CU_add_suite("new_op", NULL, NULL);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a composite's project builds and passes its check", a_composite_project);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a kernel's project builds and passes its check", a_kernel_project);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a cell's project builds and passes its check", a_cell_project);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "the check of a project can fail", the_check_can_fail);
+    CU_add_test(s, "nothing is overwritten", what_is_there_is_left_alone);
+    CU_add_test(s, "names and kinds are checked", names_are_checked);
+    CU_add_test(s, "a plugin's op is like any other", a_plugins_op_is_like_any_other);
+    CU_add_test(s, "test-plugin says what it wants", test_plugin_says_what_it_wants);
+}

@@ -1,0 +1,35 @@
+/* op_report.h - what the walk found out about one op, check by check. */
+#ifndef GR_WALK_OP_REPORT_H
+#define GR_WALK_OP_REPORT_H
+
+#include "base/arena.h"
+
+typedef enum op_check {
+    OP_CASES,     /* a case for each attribute, choice and input */
+    OP_RUNS,      /* alone: shapes are inferred, kernels run */
+    OP_GRADIENTS, /* against central differences, in double */
+    OP_IN_PLACE,  /* the same bits over its own input */
+    OP_LOOPS,     /* the steps of a loop are those of the node alone */
+    OP_RAGGED,    /* likewise where rows end early and padding is NaN */
+    OP_PASSES,    /* the same values after all passes */
+    OP_PROGRAM,   /* the program's values are the interpreter's, in float */
+    OP_THREADS,   /* the same bits on 1 and 3 threads */
+    OP_FLOAT,     /* float against double */
+    OP_LENGTHS,   /* axes of length 1 and 0 */
+    OP_DIMS,      /* dims counted from the other end */
+    OP_NUM_CHECKS
+} op_check;
+
+typedef struct op_finding {
+    int64_t count;       /* comparisons that were made */
+    double worst;        /* the largest difference of them */
+    int failures;
+    const char *failure; /* the first one; NULL: none */
+    const char *note;    /* why it was not made; NULL */
+} op_finding;
+
+typedef struct op_report {
+    gr_arena *arena; /* of the texts */
+    op_finding of[OP_NUM_CHECKS];
+} op_report;
+#endif
