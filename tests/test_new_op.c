@@ -69,6 +69,7 @@ static void project_passes(const char *kind, const char *op, const char *file)
 static void a_composite_project(void) { if (can_build()) project_passes("composite", "SoftSwish", "soft_swish"); }
 static void a_kernel_project(void) { if (can_build()) project_passes("kernel", "RowUnit2", "row_unit2"); }
 static void a_cell_project(void) { if (can_build()) project_passes("cell", "sLeaky", "s_leaky"); }
+static void a_data_project(void) { if (can_build()) project_passes("data", "TwoWaves", "two_waves"); }
 
 /* The check of a project notices a gradient that is wrong. */
 static void the_check_can_fail(void)
@@ -97,8 +98,9 @@ static void names_are_checked(void)
 {
     static const struct { const char *arguments, *says; } wrong[] = {
         {"", "what is the op to be called?"}, {"2fast", "write Op2fast"}, {"my-op", "write MyOp"}, {"'a b'", "write AB"}, {"''", "write MyOp"},
-        {"Tanh", "graphrun has an op called 'Tanh'"}, {"LSTMCell", "write another name, MyLSTMCell"}, {"One Two", "'Two' is left over"},
-        {"One --kind kernal", "--kind is composite|kernel|cell"}, {"One --threads 2", "leave out --set"}, {"One --knd cell", "did you mean --kind"}};
+        {"Tanh", "graphrun has an op called 'Tanh'"}, {"LSTMCell", "write another name, MyLSTMCell"},
+        {"CharText --kind data", "graphrun has a data source called 'CharText'"}, {"One Two", "'Two' is left over"},
+        {"One --kind kernal", "--kind is composite|kernel|cell|data"}, {"One --threads 2", "leave out --set"}, {"One --knd cell", "did you mean --kind"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CU_ASSERT_EQUAL(shell("cd '%s/..' && " GRAPHRUN " new-op %s", temp_path("x"), wrong[i].arguments), 2);
         says(wrong[i].says);
@@ -136,6 +138,15 @@ static void test_plugin_says_what_it_wants(void)
     says("/nowhere/x.so");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/odd_right.so'", GR_BUILD_DIR), 1); /* it has no cases */
     says("FAILED  there is no case at all");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/wrong_source.so'", GR_BUILD_DIR), 1);
+    says("GoodSource           order      ok      ");
+    says("CountsEpochs         order      FAILED  split 'train', epoch 1, batch 0: is another when its epoch is read again");
+    says("10 data sources, ");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/graphs/plugins/adding_problem.so' '%s/graphs/plugins/adding_problem.yaml'", GR_BUILD_DIR,
+                          GR_SOURCE_DIR), 0);
+    says("adding_problem.so: 1 data source, 6 checks, all right");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/graphs/plugins/adding_problem.so' '%s/graphs/hello.yaml'", GR_BUILD_DIR, GR_SOURCE_DIR), 1);
+    says("its data are not of this plugin, but of Inline");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/odd_bad_default.so'", GR_BUILD_DIR), 1);
     says("default of attribute 'k'");
 }
@@ -146,6 +157,7 @@ void test_new_op(void)
     if (GR_TEST_NUMBERS) CU_add_test(s, "a composite's project builds and passes its check", a_composite_project);
     if (GR_TEST_NUMBERS) CU_add_test(s, "a kernel's project builds and passes its check", a_kernel_project);
     if (GR_TEST_NUMBERS) CU_add_test(s, "a cell's project builds and passes its check", a_cell_project);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a data source's project builds and passes its check", a_data_project);
     if (GR_TEST_NUMBERS) CU_add_test(s, "the check of a project can fail", the_check_can_fail);
     CU_add_test(s, "nothing is overwritten", what_is_there_is_left_alone);
     CU_add_test(s, "names and kinds are checked", names_are_checked);

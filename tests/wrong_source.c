@@ -121,13 +121,6 @@ SOURCE(nameless, "GivesUndeclared", nameless_open, good_begin, good_fill);
 SOURCE(empty, "GivesNothing", empty_open, good_begin, good_fill);
 SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
 
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
-
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
-{
-    static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
+static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
                                                &overlapping, &nameless, &empty, &refusing, NULL};
-    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .sources = sources};
-    (void)host_size;
-    return abi == GR_ABI_VERSION ? &plugin : NULL;
-}
+GR_PLUGIN(.sources = sources)

@@ -69,6 +69,8 @@ static int check_name(const cli_command *self, gr_arena *a, const char *name)
                           name, MOST_LETTERS, similar_name(a, name));
     gr_registry *r = gr_registry_create(a);
     gr_registry_add_cells(a, r, gr_diag_create(a));
+    if (gr_registry_find_source(r, name))
+        return cli_misuse(self, "graphrun has a data source called '%s' (`graphrun ops %s`); write another name, My%s for one", name, name, name);
     if (!gr_registry_find(r, name)) return -1;
     return cli_misuse(self, "graphrun has an op called '%s' (`graphrun ops %s`); write another name, My%s for one", name, name, name);
 }
@@ -132,7 +134,7 @@ static int write_project(const project *p)
         else gr_set_error(&e, GR_EIO, "cannot make the folder '%s': %s", p->folder, strerror(errno));
         return cli_fail(&e);
     }
-    printf("%s/ holds the op %s (%s):\n", p->folder, p->op, p->kind);
+    printf("%s/ holds the %s %s (%s):\n", p->folder, strcmp(p->kind, "data") ? "op" : "data source", p->op, p->kind);
     for (const gr_builtin_file *f = new_op_files; f->name; f++) {
         const char *name = project_name(p, f);
         if (!name) continue;
@@ -177,7 +179,7 @@ int cmd_new_op(int argc, char **argv)
     cli_common common = CLI_DEFAULTS;
     new_op_args args = {.kind = "composite"};
     const cli_option own[] = {
-        {"kind", 0, CLI_TEXT, &args.kind, "composite|kernel|cell", "made of other ops (so without this option), with kernels of its own, or a step of a recurrent layer"},
+        {"kind", 0, CLI_TEXT, &args.kind, "composite|kernel|cell|data", "made of other ops (so without this option), with kernels of its own, a step of a recurrent layer, or a data source"},
         {"output", 'o', CLI_TEXT, &args.folder, "FOLDER", "make this one; by default soft_swish for SoftSwish"},
         {0},
     };

@@ -1,4 +1,5 @@
-/* cmd_test_plugin.c - graphrun test-plugin: the built-in ones' own checks for the ops and data sources of a plugin. */
+/* cmd_test_plugin.c - graphrun test-plugin: the built-in ops' own checks for the ops of a plugin, the built-in
+ * sources' for its data sources. */
 #include "cli.h"
 #include "op_walk.h"
 #include "source_walk.h"
@@ -60,55 +61,104 @@ static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
     gr_arena_destroy(a);
 }
 
-static void walk_source(gr_arena *a, const gr_source *s, const char *file, totals *sum)
+/* ---- data sources ---- */
+
+static void print_source(const char *name, const source_report *report, totals *sum)
 {
-    const char *const plugins[] = {file, NULL};
-    source_report r = {.arena = a};
-    source_walk_example(s, &(gr_model_options){.plugins = plugins}, &r);
-    sum->sources++;
+    static const char *const counted[SOURCE_NUM_CHECKS] = {"openings", "comparisons", "splits", "batches in order", "batches one by one", "splits"};
     for (int i = 0; i < SOURCE_NUM_CHECKS; i++) {
-        const source_finding *f = &r.of[i];
+        const source_finding *f = &report->of[i];
         if (!f->count && !f->failures) continue;
         sum->checks++;
         sum->failed += f->failures > 0;
-        printf("%-20s %-10s ", s->name, source_check_names[i]);
+        printf("%-20s %-10s ", name, source_check_names[i]);
         if (f->failures) printf("FAILED  %s\n", f->failure);
-        else printf("ok      %lld comparison%s\n", (long long)f->count, f->count == 1 ? "" : "s");
+        else printf("ok      %lld %s\n", (long long)f->count, counted[i]);
     }
     fflush(stdout);
 }
 
-static void print_count(int n, const char *what)
+/* A source on its example (model NULL), or that of a model's data. */
+static void walk_source(const gr_source *s, const char *model, const char *plugin, totals *sum)
 {
-    if (n) printf(" %d %s%s,", n, what, n == 1 ? "" : "s");
+    const char *const plugins[] = {plugin, NULL};
+    const gr_model_options o = {.plugins = plugins};
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    source_report report = {.arena = a};
+    if (a && gr_try(a, &frame)) {
+        if (model) source_walk(model, &o, 64, &report);
+        else if (s->example) source_walk_example(s, &o, &report);
+        else report.of[SOURCE_OPENS] = (source_finding){.failures = 1, .failure = "it has no example; write one, or name a model that reads it: "
+                                                                                  "graphrun test-plugin FILE.so MODEL.yaml"};
+        gr_end_try(a, &frame);
+    }
+    print_source(s ? s->name : model, &report, sum);
+    gr_arena_destroy(a);
 }
 
-/* What came with the file: all after the built-in ones. */
-static int walk_file(gr_arena *a, const char *file, gr_error *e)
+/* The source of a model's data, which has to be one of the plugin's, from `first` on. */
+static const gr_source *source_of(const gr_registry *r, int first, const char *model, const char *plugin, gr_error *e)
+{
+    const char *const plugins[] = {plugin, NULL};
+    const gr_model_options o = {.plugins = plugins};
+    gr_arena *a = gr_arena_create();
+    gr_diag *d = gr_diag_create(a);
+    gr_model *m = gr_model_read(a, model, &o, d, e);
+    gr_doc *data = m ? gr_model_section(m, "data") : NULL, *op = data ? gr_doc_get(data, "op") : NULL;
+    const char *name = op ? gr_model_text(m, op) : NULL;
+    const gr_source *found = NULL;
+    for (int i = first; name && i < gr_registry_count_sources(r); i++)
+        if (strcmp(gr_registry_source_at(r, i)->name, name) == 0) found = gr_registry_source_at(r, i);
+    if (m && gr_diag_count(d)) gr_diag_print(d, stderr);
+    if (m && !found) gr_set_error(e, GR_EINVAL, "%s: its data are not of this plugin, but of %s", model, name ? name : "none");
+    gr_arena_destroy(a);
+    return found;
+}
+
+static int walk_sources(const gr_registry *r, int first, const char *file, char **models, totals *sum, gr_error *e)
+{
+    sum->sources = gr_registry_count_sources(r) - first;
+    for (int i = first; !*models && i < gr_registry_count_sources(r); i++) walk_source(gr_registry_source_at(r, i), NULL, file, sum);
+    for (; *models; models++) {
+        const gr_source *s = source_of(r, first, *models, file, e);
+        if (!s) return -1;
+        walk_source(s, *models, file, sum);
+    }
+    return 0;
+}
+
+static void print_count(int n, const char *what, const char *before)
+{
+    if (n) printf("%s%d %s%s", before, n, what, n == 1 ? "" : "s");
+}
+
+/* What came with the file: what stands after the built-in ops and sources. */
+static int walk_file(gr_arena *a, const char *file, char **models, gr_error *e)
 {
     gr_registry *r = op_registry_create(a);
     int first = gr_registry_count(r), first_source = gr_registry_count_sources(r);
     totals sum = {0};
     if (gr_registry_load(r, file, e) < 0) return EXIT_MODEL;
     for (int i = first; i < gr_registry_count(r); i++) walk_one(r, gr_registry_at(r, i), &sum);
-    for (int i = first_source; i < gr_registry_count_sources(r); i++) walk_source(a, gr_registry_source_at(r, i), file, &sum);
-    printf("%s:", file);
-    print_count(sum.ops, "op");
-    print_count(sum.sources, "data source");
-    printf(" %d checks, ", sum.checks);
+    if (walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
+    printf("%s: ", file);
+    print_count(sum.ops, "op", "");
+    print_count(sum.sources, "data source", sum.ops ? ", " : "");
+    printf("%s%d checks, ", sum.ops || sum.sources ? ", " : "", sum.checks);
     if (sum.failed) printf("%d failed\n", sum.failed);
     else printf("all right\n");
     return sum.failed ? EXIT_MODEL : EXIT_DONE;
 }
 
-static int run(const char *file)
+static int run(const char *file, char **models)
 {
     gr_arena *a = gr_arena_create();
     gr_frame frame;
     gr_error e = {0};
     int code = EXIT_MODEL;
     if (a && gr_try(a, &frame)) {
-        code = walk_file(a, file, &e);
+        code = walk_file(a, file, models, &e);
         gr_end_try(a, &frame);
     }
     gr_arena_destroy(a);
@@ -122,7 +172,8 @@ int cmd_test_plugin(int argc, char **argv)
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;
-    if (count != 1) return count ? cli_misuse(self, "one plugin at a time; '%s' is left over", argv[2]) : cli_misuse(self, "which plugin? Give its .so file");
+    if (!count) return cli_misuse(self, "which plugin? Give its .so file");
     if ((done = cli_no_model(self, &common)) >= 0) return done;
-    return run(argv[1]);
+    argv[count + 1] = NULL;
+    return run(argv[1], argv + 2);
 }

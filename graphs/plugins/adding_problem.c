@@ -116,12 +116,5 @@ static const gr_source adding_problem = {
     .example = adding_example,
 };
 
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size);
-
-const gr_plugin *graphrun_plugin(uint32_t abi, uint32_t host_size)
-{
-    static const gr_source *const sources[] = {&adding_problem, NULL};
-    static const gr_plugin plugin = {GR_PLUGIN_HEADER, .sources = sources};
-    (void)host_size;
-    return abi == GR_ABI_VERSION ? &plugin : NULL;
-}
+static const gr_source *const sources[] = {&adding_problem, NULL};
+GR_PLUGIN(.sources = sources)
