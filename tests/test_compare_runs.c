@@ -7,7 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static gr_error last;
 
@@ -21,6 +24,16 @@ static gr_comparison *compare(gr_arena *a, const gr_compare_options *o)
 
 static const char *gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
 static const char *lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
+
+typedef struct stopper { volatile sig_atomic_t stop; unsigned after; } stopper; /* microseconds */
+
+static void *stop_soon(void *data)
+{
+    stopper *s = data;
+    usleep(s->after);
+    s->stop = 1;
+    return NULL;
+}
 
 /* Threads and runs side by side change nothing, nor does what else is compared. */
 static void numbers_do_not_depend_on_threads(void)
@@ -258,6 +271,59 @@ static void learning_rates_are_chosen(void)
     gr_arena_destroy(a);
 }
 
+/* Runs of the file's own rate are no runs of the one that is chosen. */
+static void other_rates_are_other_runs(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.tune = "0.02, 1e-5";
+    const gr_comparison *tuned = compare(a, &o);
+    o.file = temp_path("rates.json");
+    o.tune = NULL;
+    const gr_comparison *own = compare(a, &o);
+    o.tune = "0.02, 1e-5";
+    const gr_comparison *after = compare(a, &o);
+    CU_ASSERT_FATAL(tuned && own && after);
+    CU_ASSERT(!same_runs(own, tuned) && same_runs(after, tuned));
+    gr_arena_destroy(a);
+}
+
+/* A stop in the middle of a run: it goes on there, to the same bits. */
+static void interrupted_runs_go_on(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_comparison *cut = NULL;
+    o.seeds = 1;
+    o.at_once = 1;
+    o.amount = 1500;
+    o.points = 30;
+    const gr_comparison *whole = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    stopper s = {.after = 20000};
+    o.stop = &s.stop;
+    o.file = temp_path("part.json");
+    for (int i = 0; i < 40; i++) {
+        pthread_t thread;
+        s.stop = 0;
+        s.after += s.after / 2; /* however slow the machine is, there is an end to it */
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_soon, &s), 0);
+        cut = compare(a, &o);
+        pthread_join(thread, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
+        if (cut->complete) break;
+        CU_ASSERT_EQUAL(cut->contender[1].difference.verdict, GR_VERDICT_NONE);
+    }
+    CU_ASSERT(cut->complete && same_runs(whole, cut));
+    CU_ASSERT(cut->contender[0].trial[0].steps == 1500 && cut->contender[0].trial[0].tokens == 1500 * 32);
+    char command[1024];
+    snprintf(command, sizeof command, "ls %s.*.part >/dev/null 2>&1", o.file);
+    CU_ASSERT(system(command) != 0); /* nothing is left lying about */
+    gr_arena_destroy(a);
+}
+
 static void a_model_that_diverges_is_shown(void)
 {
     gr_arena *a = gr_arena_create();
@@ -374,6 +440,8 @@ void test_compare_runs(void)
     CU_add_test(s, "parameters are matched", parameters_are_matched);
     CU_add_test(s, "attention is kept", attention_is_kept);
     CU_add_test(s, "learning rates are chosen", learning_rates_are_chosen);
+    CU_add_test(s, "other rates are other runs", other_rates_are_other_runs);
+    CU_add_test(s, "interrupted runs go on", interrupted_runs_go_on);
     CU_add_test(s, "a model that diverges is shown", a_model_that_diverges_is_shown);
     CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);
     CU_add_test(s, "interrupted comparisons go on", interrupted_comparisons_go_on);

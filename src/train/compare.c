@@ -180,7 +180,7 @@ static void set_trials(gr_compare_work *w)
     c->seed = seed;
     for (int k = 0; k < c->num_contenders; k++) {
         gr_trial *t = c->contender[k].trial = GR_NEW_ARRAY(w->arena, gr_trial, c->num_seeds);
-        for (int i = 0; i < c->num_seeds; i++) t[i] = (gr_trial){.seed = seed[i], .lr = c->contender[k].lr, .why = "", .final = NAN, .best = NAN, .best_step = -1};
+        for (int i = 0; i < c->num_seeds; i++) t[i] = gr_trial_waiting(seed[i], c->contender[k].lr);
     }
 }
 

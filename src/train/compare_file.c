@@ -57,10 +57,11 @@ static json_t *trials_json(const gr_trial *t, int n, int metrics)
 {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:b, s:s, s:o, s:o, s:I, s:o}", "seed", (json_int_t)t[i].seed, "lr", number(t[i].lr),
+        json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "seed", (json_int_t)t[i].seed, "lr", number(t[i].lr),
                                               "status", status_names[t[i].status], "ended", t[i].ended, "why", t[i].why, "final", number(t[i].final),
-                                              "best", number(t[i].best), "best_step", (json_int_t)t[i].best_step, "points",
-                                              points_json(&t[i], metrics)));
+                                              "best", number(t[i].best), "best_step", (json_int_t)t[i].best_step, "steps",
+                                              (json_int_t)t[i].steps, "tokens", (json_int_t)t[i].tokens, "seconds", number(t[i].seconds),
+                                              "points", points_json(&t[i], metrics)));
     return list;
 }
 
@@ -178,7 +179,8 @@ static gr_trial get_trial(gr_arena *a, const json_t *o, int metrics)
     const json_t *points = json_object_get(o, "points");
     gr_trial t = {.seed = (uint64_t)get_integer(o, "seed"), .lr = get_number(o, "lr"), .ended = get_bool(o, "ended"), .why = get_text(a, o, "why"),
                   .status = (gr_trial_status)get_choice(o, "status", status_names, 3), .num_points = (int)json_array_size(points),
-                  .final = NAN, .best = NAN, .best_step = -1};
+                  .final = NAN, .best = NAN, .best_step = -1, .steps = get_integer(o, "steps"), .tokens = get_integer(o, "tokens"),
+                  .seconds = get_number(o, "seconds")};
     gr_trial_point *p = GR_NEW_ARRAY(a, gr_trial_point, t.num_points + 1);
     for (int i = 0; i < t.num_points; i++) {
         const json_t *x = json_array_get(points, (size_t)i);

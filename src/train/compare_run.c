@@ -6,6 +6,7 @@
 #include "train/compare_work.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* What a run gives until it is taken over; memory is its session's. */
 typedef struct record {
@@ -14,6 +15,8 @@ typedef struct record {
     gr_trial_point *point; int num_points, cap_points;
     const gr_attention_map *map; int num_maps;
     int64_t steps;          /* told to the progress so far */
+    int64_t tokens; double seconds; /* before it was interrupted, which training does not count */
+    const char *part;       /* checkpoint of a run that is interrupted; NULL: nothing is kept of one */
 } record;
 
 static int threads_of_a_run(const gr_comparison *c) { return c->at_once > 1 ? 1 : c->threads; }
@@ -49,7 +52,7 @@ static void add_point(void *data, const gr_session *s, const gr_train_report *t)
     double *valid = GR_NEW_ARRAY(r->session->arena, double, c->num_metrics);
     for (int i = 0; i < c->num_metrics; i++) valid[i] = gr_compare_metric(c, i, s, t->valid);
     *GR_PUSH(r->session->arena, r->point, r->num_points, r->cap_points) =
-        (gr_trial_point){t->step, t->tokens, t->seconds, t->train->batches ? gr_meter_loss(t->train) : (double)NAN, valid};
+        (gr_trial_point){t->step, r->tokens + t->tokens, r->seconds + t->seconds, t->train->batches ? gr_meter_loss(t->train) : (double)NAN, valid};
 }
 
 /* ---- what is kept of it ---- */
@@ -97,20 +100,47 @@ static void set_rates(gr_recipe *r, double lr)
     for (int i = 0; i < r->num_lrs && factor != 1; i++) r->lrs[i].lr = i ? r->lrs[i].lr * factor : lr;
 }
 
+/* Where it stands beside the file of results: "report.json.seed-3-0.01-<key>.part". */
+static int find_part(record *r, const gr_job *job, gr_error *e)
+{
+    const gr_compare_work *w = r->work;
+    gr_frame frame;
+    if (!w->options->file) return 0;
+    if (!gr_try(r->session->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    r->part = gr_arena_printf(r->session->arena, "%s.seed-%llu-%g-%s.part", w->options->file, (unsigned long long)job->trial->seed, job->trial->lr,
+                              w->c->contender[job->contender].key);
+    gr_end_try(r->session->arena, &frame);
+    return 0;
+}
+
+/* What was made of it before it was interrupted. Whether it can be gone on with. */
+static bool recall_part(record *r, const gr_trial *t)
+{
+    gr_frame frame;
+    if (!r->part || t->steps < 1 || access(r->part, R_OK) != 0) return false;
+    if (!gr_try(r->session->arena, &frame)) return false;
+    for (int i = 0; i < t->num_points; i++) *GR_PUSH(r->session->arena, r->point, r->num_points, r->cap_points) = t->point[i];
+    gr_end_try(r->session->arena, &frame);
+    r->tokens = t->tokens;
+    r->seconds = t->seconds;
+    show_progress(r, t->steps);
+    return true;
+}
+
 /* 0, GR_ESTATE: it diverged, or another status. */
-static int train(record *r, const gr_job *job, bool *stopped, gr_error *e)
+static int train(record *r, const gr_job *job, gr_train_result *result, gr_error *e)
 {
     const gr_compare_work *w = r->work;
     const gr_contender *k = &w->c->contender[job->contender];
-    gr_train_result result;
-    const gr_train_options t = {.steps = k->steps, .epochs = -1, .validations = w->options->points, .quiet = true,
-                                .reported = add_point, .data = r, .stop = w->options->stop};
-    if (same_file(k, r->session->arena, e)) return e->status;
+    gr_train_options t = {.steps = k->steps, .epochs = -1, .validations = w->options->points, .quiet = true,
+                          .reported = add_point, .data = r, .stop = w->options->stop};
+    if (same_file(k, r->session->arena, e) || find_part(r, job, e)) return e->status;
+    t.checkpoint = r->part;
+    if (recall_part(r, job->trial)) t.resume = r->part;
     r->session->recipe->watch.given = r->session->recipe->watch.keep = false; /* all train to the end */
     if (!isnan(job->trial->lr)) set_rates(r->session->recipe, job->trial->lr);
-    const int status = gr_train(r->session, &t, &result, e);
-    *stopped = result.stopped;
-    if (status == 0 && !result.stopped && job->shows) r->num_maps = gr_compare_look(r->session, &r->map);
+    const int status = gr_train(r->session, &t, result, e);
+    if (status == 0 && !result->stopped && job->shows) r->num_maps = gr_compare_look(r->session, &r->map);
     return status;
 }
 
@@ -139,12 +169,10 @@ static void tell(gr_compare_work *w, const gr_job *job)
     else fprintf(stderr, "diverged (%s)\n", t->why);
 }
 
-/* The lock is held. */
-static int take(gr_compare_work *w, const gr_job *job, const record *r, int status, gr_error *e)
+/* The run came to an end. */
+static void take_end(gr_compare_work *w, const gr_job *job, const record *r, int status, const gr_error *e)
 {
     gr_trial *t = job->trial;
-    t->point = points_copied(w->arena, r, w->c->num_metrics);
-    t->num_points = r->num_points;
     t->ended = status == 0;
     t->why = t->ended ? "" : gr_arena_strdup(w->arena, e->message);
     t->status = t->ended ? GR_TRIAL_DONE : GR_TRIAL_DIVERGED;
@@ -152,34 +180,40 @@ static int take(gr_compare_work *w, const gr_job *job, const record *r, int stat
         w->c->contender[job->contender].attention = maps_copied(w->arena, r);
         w->c->contender[job->contender].num_attention = r->num_maps;
     }
-    *e = (gr_error){0};
     w->done++;
     w->left--;
     tell(w, job);
-    return w->options->file ? gr_comparison_write(w->c, w->options->file, e) : 0;
 }
 
-static void take_guarded(gr_compare_work *w, const gr_job *job, const record *r, int status, gr_error *e)
+/* Points and counts, also of a run that was interrupted. The lock is held. */
+static int take(gr_compare_work *w, const gr_job *job, const record *r, const gr_train_result *result, int status, gr_error *e)
 {
+    gr_trial *t = job->trial;
     gr_frame frame;
-    if (!gr_try(w->arena, &frame)) {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
-        return;
-    }
-    take(w, job, r, status, e);
+    if (!gr_try(w->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    t->point = points_copied(w->arena, r, w->c->num_metrics);
+    t->num_points = r->num_points;
+    t->steps = result->steps;
+    t->tokens = r->tokens + result->tokens;
+    t->seconds = r->seconds + result->seconds;
+    if (!result->stopped) take_end(w, job, r, status, e);
+    *e = (gr_error){0};
+    status = w->options->file ? gr_comparison_write(w->c, w->options->file, e) : 0;
+    if (r->part && !result->stopped) remove(r->part);
     gr_end_try(w->arena, &frame);
+    return status;
 }
 
 static void make_run(gr_compare_work *w, const gr_job *job)
 {
     gr_error e = {0};
-    bool stopped = false;
+    gr_train_result result = {0};
     gr_session_options o = gr_compare_session(w, job->contender, threads_of_a_run(w->c));
     o.seed = job->trial->seed;
     record r = {.work = w, .session = gr_session_open(w->c->contender[job->contender].path, &o, &e)};
-    int status = r.session ? train(&r, job, &stopped, &e) : e.status;
+    int status = r.session ? train(&r, job, &result, &e) : e.status;
     pthread_mutex_lock(&w->lock);
-    if (!stopped && (status == 0 || status == GR_ESTATE)) take_guarded(w, job, &r, status, &e);
+    if (status == 0 || status == GR_ESTATE) take(w, job, &r, &result, status, &e);
     if (e.status && !w->error.status) w->error = e;
     pthread_mutex_unlock(&w->lock);
     gr_session_close(r.session);

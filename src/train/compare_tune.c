@@ -34,7 +34,7 @@ static int make_grid(gr_compare_work *w, gr_contender *k, gr_error *e)
     const int n = gr_compare_rates(w->options->tune, k->own_lr, rate, e);
     if (n < 0) return n;
     gr_trial *grid = GR_NEW_ARRAY(w->arena, gr_trial, n);
-    for (int i = 0; i < n; i++) grid[i] = (gr_trial){.seed = w->c->tuning_seed, .lr = rate[i], .why = "", .final = NAN, .best = NAN, .best_step = -1};
+    for (int i = 0; i < n; i++) grid[i] = gr_trial_waiting(w->c->tuning_seed, rate[i]);
     k->grid = grid;
     k->num_grid = n;
     return 0;
@@ -84,7 +84,8 @@ int gr_compare_choose(gr_compare_work *w, gr_error *e)
     for (int i = 0; i < w->c->num_contenders; i++) {
         gr_contender *k = &w->c->contender[i];
         if (w->c->tuned && choose(w, k, e)) return e->status;
-        for (int t = 0; t < w->c->num_seeds; t++) k->trial[t].lr = k->lr;
+        for (int t = 0; t < w->c->num_seeds; t++) /* those of another rate are other runs */
+            if (w->c->tuned && k->trial[t].lr != k->lr) k->trial[t] = gr_trial_waiting(k->trial[t].seed, k->lr);
     }
     return 0;
 }

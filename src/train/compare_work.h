@@ -41,6 +41,12 @@ typedef struct gr_compare_work {
 
 #define GR_COMPARE_MOST_BYTES ((size_t)16 << 20) /* of a model file */
 
+/* A run of which nothing is made. */
+static inline gr_trial gr_trial_waiting(uint64_t seed, double lr)
+{
+    return (gr_trial){.seed = seed, .lr = lr, .why = "", .final = NAN, .best = NAN, .best_step = -1};
+}
+
 static inline bool gr_compare_stopped(const gr_compare_work *w) { return w->options->stop && *w->options->stop; }
 
 /* Options of a session of contender i, for that many threads. */

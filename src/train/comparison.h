@@ -33,6 +33,7 @@ typedef struct gr_trial {
     bool ended;           /* training came to its end */
     const char *why;      /* it diverged; else "" */
     const gr_trial_point *point; int num_points; /* of a run that diverged those before */
+    int64_t steps, tokens; double seconds; /* made so far: of a run that waits, before it was interrupted */
     double final, best;   /* of the metric that is judged; NaN unless done */
     int64_t best_step;
 } gr_trial;
