@@ -266,6 +266,11 @@ static void the_command_writes_it(void)
     CU_ASSERT_EQUAL(count(page, "src=\"data:image/svg+xml;base64,") + count(page, "a picture needs Graphviz"), 2);
     free(page);
     remove(path);
+    memcpy(path + strlen(path) - strlen("html"), "json", sizeof "json"); /* what it goes on from */
+    page = file_text(path);
+    CU_ASSERT(has(page, "\"kind\": \"graphrun comparison\"") && has(page, "\"complete\": true"));
+    free(page);
+    remove(path);
     snprintf(command, sizeof command, "'%s/tools/graphrun' compare '%s/graphs/toy/copy.yaml' '%s/graphs/toy/copy.yaml' -o '%s/none/report.html' 2> /dev/null",
              GR_BUILD_DIR, GR_SOURCE_DIR, GR_SOURCE_DIR, folder);
     CU_ASSERT_EQUAL(system(command) >> 8, 1); /* before anything is trained */

@@ -6,6 +6,7 @@
 #include "train/compare.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +87,17 @@ static int check(const cli_command *self, compare_args *a, int count)
     return take_budget(self, a);
 }
 
+/* Where results go that a page is made of, so that an interrupted comparison can be gone on with: "report.html" has its
+ * own in "report.json". A page that goes into a pipe has none. */
+static const char *beside(gr_arena *a, const char *page)
+{
+    struct stat s;
+    const char *slash = strrchr(page, '/'), *dot = strrchr(page, '.');
+    if (stat(page, &s) == 0 && !S_ISREG(s.st_mode)) return NULL;
+    const bool ends = dot && dot > (slash ? slash + 1 : page) && strcasecmp(dot, ".json") != 0;
+    return gr_arena_printf(a, "%.*s.json", ends ? (int)(dot - page) : (int)strlen(page), page);
+}
+
 static int run(compare_args *a)
 {
     gr_error e;
@@ -97,7 +109,7 @@ static int run(compare_args *a)
     if (a->page && compare_page_write(a->arena, c, &a->o.session, a->page, &e)) return cli_fail(&e);
     if (c->complete) return EXIT_DONE;
     fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with the runs that are missing: what is done is in " :
-            "--json FILE would have kept what was done, to go on with", a->o.file ? a->o.file : "");
+            "-o FILE or --json FILE would have kept what was done, to go on with", a->o.file ? a->o.file : "");
     return EXIT_MODEL;
 }
 
@@ -117,7 +129,7 @@ int cmd_compare(int argc, char **argv)
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
         {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},
         {"jobs", 0, CLI_INT, &o->at_once, "N", "runs side by side, each on one thread (as many as threads); 1: each on all; results do not depend on it"},
-        {"output", 'o', CLI_TEXT, &a.page, "FILE", "write a page with tables, curves, pictures and settings: report.html"},
+        {"output", 'o', CLI_TEXT, &a.page, "FILE", "write a page with tables, curves, pictures and settings: report.html, and its --json beside it: report.json"},
         {"json", 0, CLI_TEXT, &o->file, "FILE", "write the results as JSON, after every run; what the file has already is gone on with"},
         {0},
     };
@@ -133,6 +145,7 @@ int cmd_compare(int argc, char **argv)
         if (done < 0) done = take_models(self, &a, count, argv);
         if (done < 0) {
             o->session = cli_session_options(&a.common);
+            if (a.page && !o->file) o->file = beside(a.arena, a.page);
             done = run(&a);
         }
         gr_end_try(a.arena, &frame);
