@@ -129,13 +129,27 @@ void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where)
 
 /* ---- copies --------------------------------------------------------------- */
 
+/* n times the same, by copying twice as much each time. */
+static void repeat(char *to, const char *from, int64_t n, size_t size)
+{
+    const size_t all = (size_t)n * size;
+    memcpy(to, from, size);
+    for (size_t done = size; done < all; done *= 2) memcpy(to + done, to, done < all - done ? done : all - done);
+}
+
+/* n is not 0. */
 static void copy_run(char *to, const char *from, int64_t n, int64_t to_step, int64_t from_step, size_t size)
 {
-    if (to_step == (int64_t)size && from_step == (int64_t)size) {
+    const bool dense = to_step == (int64_t)size;
+    if (dense && from_step == (int64_t)size) {
         memcpy(to, from, (size_t)n * size);
-        return;
+    } else if (dense && from_step == 0) {
+        repeat(to, from, n, size);
+    } else if (size == sizeof(float)) { /* a size that is known makes it a move */
+        for (int64_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, sizeof(float));
+    } else {
+        for (int64_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, size);
     }
-    for (int64_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, size);
 }
 
 /* Elements [begin, end) in row-major order; both have the same dims. */
