@@ -148,6 +148,66 @@ static void measured_once(void)
     CU_ASSERT_DOUBLE_EQUAL(ns[0], ns[1], 1e-3 * ns[0]);
 }
 
+static gr_program *program_of(gr_session *s)
+{
+    const gr_want want = {.update = true, .training = true, .assume_axes = true};
+    gr_error e = {0};
+    gr_program *p = gr_program_create(s->arena, gr_session_graph(s, &want, NULL), &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return p;
+}
+
+/* Nanoseconds of all calls of templates of one kind. */
+static double ns_of(const gr_program *p, gr_template_kind kind)
+{
+    double ns = 0;
+    for (int i = 0; i < p->num_templates; i++)
+        if (p->templates[i].kind == kind) ns += p->templates[i].cost * gr_iterations(p, p->templates[i].loop);
+    return ns;
+}
+
+/* Caches that hold what is used again save time, of pointwise work above all; and only then. */
+static void caches(void)
+{
+    const char *const sets[] = {"hidden=128", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_program *p = program_of(s);
+    const size_t kib = 1024, size[] = {16 * kib, 512 * kib, 64 * kib * kib};
+    double tapes[3], products[3];
+    for (int i = 0; i < 3; i++) {
+        gr_program_weigh(p, &gr_builtin_costs, size[i], 4 * size[i]);
+        tapes[i] = ns_of(p, GR_TASK_TAPE);
+        products[i] = ns_of(p, GR_TASK_PRODUCT);
+    }
+    CU_ASSERT_TRUE(tapes[0] > 1.1 * tapes[1] && tapes[1] > 1.1 * tapes[2]);
+    CU_ASSERT_TRUE(products[0] < 1.3 * products[2]); /* they read ahead */
+    gr_session_close(s);
+}
+
+/* Cores that hinder each other make a step on two of them longer, one on one of them not. */
+static void crowd(void)
+{
+    const char *const sets[] = {"hidden=128", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_program *p = program_of(s);
+    gr_topology *t = gr_topology_get(s->arena, "core:2", &e);
+    double ns[2][2];
+    for (int i = 0; i < 2; i++) {
+        t->crowd = i + 1;
+        for (int k = 0; k < 2; k++) ns[i][k] = gr_schedule_create(s->arena, p, t, k + 1, &e)->predicted;
+    }
+    CU_ASSERT_EQUAL(ns[0][0], ns[1][0]);
+    CU_ASSERT_TRUE(ns[0][1] < 0.7 * ns[0][0]);
+    CU_ASSERT_TRUE(ns[1][1] > 1.5 * ns[0][1]);
+    gr_session_close(s);
+}
+
 /* A model as small as the first one looks at no machine, makes no thread and measures nothing. */
 static void small_models_wait_for_nothing(void)
 {
@@ -170,13 +230,11 @@ static void known_without_workers(void)
 {
     const char *path = temp_path("planned"), *const sets[] = {"hidden=64", "batch=24", NULL};
     const gr_session_options o = {.model = {.sets = sets}, .seed = 1, .costs = path};
-    const gr_want want = {.update = true, .training = true, .assume_axes = true};
     for (int known = 0; known < 2; known++) {
         gr_error e = {0};
         gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
         CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-        gr_program *p = gr_program_create(s->arena, gr_session_graph(s, &want, NULL), &e);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+        gr_program *p = program_of(s);
         gr_topology *t = gr_topology_get(s->arena, NULL, &e);
         gr_costs c = gr_builtin_costs;
         c.wait_ns = 1234;
@@ -200,5 +258,7 @@ void test_costs(void)
     CU_add_test(s, "the same bits with absurd ones", absurd);
     CU_add_test(s, "measured once", measured_once);
     CU_add_test(s, "known without workers", known_without_workers);
+    CU_add_test(s, "caches that hold what is used again", caches);
+    CU_add_test(s, "cores that hinder each other", crowd);
     CU_add_test(s, "small models wait for nothing", small_models_wait_for_nothing);
 }

@@ -128,6 +128,7 @@ static void the_timeline_is_json(void)
     fclose(to);
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "3 steps, "));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "waiting"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, "share   predicted"));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "GFLOP/s"));
     free(summary);
     end(&r);

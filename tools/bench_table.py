@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""bench_table.py [--readme FILE] [--threads N] LIST RESULTS - the table of what tools/bench measured.
+"""bench_table.py [--readme FILE | --predicted] [--threads N] LIST RESULTS - the table of what tools/bench measured.
 
 LIST is graphs/benchmarks.txt, RESULTS what `graphrun bench --json` wrote. What is to be reached is scaled
 by the microkernel's peak that was measured in the same run; see LIST. --readme puts it between the marks
-<!-- speed --> and <!-- end --> of a file of Markdown.
+<!-- speed --> and <!-- end --> of a file of Markdown. --predicted compares the cost model's time of a step with
+the measured ones instead.
 """
 import argparse
 import json
@@ -44,6 +45,22 @@ def rows(lines, results, threads):
                    number(goal) if goal else "-", f"{100 * faster(r, goal):.0f}%" if goal else "-", rivals or "-"]
 
 
+def predicted_rows(lines, results, threads):
+    for line in lines:
+        name = line.split("|")[0].strip()
+        for (workload, n), r in sorted(results.items(), key=lambda x: x[0][1]):
+            if workload == name and (not threads or n == threads):
+                times = [r["predicted_us"], r["median_us"], r["best_us"]]
+                yield [name, str(n), *map(number, times), *(f"{100 * (times[0] / t - 1):+.0f}%" for t in times[1:])]
+
+
+def print_table(table, left):
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    print()
+    for row in table:
+        print("  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
+
+
 def put_between_marks(path, table):
     with open(path) as f:
         before, _, rest = f.read().partition("<!-- speed -->\n")
@@ -56,6 +73,7 @@ def put_between_marks(path, table):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--readme")
+    parser.add_argument("--predicted", action="store_true")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("list")
     parser.add_argument("results")
@@ -64,15 +82,16 @@ def main():
         lines = [line for line in f if line.strip() and not line.startswith("#")]
     with open(args.results) as f:
         results = {(r["workload"], r["threads"]): r for r in json.load(f)}
+    if args.predicted:
+        head = ["workload", "threads", "predicted us", "median", "best", "to median", "to best"]
+        print_table([head] + list(predicted_rows(lines, results, args.threads)), (0,))
+        return
     head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "rivals (graphrun: so many times as fast)"]
     table = [head] + list(rows(lines, results, args.threads))
     if args.readme:
         put_between_marks(args.readme, table)
         return
-    widths = [max(len(row[i]) for row in table) for i in range(len(head) - 1)] + [0]
-    print()
-    for row in table:
-        print("  ".join(c.ljust(w) if i in (0, 4, 8) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
+    print_table(table, (0, 4, 8))
 
 
 main()

@@ -1,24 +1,23 @@
 /* cost.c - what a template costs on one core.
  *
- *     call + bytes / bandwidth + { product   flops / rate(rows)
- *                                { kernel    units * begin + operations * each
+ *     call + bytes / bandwidth + { kernel    units * begin + operations * each
  *                                { tape      elements * (operands * access + instructions)
+ *     call + the larger of bytes / bandwidth and flops / rate(rows), for a product, which reads ahead
  *
- * Bandwidth is that of the smallest cache that holds what one call touches. A product with an
- * epilogue has both its terms. */
+ * Each operand's bandwidth is that of the cache that still has it (see reuse). A product with an
+ * epilogue has a tape's terms as well. */
 #include "program/cost.h"
 #include "program/build.h"
 #include <string.h>
 
-const gr_costs gr_builtin_costs = {.call_ns = 90, .gflops = 60, .row_gflops = 25, .simple_ns = 0.1, .divide_ns = 0.3,
-                                   .vector_ns = 0.8, .access_ns = 0.08, .l2_bytes_ns = 50, .l3_bytes_ns = 25,
-                                   .memory_bytes_ns = 12, .wait_ns = 300};
+const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 60, .short_gflops = 45, .row_gflops = 25, .simple_ns = 0.1,
+                                   .divide_ns = 0.3, .vector_ns = 0.8, .access_ns = 0.08, .l2_bytes_ns = 50, .l3_bytes_ns = 25,
+                                   .memory_bytes_ns = 12, .wait_ns = 300, .crowd = 1};
 
 #define PACKED 2       /* the input of a product that is its second operand, packed */
 #define MANY_ROWS 8    /* that keep the multipliers busy */
-/* Nanoseconds of a kernel that is no product: for a unit (a row), for one operation in it. */
-#define UNIT 100
-#define OPERATION 0.15
+#define UNIT 25        /* nanoseconds of a kernel that is no product for a unit (a row), apart from its operations */
+#define INSTRUCTION 8  /* of a tape for an instruction, apart from its elements */
 
 typedef struct scale { const gr_costs *c; double l2, l3, real; } scale; /* real: 1 for float, 2 for double */
 
@@ -41,34 +40,26 @@ static double elements(const gr_tensor *t)
     return n;
 }
 
-static double bytes_of(const gr_operand *o, int n)
+/* ---- what a call touches -------------------------------------------------------- */
+
+/* Bytes of one call through the operand; what repeats is touched once. */
+static double bytes_of(const gr_operand *o)
 {
-    double bytes = 0;
-    for (int i = 0; i < n; i++)
-        if (o[i].buffer >= 0) bytes += elements(&o[i].tensor) * (double)gr_dtype_size(o[i].tensor.dtype);
+    double bytes = (double)gr_dtype_size(o->tensor.dtype);
+    for (int i = 0; i < o->tensor.rank; i++)
+        if (o->tensor.stride[i] || o->tensor.dim[i] == 0) bytes *= (double)o->tensor.dim[i];
     return bytes;
 }
 
-static double moving_ns(const scale *s, double bytes)
+/* In all iterations of the loops from `loop` outwards. */
+static double bytes_in_loops(const gr_program *p, const gr_operand *o, int loop)
 {
-    if (bytes <= s->l2 / 2) return bytes / s->c->l2_bytes_ns;
-    return bytes / (bytes <= s->l3 / 2 ? s->c->l3_bytes_ns : s->c->memory_bytes_ns);
-}
-
-static double tape_ns(const scale *s, const gr_template *t)
-{
-    double each = s->c->access_ns * (t->num_in + t->num_out);
-    for (int i = 0; i < t->tape->num_ins; i++) each += instruction_ns(s->c, t->tape->ins[i].op);
-    return each * elements(&t->out[0].tensor) * s->real;
-}
-
-/* Rows of the product: elements of its result that share a column. */
-static double product_ns(const scale *s, const gr_call *call, double flops)
-{
-    const gr_tensor *c = &call->out[0];
-    const double cols = c->rank > 0 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? elements(c) / cols : 1;
-    double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1);
-    return flops * s->real / (s->c->row_gflops + share * (s->c->gflops - s->c->row_gflops));
+    double bytes = bytes_of(o);
+    for (; loop >= 0; loop = p->loops[loop].parent) {
+        const int depth = p->loops[loop].depth;
+        if (o->stride[depth]) bytes *= (double)(o->ring[depth] > 0 ? o->ring[depth] : p->loops[loop].count);
+    }
+    return bytes;
 }
 
 static bool is_product(const gr_template *t)
@@ -76,38 +67,194 @@ static bool is_product(const gr_template *t)
     return (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) && (t->node->op->traits & GR_CONTRACTION) && t->num_out > 0;
 }
 
-/* What one call touches. An operand that was packed ahead is read in that form alone. */
-static double bytes_touched(const gr_template *t)
+/* An operand that was packed ahead is read in that form alone. */
+static bool is_read(const gr_template *t, int in)
 {
-    const double bytes = bytes_of(t->in, t->num_in) + bytes_of(t->out, t->num_out);
-    const bool packed = is_product(t) && t->node->op->prepack && t->num_in > PACKED && t->in[PACKED].buffer >= 0 &&
-                        (t->kind == GR_TASK_KERNEL || t->node->product_inputs > PACKED);
-    return packed ? bytes - bytes_of(&t->in[PACKED - 1], 1) : bytes;
+    if (in != PACKED - 1 || !is_product(t) || !t->node->op->prepack || t->num_in <= PACKED || t->in[PACKED].buffer < 0) return true;
+    return t->kind != GR_TASK_KERNEL && t->node->product_inputs <= PACKED;
 }
 
-static double op_ns(gr_arena *a, const scale *s, const gr_template *t)
+static int count_operands(const gr_template *t) { return t->num_in + t->num_out; }
+
+/* Operand i of inputs and outputs; NULL: it is not touched. */
+static const gr_operand *touched(const gr_template *t, int i)
+{
+    const gr_operand *o = i < t->num_in ? &t->in[i] : &t->out[i - t->num_in];
+    return o->buffer < 0 || (i < t->num_in && !is_read(t, i)) ? NULL : o;
+}
+
+/* ---- how far away it is ----------------------------------------------------------- */
+
+/* Bytes touched since an operand's were touched before say which cache has them still:
+ *
+ *     in a loop, by each iteration again     those of an iteration
+ *     else                                   those since the last template or outermost loop that did,
+ *                                            in this step or the one before
+ *
+ * and never more than all there are, because buffers share memory. */
+typedef struct reuse {
+    double *each;      /* by loop: touched in an iteration */
+    double *last;      /* by buffer: the clock when it was touched last */
+    double clock;      /* bytes touched so far */
+    double most;       /* bytes that there are */
+} reuse;
+
+/* Does operand y of template u touch, in loop l, what operand x of template t touches, before it does? */
+static bool leads(const gr_program *p, int l, int u, int y, int t, int x)
+{
+    const gr_operand *a = touched(&p->templates[u], y), *b = touched(&p->templates[t], x);
+    const int depth = p->loops[l].depth;
+    if (!a || a->buffer != b->buffer) return false;
+    if (u < t || (u == t && y < x && gr_operand_same(a, b))) return true;
+    return a->stride[depth] == b->stride[depth] && (b->stride[depth] > 0 ? a->offset > b->offset : a->offset < b->offset);
+}
+
+static bool is_led(const gr_program *p, int l, int t, int x)
+{
+    for (int u = p->loops[l].first; u < p->loops[l].last; u++)
+        for (int y = 0; y < count_operands(&p->templates[u]); y++)
+            if (leads(p, l, u, y, t, x)) return true;
+    return false;
+}
+
+/* The innermost loop around template t that has touched what its operand x does; -1: none. *first: whether it
+ * is this operand that touches it in the loop's first iteration. */
+static int loop_of_reuse(const gr_program *p, int t, int x, bool *first)
+{
+    const gr_operand *o = touched(&p->templates[t], x);
+    *first = true;
+    for (int l = p->templates[t].loop; l >= 0; l = p->loops[l].parent) {
+        const int depth = p->loops[l].depth;
+        *first = !is_led(p, l, t, x);
+        if (!*first || o->stride[depth] == 0 || o->ring[depth] > 0) return l;
+    }
+    return -1;
+}
+
+static void count_each(const gr_program *p, double *each)
+{
+    for (int t = 0; t < p->num_templates; t++) {
+        double times = 1;
+        for (int l = p->templates[t].loop; l >= 0; l = p->loops[l].parent) {
+            for (int i = 0; i < count_operands(&p->templates[t]); i++)
+                if (touched(&p->templates[t], i)) each[l] += times * bytes_of(touched(&p->templates[t], i));
+            times *= (double)p->loops[l].count;
+        }
+    }
+}
+
+/* What templates [first, last), one or an outermost loop, touch that is not there already. */
+static double bytes_of_item(const gr_program *p, int first, int last)
+{
+    double bytes = 0;
+    bool new;
+    for (int t = first; t < last; t++)
+        for (int i = 0; i < count_operands(&p->templates[t]); i++) {
+            const gr_operand *o = touched(&p->templates[t], i);
+            if (o && (loop_of_reuse(p, t, i, &new) < 0 || new)) bytes += bytes_in_loops(p, o, p->templates[t].loop);
+        }
+    return bytes;
+}
+
+/* ---- what it takes ------------------------------------------------------------------ */
+
+static double moving_ns(const scale *s, double bytes, double distance)
+{
+    if (distance <= s->l2 / 2) return bytes / s->c->l2_bytes_ns;
+    return bytes / (distance <= s->l3 / 2 ? s->c->l3_bytes_ns : s->c->memory_bytes_ns);
+}
+
+/* Of all operands of template t; the clock is that of its item's end. */
+static double operands_ns(const scale *s, const gr_program *p, const reuse *r, int t)
+{
+    double ns = 0;
+    bool first;
+    for (int i = 0; i < count_operands(&p->templates[t]); i++) {
+        const gr_operand *o = touched(&p->templates[t], i);
+        if (!o) continue;
+        const int l = loop_of_reuse(p, t, i, &first);
+        const double distance = l >= 0 ? r->each[l] : r->clock - r->last[o->buffer];
+        ns += moving_ns(s, bytes_of(o), distance < r->most ? distance : r->most);
+    }
+    return ns;
+}
+
+static double tape_ns(const scale *s, const gr_template *t)
+{
+    double each = s->c->access_ns * (t->num_in + t->num_out);
+    for (int i = 0; i < t->tape->num_ins; i++) each += instruction_ns(s->c, t->tape->ins[i].op);
+    return INSTRUCTION * t->tape->num_ins + each * elements(&t->out[0].tensor) * s->real;
+}
+
+/* How often the product's kernel is called: for each of a stack of matrices; for each slice of a tile, and
+ * tiles side by side are one. */
+static double product_calls(const gr_template *t, double stack)
+{
+    if (t->kind != GR_TASK_PRODUCT || t->run_cols == 0) return stack;
+    const double tiles = (double)t->units * (double)t->tile_cols / (double)t->run_cols;
+    return (tiles > stack ? tiles : stack) * t->node->epilogue->num_slices;
+}
+
+/* Time of an operation: that of a long sum, and for each sum the same again as a short one takes longer. Rows
+ * of the product: elements of its result that share a column, in one of a stack of matrices. */
+static double product_ns(const scale *s, const gr_template *t, const gr_call *call, double flops)
+{
+    const gr_tensor *c = &call->out[0], *other = &call->in[PACKED - 1];
+    const gr_costs *k = s->c;
+    double cols = c->rank > 0 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? elements(c) / cols : 1, stack = 1;
+    for (int i = 0; other->rank > 2 && i < c->rank - 2; i++) stack *= (double)c->dim[i];
+    if (stack > 0) rows /= stack;
+    const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * elements(c)) : 1;
+    double each = 1 / (k->row_gflops + share * (k->gflops - k->row_gflops)), begin = 1 / k->short_gflops - 1 / k->gflops;
+    if (begin > 0) each += begin * GR_SHORT_SUM / sum;
+    double ns = flops * s->real * each + product_calls(t, stack) * k->product_ns;
+    if (is_read(t, PACKED - 1)) ns += 2 * bytes_of(&t->in[PACKED - 1]) / k->l2_bytes_ns;
+    return ns;
+}
+
+static double op_ns(gr_arena *a, const scale *s, const gr_template *t, double moving)
 {
     const gr_op *op = t->node->op;
     gr_call call;
     gr_tensor *in = gr_arena_array(a, (size_t)(t->num_in + t->num_out + 2), sizeof *in);
     gr_template_call(t, &call, in, in + t->num_in + 1);
     double flops = op->flops ? op->flops(&call) : (t->num_out ? elements(&call.out[0]) : 0);
-    if (is_product(t)) return product_ns(s, &call, flops);
-    return (t->units > 1 ? (double)t->units : 0) * UNIT + flops * OPERATION * s->real;
+    if (is_product(t)) {
+        const double ns = product_ns(s, t, &call, flops);
+        return ns > moving ? ns : moving;
+    }
+    return moving + (t->units > 1 ? (double)t->units : 0) * UNIT + flops * s->c->simple_ns * s->real;
 }
 
-static double template_ns(gr_arena *a, const scale *s, const gr_template *t)
+static double template_ns(gr_arena *a, const scale *s, const gr_template *t, double moving)
 {
-    double ns = s->c->call_ns + moving_ns(s, bytes_touched(t));
-    if (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) ns += op_ns(a, s, t);
-    if (t->tape) ns += tape_ns(s, t);
-    return ns;
+    const bool op = t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT;
+    return s->c->call_ns + (op ? op_ns(a, s, t, moving) : moving) + (t->tape ? tape_ns(s, t) : 0);
+}
+
+/* Passes the items of a step: the first time to learn what is touched when. */
+static void pass_step(const gr_program *p, const scale *s, reuse *r, bool weigh)
+{
+    for (int first = 0, last; first < p->num_templates; first = last) {
+        const int loop = p->templates[first].loop;
+        last = loop >= 0 ? p->loops[gr_loop_below(p, loop, -1)].last : first + 1;
+        r->clock += bytes_of_item(p, first, last);
+        for (int t = first; weigh && t < last; t++)
+            p->templates[t].cost = template_ns(p->arena, s, &p->templates[t], operands_ns(s, p, r, t));
+        for (int t = first; t < last; t++)
+            for (int i = 0; i < count_operands(&p->templates[t]); i++)
+                if (touched(&p->templates[t], i)) r->last[touched(&p->templates[t], i)->buffer] = r->clock;
+    }
 }
 
 void gr_program_weigh(gr_program *p, const gr_costs *c, size_t l2_bytes, size_t l3_bytes)
 {
     const scale s = {c, l2_bytes ? (double)l2_bytes : 512e3, l3_bytes ? (double)l3_bytes : 8e6, p->real == GR_FLOAT64 ? 2 : 1};
-    for (int i = 0; i < p->num_templates; i++) p->templates[i].cost = template_ns(p->arena, &s, &p->templates[i]);
+    reuse r = {.each = GR_NEW_ARRAY(p->arena, double, p->num_loops + 1), .last = GR_NEW_ARRAY(p->arena, double, p->num_buffers + 1)};
+    r.most = (double)(p->arena_bytes + p->state_bytes + p->feed_bytes + p->constant_bytes + p->result_bytes);
+    count_each(p, r.each);
+    pass_step(p, &s, &r, false);
+    pass_step(p, &s, &r, true);
 }
 
 double gr_program_ns(const gr_program *p)

@@ -8,7 +8,9 @@
 
 typedef struct gr_costs {
     double call_ns;       /* of a task, before it does anything */
-    double gflops;        /* of one core in products of many rows, float */
+    double product_ns;    /* of a product, the same */
+    double gflops;        /* of one core in products of many rows that sum many numbers, float */
+    double short_gflops;  /* in products that sum GR_SHORT_SUM */
     double row_gflops;    /* in products of one row, the other operand in L2 */
     double simple_ns;     /* an element of an instruction of a tape: add, compare, ... */
     double divide_ns;
@@ -16,8 +18,10 @@ typedef struct gr_costs {
     double access_ns;     /* an element that a tape reads or writes, in L1 */
     double l2_bytes_ns, l3_bytes_ns, memory_bytes_ns; /* bytes a nanosecond from there */
     double wait_ns;       /* from a worker that counts on to one that spins for it */
+    double crowd;         /* how many times as long as one core alone each takes while all compute: they share
+                             power, caches and, on a virtual machine, more than they know */
 } gr_costs;
-enum { GR_COSTS = sizeof(gr_costs) / sizeof(double) };
+enum { GR_COSTS = sizeof(gr_costs) / sizeof(double), GR_SHORT_SUM = 32 };
 
 extern const gr_costs gr_builtin_costs; /* of a common core: AVX2, 3 GHz */
 

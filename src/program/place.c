@@ -14,6 +14,7 @@
  * layer (what is left over of its chunks, then the chunks) count as one. */
 #include "program/place.h"
 #include "program/build.h"
+#include "program/cost.h"
 #include <string.h>
 
 #define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
@@ -252,6 +253,15 @@ static void find_items(placer *m)
     }
 }
 
+/* As much longer as the mean number of busy workers makes a step that would take `ns` if they shared nothing. */
+static double crowded(const placer *m, double ns)
+{
+    const int others = m->topo->cores - 1;
+    double busy = ns > 0 ? gr_program_ns(m->p) / ns - 1 : 0;
+    if (m->topo->crowd <= 1 || others < 1 || busy <= 0) return ns;
+    return ns * (1 + (m->topo->crowd - 1) * (busy < others ? busy : others) / others);
+}
+
 void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s)
 {
     placer m = {.a = a, .p = p, .topo = topo, .n = threads, .dep_at = gr_dependencies_of(a, p)};
@@ -266,6 +276,6 @@ void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int thr
         choose(&m, &g, busy, s, &cap);
         i = g.last;
     }
-    s->predicted = m.num_items > 0 ? end_of(&m) + (threads > 1 ? START_NS : 0) : 0;
+    s->predicted = m.num_items > 0 ? crowded(&m, end_of(&m)) + (threads > 1 ? START_NS : 0) : 0;
     s->team = m.team;
 }

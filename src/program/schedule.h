@@ -84,6 +84,7 @@ typedef struct gr_topology {
     double gflops;          /* of a core, in products */
     double bytes_per_ns;    /* memory bandwidth of a core */
     double wait_ns;         /* of a hand-over between cores */
+    double crowd;           /* how many times as long each takes while all compute; 0: as long */
 } gr_topology;
 
 /* synthetic: hwloc's description, or NULL for this machine. topology.c is the only user

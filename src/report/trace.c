@@ -92,6 +92,7 @@ typedef struct sum {
     const gr_template *t;   /* one of the node's */
     int kind;
     double ns, waited, flops;
+    double predicted;       /* of one step */
     int64_t calls;
 } sum;
 
@@ -101,11 +102,23 @@ static int dearer(const void *a, const void *b)
     return x->ns != y->ns ? (x->ns > y->ns ? -1 : 1) : (x->t > y->t) - (x->t < y->t);
 }
 
+static void add_sum(sum *to, const sum *s)
+{
+    to->ns += s->ns;
+    to->waited += s->waited;
+    to->flops += s->flops;
+    to->predicted += s->predicted;
+    to->calls += s->calls;
+}
+
 /* By template; templates of one node and kind are one line. */
 static int sum_events(const gr_trace_report *r, sum *list)
 {
     const gr_program *p = r->program;
-    for (int i = 0; i < p->num_templates; i++) list[i] = (sum){.t = &p->templates[i], .kind = kind_of(&p->templates[i])};
+    for (int i = 0; i < p->num_templates; i++) {
+        const gr_template *t = &p->templates[i];
+        list[i] = (sum){.t = t, .kind = kind_of(t), .predicted = t->cost * gr_iterations(p, t->loop)};
+    }
     for (int w = 0; w < r->trace->threads; w++)
         for (int64_t i = 0; i < r->trace->count[w]; i++) {
             const gr_event *e = &r->trace->event[w][i];
@@ -120,7 +133,7 @@ static int sum_events(const gr_trace_report *r, sum *list)
         int k = 0;
         while (k < n && (list[k].kind != list[i].kind || strcmp(gr_template_name(list[k].t), gr_template_name(list[i].t)) != 0)) k++;
         if (k == n) list[n++] = list[i];
-        else list[k].ns += list[i].ns, list[k].waited += list[i].waited, list[k].flops += list[i].flops, list[k].calls += list[i].calls;
+        else add_sum(&list[k], &list[i]);
     }
     qsort(list, (size_t)n, sizeof *list, dearer);
     return n;
@@ -136,14 +149,14 @@ static void print_rate(double flops, double ns, FILE *to)
 static void print_kinds(const sum *list, int n, double steps, double all, FILE *to)
 {
     double waited = 0, known = 0;
-    fprintf(to, "\nby kind%29s %7s\n", "us a step", "share");
+    fprintf(to, "\nby kind%29s %7s %11s\n", "us a step", "share", "predicted");
     for (int k = 0; k < KINDS; k++) {
         sum s = {0};
         for (int i = 0; i < n; i++)
-            if (list[i].kind == k) s.ns += list[i].ns, s.flops += list[i].flops;
+            if (list[i].kind == k) add_sum(&s, &list[i]);
         if (s.ns <= 0) continue;
         known += s.ns;
-        fprintf(to, "  %-24s %9.1f %6.1f%%", kind_name[k], s.ns * 1e-3 / steps, 100 * s.ns / all);
+        fprintf(to, "  %-24s %9.1f %6.1f%% %11.1f", kind_name[k], s.ns * 1e-3 / steps, 100 * s.ns / all, s.predicted * 1e-3);
         print_rate(s.flops, s.ns, to);
     }
     for (int i = 0; i < n; i++) waited += list[i].waited;
@@ -165,10 +178,10 @@ void gr_trace_print(const gr_trace_report *r, FILE *to)
             t->threads, t->threads == 1 ? "" : "s", wall * 1e-3 / steps, r->schedule->predicted * 1e-3,
             wall > 0 ? 100 * (r->schedule->predicted * steps / wall - 1) : 0);
     print_kinds(list, n, steps, all, to);
-    fprintf(to, "\nby node%29s %7s\n", "us a step", "share");
+    fprintf(to, "\nby node%29s %7s %11s\n", "us a step", "share", "predicted");
     for (int i = 0; i < n && i < NODES && list[i].ns > 0; i++) {
-        fprintf(to, "  %-24s %9.1f %6.1f%%  %-9s %6.0f calls", gr_template_name(list[i].t), list[i].ns * 1e-3 / steps, 100 * list[i].ns / all,
-                kind_name[list[i].kind], (double)list[i].calls / steps);
+        fprintf(to, "  %-24s %9.1f %6.1f%% %11.1f  %-9s %6.0f calls", gr_template_name(list[i].t), list[i].ns * 1e-3 / steps,
+                100 * list[i].ns / all, list[i].predicted * 1e-3, kind_name[list[i].kind], (double)list[i].calls / steps);
         print_rate(list[i].flops, list[i].ns, to);
     }
     if (n > NODES) fprintf(to, "  and %d more\n", n - NODES);

@@ -291,16 +291,18 @@ static void run_traced(gr_worker_run *w, const gr_instruction *ins, gr_task *tas
 {
     gr_trace *t = w->trace;
     gr_event *e = &t->event[w->index][t->count[w->index]++];
-    e->arrived = gr_ticks();
-    if (ins->num_waits) wait_all(w, ins);
-    e->begin = ins->num_waits ? gr_ticks() : e->arrived;
-    run_task(w, task);
-    e->end = gr_ticks();
+    e->arrived = e->begin = w->ticks;
     e->template_index = ins->template_index;
     e->step = t->steps;
     e->units_begin = ins->begin;
     e->units_end = ins->end;
     memcpy(e->index, w->loop_index, sizeof e->index);
+    if (ins->num_waits) {
+        wait_all(w, ins);
+        e->begin = gr_ticks();
+    }
+    run_task(w, task);
+    e->end = w->ticks = gr_ticks();
 }
 
 void gr_run_list(gr_worker_run *w)
@@ -309,6 +311,7 @@ void gr_run_list(gr_worker_run *w)
     bool counts = w->threads > 1 && w->list->awaited;
     const gr_loop_info *loop;
     memset(index, 0, sizeof *index * GR_MAX_LOOPS);
+    if (w->trace) w->ticks = gr_ticks();
     for (int i = 0; i < w->list->num_ins; i++) {
         const gr_instruction *ins = &w->list->ins[i];
         switch (ins->kind) {

@@ -5,7 +5,7 @@
 #include "program/cost.h"
 #include "run/run.h"
 
-/* Measures for about 25 ms, on the pool's first two workers where it has two. The least time of a few
- * tries counts, since others may use the machine. false: no memory. */
+/* Measures for about 100 ms, on the pool's workers. The least time of a few tries counts, since others may use
+ * the machine. false: no memory. */
 bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool);
 #endif

@@ -14,7 +14,8 @@ typedef struct gr_event {
     int32_t step;                  /* of those traced, from 0 */
     int64_t units_begin, units_end;
     int64_t index[GR_MAX_LOOPS];   /* where the loops around it were, in order of execution */
-    int64_t arrived, begin, end;   /* ticks; from arrived to begin it waited for another worker */
+    int64_t arrived, begin, end;   /* ticks; arrived: the end of the task before; from then to begin it
+                                      waited for another worker */
 } gr_event;
 
 typedef struct gr_trace {

@@ -31,25 +31,27 @@ static int measure_costs(gr_session *s, int cores, gr_error *e)
     const bool done = gr_costs_measure(&s->costs, s->arena, pool);
     if (lonely) gr_pool_destroy(pool);
     if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    s->costs_known = true;
     gr_costs_write(s->arena, s->options.costs, cores, &s->costs);
     return 0;
 }
 
 /* Without workers, as for a plan, nothing is measured: it takes what is known. */
-static int find_costs(gr_session *s, int cores, gr_error *e)
+static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
 {
     if (s->costs_known) return 0;
-    s->costs_known = true;
     s->costs = gr_builtin_costs;
-    if (gr_costs_read(s->arena, s->options.costs, cores, &s->costs) || !s->pool) return 0;
-    return measure_costs(s, cores, e);
+    s->costs_known = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
+    return s->costs_known || !large || !s->pool ? 0 : measure_costs(s, cores, e);
 }
 
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)
 {
-    if (!s->options.costs || gr_program_ns(p) < LARGE) return 0;
-    if (find_costs(s, t->cores, e)) return e->status;
+    const double ns = gr_program_ns(p);
+    if (!s->options.costs || ns < TOO_SMALL) return 0;
+    if (find_costs(s, t->cores, ns >= LARGE, e)) return e->status;
     t->wait_ns = s->costs.wait_ns;
+    t->crowd = s->costs.crowd;
     gr_program_weigh(p, &s->costs, t->l2_bytes, t->l3_bytes);
     return 0;
 }
