@@ -247,10 +247,10 @@ static void masks_that_widen_take_the_plain_path(void)
     }
 }
 
-/* The gradient's statistics may be views of another order. */
+/* The gradient's statistics may be views of another order, and masks that hide nothing and add nothing left out. */
 static void statistics_may_be_views(void)
 {
-    static const char *const give[] = {"grad_query", "grad_key", "grad_value"};
+    static const char *const give[] = {"grad_query", "grad_key", "grad_value"}, *const node[] = {"dense", "view", "bare"};
     gr_session *s = open_model(temp_file("views.yaml", "graphrun: 1\nname: views\nvars: {q: 20}\ngraph:\n"
                                          "  x: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [3, 2, $q, 4]}\n"
                                          "  last: {op: Parameter, init: {op: Normal, mean: 3, std: 1}, shape: [$q, 2, 3]}\n"
@@ -260,18 +260,23 @@ static void statistics_may_be_views(void)
                                          "  large: {op: Permute, in: last, dims: [2, 1, 0]}\n  total: {op: Permute, in: sum, dims: [2, 1, 0]}\n"
                                          "  large1: {op: Mul, in: [large, one]}\n  total1: {op: Mul, in: [total, one]}\n"
                                          "  view: {op: AttendGradient, in: {query: x, key: x, value: x, hide: no, bias: few, largest: large, total: total, output: x, grad_output: x}}\n"
-                                         "  dense: {op: AttendGradient, in: {query: x, key: x, value: x, hide: no, bias: few, largest: large1, total: total1, output: x, grad_output: x}}\n"), 1);
+                                         "  dense: {op: AttendGradient, in: {query: x, key: x, value: x, hide: no, bias: few, largest: large1, total: total1, output: x, grad_output: x}}\n"
+                                         "  bare: {op: AttendGradient, in: {query: x, key: x, value: x, largest: large, total: total, output: x, grad_output: x}}\n"), 1);
     gr_error e = {0};
-    gr_want want = {.fetch = (const char *[]){"view.grad_query", "view.grad_key", "view.grad_value", "dense.grad_query", "dense.grad_key", "dense.grad_value", NULL}};
+    gr_want want = {.fetch = (const char *[]){"view.grad_query", "view.grad_key", "view.grad_value", "dense.grad_query", "dense.grad_key", "dense.grad_value",
+                                              "bare.grad_query", "bare.grad_key", "bare.grad_value", NULL}};
     gr_exec *x = gr_session_compile(s, &want, &e);
     if (!x) fprintf(stderr, "views: %s\n", e.message);
     CU_ASSERT_FATAL(x && gr_run_step(x->run, 0) == 0);
     for (int i = 0; i < 3; i++) {
-        char name[2][32];
+        const float *got[3];
         gr_type t;
-        for (int k = 0; k < 2; k++) snprintf(name[k], sizeof name[k], "%s.%s", k ? "dense" : "view", give[i]);
-        const float *a = gr_run_result(x->run, name[0], &t), *b = gr_run_result(x->run, name[1], &t);
-        CU_ASSERT_EQUAL(distance(a, b, gr_numel(&t)), 0);
+        for (int k = 0; k < 3; k++) {
+            char name[32];
+            snprintf(name, sizeof name, "%s.%s", node[k], give[i]);
+            got[k] = gr_run_result(x->run, name, &t);
+            CU_ASSERT_EQUAL(distance(got[0], got[k], gr_numel(&t)), 0);
+        }
     }
     gr_session_close(s);
 }
@@ -285,5 +290,5 @@ void test_attend(void)
     CU_add_test(s, "rows that are masked throughout", masked_rows);
     CU_add_test(s, "few steps take the plain path", few_take_the_plain_path);
     CU_add_test(s, "masks that widen the scores take the plain path", masks_that_widen_take_the_plain_path);
-    CU_add_test(s, "the gradient's statistics may be views", statistics_may_be_views);
+    CU_add_test(s, "the gradient's statistics may be views, its masks absent", statistics_may_be_views);
 }

@@ -123,6 +123,23 @@ static void give_outputs(expansion *x, gr_node *n, int count, gr_value **out, co
     }
 }
 
+/* Kernels count on a place for each port, with nothing in it where an optional one was left out. */
+static void place_ports(expansion *x, gr_apply *w)
+{
+    const int ports = gr_op_num_inputs(w->op);
+    gr_value **in = GR_NEW_ARRAY(x->arena, gr_value *, w->num_in + ports + 1);
+    int *port = GR_NEW_ARRAY(x->arena, int, ports + 1), n = 0;
+    for (int p = 0; p < ports; p++) {
+        port[p] = n;
+        for (int i = w->port[p]; i < w->port[p + 1]; i++) in[n++] = w->in[i];
+        if (n == port[p] && !(w->op->inputs[p].flags & GR_PORT_VARIADIC)) in[n++] = NULL;
+    }
+    port[ports] = n;
+    w->in = in;
+    w->port = port;
+    w->num_in = n;
+}
+
 static void expand_node(expansion *x, gr_node *n)
 {
     gr_attr *attr = n->attr ? gr_arena_copy(x->arena, n->attr, sizeof *attr * (size_t)gr_op_num_attrs(n->op)) : NULL;
@@ -134,6 +151,7 @@ static void expand_node(expansion *x, gr_node *n)
                           .in = expanded_inputs(x, n), .port = n->port, .attr = attr, .attr_at = n->attr_at,
                           .port_at = n->port_at, .params = n->params, .ties = expanded_ties(x, n),
                           .num_ties = n->num_ties};
+        if (n->op->kernels) place_ports(x, &apply);
         count = gr_apply_op(x->emitter, &apply, out, names, MAX_OUTPUTS);
     }
     give_outputs(x, n, count, out, names);
