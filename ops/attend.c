@@ -114,7 +114,7 @@ static void NAME(attend_unit)(const attend *a, const rooms *r, int64_t b, int64_
     for (int64_t i = 0; i < rows; i++) largest[i] = -INFINITY, total[i] = 0;
     for (int64_t i = 0; i < rows && !a->keys; i++) memset(out + i * a->output.rs, 0, sizeof *out * (size_t)a->size);
     for (int64_t col = 0; col < a->keys && !(a->causal && col >= row + rows); col += a->cols) {
-        tile t = {row, rows, col, smaller(a->cols, a->keys - col)};
+        tile t = {row, rows, col, op_smaller(a->cols, a->keys - col)};
         NAME(scores)(a, &o, &t, q, s);
         for (int64_t i = 0; i < rows; i++) {
             REAL *x = s + i * t.cols, factor = NAME(take)(a, x, t.cols, &largest[i], &total[i]);
@@ -139,7 +139,7 @@ static void NAME(attend_run)(const gr_call *call)
     int64_t tiles = a.rows ? (a.queries + a.rows - 1) / a.rows : 0;
     for (int64_t u = call->begin; u < call->end; u++) {
         int64_t row = u % tiles * a.rows;
-        NAME(attend_unit)(&a, &r, u / tiles, row, smaller(a.rows, a.queries - row));
+        NAME(attend_unit)(&a, &r, u / tiles, row, op_smaller(a.rows, a.queries - row));
     }
 }
 
@@ -209,13 +209,13 @@ static void NAME(back_unit)(const attend *a, const rooms *r, int64_t b)
     }
     if (!a->keys) NAME(clear)(g.query, g.query_rs, a->queries, a->width);
     for (int64_t col = 0; col < a->keys; col += a->cols) {
-        int64_t cols = smaller(a->cols, a->keys - col), first = a->causal && a->rows ? col / a->rows * a->rows : 0;
+        int64_t cols = op_smaller(a->cols, a->keys - col), first = a->causal && a->rows ? col / a->rows * a->rows : 0;
         if (first >= a->queries) {
             NAME(clear)(g.key + col * g.key_rs, g.key_rs, cols, a->width);
             NAME(clear)(g.value + col * g.value_rs, g.value_rs, cols, a->size);
         }
         for (int64_t row = first; row < a->queries; row += a->rows) {
-            tile t = {row, smaller(a->rows, a->queries - row), col, cols};
+            tile t = {row, op_smaller(a->rows, a->queries - row), col, cols};
             NAME(back_tile)(a, r, &o, b, &t, &g, row == first);
         }
     }
@@ -272,7 +272,6 @@ typedef struct rooms {
     size_t bytes;
 } rooms;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* As few tiles as can be, as even as can be. */

@@ -121,8 +121,6 @@ static double matmul_flops(const gr_call *call)
     return 2.0 * (double)p.batch * (double)p.m * (double)p.n * (double)p.k;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Rows and columns of product `which` into dst, ld elements between rows. */
 static void multiply(const gr_call *call, const product *p, int64_t which, int64_t row, int64_t rows, int64_t col, int64_t cols,
                      void *dst, int64_t ld)
@@ -139,8 +137,8 @@ static void multiply(const gr_call *call, const product *p, int64_t which, int64
 /* Tiles [first, last) of rows and all of columns [from, to) of tiles. */
 static void multiply_tiles(const gr_call *call, const product *p, int64_t which, int64_t first, int64_t last, int64_t from, int64_t to)
 {
-    int64_t row = first * TILE_ROWS, rows = smaller(last * TILE_ROWS, p->m) - row;
-    int64_t col = from * TILE_COLS, cols = smaller(to * TILE_COLS, p->n) - col;
+    int64_t row = first * TILE_ROWS, rows = op_smaller(last * TILE_ROWS, p->m) - row;
+    int64_t col = from * TILE_COLS, cols = op_smaller(to * TILE_COLS, p->n) - col;
     char *c = (char *)call->out[0].data + (which * p->m * p->n + row * p->n + col) * (int64_t)p->size;
     multiply(call, p, which, row, rows, col, cols, c, p->n);
 }
@@ -151,8 +149,8 @@ static void matmul_run(const gr_call *call)
     bool tall = p.rows > p.cols;
     int64_t tiles = p.rows * p.cols, line = tall ? p.cols : p.rows, u = call->begin;
     while (u < call->end) {
-        int64_t which = u / tiles, at = u % tiles, left = smaller(call->end - u, tiles - at);
-        int64_t first = at / line, last = first + 1, from = at % line, to = smaller(from + left, line);
+        int64_t which = u / tiles, at = u % tiles, left = op_smaller(call->end - u, tiles - at);
+        int64_t first = at / line, last = first + 1, from = at % line, to = op_smaller(from + left, line);
         if (from == 0 && left >= line) last = first + left / line;
         if (tall) multiply_tiles(call, &p, which, first, last, from, to);
         else multiply_tiles(call, &p, which, from, to, first, last);
@@ -166,7 +164,7 @@ static void matmul_block(const gr_call *call, int64_t row, int64_t rows, int64_t
     product p = product_of(call);
     char *to = dst;
     while (rows > 0) {
-        int64_t which = row / p.m, first = row % p.m, n = smaller(rows, p.m - first);
+        int64_t which = row / p.m, first = row % p.m, n = op_smaller(rows, p.m - first);
         multiply(call, &p, which, first, n, col, cols, to, ld);
         row += n;
         rows -= n;

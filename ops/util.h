@@ -7,6 +7,8 @@
 
 #define OP_END {.name = NULL}
 
+static inline int64_t op_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* Index from the front, 0 .. rank - 1, of a dim that may count from the end; -1 after a
  * message that names `attr`. extra: how many more places there are (Unsqueeze, Stack: 1). */
 int op_dim(gr_ctx *c, const char *attr, int64_t dim, int rank, int extra);

@@ -28,7 +28,7 @@ static void programs_share_a_workspace(void)
     gr_session *s = open_model(temp_file("share.yaml",
         "graphrun: 1\nname: share\ngraph:\n  x: {op: Input, shape: [time, batch, 3]}\n"
         "  rnn: {op: LSTM, in: x, hidden_size: 40, num_layers: 2}\n  sq: {op: Square, in: rnn.output}\n"
-        "  loss: {op: Sum, in: sq}\n"), 2);
+        "  loss: {op: Sum, in: sq}\n"), 1); /* on several threads memory depends on who computes what */
     model m[3];
     int64_t bytes[3];
     size_t workspace[3];

@@ -299,7 +299,7 @@ static void in_place_with_old_value(void)
     gr_tensor in[2] = {v, v}, out[2] = {v, v};
     in[0].data = out[0].data = x, in[1].data = y, out[1].data = old;
     void *scratch = gr_malloc(gr_tape_scratch(&t, GR_FLOAT32));
-    run_fast(&(gr_tape_run){&t, GR_FLOAT32, 1, &n, in, out, scratch, false}, 0, n);
+    run_fast(&(gr_tape_run){&t, GR_FLOAT32, 1, &n, in, out, scratch, NULL, false}, 0, n);
     int wrong = 0;
     for (int i = 0; i < M; i++) wrong += x[i] != (float)(i - 1) || old[i] != (float)i;
     CU_ASSERT_EQUAL(wrong, 0);
@@ -319,7 +319,7 @@ static void conversions_saturate(void)
     const gr_tensor in = {.data = x, .dtype = GR_FLOAT32, .rank = 1, .dim = {6}, .stride = {1}};
     const gr_tensor out = {.data = y, .dtype = GR_INT32, .rank = 1, .dim = {6}, .stride = {1}};
     void *scratch = gr_malloc(gr_tape_scratch(&t, GR_FLOAT32));
-    run_fast(&(gr_tape_run){&t, GR_FLOAT32, 1, &n, &in, &out, scratch, false}, 0, n);
+    run_fast(&(gr_tape_run){&t, GR_FLOAT32, 1, &n, &in, &out, scratch, NULL, false}, 0, n);
     CU_ASSERT_EQUAL(memcmp(y, expected, sizeof y), 0);
     gr_free(scratch);
 }

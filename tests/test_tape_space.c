@@ -138,6 +138,11 @@ static void compute(trial *t, memory *m, const int64_t *dim, way how)
                      .out = t->operand + t->tape.num_in, .scratch = t->scratch, .corner = how == CORNER};
     const int64_t n = count(t->dim, t->rank);
     gr_arena *a = gr_arena_create();
+    gr_tape_constants shared = {NULL};
+    if (how == PARTS) { /* the second tape with these constants */
+        r.constants = &shared;
+        gr_tape_prepare(a, &r);
+    }
     if (how == PLAIN) {
         gr_tape_exec_plain(&r, 0, count(dim, t->rank));
     } else {

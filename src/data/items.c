@@ -3,6 +3,7 @@
  * kept[]   all items that are used; a split is a range of it
  * order[]  the items of the epoch in hand, first[b] where batch b begins in it */
 #include "data/items.h"
+#include "base/count.h"
 
 #include <string.h>
 
@@ -122,13 +123,11 @@ static int read_axes(gr_data *d, gr_batches *x)
     return r;
 }
 
-static int64_t round_up(int64_t n, int64_t multiple) { return n < 1 ? multiple : (n + multiple - 1) / multiple * multiple; }
-
 /* The length of an axis where the longest item is as long as n. */
 static int64_t padded(const gr_data *d, const gr_batches *x, int axis, int64_t n)
 {
     int64_t multiple = flag(d, "pad_multiple");
-    return x->fixed[axis] > 0 ? x->fixed[axis] : round_up(n, multiple ? multiple : 1);
+    return x->fixed[axis] > 0 ? x->fixed[axis] : gr_round_up(n < 1 ? 1 : n, multiple ? multiple : 1);
 }
 
 /* Cuts what is longer than it may be, and finds the longest. */

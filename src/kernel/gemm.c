@@ -15,6 +15,7 @@
  * vectors of our own (isa_gemm.c) serves edges and products too small to pack, once a trial
  * at start has shown that its bits are the microkernel's; else everything goes to BLIS. */
 #include "kernel/gemm.h"
+#include "base/count.h"
 #include "base/half.h"
 #include <blis.h>
 #include <stdio.h>
@@ -77,18 +78,16 @@ static int64_t block_length(int64_t k)
     return (length + 3) / 4 * 4;
 }
 
-static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
-
 static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
 {
-    const int64_t rows = round_up(m, e->sw) < e->mc ? round_up(m, e->sw) : e->mc;
-    return round_up(rows * (k < KC ? k : KC) * e->size + SLACK, 64);
+    const int64_t rows = gr_round_up(m, e->sw) < e->mc ? gr_round_up(m, e->sw) : e->mc;
+    return gr_round_up(rows * (k < KC ? k : KC) * e->size + SLACK, 64);
 }
 
 static int64_t v_bytes(const engine *e, int64_t n, int64_t k)
 {
-    const int64_t cols = round_up(n, e->vw) < e->nc ? round_up(n, e->vw) : e->nc;
-    return round_up(cols * (k < KC ? k : KC) * e->size + SLACK, 64);
+    const int64_t cols = gr_round_up(n, e->vw) < e->nc ? gr_round_up(n, e->vw) : e->nc;
+    return gr_round_up(cols * (k < KC ? k : KC) * e->size + SLACK, 64);
 }
 
 size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k)
@@ -378,7 +377,7 @@ int64_t gr_gemm_panel(gr_dtype dtype) { return engine_of(dtype)->vw; }
 size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n)
 {
     const engine *e = engine_of(dtype);
-    return (size_t)(round_up(n, e->vw) * k * (int64_t)gr_dtype_size(dtype) + SLACK);
+    return (size_t)(gr_round_up(n, e->vw) * k * (int64_t)gr_dtype_size(dtype) + SLACK);
 }
 
 /* Columns from `first` on of a block of k, kept with 16 bits an element. */

@@ -8,13 +8,14 @@
  *
  *     [operands, in their own memory][registers, in scratch][constants][inputs that repeat, loaded]
  *
- * A number that is the same for all elements has a row of its own, as long as a block. Where rows
+ * A number that is the same for all elements has a row, as long as a block; tapes may share those of constants. Where rows
  * are shorter than a few vectors, only what is dense as a whole is used in place, so that a block
  * is one long row.
  *
  * Invariant: nothing is written to an output that lies on an input's memory while a later
  * instruction of the tape reads that input there. */
 #include "kernel/tape.h"
+#include "base/count.h"
 #include "kernel/isa.h"
 #include "kernel/tape_move.h"
 #include <assert.h>
@@ -32,6 +33,7 @@ int gr_tape_op_arity(gr_tape_op op) { return arity_of[op]; }
 #define L1_BYTES 32768 /* of all values of a block: more is used once than again, so that L1 may be full */
 #define MIN_BLOCK 64   /* elements */
 #define MAX_BLOCK 1024
+#define MAX_ROW (MAX_BLOCK * 3 / 2) /* elements of any block */
 #define SHORT_ROW 16
 #define GATHER_COLS 32 /* columns of a block with gathered rows: whole cache lines serve several rows */
 
@@ -303,10 +305,32 @@ static char *take(builder *b, int64_t elements)
     return p;
 }
 
+typedef struct gr_tape_row {
+    struct gr_tape_row *next;
+    gr_dtype real;
+    double value;
+    char *data;
+} number_row;
+
+/* MAX_ROW times the value. */
+static char *constant_row(const builder *b, gr_arena *a, double value)
+{
+    gr_tape_constants own = {NULL}, *all = b->r->constants ? b->r->constants : &own;
+    for (number_row *r = all->first; r; r = r->next)
+        if (r->real == b->r->real && memcmp(&r->value, &value, sizeof value) == 0) return r->data;
+    number_row *r = GR_NEW(a, number_row);
+    *r = (number_row){all->first, b->r->real, value, gr_arena_alloc(a, MAX_ROW * b->size + 64)};
+    r->data = (char *)(((uintptr_t)r->data + 63) & ~(uintptr_t)63);
+    gr_tape_fill(b->r->real, r->data, value, MAX_ROW);
+    all->first = r;
+    return r->data;
+}
+
 static void give_memory(builder *b, gr_arena *a)
 {
     gr_tape_plan *p = b->p;
     const int64_t n = p->block_rows * p->block_cols;
+    assert(n <= MAX_ROW);
     b->free = (char *)(((uintptr_t)b->r->scratch + 63) & ~(uintptr_t)63);
     for (int i = b->num_operands; i < b->num_slots; i++) {
         const int constant = i - slot_of_constant(b, 0);
@@ -314,9 +338,7 @@ static void give_memory(builder *b, gr_arena *a)
         if (constant < 0 || constant >= b->tape->num_const) {
             p->at[i] = take(b, n);
         } else {
-            p->at[i] = gr_arena_alloc(a, (size_t)n * b->size + 64);
-            p->at[i] = (char *)(((uintptr_t)p->at[i] + 63) & ~(uintptr_t)63);
-            gr_tape_fill(p->real, p->at[i], b->tape->value[constant], n);
+            p->at[i] = constant_row(b, a, b->tape->value[constant]);
         }
     }
     assert(!b->r->scratch || b->free <= (char *)b->r->scratch + gr_tape_scratch(b->tape, p->real));
@@ -461,8 +483,6 @@ static void run_block(const gr_tape_plan *p, int64_t rows, int64_t cols)
     for (int i = 0; i < p->num_stores; i++) store(p, &p->stores[i], rows, cols);
 }
 
-static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
-
 /* Rows and columns of matrix `outer` of the space, which the outer axes count. */
 static void run_rows(const gr_tape_plan *p, int64_t outer, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
@@ -478,7 +498,7 @@ static void run_rows(const gr_tape_plan *p, int64_t outer, int64_t row, int64_t 
             for (int i = 0; i < p->num_operands; i++)
                 p->at[i] = base[i] + r * p->places[i].row_step + c * p->places[i].col_step;
             for (int i = 0; i < p->num_once; i++) p->at[p->once[i].slot] = p->once[i].room + c * p->once[i].col_step;
-            run_block(p, smaller(p->block_rows, row + rows - r), smaller(p->block_cols, col + cols - c));
+            run_block(p, gr_smaller(p->block_rows, row + rows - r), gr_smaller(p->block_cols, col + cols - c));
         }
 }
 
@@ -498,8 +518,8 @@ void gr_tape_exec(gr_tape_plan *p, int64_t begin, int64_t end)
     }
     for (int64_t n; begin < end; begin += n) {
         const int64_t col = begin % p->cols, row = begin / p->cols % p->rows, outer = begin / p->cols / p->rows;
-        const int64_t rows = col ? 0 : smaller((end - begin) / p->cols, p->rows - row);
-        n = rows ? rows * p->cols : smaller(p->cols - col, end - begin);
+        const int64_t rows = col ? 0 : gr_smaller((end - begin) / p->cols, p->rows - row);
+        n = rows ? rows * p->cols : gr_smaller(p->cols - col, end - begin);
         run_rows(p, outer, row, rows ? rows : 1, col, rows ? p->cols : n);
     }
 }

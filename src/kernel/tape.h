@@ -19,6 +19,9 @@
 /* Bytes of scratch that a run needs, whatever its operands. */
 size_t gr_tape_scratch(const gr_tape *t, gr_dtype real);
 
+/* Rows of one number each, for all tapes that are prepared with them: {NULL} at first, kept in their arena. */
+typedef struct gr_tape_constants { struct gr_tape_row *first; } gr_tape_constants;
+
 /* The iteration space `dim` (rank axes, row-major); in[i] and out[i] have broadcast strides over
  * the same axes (0 where they repeat). */
 typedef struct gr_tape_run {
@@ -29,6 +32,7 @@ typedef struct gr_tape_run {
     const gr_tensor *in; /* rank and dims as the space's */
     const gr_tensor *out;
     void *scratch;
+    gr_tape_constants *constants; /* NULL: its own */
     bool corner; /* rank 2: gr_tape_exec_corner will run it */
 } gr_tape_run;
 

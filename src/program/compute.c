@@ -91,13 +91,6 @@ static gr_operand stretch(const gr_operand *o, const gr_tensor *space)
     return r;
 }
 
-static int64_t numel(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
-
 /* All operands of t on one iteration space, the dims of the first output. */
 static void share_space(gr_build *b, gr_template *t, bool keep_last, int first_in)
 {
@@ -117,7 +110,7 @@ static void share_space(gr_build *b, gr_template *t, bool keep_last, int first_i
 
 void gr_add_copy(gr_build *b, const gr_node *n, int loop, const gr_operand *from, const gr_operand *to)
 {
-    if (numel(&to->tensor) == 0) return;
+    if (gr_tensor_numel(&to->tensor) == 0) return;
     gr_template *t = add_template(b, GR_TASK_COPY, n, loop);
     t->num_in = t->num_out = 1;
     t->in = gr_arena_copy(b->a, from, sizeof *from);
@@ -279,10 +272,10 @@ void gr_template_measure(gr_build *b, gr_template *t)
     if (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) gr_template_call(t, &call, in, out);
     switch (t->kind) {
     case GR_TASK_COPY:
-        t->units = (numel(&t->out[0].tensor) + GR_COPY_UNIT - 1) / GR_COPY_UNIT;
+        t->units = (gr_tensor_numel(&t->out[0].tensor) + GR_COPY_UNIT - 1) / GR_COPY_UNIT;
         break;
     case GR_TASK_TAPE:
-        t->units = (numel(&t->out[0].tensor) + GR_TAPE_TILE - 1) / GR_TAPE_TILE;
+        t->units = (gr_tensor_numel(&t->out[0].tensor) + GR_TAPE_TILE - 1) / GR_TAPE_TILE;
         t->scratch = gr_tape_scratch(t->tape, b->p->real);
         break;
     case GR_TASK_KERNEL:

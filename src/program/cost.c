@@ -11,7 +11,7 @@
 #include <string.h>
 
 const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 60, .short_gflops = 45, .row_gflops = 25, .simple_ns = 0.1,
-                                   .divide_ns = 0.3, .vector_ns = 0.8, .access_ns = 0.08, .l2_bytes_ns = 50, .l3_bytes_ns = 25,
+                                   .divide_ns = 0.3, .vector_ns = 0.8, .access_ns = 0.08, .l2_bytes_ns = 60, .l3_bytes_ns = 40,
                                    .memory_bytes_ns = 12, .wait_ns = 300, .crowd = 1};
 
 #define PACKED 2       /* the input of a product that is its second operand, packed */
@@ -31,13 +31,6 @@ static double instruction_ns(const gr_costs *c, int op)
     case GR_TAPE_DIV: case GR_TAPE_SQRT: case GR_TAPE_RSQRT: case GR_TAPE_RECIPROCAL: return c->divide_ns;
     default: return c->simple_ns;
     }
-}
-
-static double elements(const gr_tensor *t)
-{
-    double n = 1;
-    for (int i = 0; i < t->rank; i++) n *= (double)t->dim[i];
-    return n;
 }
 
 /* ---- what a call touches -------------------------------------------------------- */
@@ -183,7 +176,7 @@ static double tape_ns(const scale *s, const gr_template *t)
 {
     double each = s->c->access_ns * (t->num_in + t->num_out);
     for (int i = 0; i < t->tape->num_ins; i++) each += instruction_ns(s->c, t->tape->ins[i].op);
-    return INSTRUCTION * t->tape->num_ins + each * elements(&t->out[0].tensor) * s->real;
+    return INSTRUCTION * t->tape->num_ins + each * (double)gr_tensor_numel(&t->out[0].tensor) * s->real;
 }
 
 /* How often the product's kernel is called: for each of a stack of matrices; for each slice of a tile, and
@@ -201,10 +194,10 @@ static double product_ns(const scale *s, const gr_template *t, const gr_call *ca
 {
     const gr_tensor *c = &call->out[0], *other = &call->in[PACKED - 1];
     const gr_costs *k = s->c;
-    double cols = c->rank > 0 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? elements(c) / cols : 1, stack = 1;
+    double cols = c->rank > 0 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? (double)gr_tensor_numel(c) / cols : 1, stack = 1;
     for (int i = 0; other->rank > 2 && i < c->rank - 2; i++) stack *= (double)c->dim[i];
     if (stack > 0) rows /= stack;
-    const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * elements(c)) : 1;
+    const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * (double)gr_tensor_numel(c)) : 1;
     double each = 1 / (k->row_gflops + share * (k->gflops - k->row_gflops)), begin = 1 / k->short_gflops - 1 / k->gflops;
     if (begin > 0) each += begin * GR_SHORT_SUM / sum;
     double ns = flops * s->real * each + product_calls(t, stack) * k->product_ns;
@@ -218,7 +211,7 @@ static double op_ns(gr_arena *a, const scale *s, const gr_template *t, double mo
     gr_call call;
     gr_tensor *in = gr_arena_array(a, (size_t)(t->num_in + t->num_out + 2), sizeof *in);
     gr_template_call(t, &call, in, in + t->num_in + 1);
-    double flops = op->flops ? op->flops(&call) : (t->num_out ? elements(&call.out[0]) : 0);
+    double flops = op->flops ? op->flops(&call) : (t->num_out ? (double)gr_tensor_numel(&call.out[0]) : 0);
     if (is_product(t)) {
         const double ns = product_ns(s, t, &call, flops);
         return ns > moving ? ns : moving;

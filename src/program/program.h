@@ -141,6 +141,12 @@ double gr_iterations(const gr_program *p, int loop);
 const char *gr_template_name(const gr_template *t);
 /* Floating-point operations of a product in one step; 0: it is none. */
 double gr_template_flops(const gr_template *t);
+static inline int64_t gr_tensor_numel(const gr_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    return n;
+}
 /* The value of a lag at j; INT64_MAX where it has nothing to say. */
 static inline int64_t gr_lag_at(const gr_lag *p, int64_t j)
 {

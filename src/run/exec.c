@@ -3,6 +3,7 @@
  * Everything that is the same at every step is worked out beforehand; what is left for a
  * task is to move the pointers that move, to wait, to call. */
 #include "run/exec.h"
+#include "base/count.h"
 #include <string.h>
 
 /* ---- faults --------------------------------------------------------------- */
@@ -63,7 +64,7 @@ static void prepare_tape(gr_arena *a, gr_task *task, gr_dtype real, void *scratc
     int cap = 0;
     task->tape = gr_tape_prepare(a, &(gr_tape_run){.tape = t->tape, .real = real, .rank = task->out[0].rank,
                                                    .dim = task->out[0].dim, .in = task->in, .out = task->out,
-                                                   .scratch = scratch});
+                                                   .scratch = scratch, .constants = task->worker->constants});
     for (int i = 0; i < t->num_in; i++) add_move(a, task, &t->in[i], gr_tape_operand(task->tape, i), &cap);
     for (int i = 0; i < t->num_out; i++) add_move(a, task, &t->out[i], gr_tape_operand(task->tape, t->num_in + i), &cap);
 }
@@ -81,7 +82,7 @@ static void prepare_product(gr_arena *a, gr_task *task, gr_dtype real, char *scr
     for (int i = 0; i < others; i++) in[slices + i] = task->in[t->node->product_inputs + i];
     task->tape = gr_tape_prepare(a, &(gr_tape_run){.tape = t->tape, .real = real, .rank = 2, .dim = dim, .in = in,
                                                    .out = task->out, .scratch = tile + t->tile_scratch,
-                                                   .corner = true});
+                                                   .constants = task->worker->constants, .corner = true});
 }
 
 static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *const *where)
@@ -174,16 +175,9 @@ static void copy_elements(const gr_tensor *from, const gr_tensor *to, int64_t be
     }
 }
 
-static int64_t numel(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
-
 static int64_t clip(int64_t units, int64_t each, const gr_tensor *t)
 {
-    int64_t end = units * each, n = numel(t);
+    int64_t end = units * each, n = gr_tensor_numel(t);
     return end < n ? end : n;
 }
 
@@ -207,8 +201,6 @@ static void run_tile(gr_task *task, int64_t row, int64_t rows, int64_t col, int6
     gr_tape_exec_corner(task->tape, rows, cols);
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static void run_product(gr_task *task)
 {
     const gr_template *t = task->t;
@@ -216,9 +208,9 @@ static void run_product(gr_task *task)
     int64_t across = (cols + t->tile_cols - 1) / t->tile_cols, together = t->run_cols / t->tile_cols;
     for (int64_t u = task->begin, n; u < task->end; u += n) {
         int64_t first = u % across;
-        n = smaller(together, smaller(across - first, task->end - u));
+        n = gr_smaller(together, gr_smaller(across - first, task->end - u));
         int64_t row = u / across * t->tile_rows, col = first * t->tile_cols;
-        run_tile(task, row, smaller(rows - row, t->tile_rows), col, smaller(cols - col, n * t->tile_cols));
+        run_tile(task, row, gr_smaller(rows - row, t->tile_rows), col, gr_smaller(cols - col, n * t->tile_cols));
     }
 }
 

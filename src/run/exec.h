@@ -38,6 +38,7 @@ struct gr_worker_run {
     const gr_worker_list *list;
     gr_task *task;         /* by instruction; only RUNs are filled */
     char *scratch;
+    gr_tape_constants *constants; /* of all workers */
     int index, threads, spins;
     int64_t *base;         /* progress of all workers when the run began */
     int64_t *seen;         /* the highest count seen of each worker */

@@ -31,6 +31,7 @@ struct gr_run {
     double work;     /* predicted nanoseconds on the fewest threads */
     int64_t *base;
     gr_faults faults;
+    gr_tape_constants constants;
 };
 
 /* ---- constants ------------------------------------------------------------ */
@@ -148,6 +149,7 @@ static void prepare_worker(gr_run *r, const lineup *l, const gr_schedule *s, int
     x->spins = gr_pool_spins(r->pool);
     x->base = r->base;
     x->faults = &r->faults;
+    x->constants = &r->constants;
     x->seen = GR_NEW_ARRAY(r->arena, int64_t, l->threads + 16); /* with a gap to the next worker's */
     x->loop_index = GR_NEW_ARRAY(r->arena, int64_t, GR_MAX_LOOPS + 16);
     x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, l->threads);
