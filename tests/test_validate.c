@@ -241,15 +241,12 @@ static void other_metrics_begin_anew(void)
 
 static void expect_mistake(const char *train, const char *says)
 {
-    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true};
     gr_error e;
     char *text = NULL;
     size_t size;
-    FILE *to = open_memstream(&text, &size), *standard = stderr;
-    const char *model = noise_model("mistake.yaml", train);
-    stderr = to;
-    gr_session *s = gr_session_open(model, &o, &e);
-    stderr = standard;
+    FILE *to = open_memstream(&text, &size);
+    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true, .say = {say_in_file, to}};
+    gr_session *s = gr_session_open(noise_model("mistake.yaml", train), &o, &e);
     fclose(to);
     CU_ASSERT_PTR_NULL(s);
     if (!strstr(text, says)) fprintf(stderr, "'%s' is not said, but: %s\n", says, text);

@@ -86,9 +86,15 @@ bool same_files(const char *a, const char *b)
     return same;
 }
 
+void say_in_file(void *file, gr_tone tone, const char *text)
+{
+    (void)tone;
+    fputs(text, file);
+}
+
 gr_session *open_model(const char *path, int threads)
 {
-    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = threads, .quiet = true};
+    gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = threads, .quiet = true, .say = {say_in_file, stderr}};
     gr_error e = {0};
     gr_session *s = gr_session_open(path, &o, &e);
     if (!s) fprintf(stderr, "%s: %s\n", path, e.message);

@@ -222,12 +222,18 @@ static const char *costs_path(void)
     return gr_arena_printf(cli_memory(), "%s/graphrun-%s-costs-%s", folder, GR_VERSION, host);
 }
 
+static void say_on_stderr(void *data, gr_tone tone, const char *text)
+{
+    (void)data, (void)tone;
+    fputs(text, stderr);
+}
+
 gr_session_options cli_session_options(const cli_common *c)
 {
     return (gr_session_options){
         .model = {.sets = c->sets.item, .plugins = c->plugins.item,
                   .real = c->dtype && strcmp(c->dtype, "float64") == 0 ? GR_FLOAT64 : GR_FLOAT32},
-        .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet, .costs = costs_path()};
+        .threads = (int)c->threads, .seed = (uint64_t)c->seed, .quiet = c->quiet, .say = {say_on_stderr, NULL}, .costs = costs_path()};
 }
 
 gr_registry *cli_registry(gr_arena *a, const cli_common *c, gr_error *e)

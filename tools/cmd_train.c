@@ -25,6 +25,7 @@ static int run_training(const train_args *a, gr_session *s, bool then_generate)
     gr_train_options t = a->train;
     t.quiet = a->common.quiet;
     t.out = stdout;
+    t.progress = stderr;
     t.stop = cli_catch_interrupt();
     gr_error e = {0};
     gr_train_result r;

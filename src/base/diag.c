@@ -43,6 +43,11 @@ int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *f
     return gr_set_error(e, GR_EINVAL, "%s: line %lld: %s", name, (long long)line, what);
 }
 
+void gr_say(const gr_sink *to, gr_tone tone, const char *text)
+{
+    if (to->write) to->write(to->data, tone, text);
+}
+
 gr_diag *gr_diag_create(gr_arena *a)
 {
     gr_diag *d = GR_NEW(a, gr_diag);
@@ -103,11 +108,10 @@ static int compare(const void *pa, const void *pb)
     return a->order - b->order;
 }
 
-/* The errors in the order of print; the caller frees. */
+/* The errors in the order of print. */
 static const entry **sorted(const gr_diag *d)
 {
-    const entry **list = malloc(sizeof *list * (size_t)(d->errors + 1));
-    if (!list) return NULL;
+    const entry **list = GR_NEW_ARRAY(d->arena, const entry *, d->errors + 1);
     int n = 0;
     for (int i = 0; i < d->count; i++)
         if (!d->entries[i].note) list[n++] = &d->entries[i];
@@ -115,68 +119,70 @@ static const entry **sorted(const gr_diag *d)
     return list;
 }
 
-static void print_caret(const gr_loc *at, FILE *to)
+/* The source line, and under it "   ^~~~". */
+static const char *caret_text(gr_arena *a, const gr_loc *at)
 {
     const char *line = at->source->text, *end = line + at->source->length;
     for (int n = 1; n < at->line && line < end; n++) {
         const char *eol = memchr(line, '\n', (size_t)(end - line));
-        if (!eol) return;
+        if (!eol) return "";
         line = eol + 1;
     }
     const char *eol = memchr(line, '\n', (size_t)(end - line));
-    int length = (int)((eol ? eol : end) - line);
+    int length = (int)((eol ? eol : end) - line), n = 0;
     if (length > 200) length = 200;
-    fprintf(to, "%5d | %.*s\n      | ", at->line, length, line);
-    for (int i = 0; i < at->column - 1 && i < length; i++) fputc(line[i] == '\t' ? '\t' : ' ', to);
-    fputc('^', to);
-    for (int i = 1; i < at->length && at->column - 1 + i < length; i++) fputc('~', to);
-    fputc('\n', to);
+    char *mark = gr_arena_alloc(a, (size_t)length + 2);
+    for (int i = 0; i < at->column - 1 && i < length; i++) mark[n++] = line[i] == '\t' ? '\t' : ' ';
+    mark[n++] = '^';
+    for (int i = 1; i < at->length && at->column - 1 + i < length; i++) mark[n++] = '~';
+    return gr_arena_printf(a, "%5d | %.*s\n      | %s\n", at->line, length, line, mark);
 }
 
-static void print_entry(const entry *e, FILE *to)
+static const char *entry_text(gr_arena *a, const entry *e)
 {
-    if (e->at.source && e->at.line > 0)
-        fprintf(to, "%s:%d:%d: ", e->at.source->name, e->at.line, e->at.column);
-    else if (e->at.source)
-        fprintf(to, "%s: ", e->at.source->name);
-    else
-        fprintf(to, "graphrun: ");
-    fprintf(to, "%s: %s\n", e->note ? "note" : "error", e->text);
-    if (e->at.source && e->at.source->text && e->at.line > 0) print_caret(&e->at, to);
+    const gr_text *source = e->at.source;
+    const char *where = !source ? "graphrun: " : e->at.line > 0 ? gr_arena_printf(a, "%s:%d:%d: ", source->name, e->at.line, e->at.column)
+                                                                : gr_arena_printf(a, "%s: ", source->name);
+    const char *caret = source && source->text && e->at.line > 0 ? caret_text(a, &e->at) : "";
+    return gr_arena_printf(a, "%s%s: %s\n%s", where, e->note ? "note" : "error", e->text, caret);
 }
 
 /* Of many, the outermost and the innermost: blocks may be nested deep. */
-static void print_notes(const gr_diag *d, int first, FILE *to)
+static const char *notes_text(const gr_diag *d, int first)
 {
     enum { HEAD = 4, TAIL = 2 };
+    const char *text = "";
     int n = 0;
     while (first + n < d->count && d->entries[first + n].note) n++;
     for (int k = 0; k < n; k++) {
-        if (n <= HEAD + TAIL + 1 || k < HEAD || k >= n - TAIL) print_entry(&d->entries[first + k], to);
-        else if (k == HEAD) fprintf(to, "(%d notes more)\n", n - HEAD - TAIL);
+        if (n <= HEAD + TAIL + 1 || k < HEAD || k >= n - TAIL)
+            text = gr_arena_printf(d->arena, "%s%s", text, entry_text(d->arena, &d->entries[first + k]));
+        else if (k == HEAD) text = gr_arena_printf(d->arena, "%s(%d notes more)\n", text, n - HEAD - TAIL);
     }
+    return text;
 }
 
-void gr_diag_print(const gr_diag *d, FILE *to)
+void gr_diag_tell(const gr_diag *d, const gr_sink *to)
 {
     const entry **list = sorted(d);
-    for (int i = 0; list && i < d->errors; i++) {
-        print_entry(list[i], to);
-        print_notes(d, list[i]->order + 1, to);
-    }
-    free(list);
+    for (int i = 0; i < d->errors; i++)
+        gr_say(to, GR_ERROR, gr_arena_printf(d->arena, "%s%s", entry_text(d->arena, list[i]), notes_text(d, list[i]->order + 1)));
 }
+
+static void write_file(void *file, gr_tone tone, const char *text)
+{
+    (void)tone;
+    fputs(text, file);
+}
+
+void gr_diag_print(const gr_diag *d, FILE *to) { gr_diag_tell(d, &(gr_sink){write_file, to}); }
 
 const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at)
 {
-    const entry **list = sorted(d);
-    const char *text = NULL;
-    if (list && i >= 0 && i < d->errors) {
-        text = list[i]->text;
-        if (at) *at = list[i]->at;
-    }
-    free(list);
-    return text;
+    if (i < 0 || i >= d->errors) return NULL;
+    const entry *e = sorted(d)[i];
+    if (at) *at = e->at;
+    return e->text;
 }
 
 static int folded(char c) { return tolower((unsigned char)c); }

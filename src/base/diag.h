@@ -27,6 +27,16 @@ GR_PRINTF(3, 4) int gr_set_error(gr_error *e, gr_status status, const char *fmt,
 /* The same for what is wrong in a line of a file: GR_EINVAL, "NAME: line LINE: ...". */
 GR_PRINTF(4, 5) int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *fmt, ...);
 
+typedef enum gr_tone { GR_NOTE, GR_ERROR } gr_tone;
+
+/* Where what a person is to know goes, as a text of whole lines; write NULL: nowhere. The command
+ * gives it standard error, the library what its caller asks for. */
+typedef struct gr_sink {
+    void (*write)(void *data, gr_tone tone, const char *text);
+    void *data;
+} gr_sink;
+void gr_say(const gr_sink *to, gr_tone tone, const char *text);
+
 /* A text that diagnostics point into. */
 typedef struct gr_text {
     const char *name; /* as the user gave it */
@@ -53,6 +63,8 @@ GR_PRINTF(3, 4) void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...);
 int gr_diag_count(const gr_diag *d); /* of errors */
 /* Sorted by place, each with its source line and a caret. */
 void gr_diag_print(const gr_diag *d, FILE *to);
+/* The same for a sink; each error with its notes is one text. */
+void gr_diag_tell(const gr_diag *d, const gr_sink *to);
 /* The i-th error in the order of print, for tests. */
 const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at);
 

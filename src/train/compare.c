@@ -299,7 +299,7 @@ static void count_work(gr_compare_work *w)
     steps += steps_of_jobs(w);
     w->left = trials + w->num_jobs;
     set_at_once(w, trials > w->num_jobs ? trials : w->num_jobs);
-    gr_progress_start(&w->progress, w->options->session.quiet, 0, steps);
+    gr_progress_start(&w->progress, w->options->session.quiet ? NULL : stderr, 0, steps);
 }
 
 /* Once all learning rates are tried, the best are taken, and runs of before that have them. */

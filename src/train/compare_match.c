@@ -15,7 +15,7 @@ static int64_t count(gr_session *s, gr_error *e)
     const gr_want want = {.update = true, .training = true, .metrics = true};
     const gr_graph *g = gr_session_graph(s, &want, "expand");
     int64_t n = 0;
-    if (!g && !s->options.silent) gr_diag_print(s->diag, stderr);
+    if (!g) gr_diag_tell(s->diag, &s->options.say);
     if (!g) return gr_set_error(e, GR_EINVAL, "%s", "");
     for (int i = 0; i < g->num_states; i++)
         if (g->states[i]->trainable) n += gr_numel(&g->states[i]->value->type);
@@ -48,7 +48,8 @@ static int64_t count_at(search *x, int64_t value)
     if (k->num_sets) memcpy(sets, k->sets, sizeof *sets * (size_t)k->num_sets);
     sets[k->num_sets] = gr_arena_printf(x->w->arena, "%s=%lld", x->var, (long long)value);
     o.model.sets = sets;
-    o.facts_only = o.silent = true;
+    o.facts_only = true;
+    o.say = (gr_sink){0};
     gr_error e;
     gr_session *s = gr_session_open(k->path, &o, &e);
     const int64_t n = s ? gr_count_parameters(s, &e) : -1;

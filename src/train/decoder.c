@@ -155,10 +155,8 @@ static gr_graph *typed_graph(gr_decoder *d, int64_t time, int64_t source, gr_err
     gr_axis_size axes[MAX_AXES];
     gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, source, axes)};
     gr_graph *g = gr_session_graph(d->session, &w, "expand");
-    if (g) return g;
-    gr_diag_print(d->session->diag, stderr);
-    gr_set_error(e, GR_EINVAL, "%s", "");
-    return NULL;
+    if (!g) gr_session_tell(d->session, e);
+    return g;
 }
 
 static gr_stepwise *compare(gr_decoder *d, int64_t time, int64_t other, gr_graph **g, gr_graph **h, gr_error *e)

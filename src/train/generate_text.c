@@ -96,7 +96,7 @@ int gr_words_read(const gr_words *it, const char *text, int32_t **items, gr_erro
     if (!it->vocab) return read_numbers(it, text, items, e);
     int n = gr_data_encode(s->data, s->arena, it->field, text, items, e);
     if (n > 0 && it->unknown >= 0 && holds(*items, n, it->unknown) && !s->options.quiet && !strstr(text, it->vocab[it->unknown]))
-        fprintf(stderr, "graphrun: the vocabulary has %s for %s\n", it->vocab[it->unknown], unknown_words(it, text));
+        gr_session_note(s, "the vocabulary has %s for %s", it->vocab[it->unknown], unknown_words(it, text));
     return n;
 }
 

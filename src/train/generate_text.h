@@ -18,7 +18,7 @@ gr_words gr_words_of(gr_session *s, const gr_model_input *in);
  * <bos> (else the first word) and <eos>; "" for stop: none. */
 int gr_words_specials(gr_words *it, const char *start, const char *stop, gr_error *e);
 /* The items of a text; their number, or -1 with e filled. Words that the vocabulary lacks are
- * named on standard error and become <unk>. */
+ * named in a note and become <unk>. */
 int gr_words_read(const gr_words *it, const char *text, int32_t **items, gr_error *e);
 const char *gr_words_text(const gr_words *it, int32_t item);
 

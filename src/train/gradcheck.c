@@ -211,10 +211,7 @@ static int check_all(checker *c, gr_gradcheck_result *r, gr_error *e)
     gr_axis_size axes[GR_MAX_ASSUMED];
     const gr_want graph = {.assume_axes = true};
     gr_graph *g = gr_session_graph(s, &graph, "expand");
-    if (!g) {
-        gr_diag_print(s->diag, stderr);
-        return gr_set_error(e, GR_EINVAL, "%s", "");
-    }
+    if (!g) return gr_session_tell(s, e);
     const char **names = target_names(s, g), *fetch[] = {c->of, NULL};
     const int n = choose_lengths(c, axes);
     const gr_want grads = {.grad = names, .of = c->of, .axes = axes, .num_axes = n}, value = {.fetch = fetch, .axes = axes, .num_axes = n};

@@ -171,9 +171,9 @@ static int set_bounds(gr_trainer *t, gr_error *e)
     else if (t->options->report > 0) t->report = t->options->report;
     else if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
-        fprintf(stderr, "graphrun: %s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
-                "say how far to go\n", o->resume, (long long)t->step, (long long)t->epoch);
-    gr_progress_start(&t->progress, o->quiet, t->step, total);
+        gr_session_note(t->session, "%s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
+                        "say how far to go", o->resume, (long long)t->step, (long long)t->epoch);
+    gr_progress_start(&t->progress, o->quiet ? NULL : o->progress, t->step, total);
     return 0;
 }
 
@@ -219,8 +219,8 @@ static int finish(gr_trainer *t, gr_error *e)
     if (gr_trainer_take_best(t, e)) return e->status;
     if (o->save && gr_session_save(t->session, t->exec, o->save, e)) return e->status;
     if (!t->result->stopped || o->quiet) return 0;
-    fprintf(stderr, "graphrun: stopped after step %lld%s%s%s%s\n", (long long)t->step, o->checkpoint ? "; wrote " : "",
-            o->checkpoint ? o->checkpoint : "", o->save ? "; wrote " : "", o->save ? o->save : "");
+    gr_session_note(t->session, "stopped after step %lld%s%s%s%s", (long long)t->step, o->checkpoint ? "; wrote " : "",
+                    o->checkpoint ? o->checkpoint : "", o->save ? "; wrote " : "", o->save ? o->save : "");
     return 0;
 }
 

@@ -26,8 +26,9 @@ typedef struct gr_train_options {
     int64_t every;           /* steps between checkpoints; 0: at the end alone */
     const char *resume;      /* checkpoint to go on from; NULL: from the beginning */
     const char *log;         /* JSON lines; NULL: none */
-    bool quiet;
+    bool quiet;              /* no progress, no notes */
     FILE *out;               /* reports as lines of text; NULL: nowhere */
+    FILE *progress;          /* where progress goes: a bar if it is a terminal; NULL: nowhere */
     void (*reported)(void *data, const gr_session *s, const gr_train_report *r); /* gets every report; or NULL */
     void *data;
     const volatile sig_atomic_t *stop; /* set: finish the step, save, return; may be NULL */

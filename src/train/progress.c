@@ -17,11 +17,11 @@ double gr_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void gr_progress_start(gr_progress *p, bool quiet, int64_t first, int64_t total)
+void gr_progress_start(gr_progress *p, FILE *to, int64_t first, int64_t total)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    p->quiet = quiet;
-    p->terminal = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+    p->to = to;
+    p->terminal = to && isatty(fileno(to)) && !(term && strcmp(term, "dumb") == 0);
     p->color = p->terminal && !(no_color && *no_color);
     p->first = first;
     p->total = total;
@@ -64,25 +64,25 @@ static void draw_bar(gr_progress *p, const char *text, int64_t done)
     int full = p->total > 0 ? (int)(BAR_WIDTH * done / p->total) : 0;
     for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < full ? '#' : '.';
     bar[BAR_WIDTH] = 0;
-    fprintf(stderr, "\r\033[K%s[%s]%s %s", p->color ? "\033[32m" : "", bar, p->color ? "\033[0m" : "", text);
-    fflush(stderr);
+    fprintf(p->to, "\r\033[K%s[%s]%s %s", p->color ? "\033[32m" : "", bar, p->color ? "\033[0m" : "", text);
+    fflush(p->to);
     p->drawn = true;
 }
 
 void gr_progress_step(gr_progress *p, int64_t done, int64_t tokens)
 {
-    if (p->quiet) return;
+    if (!p->to) return;
     double now = gr_seconds();
     if (now - p->shown < (p->terminal ? BAR_SECONDS : LINE_SECONDS)) return;
     p->shown = now;
     char text[160];
     status(p, text, sizeof text, done, tokens, now);
     if (p->terminal) draw_bar(p, text, done);
-    else fprintf(stderr, "%s\n", text);
+    else fprintf(p->to, "%s\n", text);
 }
 
 void gr_progress_clear(gr_progress *p)
 {
-    if (p->drawn) fprintf(stderr, "\r\033[K");
+    if (p->drawn) fprintf(p->to, "\r\033[K");
     p->drawn = false;
 }

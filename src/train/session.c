@@ -72,14 +72,23 @@ static void take_axes(gr_session *s)
     }
 }
 
-/* Says all that is wrong with the model; 0 if nothing is. */
-static int report(gr_session *s, gr_error *e)
+int gr_session_tell(const gr_session *s, gr_error *e)
 {
-    if (!gr_diag_count(s->diag)) return 0;
-    if (!s->options.silent) gr_diag_print(s->diag, stderr);
-    gr_set_error(e, GR_EINVAL, "%s", "");
-    return GR_EINVAL;
+    gr_diag_tell(s->diag, &s->options.say);
+    return gr_set_error(e, GR_EINVAL, "%s", "");
 }
+
+void gr_session_note(const gr_session *s, const char *fmt, ...)
+{
+    if (s->options.quiet) return;
+    va_list args;
+    va_start(args, fmt);
+    gr_say(&s->options.say, GR_NOTE, gr_arena_printf(s->arena, "graphrun: %s\n", gr_arena_vprintf(s->arena, fmt, args)));
+    va_end(args);
+}
+
+/* Says all that is wrong with the model; 0 if nothing is. */
+static int report(const gr_session *s, gr_error *e) { return gr_diag_count(s->diag) ? gr_session_tell(s, e) : 0; }
 
 static int open_model(gr_session *s, const char *path, gr_error *e)
 {
@@ -363,7 +372,7 @@ static int freeze(gr_session *s, gr_exec *x, gr_error *e)
 static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
 {
     x->graph = make_graph(s, &x->want, NULL, x->arena);
-    if (!x->graph) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
+    if (!x->graph) return gr_session_tell(s, e);
     if ((x->want.frozen && freeze(s, x, e)) || build_run(s, x, e)) return e->status;
     find_feeds(x);
     *GR_PUSH(s->arena, s->execs, s->num_execs, s->cap_execs) = x;
@@ -394,7 +403,7 @@ static int find_cut(gr_session *s, const gr_want *w, gr_error *e)
 {
     const gr_want plain = {.update = w->update, .metrics = w->metrics};
     if (s->cut_known || !s->recipe->bptt) return 0;
-    if (!gr_session_graph(s, &plain, "expand")) return report(s, e) ? GR_EINVAL : gr_set_error(e, GR_EINVAL, "%s", "");
+    if (!gr_session_graph(s, &plain, "expand")) return gr_session_tell(s, e);
     s->cut_known = true;
     return 0;
 }

@@ -27,8 +27,8 @@ typedef struct gr_session_options {
     bool inference;       /* nothing trains: what is made of the weights alone is made once */
     gr_dtype weights_dtype; /* GR_BFLOAT16, GR_FLOAT16: products keep weights so, and nothing trains; GR_UNKNOWN: as they are */
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
-    bool quiet;           /* no notes on standard error, errors apart */
-    bool silent;          /* nor mistakes of the model: whether there are any is asked */
+    bool quiet;           /* no notes, errors apart */
+    gr_sink say;          /* where errors of the model and notes go; {0}: nowhere */
     const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
 } gr_session_options;
 
@@ -75,10 +75,15 @@ typedef struct gr_session {
 
 #define GR_KEEP_BYTES ((size_t)512 << 20)
 
-/* Mistakes of the model are printed to standard error. NULL with e filled; e->message is ""
- * where all has been said already. */
+/* Mistakes of the model go to options.say. NULL with e filled; e->message is "" where all has been
+ * said there already. */
 gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_error *e);
 void gr_session_close(gr_session *s); /* NULL is allowed */
+
+/* All mistakes of the model so far to options.say; gives GR_EINVAL, with nothing left to say in e. */
+int gr_session_tell(const gr_session *s, gr_error *e);
+/* A note to options.say, unless quiet: "graphrun: ...". */
+GR_PRINTF(2, 3) void gr_session_note(const gr_session *s, const char *fmt, ...);
 
 typedef struct gr_axis_size { const char *axis; int64_t length; } gr_axis_size;
 

@@ -78,14 +78,14 @@ int gr_trainer_take_best(gr_trainer *t, gr_error *e)
     gr_arena *a = t->session->arena;
     if (!t->watch) return 0;
     if (gr_watch_is_over(t->watch) && !t->options->quiet)
-        fprintf(stderr, "graphrun: stopped early: valid %s got no better in %lld validations\n", gr_watch_metric(t->watch),
-                (long long)spec->patience);
+        gr_session_note(t->session, "stopped early: valid %s got no better in %lld validations", gr_watch_metric(t->watch),
+                        (long long)spec->patience);
     if (spec->keep && see_last(t, e)) return e->status;
     gr_watch_result(t->watch, t->result);
     if (!spec->keep) return 0;
     bool taken = gr_watch_restore(t->watch);
     if (!t->options->quiet)
-        fprintf(stderr, "graphrun: %s: %s\n", taken ? "the best weights are kept" : "the last weights are kept",
-                gr_watch_best_text(t->watch, a));
+        gr_session_note(t->session, "%s: %s", taken ? "the best weights are kept" : "the last weights are kept",
+                        gr_watch_best_text(t->watch, a));
     return 0;
 }

@@ -134,10 +134,10 @@ int gr_session_check_weights(gr_session *s, const gr_exec *x, gr_error *e)
     if (!*faults) return 0;
     const char *path = s->options.weights ? s->options.weights : "the checkpoint";
     if (s->options.partial && !s->resume) {
-        if (!s->options.quiet) fprintf(stderr, "graphrun: of %s not all was taken:%s\n", path, faults);
+        gr_session_note(s, "of %s not all was taken:%s", path, faults);
         return 0;
     }
-    fprintf(stderr, "graphrun: error: %s does not fit the model:%s\n", path, faults);
+    gr_say(&s->options.say, GR_ERROR, gr_arena_printf(s->arena, "graphrun: error: %s does not fit the model:%s\n", path, faults));
     return gr_set_error(e, GR_EINVAL, "%s", "");
 }
 
