@@ -14,6 +14,8 @@ bool same_files(const char *a, const char *b);
 /* The whole file, to be freed; NULL if there is none. */
 char *read_text(const char *path, size_t *length);
 
+/* A gr_sink's write to a FILE. */
+void say_in_file(void *file, gr_tone tone, const char *text);
 /* A session of the model, or a failed assertion. */
 gr_session *open_model(const char *path, int threads);
 /* Trains for so many steps. quiet, results thrown away. */

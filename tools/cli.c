@@ -272,7 +272,11 @@ gr_session *cli_open(const char *model, const gr_session_options *o)
 int cli_guard(gr_session *s, int (*fn)(gr_session *s, void *data), void *data)
 {
     gr_frame frame;
-    if (!gr_try(s->arena, &frame)) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
+    gr_error e;
+    if (!gr_try(s->arena, &frame)) {
+        gr_caught(s->arena, &e);
+        return cli_fail(&e);
+    }
     int code = fn(s, data);
     gr_end_try(s->arena, &frame);
     return code;

@@ -26,6 +26,7 @@ struct gr_arena {
     deferred *deferred;
     gr_frame *frame;
     size_t bytes;
+    char bug[256];
 };
 
 static atomic_long fail_at;
@@ -70,12 +71,24 @@ void gr_arena_destroy(gr_arena *a)
 
 static _Noreturn void unwind(gr_arena *a)
 {
-    if (!a->frame) {
-        fputs("graphrun: out of memory\n", stderr);
-        abort();
-    }
+    if (!a->frame) abort(); /* nobody has opened it with gr_try */
     longjmp(a->frame->jump, 1);
 }
+
+void gr_bug(gr_arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(a->bug, sizeof a->bug, fmt, args);
+    va_end(args);
+#ifdef GR_CHECKS
+    fprintf(stderr, "graphrun: %s\n", a->bug);
+    abort();
+#endif
+    unwind(a);
+}
+
+const char *gr_arena_bug(const gr_arena *a) { return *a->bug ? a->bug : NULL; }
 
 static void add_block(gr_arena *a, size_t bytes)
 {

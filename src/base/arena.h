@@ -54,6 +54,11 @@ typedef struct gr_frame {
 void gr_arena_push(gr_arena *a, gr_frame *frame);
 void gr_end_try(gr_arena *a, gr_frame *frame);
 
+/* What we did wrong, not who uses us: a debug build says so and aborts; else it unwinds as running out
+ * of memory does, and gr_caught (diag.h) tells the caller. */
+GR_PRINTF(2, 3) _Noreturn void gr_bug(gr_arena *a, const char *fmt, ...);
+const char *gr_arena_bug(const gr_arena *a); /* what it said; NULL: there was none */
+
 /* Tests: let the n-th allocation of the process from now on fail (0: none), and
  * count all that were made. */
 void gr_fail_allocation(long n);

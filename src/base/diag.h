@@ -27,6 +27,9 @@ GR_PRINTF(3, 4) int gr_set_error(gr_error *e, gr_status status, const char *fmt,
 /* The same for what is wrong in a line of a file: GR_EINVAL, "NAME: line LINE: ...". */
 GR_PRINTF(4, 5) int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *fmt, ...);
 
+/* In the else branch of gr_try(a, ...): what it unwound from. Fills e and gives its status. */
+int gr_caught(const gr_arena *a, gr_error *e);
+
 typedef enum gr_tone { GR_NOTE, GR_ERROR } gr_tone;
 
 /* Where what a person is to know goes, as a text of whole lines; write NULL: nowhere. The command

@@ -39,9 +39,8 @@ static void *host_alloc(gr_data *d, size_t bytes) { return gr_arena_alloc(d->are
 static const gr_attr *host_attr(const gr_data *d, const char *name)
 {
     const gr_attr *a = gr_data_find_attr(d, name);
-    if (a) return a;
-    fprintf(stderr, "graphrun: source '%s' asks for its attribute '%s', which it does not declare\n", d->desc->name, name);
-    abort();
+    if (!a) gr_bug(d->arena, "source '%s' asks for its attribute '%s', which it does not declare", d->desc->name, name);
+    return a;
 }
 
 static int host_read(gr_data *d, const gr_part *part, size_t most, char **bytes, size_t *n)

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 gr_graph *gr_graph_create(gr_arena *a, const gr_registry *r, gr_diag *d, gr_dtype real)
@@ -237,10 +236,7 @@ gr_value *gr_graph_find_name(const gr_graph *root, const char *name)
 gr_attr *gr_node_attr(const gr_node *n, const char *name)
 {
     int i = gr_op_attr(n->op, name);
-    if (i < 0) {
-        fprintf(stderr, "graphrun: op %s has no attribute '%s'\n", n->op->name, name);
-        abort();
-    }
+    if (i < 0) gr_bug(n->graph->arena, "op %s has no attribute '%s'", n->op->name, name);
     return &n->attr[i];
 }
 
@@ -341,8 +337,7 @@ static int arg_index(const gr_value *arg)
     const gr_graph *body = arg->node->graph;
     for (int i = 0; i < body->num_args; i++)
         if (body->args[i] == arg) return i;
-    fprintf(stderr, "graphrun: '%s' is no argument of a loop\n", arg->node->name);
-    abort();
+    gr_bug(body->arena, "'%s' is no argument of a loop", arg->node->name);
 }
 
 enum gr_arg_kind gr_arg_kind(const gr_value *arg, int *number)

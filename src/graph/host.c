@@ -2,7 +2,6 @@
 #include "base/map.h"
 #include "graph/frame.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_OUTPUTS = 256 };
@@ -15,8 +14,7 @@ static bool unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN
 
 _Noreturn void gr_misuse(const gr_ctx *c, const char *what)
 {
-    fprintf(stderr, "graphrun: op %s: %s\n", frame(c) ? frame(c)->op->name : "-", what);
-    abort();
+    gr_bug(emitter(c)->graph->arena, "op %s: %s", frame(c) ? frame(c)->op->name : "-", what);
 }
 
 static int host_fail(gr_ctx *c, gr_at at, const char *which, const char *fmt, va_list args)

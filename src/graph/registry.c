@@ -3,7 +3,6 @@
 #include "graph/registry.h"
 #include <graphrun/builtin.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 static int count_attrs(const gr_attr_spec *s)
@@ -40,12 +39,6 @@ static int find_port(const gr_port *p, const char *name)
 int gr_op_input(const gr_op *op, const char *name) { return find_port(op->inputs, name); }
 int gr_op_output(const gr_op *op, const char *name) { return find_port(op->outputs, name); }
 
-static _Noreturn void refuse_builtin(const gr_error *e)
-{
-    fprintf(stderr, "graphrun: built in: %s\n", e->message);
-    abort();
-}
-
 gr_registry *gr_registry_create(gr_arena *a)
 {
     gr_error e;
@@ -53,9 +46,9 @@ gr_registry *gr_registry_create(gr_arena *a)
     r->arena = a;
     r->by_name = gr_map_create(a);
     for (const gr_op *const *op = gr_builtin_ops; *op; op++)
-        if (gr_registry_add(r, *op, &e) < 0) refuse_builtin(&e);
+        if (gr_registry_add(r, *op, &e) < 0) gr_bug(a, "built in: %s", e.message);
     for (const gr_source *const *source = gr_builtin_sources; *source; source++)
-        if (gr_registry_add_source(r, *source, &e) < 0) refuse_builtin(&e);
+        if (gr_registry_add_source(r, *source, &e) < 0) gr_bug(a, "built in: %s", e.message);
     return r;
 }
 

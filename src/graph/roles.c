@@ -1,16 +1,11 @@
 /* roles.c - nodes that passes emit themselves, found by role, not by name. */
 #include "graph/frame.h"
 
-#include <stdlib.h>
-
 gr_value *gr_emit_role(gr_emitter *e, gr_role role, int n, gr_value *const *in, const char *attrs, ...)
 {
     gr_graph *g = e->graph;
     const gr_op *op = gr_registry_role(g->registry, role);
-    if (!op) {
-        fprintf(stderr, "graphrun: no op has role %d\n", (int)role);
-        abort();
-    }
+    if (!op) gr_bug(g->arena, "no op has role %d", (int)role);
     gr_attr *attr = gr_attr_defaults(g->arena, op);
     const char *why = "";
     if (attrs) {
@@ -18,10 +13,7 @@ gr_value *gr_emit_role(gr_emitter *e, gr_role role, int n, gr_value *const *in, 
         va_start(args, attrs);
         const char *text = gr_arena_vprintf(g->arena, attrs, args);
         va_end(args);
-        if (gr_attrs_parse(g->arena, op, text, attr, &why) < 0) {
-            fprintf(stderr, "graphrun: %s: %s\n", op->name, why);
-            abort();
-        }
+        if (gr_attrs_parse(g->arena, op, text, attr, &why) < 0) gr_bug(g->arena, "%s: %s", op->name, why);
     }
     gr_value *out[1];
     gr_apply w = {.op = op, .num_in = n, .in = in, .attr = attr};

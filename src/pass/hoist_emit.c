@@ -7,7 +7,6 @@
 #include "pass/hoist.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 gr_form *gr_form_of(gr_value *v)
 {
@@ -75,11 +74,9 @@ gr_value *gr_last_form(gr_hoister *h, gr_value *arg, int carry)
 gr_value *gr_once_form(gr_hoister *h, gr_value *v)
 {
     gr_form *f = gr_form_of(v);
-    (void)h;
     if (!f->once && v->node->op->role == GR_ROLE_ARG) f->once = gr_arg_outer(v);
     if (f->once) return f->once;
-    fprintf(stderr, "graphrun: hoist: %s was not made outside\n", v->node->name);
-    abort();
+    gr_bug(h->g->arena, "hoist: %s was not made outside", v->node->name);
 }
 
 /* The carry of `loop` whose next v is; -1: none. */
@@ -97,10 +94,7 @@ static gr_value *stack(gr_hoister *h, gr_value *v)
     if (gr_place_of(h, v) == GR_ONCE) return repeated(h, gr_once_form(h, v), steps_of(h));
     if (gr_is_carry(v, &carry)) return history_part(h, gr_history_form(h, v, carry), false);
     if (v->node->op->role == GR_ROLE_ARG) return gr_arg_outer(v);
-    if (!f->loop) {
-        fprintf(stderr, "graphrun: hoist: %s was not made yet\n", v->node->name);
-        abort();
-    }
+    if (!f->loop) gr_bug(h->g->arena, "hoist: %s was not made yet", v->node->name);
     carry = carry_made(h, v, f->loop);
     if (carry >= 0) return history_part(h, gr_history_form(h, h->body->args[carry], carry), true);
     const char *name = v->node->num_out > 1 ? gr_arena_printf(h->g->arena, "%s.%s", v->node->name, v->port)

@@ -1,7 +1,6 @@
 /* pass.c - the table of passes, and running them in order. */
 #include "pass/pass.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const gr_pass gr_passes[] = {
@@ -23,8 +22,7 @@ static void check_invariants(const gr_graph *g, const char *pass)
     const char *why = gr_graph_check(g);
     if (!why) return;
     gr_graph_print(g, stderr);
-    fprintf(stderr, "graphrun: after pass %s: %s\n", pass, why);
-    abort();
+    gr_bug(g->arena, "after pass %s: %s", pass, why);
 }
 #endif
 

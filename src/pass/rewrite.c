@@ -3,7 +3,6 @@
 #include "graph/emit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 void gr_number_nodes(gr_graph *g)
 {
@@ -139,8 +138,7 @@ gr_node *gr_add_role(gr_graph *g, gr_role role, const gr_node *origin, int num_i
     int status = gr_attrs_parse(g->arena, op, text, attr, &why);
     gr_node *n = status == 0 ? gr_node_add(g, &spec) : NULL;
     if (n && gr_infer_node(g, n) == 0) return n;
-    fprintf(stderr, "graphrun: cannot make %s(%s) for %s: %s\n", op->name, text, origin->name, why);
-    abort();
+    gr_bug(g->arena, "cannot make %s(%s) for %s: %s", op->name, text, origin->name, why);
 }
 
 gr_value *gr_reshape_leading(gr_graph *g, const gr_node *origin, gr_value *v, int axes, int n, const int64_t *dim)

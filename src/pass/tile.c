@@ -19,7 +19,6 @@
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { LARGE = 64 << 20, CHUNK = 32 << 20, PROBE = 1000003, NO_AXIS = -1 }; /* bytes, bytes, rows, rows */
@@ -293,7 +292,7 @@ static void emit_inner(const tiler *t, tile_loop *l, gr_value **cut, gr_node *n)
         l->inner[at] = gr_add_role(body, GR_ROLE_REDUCE_SUM, n, 1, in, "dim=[%s]", summed_axes(t, n))->out[0];
     } else {
         gr_node *copy = gr_copy_node(body, n, in);
-        if (gr_infer_node(body, copy) != 0) abort(); /* it was tried */
+        if (gr_infer_node(body, copy) != 0) gr_bug(t->a, "%s cannot be made in chunks", n->name); /* it was tried */
         l->inner[at] = copy->out[0];
     }
 }

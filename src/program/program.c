@@ -44,7 +44,7 @@ gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e)
         if (build(&b) == 0) made = p;
         gr_end_try(a, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory while planning the program");
+        gr_caught(a, e);
     }
     return made;
 }

@@ -262,7 +262,7 @@ gr_schedule *gr_schedule_create(gr_arena *a, const gr_program *p, const gr_topol
         made = threads > 0 ? make(a, p, t, threads) : make_best(a, p, t);
         gr_end_try(a, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory while scheduling");
+        gr_caught(a, e);
     }
     return made;
 }

@@ -15,8 +15,7 @@ static int64_t count(gr_session *s, gr_error *e)
     const gr_want want = {.update = true, .training = true, .metrics = true};
     const gr_graph *g = gr_session_graph(s, &want, "expand");
     int64_t n = 0;
-    if (!g) gr_diag_tell(s->diag, &s->options.say);
-    if (!g) return gr_set_error(e, GR_EINVAL, "%s", "");
+    if (!g) return gr_session_tell(s, e);
     for (int i = 0; i < g->num_states; i++)
         if (g->states[i]->trainable) n += gr_numel(&g->states[i]->value->type);
     return n;

@@ -54,7 +54,7 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, const vol
 int gr_evaluate(gr_session *s, const char *split, gr_meter *meter, const volatile sig_atomic_t *stop, gr_error *e)
 {
     gr_frame frame;
-    if (!gr_try(s->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(s->arena, &frame)) return gr_caught(s->arena, e);
     int status = evaluate(s, split, meter, stop, e);
     gr_end_try(s->arena, &frame);
     return status;

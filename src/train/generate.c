@@ -158,5 +158,5 @@ int gr_generate(gr_session *s, const gr_generate_options *o, gr_error *e)
         gr_end_try(s->arena, &frame);
         return status;
     }
-    return gr_set_error(e, GR_ENOMEM, "out of memory");
+    return gr_caught(s->arena, e);
 }

@@ -231,7 +231,7 @@ static int check_guarded(checker *c, gr_gradcheck_result *r, gr_error *e)
         gr_end_try(c->session->arena, &frame);
         return status;
     }
-    return gr_set_error(e, GR_ENOMEM, "out of memory");
+    return gr_caught(c->session->arena, e);
 }
 
 int gr_gradcheck(gr_session *s, const char *of, FILE *out, gr_gradcheck_result *result, gr_error *e)

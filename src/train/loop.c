@@ -242,7 +242,7 @@ int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, 
         run_training(&t, e);
         gr_end_try(s->arena, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(s->arena, e);
     }
     gr_progress_clear(&t.progress);
     gr_log_close(t.log, s, result, e);

@@ -128,7 +128,7 @@ gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_er
         gr_end_try(a, &frame);
         if (status == 0) return s;
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(a, e);
     }
     if (s) gr_session_close(s);
     else gr_arena_destroy(a);
@@ -392,7 +392,7 @@ static int build_guarded(gr_session *s, gr_exec *x, gr_error *e)
 {
     gr_frame frame;
     if (!(x->arena = gr_arena_create())) return gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (!gr_try(x->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(x->arena, &frame)) return gr_caught(x->arena, e);
     int status = build_exec(s, x, e);
     gr_end_try(x->arena, &frame);
     return status;
@@ -423,7 +423,7 @@ static gr_exec *compile(gr_session *s, const gr_want *w, gr_error *e)
         if (build_guarded(s, x, e) == 0) made = x;
         gr_end_try(s->arena, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(s->arena, e);
     }
     if (!made && x) {
         gr_run_destroy(x->run);
@@ -456,7 +456,7 @@ gr_exec *gr_session_compile(gr_session *s, const gr_want *want, gr_error *e)
     gr_want piece = *w;
     if (!cuts) return compile(s, w, e);
     if (!gr_try(s->arena, &frame)) {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(s->arena, e);
         return NULL;
     }
     int status = find_cut(s, w, e);
