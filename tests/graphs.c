@@ -230,12 +230,12 @@ typedef struct running {
 
 static running start(test_graph *t)
 {
-    running r = {.store = gr_store_create()};
+    running r = {.store = gr_store_create(&gr_system_memory)};
     gr_error e = {0};
     gr_program *p = gr_program_create(t->arena, t->g, &e);
     gr_topology *machine = gr_topology_get(t->arena, NULL, &e);
     gr_schedule *s = p && machine ? gr_schedule_create(t->arena, p, machine, 1, &e) : NULL;
-    r.pool = s ? gr_pool_create(machine, 1, &e) : NULL;
+    r.pool = s ? gr_pool_create(&gr_system_memory, machine, 1, &e) : NULL;
     for (int i = 0; i < t->g->num_states; i++) {
         gr_state *state = t->g->states[i];
         double *data = gr_store_get(r.store, state->name, &state->value->type, NULL, &e);

@@ -318,9 +318,9 @@ session session_create_waiting(gr_graph *g, int threads, double wait_ns)
         gr_program_print(s.p, stderr);
         abort();
     }
-    s.pool = gr_pool_create(t, threads, &e);
+    s.pool = gr_pool_create(&gr_system_memory, t, threads, &e);
     must(s.pool, &e);
-    s.store = gr_store_create();
+    s.store = gr_store_create(&gr_system_memory);
     s.run = gr_run_create(s.p, s.s, s.pool, s.store, 1, &e);
     must(s.run, &e);
     fill(&s);

@@ -1,6 +1,7 @@
 /* test_base.c - arenas unwind, diagnostics point at the right place. */
 #include "base/arena.h"
 #include "base/diag.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <stdlib.h>

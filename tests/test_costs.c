@@ -15,7 +15,7 @@ static void measured(void)
     gr_arena *a = gr_arena_create();
     gr_error e = {0};
     for (int threads = 1; threads <= 2; threads++) {
-        gr_pool *pool = gr_pool_create(gr_topology_get(a, NULL, &e), threads, &e);
+        gr_pool *pool = gr_pool_create(&gr_system_memory, gr_topology_get(a, NULL, &e), threads, &e);
         gr_costs c;
         double number[GR_COSTS];
         CU_ASSERT_TRUE(gr_costs_measure(&c, a, pool));

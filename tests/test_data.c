@@ -1,6 +1,7 @@
 /* test_data.c - sources: fields, partitions as d2l's, vocabularies, order by seed, bad files. */
 #include "data_support.h"
 #include "io/npy.h"
+#include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 #include <CUnit/Basic.h>

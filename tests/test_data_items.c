@@ -1,6 +1,7 @@
 /* test_data_items.c - what all sources of items share: the order of an epoch, buckets, padding,
  * what is left out, and that a run can be taken up in the middle. */
 #include "data_support.h"
+#include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 #include <CUnit/Basic.h>

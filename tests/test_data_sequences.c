@@ -1,5 +1,6 @@
 /* test_data_sequences.c - sources of files with sequences and images: Conll, Ts, Idx. */
 #include "data_support.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <math.h>

@@ -1,5 +1,6 @@
 /* test_data_tables.c - sources of tables: Csv and Series. */
 #include "data_support.h"
+#include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 #include <CUnit/Basic.h>

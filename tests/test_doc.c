@@ -1,6 +1,7 @@
 /* test_doc.c - the tree of a YAML file: places, scalars, every kind of mistake, hostile bytes. */
 #include "base/diag.h"
 #include "model/doc.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <stdlib.h>

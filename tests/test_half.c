@@ -3,6 +3,7 @@
 #include "base/half.h"
 #include "kernel/isa.h"
 #include "kernel/kernel.h"
+#include "failing.h"
 #include "tests.h"
 
 #include <CUnit/Basic.h>

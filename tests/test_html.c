@@ -4,6 +4,7 @@
 #include "report/axis.h"
 #include "report/html.h"
 #include "report/html_compare.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <ctype.h>

@@ -3,6 +3,7 @@
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <dirent.h>

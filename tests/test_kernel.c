@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "kernel/isa.h"
 #include "kernel/kernel.h"
+#include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 #include <CUnit/Basic.h>

@@ -1,4 +1,5 @@
 /* test_program.c - what unroll, in-place sharing and planning make of small graphs. */
+#include "failing.h"
 #include "rig.h"
 #include "tests.h"
 #include <CUnit/Basic.h>

@@ -1,5 +1,6 @@
 /* test_run.c - programs give the right numbers, the same on any number of threads. */
 #include "eval.h"
+#include "failing.h"
 #include "rig.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
@@ -339,7 +340,7 @@ static void running_out_of_memory(void)
 
 static void store_keeps(void)
 {
-    gr_store *s = gr_store_create();
+    gr_store *s = gr_store_create(&gr_system_memory);
     gr_type t = {.dtype = GR_FLOAT32, .rank = 1, .dim = {3}}, other = {.dtype = GR_FLOAT32, .rank = 1, .dim = {4}};
     bool is_new;
     gr_error e;

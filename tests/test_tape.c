@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "kernel/isa.h"
 #include "kernel/tape.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <math.h>

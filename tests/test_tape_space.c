@@ -5,6 +5,7 @@
  * dtype; outputs lie on memory of inputs or of their own. The instructions are those that both
  * interpreters round alike. */
 #include "kernel/tape.h"
+#include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <stdio.h>

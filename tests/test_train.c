@@ -1,5 +1,6 @@
 /* test_train.c - training: optimisers as PyTorch's, the same bits whatever the threads and
  * after a resume, no allocation, messages, logs. */
+#include "failing.h"
 #include "tests.h"
 #include "train/init.h"
 #include "train_support.h"
@@ -18,9 +19,9 @@ static void init_is_keyed_by_name(void)
 {
     float a[1200], b[1200], c[1200];
     gr_error e;
-    CU_ASSERT_EQUAL(gr_init_fill("Uniform low=-2 high=3", 7, "fc.weight", &matrix, a, &e), 0);
-    CU_ASSERT_EQUAL(gr_init_fill("Uniform low=-2 high=3", 7, "fc.weight", &matrix, b, &e), 0);
-    CU_ASSERT_EQUAL(gr_init_fill("Uniform low=-2 high=3", 7, "fc.other", &matrix, c, &e), 0);
+    CU_ASSERT_EQUAL(gr_init_fill(&gr_system_memory, "Uniform low=-2 high=3", 7, "fc.weight", &matrix, a, &e), 0);
+    CU_ASSERT_EQUAL(gr_init_fill(&gr_system_memory, "Uniform low=-2 high=3", 7, "fc.weight", &matrix, b, &e), 0);
+    CU_ASSERT_EQUAL(gr_init_fill(&gr_system_memory, "Uniform low=-2 high=3", 7, "fc.other", &matrix, c, &e), 0);
     CU_ASSERT_EQUAL(memcmp(a, b, sizeof a), 0);
     CU_ASSERT_NOT_EQUAL(memcmp(a, c, sizeof a), 0);
     double sum = 0, least = 9, most = -9;
@@ -33,7 +34,7 @@ static void init_normal_has_its_moments(void)
 {
     float a[1200];
     gr_error e;
-    CU_ASSERT_EQUAL(gr_init_fill("Normal mean=1 std=0.5", 7, "w", &matrix, a, &e), 0);
+    CU_ASSERT_EQUAL(gr_init_fill(&gr_system_memory, "Normal mean=1 std=0.5", 7, "w", &matrix, a, &e), 0);
     double sum = 0, square = 0;
     for (int i = 0; i < 1200; i++) sum += (double)a[i], square += (double)a[i] * (double)a[i];
     double mean = sum / 1200;
@@ -47,7 +48,7 @@ static void init_orthogonal_is(void)
     gr_type t = matrix;
     gr_error e;
     t.dtype = GR_FLOAT64;
-    CU_ASSERT_EQUAL(gr_init_fill("Orthogonal gain=2", 7, "w", &t, q, &e), 0);
+    CU_ASSERT_EQUAL(gr_init_fill(&gr_system_memory, "Orthogonal gain=2", 7, "w", &t, q, &e), 0);
     for (int i = 0; i < 30; i++) /* 40 rows, 30 columns: the columns are */
         for (int j = 0; j <= i; j++) {
             double dot = 0;
@@ -60,13 +61,13 @@ static void init_knows_its_names(void)
 {
     float a[1200];
     gr_error e;
-    CU_ASSERT_NOT_EQUAL(gr_init_fill("Unifrom low=1", 7, "w", &matrix, a, &e), 0);
+    CU_ASSERT_NOT_EQUAL(gr_init_fill(&gr_system_memory, "Unifrom low=1", 7, "w", &matrix, a, &e), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "Unifrom"));
     CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "did you mean"));
-    CU_ASSERT_NOT_EQUAL(gr_init_fill("Constant", 7, "w", &matrix, a, &e), 0);
+    CU_ASSERT_NOT_EQUAL(gr_init_fill(&gr_system_memory, "Constant", 7, "w", &matrix, a, &e), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "value"));
     gr_type vector = {.dtype = GR_FLOAT32, .rank = 1, .dim = {5}};
-    CU_ASSERT_NOT_EQUAL(gr_init_fill("XavierUniform", 7, "w", &vector, a, &e), 0);
+    CU_ASSERT_NOT_EQUAL(gr_init_fill(&gr_system_memory, "XavierUniform", 7, "w", &vector, a, &e), 0);
 }
 
 /* ---- optimisers ---- */

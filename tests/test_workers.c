@@ -1,6 +1,7 @@
 /* test_workers.c - steps of real models in the workers: nothing is allocated, no page is met for the
  * first time after the first step, and the number of threads changes no weight. */
 #include "run/pool.h"
+#include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 

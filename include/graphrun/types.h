@@ -69,6 +69,15 @@ typedef struct gr_tensor {
     int64_t stride[GR_MAX_RANK];
 } gr_tensor;
 
+/* Where memory comes from. Its functions are called by several threads at once. */
+typedef struct gr_memory {
+    /* `bytes` (more than 0) at a multiple of `align`, a power of two; NULL: there is none. */
+    void *(*allocate)(void *data, size_t bytes, size_t align);
+    /* What `allocate` gave, with the number of bytes that were asked for. */
+    void (*release)(void *data, void *p, size_t bytes);
+    void *data;
+} gr_memory;
+
 #ifdef __cplusplus
 }
 #endif

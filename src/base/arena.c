@@ -1,7 +1,6 @@
 /* arena.c - bump allocation in blocks that double up to 1 MiB. */
 #include "base/arena.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,34 +28,16 @@ struct gr_arena {
     char bug[256];
 };
 
-static atomic_long fail_at;
-static atomic_long allocations;
-
-void gr_fail_allocation(long n) { atomic_store(&fail_at, n); }
-long gr_count_allocations(void) { return atomic_load(&allocations); }
-
-static bool must_fail(void)
+gr_arena *gr_arena_create_in(const gr_memory *m)
 {
-    atomic_fetch_add(&allocations, 1);
-    return atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;
-}
-
-void *gr_malloc(size_t bytes) { return must_fail() ? NULL : malloc(bytes ? bytes : 1); }
-
-void *gr_malloc_aligned(size_t bytes, size_t align)
-{
-    if (must_fail() || bytes > SIZE_MAX - align) return NULL;
-    return aligned_alloc(align, (bytes + align) / align * align);
-}
-
-void gr_free(void *p) { free(p); }
-
-gr_arena *gr_arena_create(void)
-{
-    gr_arena *a = gr_malloc(sizeof *a);
+    gr_arena *a = gr_allocate(m, sizeof *a, 0);
     if (a) *a = (gr_arena){0};
     return a;
 }
+
+gr_arena *gr_arena_create(void) { return gr_arena_create_in(&gr_system_memory); }
+
+const gr_memory *gr_arena_memory(const gr_arena *a) { return gr_memory_of(a); }
 
 void gr_arena_destroy(gr_arena *a)
 {
@@ -95,7 +76,7 @@ static void add_block(gr_arena *a, size_t bytes)
     size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
     if (size > LARGEST_BLOCK) size = LARGEST_BLOCK;
     if (size < bytes) size = bytes;
-    block *b = size <= SIZE_MAX - sizeof *b ? gr_malloc(sizeof *b + size) : NULL;
+    block *b = size <= SIZE_MAX - sizeof *b ? gr_allocate(gr_arena_memory(a), sizeof *b + size, ALIGN) : NULL;
     if (!b) unwind(a);
     *b = (block){.next = a->blocks, .size = size};
     a->blocks = b;

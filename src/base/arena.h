@@ -13,12 +13,14 @@
 #include <stdbool.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <graphrun/types.h>
+#include "base/memory.h"
 
 typedef struct gr_arena gr_arena;
 
 /* NULL when there is no memory. */
 gr_arena *gr_arena_create(void);
+gr_arena *gr_arena_create_in(const gr_memory *m); /* m must outlive it */
+const gr_memory *gr_arena_memory(const gr_arena *a);
 /* Runs the deferred calls, last first, and frees all memory. NULL is allowed. */
 void gr_arena_destroy(gr_arena *a);
 
@@ -58,13 +60,4 @@ void gr_end_try(gr_arena *a, gr_frame *frame);
  * of memory does, and gr_caught (diag.h) tells the caller. */
 GR_PRINTF(2, 3) _Noreturn void gr_bug(gr_arena *a, const char *fmt, ...);
 const char *gr_arena_bug(const gr_arena *a); /* what it said; NULL: there was none */
-
-/* Tests: let the n-th allocation of the process from now on fail (0: none), and
- * count all that were made. */
-void gr_fail_allocation(long n);
-long gr_count_allocations(void);
-/* malloc and free of everything that is not in an arena; counted, failed alike. */
-void *gr_malloc(size_t bytes);
-void *gr_malloc_aligned(size_t bytes, size_t align);
-void gr_free(void *p);
 #endif

@@ -292,7 +292,9 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
     if (first < 0 || first > s->batches)
         return gr_set_error(e, GR_EINVAL, "an epoch of '%s' has %lld batches; there is no batch %lld", split,
                             (long long)s->batches, (long long)first);
-    if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch && !(d->prefetch = gr_prefetch_create(fill_slot, d, e))) return GR_ENOMEM;
+    if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch &&
+        !(d->prefetch = gr_prefetch_create(gr_arena_memory(d->arena), fill_slot, d, e)))
+        return GR_ENOMEM;
     if (d->prefetch) gr_prefetch_stop(d->prefetch);
     d->split = s;
     d->next = first;

@@ -5,7 +5,6 @@
 #include "data/lexicon.h"
 #include "io/file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- messages ---- */

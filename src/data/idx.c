@@ -43,7 +43,7 @@ static int read_head(gr_data *d, const gr_part *p, int kind, gr_idx *out)
     char bytes[GR_IDX_HEAD];
     size_t n;
     gr_error e = {0};
-    if (gr_file_begin(p->path, bytes, sizeof bytes, &n, &e) || gr_idx_head(p->path, bytes, n, out, &e))
+    if (gr_file_begin(gr_arena_memory(d->arena), p->path, bytes, sizeof bytes, &n, &e) || gr_idx_head(p->path, bytes, n, out, &e))
         return gr_source_fail_part(d, p, "%s", e.message);
     bool whole = out->type != GR_STORED_F32 && out->type != GR_STORED_F64;
     if (out->bytes > MAX_FILE)

@@ -57,9 +57,9 @@ static int start_thread(gr_prefetch *p)
     return r;
 }
 
-gr_prefetch *gr_prefetch_create(void (*make)(void *data, int64_t batch, int slot), void *data, gr_error *e)
+gr_prefetch *gr_prefetch_create(const gr_memory *m, void (*make)(void *data, int64_t batch, int slot), void *data, gr_error *e)
 {
-    gr_prefetch *p = gr_malloc(sizeof *p);
+    gr_prefetch *p = gr_allocate(m, sizeof *p, 0);
     if (!p) {
         gr_set_error(e, GR_ENOMEM, "out of memory");
         return NULL;

@@ -10,8 +10,8 @@
 enum { GR_PREFETCH_SLOTS = 2 };
 
 typedef struct gr_prefetch gr_prefetch;
-/* make(data, batch, slot) runs on the thread. NULL with e filled. */
-gr_prefetch *gr_prefetch_create(void (*make)(void *data, int64_t batch, int slot), void *data, gr_error *e);
+/* Its memory is from m. make(data, batch, slot) runs on the thread. NULL with e filled. */
+gr_prefetch *gr_prefetch_create(const gr_memory *m, void (*make)(void *data, int64_t batch, int slot), void *data, gr_error *e);
 void gr_prefetch_destroy(gr_prefetch *p); /* NULL is allowed */
 /* Waits until the thread makes nothing. What make() reads may be changed from then to start. */
 void gr_prefetch_stop(gr_prefetch *p);

@@ -22,7 +22,7 @@ static int no_memory(const char *path, gr_error *e)
 static char *grow(char *text, size_t length, size_t *room, size_t most)
 {
     *room = *room > most / 2 ? most + 1 : *room * 2;
-    char *more = gr_malloc(*room);
+    char *more = gr_allocate(gr_memory_of(text), *room, 0);
     if (more) memcpy(more, text, length);
     gr_free(text);
     return more;
@@ -30,6 +30,7 @@ static char *grow(char *text, size_t length, size_t *room, size_t most)
 
 /* What a file's bytes come from, unpacked. */
 typedef struct stream {
+    const gr_memory *memory; /* for what is unpacked */
     const char *path;
     gzFile gz; /* plain files too */
     gr_zip *zip;
@@ -53,7 +54,7 @@ static int unpack(stream *s, size_t most, char **text, size_t *length, gr_error 
 {
     size_t room = most < 65536 ? most + 1 : 65536;
     *length = 0;
-    *text = gr_malloc(room);
+    *text = gr_allocate(s->memory, room, 0);
     while (*text) {
         const int64_t got = get_some(s, *text + *length, room - *length, e);
         if (got < 0) return GR_EIO;
@@ -100,15 +101,15 @@ static int open_zip(stream *s, const char *member, gr_error *e)
     snprintf(archive, sizeof archive, "%.*s", member ? (int)(member - s->path) : (int)strlen(s->path), s->path);
     if (member && !gr_zip_is_archive(archive))
         return gr_set_error(e, GR_EIO, "%s: '%s' is a file and no zip archive", s->path, archive);
-    return gr_zip_open(&s->zip, archive, member ? member + 1 : NULL, e);
+    return gr_zip_open(&s->zip, s->memory, archive, member ? member + 1 : NULL, e);
 }
 
-static int open_stream(stream *s, const char *path, gr_error *e)
+static int open_stream(stream *s, const gr_memory *memory, const char *path, gr_error *e)
 {
     struct stat st;
     const bool there = stat(path, &st) == 0;
     const char *member = there ? NULL : end_of_archive(path);
-    *s = (stream){.path = path};
+    *s = (stream){.memory = memory, .path = path};
     if (there && S_ISDIR(st.st_mode)) return gr_set_error(e, GR_EIO, "%s: is a folder, not a file", path);
     if (member || (there && S_ISREG(st.st_mode) && gr_zip_is_archive(path))) return open_zip(s, member, e);
     errno = 0;
@@ -129,7 +130,7 @@ int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t
 {
     char *bytes = NULL;
     stream s;
-    int status = open_stream(&s, path, e);
+    int status = open_stream(&s, gr_arena_memory(a), path, e);
     most = most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
     if (status == GR_OK) status = unpack(&s, most, &bytes, length, e);
     if (!close_stream(&s) && status == GR_OK)
@@ -139,11 +140,11 @@ int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t
     return status;
 }
 
-int gr_file_begin(const char *path, char *bytes, size_t room, size_t *length, gr_error *e)
+int gr_file_begin(const gr_memory *memory, const char *path, char *bytes, size_t room, size_t *length, gr_error *e)
 {
     stream s;
     int64_t got = 1;
-    int status = open_stream(&s, path, e);
+    int status = open_stream(&s, memory, path, e);
     *length = 0;
     while (status == GR_OK && got > 0 && *length < room) {
         got = get_some(&s, bytes + *length, room - *length, e);
@@ -192,56 +193,36 @@ void gr_reader_close(gr_reader *r)
 
 /* ---- writing ---- */
 
-static char *copy_text(const char *s)
-{
-    char *t = gr_malloc(strlen(s) + 1);
-    return t ? strcpy(t, s) : NULL;
-}
-
 /* A new file in the same folder; its descriptor, or -1 with errno. */
 static int create_beside(gr_writer *w)
 {
-    const size_t room = strlen(w->path) + 48;
-    w->temporary = gr_malloc(room);
-    if (!w->temporary) {
-        errno = ENOMEM;
-        return -1;
-    }
+    w->beside = true;
     for (int i = 0; i < 100; i++) {
-        snprintf(w->temporary, room, "%s.%ld-%d.part", w->path, (long)getpid(), i);
+        snprintf(w->temporary, sizeof w->temporary, "%s.%ld-%d.part", w->path, (long)getpid(), i);
         const int fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0 || errno != EEXIST) return fd;
     }
     return -1;
 }
 
-static void release(gr_writer *w)
-{
-    gr_free(w->path);
-    gr_free(w->temporary);
-    memset(w, 0, sizeof *w);
-}
-
 int gr_writer_open(gr_writer *w, const char *path, gr_error *e)
 {
     struct stat st;
     int fd = -1;
-    char target[PATH_MAX];
-    memset(w, 0, sizeof *w);
     const bool exists = stat(path, &st) == 0;
-    w->path = copy_text(exists && realpath(path, target) ? target : path);
-    errno = ENOMEM;
-    if (w->path && exists && !S_ISREG(st.st_mode)) fd = open(w->path, O_WRONLY | O_CLOEXEC);
-    else if (w->path) fd = create_beside(w);
-    if (fd >= 0 && w->temporary && exists) (void)!fchmod(fd, st.st_mode & 07777);
+    *w = (gr_writer){.file = NULL};
+    if (!(exists && realpath(path, w->path))) snprintf(w->path, sizeof w->path, "%s", path);
+    errno = ENAMETOOLONG;
+    if (exists && !S_ISREG(st.st_mode)) fd = open(w->path, O_WRONLY | O_CLOEXEC);
+    else if (strlen(path) < sizeof w->path) fd = create_beside(w);
+    if (fd >= 0 && w->beside && exists) (void)!fchmod(fd, st.st_mode & 07777);
     w->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (w->file) return GR_OK;
     const int error = errno;
     if (fd >= 0) {
         close(fd);
-        if (w->temporary) unlink(w->temporary);
+        if (w->beside) unlink(w->temporary);
     }
-    release(w);
     return gr_set_error(e, error == ENOMEM ? GR_ENOMEM : GR_EIO, "%s: cannot be written: %s", path, strerror(error));
 }
 
@@ -275,7 +256,7 @@ static int sync_folder(const char *path)
 
 int gr_writer_finish(gr_writer *w, bool keep, gr_error *e)
 {
-    const bool beside = w->temporary != NULL;
+    const bool beside = w->beside;
     if (fflush(w->file) != 0 && !w->error) w->error = errno;
     if (ferror((FILE *)w->file) && !w->error) w->error = EIO; /* of what was written to the FILE itself */
     if (keep && beside && !w->error && fsync(fileno((FILE *)w->file)) != 0) w->error = errno;
@@ -284,7 +265,5 @@ int gr_writer_finish(gr_writer *w, bool keep, gr_error *e)
     if (beside && (!keep || w->error)) unlink(w->temporary);
     if (keep && beside && !w->error) w->error = sync_folder(w->path);
     const int error = keep ? w->error : 0;
-    const int status = error ? gr_set_error(e, GR_EIO, "%s: cannot be written: %s", w->path, strerror(error)) : GR_OK;
-    release(w);
-    return status;
+    return error ? gr_set_error(e, GR_EIO, "%s: cannot be written: %s", w->path, strerror(error)) : GR_OK;
 }

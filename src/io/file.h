@@ -3,6 +3,7 @@
 #define GR_IO_FILE_H
 
 #include "base/diag.h"
+#include <limits.h>
 
 /* The text of a file, in the arena, with a 0 after its last byte that `length` does not count.
  * A gzipped file is unpacked; "FOLDER/x.zip/member.txt" is a member of an archive, "x.zip" the only
@@ -10,8 +11,8 @@
  * file cannot fill the memory. Reads what is no regular file (a pipe) too. */
 int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t *length, gr_error *e);
 
-/* The first bytes of such a file, unpacked: as many as it has up to `room`. 0 or a status. */
-int gr_file_begin(const char *path, char *bytes, size_t room, size_t *length, gr_error *e);
+/* The first bytes of such a file, unpacked in that memory: as many as it has up to `room`. 0 or a status. */
+int gr_file_begin(const gr_memory *memory, const char *path, char *bytes, size_t room, size_t *length, gr_error *e);
 
 /* A regular file opened for reading; its size is known before anything is believed. */
 typedef struct gr_reader {
@@ -29,7 +30,8 @@ void gr_reader_close(gr_reader *r);
  * no regular file (/dev/stdout) is written directly, a symbolic link is followed. */
 typedef struct gr_writer {
     void *file;             /* FILE */
-    char *path, *temporary; /* where it goes, where it is; temporary NULL: the same */
+    bool beside;            /* it is written at `temporary` and goes to `path`; else at `path` */
+    char path[PATH_MAX], temporary[PATH_MAX + 48];
     int error;              /* errno of the first failure */
 } gr_writer;
 int gr_writer_open(gr_writer *w, const char *path, gr_error *e);

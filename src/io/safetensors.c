@@ -33,6 +33,7 @@ typedef struct entry {
 
 /* Reading: everything that a failure must give back. */
 typedef struct reading {
+    const gr_memory *memory;
     gr_reader file;
     char *header;
     json_t *root;
@@ -54,7 +55,7 @@ static int read_header(reading *r, gr_error *e)
     if (n > MAX_HEADER || (int64_t)n > r->file.size - 8)
         return gr_set_error(e, GR_EINVAL, "%s: is no safetensors file, or is cut off: its header would have %llu bytes, "
                             "the file has %lld", path, (unsigned long long)n, (long long)r->file.size);
-    r->header = gr_malloc(n + 1);
+    r->header = gr_allocate(r->memory, n + 1, 0);
     if (!r->header) return gr_set_error(e, GR_ENOMEM, "%s: not enough memory for its header", path);
     status = gr_reader_get(&r->file, r->header, (int64_t)n, 8, e);
     if (status != GR_OK) return status;
@@ -213,7 +214,7 @@ static int read_all(gr_arena *a, reading *r, gr_tensors *out, gr_error *e)
 
 int gr_safetensors_read(gr_arena *a, const char *path, gr_tensors *out, gr_error *e)
 {
-    reading r = {.header = NULL};
+    reading r = {.memory = gr_arena_memory(a)};
     gr_frame frame;
     memset(out, 0, sizeof *out);
     int status = gr_reader_open(&r.file, path, e);

@@ -83,9 +83,9 @@ static int open_archive(gr_zip *z, gr_error *e)
     return e ? (int)e->status : GR_EINVAL;
 }
 
-int gr_zip_open(gr_zip **zip, const char *archive, const char *member, gr_error *e)
+int gr_zip_open(gr_zip **zip, const gr_memory *m, const char *archive, const char *member, gr_error *e)
 {
-    gr_zip *z = gr_malloc(sizeof *z);
+    gr_zip *z = gr_allocate(m, sizeof *z, 0);
     *zip = z;
     if (!z) return gr_set_error(e, GR_ENOMEM, "%s: not enough memory to read it", archive);
     *z = (gr_zip){.path = archive};

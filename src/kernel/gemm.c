@@ -17,6 +17,7 @@
 #include "kernel/gemm.h"
 #include "base/count.h"
 #include "base/half.h"
+#include "base/memory.h"
 #include <blis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -517,9 +518,9 @@ void gr_gemm_init(char *name, size_t size)
 double gr_gemm_measure(gr_dtype dtype, double seconds)
 {
     const engine *e = engine_of(dtype);
-    char *room = NULL;
     const size_t bytes = (size_t)((e->sw + e->vw) * KC * e->size + 2 * SLACK + e->sw * e->vw * e->size);
-    if (posix_memalign((void **)&room, 64, bytes) != 0) return 0;
+    char *room = gr_allocate(&gr_system_memory, bytes, 64);
+    if (!room) return 0;
     memset(room, 0, bytes);
     char *v = room, *s = v + e->vw * KC * e->size + SLACK, *c = s + e->sw * KC * e->size + SLACK;
     struct timespec t0, t1;
@@ -531,6 +532,6 @@ double gr_gemm_measure(gr_dtype dtype, double seconds)
         clock_gettime(CLOCK_MONOTONIC, &t1);
         passed = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) * 1e-9;
     } while (passed < seconds);
-    free(room);
+    gr_free(room);
     return flops / passed * 1e-9;
 }

@@ -188,9 +188,10 @@ static void measure(bench *b, gr_costs *c)
 bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool)
 {
     const gr_math *math = gr_math_get();
-    bench *b = gr_malloc_aligned(sizeof *b, 128);
-    char *room = gr_malloc_aligned(ROOM, 4096);
-    void *scratch = gr_malloc_aligned(math->gemm_scratch(GR_FLOAT32, ROWS, SIDE, SIDE) + 65536, 64);
+    const gr_memory *m = gr_arena_memory(a);
+    bench *b = gr_allocate(m, sizeof *b, 128);
+    char *room = gr_allocate(m, ROOM, 4096);
+    void *scratch = gr_allocate(m, math->gemm_scratch(GR_FLOAT32, ROWS, SIDE, SIDE) + 65536, 64);
     gr_frame frame;
     volatile bool done = false;
     *c = gr_builtin_costs;

@@ -188,11 +188,11 @@ static int start_thread(worker *w)
     return r;
 }
 
-gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e)
+gr_pool *gr_pool_create(const gr_memory *m, const gr_topology *t, int threads, gr_error *e)
 {
     if (threads < 1) threads = 1;
-    gr_pool *p = gr_malloc(sizeof *p);
-    worker *w = p ? gr_malloc_aligned(sizeof *w * (size_t)threads, 128) : NULL;
+    gr_pool *p = gr_allocate(m, sizeof *p, 0);
+    worker *w = p ? gr_allocate(m, sizeof *w * (size_t)threads, 128) : NULL;
     if (!w) {
         gr_free(p);
         gr_set_error(e, GR_ENOMEM, "out of memory for %d threads", threads);

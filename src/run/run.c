@@ -110,7 +110,7 @@ static int bind_memory(gr_run *r, gr_store *store, gr_error *e)
     size_t scratch = aligned(p->scratch_bytes) + PADDING, arena = aligned(p->arena_bytes) + PADDING;
     size_t own = p->feed_bytes + p->constant_bytes + p->result_bytes + PADDING, shared = arena + scratch * (size_t)threads;
     char *workspace = gr_store_workspace(store, shared);
-    r->memory = workspace ? gr_malloc_aligned(own, 4096) : NULL;
+    r->memory = workspace ? gr_allocate(gr_arena_memory(r->arena), own, 4096) : NULL;
     if (!r->memory) return out_of_memory(own + shared, e);
 #ifdef GR_CHECKS
     memset(r->memory, 0xff, own); /* NaN, so that reading too early shows */
@@ -193,7 +193,7 @@ static int create(gr_run *r, const gr_schedule *s, gr_store *store, uint64_t see
 
 gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, gr_store *store, uint64_t seed, gr_error *e)
 {
-    gr_arena *a = gr_arena_create();
+    gr_arena *a = gr_arena_create_in(gr_memory_of(store));
     gr_run *volatile r = NULL;
     volatile int status = GR_ENOMEM;
     gr_frame frame;

@@ -9,7 +9,7 @@
 #include "program/schedule.h"
 
 typedef struct gr_pool gr_pool;
-gr_pool *gr_pool_create(const gr_topology *t, int threads, gr_error *e);
+gr_pool *gr_pool_create(const gr_memory *m, const gr_topology *t, int threads, gr_error *e);
 void gr_pool_destroy(gr_pool *p);
 int gr_pool_threads(const gr_pool *p);
 /* Of them, how many runs use now: fewer while another process holds a core (adapt.h). How often that
@@ -22,7 +22,7 @@ void gr_pool_use(gr_pool *p, int threads);
 /* What all programs of a session share: the memory of states, by name, and a workspace, since
  * one of them runs at a time. */
 typedef struct gr_store gr_store;
-gr_store *gr_store_create(void);
+gr_store *gr_store_create(const gr_memory *m);
 void gr_store_destroy(gr_store *s);
 /* Memory for a state of that type, zeros at first; the same again for the same name. NULL: no memory, or
  * another type. *is_new (may be NULL) tells whoever asks first that it has not been filled yet. */

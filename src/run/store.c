@@ -27,9 +27,9 @@ struct gr_store {
     block *workspace;
 };
 
-gr_store *gr_store_create(void)
+gr_store *gr_store_create(const gr_memory *m)
 {
-    gr_store *s = gr_malloc(sizeof *s);
+    gr_store *s = gr_allocate(m, sizeof *s, 0);
     if (!s) return NULL;
     *s = (gr_store){.first = NULL, .last = NULL};
     return s;
@@ -55,8 +55,8 @@ void gr_store_destroy(gr_store *s)
 static state *add_state(gr_store *s, const char *name, const gr_type *t)
 {
     size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype) + PADDING;
-    state *x = gr_malloc(sizeof *x + strlen(name) + 1);
-    void *data = x ? gr_malloc_aligned((bytes + 63) / 64 * 64, 64) : NULL;
+    state *x = gr_allocate(gr_memory_of(s), sizeof *x + strlen(name) + 1, 0);
+    void *data = x ? gr_allocate(gr_memory_of(s), (bytes + 63) / 64 * 64, 64) : NULL;
     if (!data) {
         gr_free(x);
         return NULL;
@@ -112,10 +112,10 @@ void *gr_store_workspace(gr_store *s, size_t bytes)
 {
     size_t largest = s->workspace ? s->workspace->bytes : 0, grown = largest + largest / 2;
     if (s->workspace && bytes <= largest) return s->workspace->data;
-    block *b = gr_malloc(sizeof *b);
+    block *b = gr_allocate(gr_memory_of(s), sizeof *b, 0);
     if (!b) return NULL;
     *b = (block){s->workspace, bytes > grown ? bytes : grown, NULL};
-    b->data = gr_malloc_aligned(b->bytes, 4096);
+    b->data = gr_allocate(gr_memory_of(s), b->bytes, 4096);
     if (!b->data) {
         gr_free(b);
         return NULL;

@@ -13,7 +13,7 @@ static int64_t monotonic_ns(void)
 
 static void *zeros(size_t n, size_t size)
 {
-    void *p = gr_malloc((n ? n : 1) * size);
+    void *p = gr_allocate(&gr_system_memory, (n ? n : 1) * size, 0);
     if (p) memset(p, 0, (n ? n : 1) * size);
     return p;
 }

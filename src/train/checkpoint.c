@@ -49,7 +49,7 @@ static const char *measured_text(gr_arena *a, const gr_recipe *r)
 
 int gr_trainer_write_checkpoint(gr_trainer *t, gr_error *e)
 {
-    gr_arena *a = gr_arena_create();
+    gr_arena *a = gr_arena_create_in(gr_arena_memory(t->session->arena));
     gr_frame frame;
     int status = GR_ENOMEM;
     if (a && gr_try(a, &frame)) {

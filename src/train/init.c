@@ -18,6 +18,7 @@ typedef struct filler {
     double arg[INIT_ARGS];
     gr_error *error;
     const char *name;
+    const gr_memory *memory;
 } filler;
 
 typedef struct initialiser {
@@ -152,7 +153,7 @@ static int init_orthogonal(filler *f)
 {
     int64_t m = f->type->dim[0], n = m ? gr_numel(f->type) / m : 0;
     int64_t rows = m < n ? m : n, cols = m < n ? n : m, all = rows * cols;
-    double *q = gr_malloc((size_t)(all + INIT_CHUNK) * sizeof *q);
+    double *q = gr_allocate(f->memory, (size_t)(all + INIT_CHUNK) * sizeof *q, 0);
     if (!q) return gr_set_error(f->error, GR_ENOMEM, "out of memory");
     for (int64_t i = 0; i < all; i += INIT_CHUNK) draw_normal(f, i, q + i);
     orthonormalise(q, rows, cols);
@@ -234,13 +235,13 @@ static const initialiser *read_text(const char *text, filler *f)
 
 int gr_init_check(const char *text, const char *name, const gr_type *t, gr_error *e)
 {
-    filler f = {{0}, t, NULL, {0}, e, name};
+    filler f = {{0}, t, NULL, {0}, e, name, NULL};
     return read_text(text, &f) ? 0 : -1;
 }
 
-int gr_init_fill(const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e)
+int gr_init_fill(const gr_memory *m, const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e)
 {
-    filler f = {{seed, gr_hash(name)}, t, data, {0}, e, name};
+    filler f = {{seed, gr_hash(name)}, t, data, {0}, e, name, m};
     const initialiser *in = read_text(text, &f);
     return in ? in->fill(&f) : -1;
 }

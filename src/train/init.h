@@ -9,9 +9,9 @@
 #include "base/diag.h"
 #include <graphrun/types.h>
 
-/* Fills `data`, dense and of type t, for the state `name`. -1 with e filled: an unknown
+/* Fills `data`, dense and of type t, for the state `name`; what it needs meanwhile is from m. -1 with e filled: an unknown
  * initialiser or argument (names the known ones), or a shape it has no meaning for. */
-int gr_init_fill(const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e);
+int gr_init_fill(const gr_memory *m, const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e);
 /* Whether it could be filled. */
 int gr_init_check(const char *text, const char *name, const gr_type *t, gr_error *e);
 #endif

@@ -10,7 +10,7 @@ struct gr_log { FILE *file; };
 
 gr_log *gr_log_open(const char *path, bool append, gr_error *e)
 {
-    gr_log *log = gr_malloc(sizeof *log);
+    gr_log *log = gr_allocate(&gr_system_memory, sizeof *log, 0);
     if (log && (log->file = fopen(path, append ? "a" : "w"))) return log;
     gr_set_error(e, log ? GR_EIO : GR_ENOMEM, "cannot write %s: %s", path, log ? strerror(errno) : "out of memory");
     gr_free(log);

@@ -10,7 +10,7 @@ static int need_pool(gr_session *s, gr_error *e)
     s->topology = gr_topology_get(s->arena, NULL, e);
     if (!s->topology) return e->status;
     const int threads = s->options.threads ? s->options.threads : s->topology->cores;
-    s->pool = gr_pool_create(s->topology, threads, e);
+    s->pool = gr_pool_create(gr_arena_memory(s->arena), s->topology, threads, e);
     return s->pool ? 0 : e->status;
 }
 
@@ -18,7 +18,7 @@ static int need_pool(gr_session *s, gr_error *e)
 static int need_alone(gr_session *s, gr_error *e)
 {
     static const gr_topology one = {.cores = 1};
-    if (!s->alone) s->alone = gr_pool_create(&one, 1, e);
+    if (!s->alone) s->alone = gr_pool_create(gr_arena_memory(s->arena), &one, 1, e);
     return s->alone ? 0 : e->status;
 }
 
@@ -26,7 +26,7 @@ static int need_alone(gr_session *s, gr_error *e)
 static int measure_costs(gr_session *s, int cores, gr_error *e)
 {
     const bool lonely = cores > 1 && gr_pool_threads(s->pool) == 1;
-    gr_pool *pool = lonely ? gr_pool_create(s->topology, 2, e) : s->pool;
+    gr_pool *pool = lonely ? gr_pool_create(gr_arena_memory(s->arena), s->topology, 2, e) : s->pool;
     if (!pool) return e->status;
     const bool done = gr_costs_measure(&s->costs, s->arena, pool);
     if (lonely) gr_pool_destroy(pool);

@@ -110,7 +110,7 @@ static int open_model(gr_session *s, const char *path, gr_error *e)
 
 gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_error *e)
 {
-    gr_arena *a = gr_arena_create();
+    gr_arena *a = gr_arena_create_in(o->memory ? o->memory : &gr_system_memory);
     if (!a) {
         gr_set_error(e, GR_ENOMEM, "out of memory");
         return NULL;
@@ -124,7 +124,7 @@ gr_session *gr_session_open(const char *path, const gr_session_options *o, gr_er
         s->options = *o;
         s->diag = gr_diag_create(a);
         int status = open_model(s, path, e);
-        if (status == 0 && !(s->store = gr_store_create())) status = gr_set_error(e, GR_ENOMEM, "out of memory");
+        if (status == 0 && !(s->store = gr_store_create(gr_arena_memory(a)))) status = gr_set_error(e, GR_ENOMEM, "out of memory");
         gr_end_try(a, &frame);
         if (status == 0) return s;
     } else {
@@ -262,7 +262,7 @@ static int fill_state(gr_session *s, const gr_state *state, gr_error *e)
             (gr_reset){gr_arena_strdup(s->arena, state->name), gr_arena_strdup(s->arena, state->init), gr_arena_strdup(s->arena, state->reset)};
     int loaded = gr_session_fill_loaded(s, state, t, data, e);
     if (loaded) return loaded < 0 ? e->status : 0;
-    return gr_init_fill(state->init, s->options.seed, state->name, t, data, e) ? e->status : 0;
+    return gr_init_fill(gr_arena_memory(s->arena), state->init, s->options.seed, state->name, t, data, e) ? e->status : 0;
 }
 
 void *gr_session_state(gr_session *s, const char *name, gr_type *t)
@@ -278,7 +278,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
         const gr_reset *r = &s->resets[i];
         gr_type t;
         void *data = strcmp(r->when, when) == 0 ? gr_session_state(s, r->state, &t) : NULL;
-        if (data && gr_init_fill(r->init, s->options.seed, r->state, &t, data, e)) return e->status;
+        if (data && gr_init_fill(gr_arena_memory(s->arena), r->init, s->options.seed, r->state, &t, data, e)) return e->status;
     }
     return 0;
 }
@@ -391,7 +391,7 @@ void gr_session_drop(gr_session *s, int i)
 static int build_guarded(gr_session *s, gr_exec *x, gr_error *e)
 {
     gr_frame frame;
-    if (!(x->arena = gr_arena_create())) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!(x->arena = gr_arena_create_in(gr_arena_memory(s->arena)))) return gr_set_error(e, GR_ENOMEM, "out of memory");
     if (!gr_try(x->arena, &frame)) return gr_caught(x->arena, e);
     int status = build_exec(s, x, e);
     gr_end_try(x->arena, &frame);

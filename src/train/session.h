@@ -29,6 +29,7 @@ typedef struct gr_session_options {
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
     bool quiet;           /* no notes, errors apart */
     gr_sink say;          /* where errors of the model and notes go; {0}: nowhere */
+    const gr_memory *memory; /* where all memory is from, outliving the session; NULL: malloc */
     const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
 } gr_session_options;
 

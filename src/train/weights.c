@@ -181,7 +181,7 @@ static void add_states(writer *w, gr_session *s, const gr_exec *x, bool all)
 
 static int write_states(gr_session *s, const gr_exec *x, const char *path, const gr_extra *extra, gr_error *e)
 {
-    gr_arena *a = gr_arena_create();
+    gr_arena *a = gr_arena_create_in(gr_arena_memory(s->arena));
     gr_frame frame;
     int status = GR_ENOMEM;
     if (a && gr_try(a, &frame)) {

@@ -33,9 +33,9 @@ static bool start(running *r, trial *t, gr_graph *g, gr_eval *filled, int thread
     static gr_pool *pools[4];
     gr_error e = {0};
     gr_topology *machine = gr_topology_get(t->arena, NULL, &e);
-    *r = (running){.trial = t, .store = gr_store_create()};
+    *r = (running){.trial = t, .store = gr_store_create(&gr_system_memory)};
     if (machine) machine->wait_ns = 0;
-    if (machine && !pools[threads]) pools[threads] = gr_pool_create(machine, threads, &e);
+    if (machine && !pools[threads]) pools[threads] = gr_pool_create(&gr_system_memory, machine, threads, &e);
     r->program = machine && pools[threads] ? gr_program_create(t->arena, g, &e) : NULL;
     gr_schedule *s = r->program ? gr_schedule_create(t->arena, r->program, machine, threads, &e) : NULL;
     r->run = s ? gr_run_create(r->program, s, pools[threads], r->store, 0, &e) : NULL;
