@@ -14,8 +14,14 @@ typedef struct entry {
     int order;
 } entry;
 
+typedef struct ranking { /* errors in the order of print, as of so many entries */
+    const entry **list;
+    int cap, entries;
+} ranking;
+
 struct gr_diag {
     gr_arena *arena;
+    ranking *ranking;
     entry *entries;
     int count, cap, errors;
     bool muted; /* the last error was known; so are its notes */
@@ -58,6 +64,7 @@ gr_diag *gr_diag_create(gr_arena *a)
 {
     gr_diag *d = GR_NEW(a, gr_diag);
     d->arena = a;
+    d->ranking = GR_NEW(a, ranking);
     return d;
 }
 
@@ -117,12 +124,15 @@ static int compare(const void *pa, const void *pb)
 /* The errors in the order of print. */
 static const entry **sorted(const gr_diag *d)
 {
-    const entry **list = GR_NEW_ARRAY(d->arena, const entry *, d->errors + 1);
+    ranking *r = d->ranking;
     int n = 0;
+    if (r->entries == d->count) return r->list;
+    if (r->cap < d->errors) r->list = GR_NEW_ARRAY(d->arena, const entry *, r->cap = 2 * d->errors);
     for (int i = 0; i < d->count; i++)
-        if (!d->entries[i].note) list[n++] = &d->entries[i];
-    qsort(list, (size_t)n, sizeof *list, compare);
-    return list;
+        if (!d->entries[i].note) r->list[n++] = &d->entries[i];
+    qsort(r->list, (size_t)n, sizeof *r->list, compare);
+    r->entries = d->count;
+    return r->list;
 }
 
 /* The source line, and under it "   ^~~~". */
