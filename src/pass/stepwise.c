@@ -277,7 +277,8 @@ static void follow(gr_stepwise *s, const gr_node *n, const gr_node *m, const cha
 {
     const pair p = {.s = s, .n = n, .m = m, .same_attrs = same_attrs(n, m)};
     bool dynamic = reads_dynamic(s, n);
-    bool goes_along = is_input(n, feed) || (n->op->role == GR_ROLE_LENGTH_MASK && is_input(n->in[0]->node, lengths));
+    bool is_fed = feed ? is_input(n, feed) : n->op->role == GR_ROLE_INPUT && !is_input(n, lengths) && axis_of_output(&p, 0) >= 0;
+    bool goes_along = is_fed || (n->op->role == GR_ROLE_LENGTH_MASK && is_input(n->in[0]->node, lengths));
     for (int o = 0; o < n->num_out; o++) {
         int at = s->first[gr_number(n)] + o;
         s->dynamic[at] = dynamic;

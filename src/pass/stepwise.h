@@ -28,7 +28,7 @@ typedef struct gr_stepwise {
 } gr_stepwise;
 
 /* root, at length `length`, against the graph of the same model at another one; NULL if these
- * are not alike node by node. lengths: the Input that says how many of the items fed are real, which
+ * are not alike node by node. feed: the Input that is fed; NULL: every one whose length follows. lengths: the Input that says how many of the items fed are real, which
  * all are; or NULL. Marks every node of root with its number. */
 gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed,
                                 const char *lengths);

@@ -1,7 +1,6 @@
 /* decoder.c - programs that are fed a prefix or a step, and what runs once before them. */
 #include "train/decoder.h"
-#include "pass/lift.h"
-#include "pass/stepwise.h"
+#include "train/piece.h"
 
 #include <string.h>
 
@@ -11,19 +10,15 @@ enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4 };
 typedef struct rest {
     int64_t source;           /* length */
     gr_exec *exec;            /* NULL: there is nothing */
-    int num_borders; gr_border *borders;
+    const gr_piece *piece;    /* of whose borders it is */
     int64_t begun;            /* the beginning for which it has run */
 } rest;
 
 /* What it does reach, for so many items at once. */
 typedef struct part {
-    gr_decoder *decoder;
     int64_t time, source;     /* lengths */
-    gr_exec *exec;
+    gr_piece piece;
     rest *rest;
-    int num_borders; gr_border *borders;
-    const gr_graph *other;    /* while it is made: the model at another length */
-    int64_t other_time;
 } part;
 
 typedef struct output { /* one of what is fetched */
@@ -207,9 +202,6 @@ static int64_t own_length(const gr_decoder *d)
     return !d->source && v.kind == GR_VAR_INT && v.i > 0 ? v.i : 0;
 }
 
-/* The other length to compare with: one that the model can have, too. */
-static int64_t beside(int64_t time) { return time > 2 ? time - 1 : time + 1; }
-
 static int add_outputs(gr_decoder *d, const gr_stepwise *s, const gr_graph *g, const gr_graph *h, gr_error *e)
 {
     if (!s)
@@ -264,43 +256,22 @@ const gr_model_input *gr_decoder_source_input(const gr_decoder *d) { return d->s
 
 /* ---- programs ---- */
 
-static int cut_part(void *data, gr_graph *root)
-{
-    part *p = data;
-    gr_decoder *d = p->decoder;
-    gr_value *result[2];
-    for (int i = 0; i < d->num_out; i++) result[i] = gr_lift(gr_find_value(root, d->out[i].name));
-    gr_stepwise *s = gr_stepwise_create(root, p->time, p->other, p->other_time, d->spec->feed, d->lengths ? d->lengths->name : NULL);
-    if (s) p->num_borders = gr_cut_rest(s, d->num_out, result, d->step, &p->borders);
-    return 0;
-}
-
-static int cut_rest(void *data, gr_graph *root)
-{
-    const rest *r = data;
-    gr_cut_borders(root, r->num_borders, r->borders);
-    return 0;
-}
-
 static bool same_borders(const part *p, const rest *r)
 {
-    bool same = r->source == p->source && r->num_borders == p->num_borders;
-    for (int i = 0; same && i < p->num_borders; i++) same = strcmp(r->borders[i].state, p->borders[i].state) == 0;
+    const gr_piece *a = &p->piece, *b = r->piece;
+    bool same = r->source == p->source && a->num_borders == b->num_borders;
+    for (int i = 0; same && i < a->num_borders; i++) same = strcmp(a->borders[i].state, b->borders[i].state) == 0;
     return same;
 }
 
 /* The rest of p; prefixes of all lengths have it in common. */
-static rest *find_rest(gr_decoder *d, const part *p, gr_want w, gr_error *e)
+static rest *find_rest(gr_decoder *d, const part *p, const gr_want *w, gr_error *e)
 {
     for (int i = 0; i < d->num_parts; i++)
         if (same_borders(p, d->parts[i]->rest)) return d->parts[i]->rest;
     rest *r = GR_NEW(d->session->arena, rest);
-    *r = (rest){.source = p->source, .num_borders = p->num_borders, .borders = p->borders};
-    w.fetch = NULL;
-    w.frozen = false;
-    w.cut = cut_rest;
-    w.cut_data = r;
-    return !r->num_borders || (r->exec = gr_session_compile(d->session, &w, e)) ? r : NULL;
+    *r = (rest){.source = p->source, .piece = &p->piece};
+    return !p->piece.num_borders || (r->exec = gr_before_compile(d->session, w, &p->piece, e)) ? r : NULL;
 }
 
 static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
@@ -308,13 +279,13 @@ static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
     gr_session *s = d->session;
     gr_axis_size axes[MAX_AXES];
     part *p = GR_NEW(s->arena, part);
-    *p = (part){.decoder = d, .time = time, .source = d->source_count, .other_time = beside(time)};
-    if (!(p->other = typed_graph(d, p->other_time, p->source, e))) return NULL;
-    gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .cut = cut_part, .cut_data = p,
-              .frozen = d->step};
-    if (!(p->exec = gr_session_compile(s, &w, e))) return NULL;
-    if (!d->num_parts && gr_session_check_weights(s, p->exec, e)) return NULL;
-    if (!(p->rest = find_rest(d, p, w, e))) return NULL;
+    *p = (part){.time = time, .source = d->source_count};
+    const gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .frozen = d->step};
+    const gr_piece_spec spec = {.axis = d->time_axis, .feed = d->spec->feed, .lengths = d->lengths ? d->lengths->name : NULL,
+                                .step = d->step};
+    if (gr_piece_compile(s, &w, &spec, &p->piece, e)) return NULL;
+    if (!d->num_parts && gr_session_check_weights(s, p->piece.exec, e)) return NULL;
+    if (!(p->rest = find_rest(d, p, &w, e))) return NULL;
     *GR_PUSH(s->arena, d->parts, d->num_parts, d->cap_parts) = p;
     return p;
 }
@@ -365,10 +336,11 @@ static int run_rest(gr_decoder *d, rest *r, gr_error *e)
 {
     if (!r->exec || r->begun == d->beginning) return 0;
     if (feed_inputs(d, r->exec, NULL, 0, e) || run(d, r->exec, e)) return e->status;
-    for (int i = 0; i < r->num_borders; i++) {
+    for (int i = 0; i < r->piece->num_borders; i++) {
         gr_type t, from;
-        void *to = gr_session_state(d->session, r->borders[i].state, &t);
-        const void *data = gr_run_result(r->exec->run, r->borders[i].state, &from);
+        const char *name = r->piece->borders[i].state;
+        void *to = gr_session_state(d->session, name, &t);
+        const void *data = gr_run_result(r->exec->run, name, &from);
         memcpy(to, data, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
     }
     r->begun = d->beginning;
@@ -391,9 +363,9 @@ static void read_output(gr_arena *a, const gr_exec *x, output *o)
 static int run_part(gr_decoder *d, int64_t time, const int32_t *item, gr_error *e)
 {
     part *p = find_part(d, time, e);
-    if (!p || run_rest(d, p->rest, e) || feed_inputs(d, p->exec, item, time, e)) return e->status;
+    if (!p || run_rest(d, p->rest, e) || feed_inputs(d, p->piece.exec, item, time, e)) return e->status;
     d->at = p;
-    return run(d, p->exec, e);
+    return run(d, p->piece.exec, e);
 }
 
 int gr_decoder_begin(gr_decoder *d, const int32_t *source, int64_t n, gr_error *e)
@@ -417,11 +389,11 @@ int gr_decoder_feed(gr_decoder *d, const int32_t *item, int64_t n, gr_error *e)
     }
     int64_t length = d->limit && d->num_items > d->limit ? d->limit : d->num_items;
     if (!d->step && run_part(d, length, d->item + d->num_items - length, e)) return e->status;
-    for (int i = 0; i < d->num_out; i++) read_output(d->session->arena, d->at->exec, &d->out[i]);
+    for (int i = 0; i < d->num_out; i++) read_output(d->session->arena, d->at->piece.exec, &d->out[i]);
     return 0;
 }
 
-gr_exec *gr_decoder_exec(const gr_decoder *d) { return d->at ? d->at->exec : NULL; }
+gr_exec *gr_decoder_exec(const gr_decoder *d) { return d->at ? d->at->piece.exec : NULL; }
 int64_t gr_decoder_count(const gr_decoder *d) { return d->num_items; }
 const double *gr_decoder_logits(const gr_decoder *d) { return d->out[0].value; }
 
@@ -442,10 +414,11 @@ gr_decoder_mark *gr_decoder_mark_create(gr_decoder *d) { return GR_NEW(d->sessio
 static size_t copy_carries(const gr_decoder *d, char *states, bool keep)
 {
     size_t at = 0;
-    for (int i = 0; d->step && d->at && i < d->at->num_borders; i++) {
+    for (int i = 0; d->step && d->at && i < d->at->piece.num_borders; i++) {
+        const gr_border *b = &d->at->piece.borders[i];
         gr_type t;
-        if (!d->at->borders[i].carry) continue;
-        char *data = gr_session_state(d->session, d->at->borders[i].state, &t);
+        if (!b->carry) continue;
+        char *data = gr_session_state(d->session, b->state, &t);
         size_t size = (size_t)gr_numel(&t) * gr_dtype_size(t.dtype);
         if (states) memcpy(keep ? states + at : data, keep ? data : states + at, size);
         at += size;
