@@ -8,7 +8,7 @@
 
 /* From the lowest; a folder may include itself and those before it. */
 static const char *const folders[] = {"graphrun", "base",  "graph",  "model", "pass", "kernel",  "program",
-                                      "run",      "io",    "data",   "train",  "report", NULL};
+                                      "run",      "io",    "data",   "train",  "library", "report", NULL};
 
 static int level(const char *name, size_t n)
 {

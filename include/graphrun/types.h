@@ -69,6 +69,18 @@ typedef struct gr_tensor {
     int64_t stride[GR_MAX_RANK];
 } gr_tensor;
 
+/* What functions return that can fail; success is 0 or more. */
+typedef enum gr_status {
+    GR_OK = 0,
+    GR_EINVAL = -1, /* the model, an argument or a file's contents */
+    GR_ENOMEM = -2, /* no memory, or no thread */
+    GR_EIO = -3,    /* a file */
+    GR_ESTATE = -4  /* not finite, interrupted */
+} gr_status;
+
+/* How long an axis is: {"time", 35}. */
+typedef struct gr_axis_size { const char *axis; int64_t length; } gr_axis_size;
+
 /* Where memory comes from. Its functions are called by several threads at once. */
 typedef struct gr_memory {
     /* `bytes` (more than 0) at a multiple of `align`, a power of two; NULL: there is none. */

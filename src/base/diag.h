@@ -8,14 +8,6 @@
 #include "base/arena.h"
 #include <stdio.h>
 
-typedef enum gr_status {
-    GR_OK = 0,
-    GR_EINVAL = -1, /* the model, an argument or a file's contents */
-    GR_ENOMEM = -2,
-    GR_EIO = -3,
-    GR_ESTATE = -4, /* not finite, interrupted */
-} gr_status;
-
 typedef struct gr_error {
     gr_status status;
     char message[1024];
@@ -64,6 +56,7 @@ void gr_diag_verror(gr_diag *d, gr_loc at, const char *fmt, va_list args);
 /* A second place that explains the last error ("note: ..."). */
 GR_PRINTF(3, 4) void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...);
 int gr_diag_count(const gr_diag *d); /* of errors */
+void gr_diag_clear(gr_diag *d); /* forgets them */
 /* Sorted by place, each with its source line and a caret. */
 void gr_diag_print(const gr_diag *d, FILE *to);
 /* The same for a sink; each error with its notes is one text. */

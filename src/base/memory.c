@@ -29,3 +29,12 @@ void gr_free(void *p)
 }
 
 const gr_memory *gr_memory_of(const void *p) { return note_of(p)->memory; }
+
+const gr_memory *gr_memory_copy(const gr_memory *m)
+{
+    gr_memory *copy = gr_allocate(m, sizeof *copy, 0);
+    if (!copy) return NULL;
+    *copy = *m;
+    note_of(copy)->memory = copy;
+    return copy;
+}

@@ -128,7 +128,9 @@ int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char 
                                                                  : "the data source has no vocabulary", field);
     if (gr_utf8_check(text, n) < n) return gr_set_error(e, GR_EINVAL, "the text is not UTF-8");
     char *copy = gr_arena_strdup(a, text);
-    if (d->desc->prepare) copy = d->desc->prepare((gr_data *)d, copy, &n);
+    gr_data within = *d; /* what it needs is a's */
+    within.arena = a;
+    if (d->desc->prepare) copy = d->desc->prepare(&within, copy, &n);
     copy = gr_arena_strndup(a, copy, n);
     int count = gr_vocab_encode(f.vocab, a, copy, &inner, e), size = 0;
     if (count < 0) return -1;

@@ -23,6 +23,9 @@ void gr_pool_use(gr_pool *p, int threads);
  * one of them runs at a time. */
 typedef struct gr_store gr_store;
 gr_store *gr_store_create(const gr_memory *m);
+/* States that `of` has, and s has not, are those of `of` from now on. It must outlive s, and whoever asks s for a
+ * state while others use `of` holds their lock. */
+void gr_store_share(gr_store *s, const gr_store *of);
 void gr_store_destroy(gr_store *s);
 /* Memory for a state of that type, zeros at first; the same again for the same name. NULL: no memory, or
  * another type. *is_new (may be NULL) tells whoever asks first that it has not been filled yet. */

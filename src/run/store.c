@@ -25,6 +25,7 @@ struct gr_store {
     state *first, **last;
     int count;
     block *workspace;
+    const gr_store *shared; /* where else states are, NULL: nowhere */
 };
 
 gr_store *gr_store_create(const gr_memory *m)
@@ -52,6 +53,15 @@ void gr_store_destroy(gr_store *s)
     gr_free(s);
 }
 
+void gr_store_share(gr_store *s, const gr_store *of) { s->shared = of; }
+
+static state *find_state(const gr_store *s, const char *name)
+{
+    state *x = s->first;
+    while (x && strcmp(x->name, name) != 0) x = x->next;
+    return x || !s->shared ? x : find_state(s->shared, name);
+}
+
 static state *add_state(gr_store *s, const char *name, const gr_type *t)
 {
     size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype) + PADDING;
@@ -72,8 +82,7 @@ static state *add_state(gr_store *s, const char *name, const gr_type *t)
 
 void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e)
 {
-    state *x = s->first;
-    while (x && strcmp(x->name, name) != 0) x = x->next;
+    state *x = find_state(s, name);
     if (x && !gr_type_equal(&x->type, t)) {
         gr_set_error(e, GR_EINVAL, "state '%s' is kept with another shape or type", name);
         return NULL;

@@ -9,6 +9,7 @@ static int need_pool(gr_session *s, gr_error *e)
     if (s->pool) return 0;
     s->topology = gr_topology_get(s->arena, NULL, e);
     if (!s->topology) return e->status;
+    if (s->options.unbound) s->topology->core = NULL;
     const int threads = s->options.threads ? s->options.threads : s->topology->cores;
     s->pool = gr_pool_create(gr_arena_memory(s->arena), s->topology, threads, e);
     return s->pool ? 0 : e->status;
@@ -60,7 +61,8 @@ int gr_exec_schedule(gr_exec *x, gr_error *e)
 {
     gr_session *s = x->session;
     static const gr_topology one = {.cores = 1};
-    if (s->options.threads == 0 && gr_program_ns(x->program) < TOO_SMALL) {
+    const bool small = s->options.threads == 0 && gr_program_ns(x->program) < TOO_SMALL;
+    if (small || (s->options.threads == 1 && s->options.unbound)) {
         if (need_alone(s, e)) return e->status;
         x->pool = s->alone;
         x->schedule = gr_schedule_ladder(x->arena, x->program, &one, 1, 1, e);

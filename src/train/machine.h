@@ -6,7 +6,7 @@
 #include "train/session.h"
 
 /* Fills x->schedule and x->pool for x->program. A program too small to gain from a second thread gets the
- * caller alone, and the machine is not looked at. */
+ * caller alone, and the machine is not looked at; so does one that is to have one thread bound to no core. */
 int gr_exec_schedule(gr_exec *x, gr_error *e);
 /* The cost model weighs p for this machine t, and tells t what a hand-over costs: by the numbers of
  * options.costs, where p is large enough for them to matter; else by the built-in ones. They are measured

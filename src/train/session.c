@@ -290,7 +290,7 @@ int gr_session_reset(gr_session *s, const char *when, gr_error *e)
 static bool same_want(const gr_want *a, const gr_want *b)
 {
     if (a->update != b->update || a->training != b->training || a->metrics != b->metrics || a->counts != b->counts ||
-        a->keep_all != b->keep_all || a->frozen != b->frozen || a->packed_dtype != b->packed_dtype || a->cut || b->cut || a->num_axes != b->num_axes)
+        a->keep_all != b->keep_all || a->frozen != b->frozen || a->detached != b->detached || a->packed_dtype != b->packed_dtype || a->cut || b->cut || a->num_axes != b->num_axes)
         return false;
     if (a->fetch || a->grad || b->fetch || b->grad || a->of || b->of) return false;
     for (int i = 0; i < a->num_axes; i++)
@@ -314,13 +314,15 @@ static void find_feeds(gr_exec *x)
     }
 }
 
-/* The run of x->graph. */
-static int build_run(gr_session *s, gr_exec *x, gr_error *e)
+/* The run of x->graph. carried: also the states that are reset, which those who share a detached program have
+ * of their own. */
+static int build_run(gr_session *s, gr_exec *x, bool carried, gr_error *e)
 {
     x->program = gr_program_create(x->arena, x->graph, e);
     if (!x->program || gr_exec_schedule(x, e)) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
-        if (fill_state(s, x->graph->states[i], e)) return e->status;
+        if ((carried || !x->graph->states[i]->reset) && fill_state(s, x->graph->states[i], e)) return e->status;
+    if (x->want.detached) return 0;
     x->run = gr_run_create(x->program, x->schedule, x->pool, s->store, s->options.seed, e);
     return x->run ? 0 : e->status;
 }
@@ -355,11 +357,12 @@ static int freeze(gr_session *s, gr_exec *x, gr_error *e)
 {
     gr_border *b;
     gr_exec once = {.session = s, .want = x->want, .arena = x->arena};
+    once.want.detached = false;
     once.graph = make_graph(s, &x->want, NULL, x->arena);
     int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, FROZEN "%d", s->num_frozen++), &b);
     if (!n) return 0;
     gr_keep_frozen(once.graph, n, b);
-    if (build_run(s, &once, e) || gr_rounding_measure(s, once.graph, e) || gr_exec_step(&once, 0, e)) {
+    if (build_run(s, &once, false, e) || gr_rounding_measure(s, once.graph, e) || gr_exec_step(&once, 0, e)) {
         gr_run_destroy(once.run);
         return e->status ? e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
     }
@@ -373,8 +376,8 @@ static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
 {
     x->graph = make_graph(s, &x->want, NULL, x->arena);
     if (!x->graph) return gr_session_tell(s, e);
-    if ((x->want.frozen && freeze(s, x, e)) || build_run(s, x, e)) return e->status;
-    find_feeds(x);
+    if ((x->want.frozen && freeze(s, x, e)) || build_run(s, x, !x->want.detached, e)) return e->status;
+    if (x->run) find_feeds(x);
     *GR_PUSH(s->arena, s->execs, s->num_execs, s->cap_execs) = x;
     return 0;
 }

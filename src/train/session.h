@@ -27,6 +27,7 @@ typedef struct gr_session_options {
     bool inference;       /* nothing trains: what is made of the weights alone is made once */
     gr_dtype weights_dtype; /* GR_BFLOAT16, GR_FLOAT16: products keep weights so, and nothing trains; GR_UNKNOWN: as they are */
     bool facts_only;      /* the data source is asked for facts alone, not for batches */
+    bool unbound;         /* no thread is bound to a core, the caller's neither */
     bool quiet;           /* no notes, errors apart */
     gr_sink say;          /* where errors of the model and notes go; {0}: nowhere */
     const gr_memory *memory; /* where all memory is from, outliving the session; NULL: malloc */
@@ -86,8 +87,6 @@ int gr_session_tell(const gr_session *s, gr_error *e);
 /* A note to options.say, unless quiet: "graphrun: ...". */
 GR_PRINTF(2, 3) void gr_session_note(const gr_session *s, const char *fmt, ...);
 
-typedef struct gr_axis_size { const char *axis; int64_t length; } gr_axis_size;
-
 /* The purpose of a program. */
 typedef struct gr_want {
     bool update;      /* backward pass and optimiser */
@@ -100,6 +99,8 @@ typedef struct gr_want {
     const char *of;   /* what `grad` differentiates; NULL: what the model minimizes */
     const gr_axis_size *axes; int num_axes; /* lengths other than the usual ones */
     bool frozen;      /* no update: what is made of the weights alone is made once, with the program */
+    bool detached;    /* the program alone, without a run: who asked makes runs of it, each with states of its own
+                         for what is carried. frozen, too, where no weight changes */
     gr_dtype packed_dtype; /* where frozen: what products keep weights as, of the session's options */
     int (*cut)(void *data, gr_graph *root); /* generate: what is done to the expanded graph; or NULL */
     void *cut_data;
@@ -115,7 +116,7 @@ typedef struct gr_exec {
     gr_program *program;
     gr_schedule *schedule;
     gr_pool *pool;
-    gr_run *run;
+    gr_run *run;      /* NULL: detached */
     int *field;       /* by input of the session: its field of the data source, -1: fed by hand */
     void *batches, *last; /* where it is fed how far an update has come; NULL: likewise */
     void **lr;        /* by rate of the recipe: where it is fed; NULL: not there */

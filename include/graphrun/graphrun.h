@@ -1,0 +1,148 @@
+/* graphrun.h - trained models in a program of one's own.
+ *
+ *     gr_network    a model file and its weights, opened once; any number of threads may use it
+ *     gr_stream     one user of a network: what it is fed, its results, and the state of its loops
+ *
+ *     gr_network *net;
+ *     gr_stream *s;
+ *     gr_tensor token, logits;
+ *     gr_network_options no = {.size = sizeof no, .weights = "model.safetensors"};
+ *     gr_axis_size one = {"batch", 1};
+ *     gr_stream_options so = {.size = sizeof so, .along = "time", .axes = &one, .num_axes = 1};
+ *     if (gr_network_open("model.yaml", &no, &net, &why) || gr_stream_open(net, &so, &s, &why)) ...
+ *     gr_stream_input(s, "tokens", &token, &why);
+ *     gr_stream_result(s, "logits", &logits, &why);
+ *     for (;;) {
+ *         *(int32_t *)token.data = ...;
+ *         if (gr_stream_run(s, &why)) ...;
+ *         ... ((const float *)logits.data)[i] ...
+ *     }
+ *
+ * Nothing here prints, ends the process, changes its environment, or keeps state outside of these
+ * objects. Threads that are started block all signals and are bound to no core.
+ *
+ * Threads: a gr_network may be used by any number of threads at once. A gr_stream is used by one at a
+ * time, whichever; different ones run in parallel. Weights exist once, also the form in which
+ * products keep them; a stream has its own inputs, results, workspace and state.
+ *
+ * Errors: a function that can fail returns 0 or more for success, else a negative gr_status, and then puts
+ * a gr_failure into *why, unless `why` is NULL. Without a failure *why stays as it is. What failed left
+ * the objects as they were, but where it says otherwise.
+ *
+ * Ownership: what an open function gives is the caller's, to be closed; closing NULL is allowed. Streams may
+ * be closed before or after their network. What is passed in is copied, but gr_memory's functions.
+ *
+ * Option structs begin with their size and may grow at their end: fill `size` with sizeof and the rest with
+ * zeros, which are the defaults. The library refuses a field that it does not know. */
+#ifndef GRAPHRUN_GRAPHRUN_H
+#define GRAPHRUN_GRAPHRUN_H
+
+#include <graphrun/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "0.1.0": of the library that is linked. */
+const char *gr_version(void);
+
+/* ---- failures ---- */
+
+/* What went wrong: immutable, belonging to whoever got it. */
+typedef struct gr_failure gr_failure;
+gr_status gr_failure_status(const gr_failure *f);
+/* For a person, in UTF-8. Of a model file all mistakes in one go: a line "file:line:column: error: ..." for
+ * each, the source line and a caret below it. No newline at the end. */
+const char *gr_failure_text(const gr_failure *f);
+void gr_failure_free(gr_failure *f);
+
+/* ---- networks ---- */
+
+typedef struct gr_network gr_network;
+
+typedef struct gr_network_options {
+    size_t size;
+    const char *weights;        /* a safetensors file; NULL: initial values, drawn with `seed` */
+    const char *const *sets;    /* NULL-ended "KEY=VALUE", as --set of the command; or NULL */
+    const char *const *plugins; /* NULL-ended paths, besides those of the file; or NULL */
+    gr_dtype dtype;             /* of arithmetic: GR_FLOAT32 or GR_FLOAT64; 0: GR_FLOAT32 */
+    gr_dtype weights_dtype;     /* GR_BFLOAT16, GR_FLOAT16: products keep weights with 16 bits, half the memory
+                                   to read for a rounding of 0.2% or 0.02%; 0: as `dtype` */
+    int threads;                /* of a stream, at most; 0: one, for many streams use many cores best */
+    uint64_t seed;
+    const gr_memory *memory;    /* where memory is from, for the streams too; NULL: malloc. What the libraries
+                                   for YAML, JSON and files use while they work is not */
+    void (*notify)(void *data, const char *text); /* notes that are no failures; NULL: none are wanted */
+    void *notify_data;
+} gr_network_options;
+
+/* Reads a model and its weights. GR_EINVAL: the model, the options or the weights; GR_EIO: a file.
+ * The data of the model's `data` section are not needed where the weights hold the vocabulary. */
+int gr_network_open(const char *path, const gr_network_options *o, gr_network **to, gr_failure **why);
+/* It goes when its last stream does. */
+void gr_network_close(gr_network *n);
+
+/* Name of Input i of the model, NULL past the last. *t (may be NULL) is its type: dims that are open are -1,
+ * named by axis[]. Both are the network's. */
+const char *gr_network_input(const gr_network *n, int i, gr_type *t);
+
+/* How the items of an Input are written: its field's vocabulary, as the weights file keeps it.
+ * How many words (or characters) that has; 0: none, its items are plain numbers. */
+int gr_network_words(const gr_network *n, const char *input);
+/* Word `item`, UTF-8, the network's; NULL: there is none. */
+const char *gr_network_word(const gr_network *n, const char *input, int32_t item);
+/* Whether they are words, to be written with spaces between them. */
+bool gr_network_spaced(const gr_network *n, const char *input);
+/* Text (UTF-8) as items, prepared as the data source prepares it; what the vocabulary lacks is its <unk>.
+ * Writes the first `room` of them and returns how many there are. */
+int64_t gr_network_encode(const gr_network *n, const char *input, const char *text, int32_t *items, int64_t room,
+                                 gr_failure **why);
+
+/* ---- streams ---- */
+
+typedef struct gr_stream gr_stream;
+
+typedef struct gr_stream_options {
+    size_t size;
+    const char *const *results; /* NULL-ended names of values to read: a node, "node.port", one in a block or a loop;
+                                   NULL: `generate: {from: ...}` of the model, else every value that no node reads */
+    const char *along;          /* an axis, "time": Inputs that have it are fed piece by piece, and loops go on from where
+                                   the run before left them; NULL: every run is one of whole sequences */
+    const gr_axis_size *axes;   /* lengths of axes, in elements */
+    int num_axes;               /* an axis not named is as long as the model file says; `along`: 1 */
+} gr_stream_options;
+
+/* Compiles what the first stream of its kind needs, in about 10 ms; for the next ones it is there already.
+ * With `along`, GR_EINVAL where the steps of the axis cannot be run one after another: where something else than
+ * forward loops mixes them (attention, a layer that runs backwards). */
+int gr_stream_open(gr_network *n, const gr_stream_options *o, gr_stream **to, gr_failure **why);
+void gr_stream_close(gr_stream *s);
+/* Another stream of the same options, in the same state. Its inputs and results are its own. */
+int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why);
+
+/* The memory of an Input: dense, row-major, zeros at first. It is read in every run and stays as it was fed.
+ * `to` is good until the stream is resized or closed. GR_EINVAL: no such Input, or no result needs it. */
+int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why);
+/* The memory of a value that the stream was opened for: dense, row-major, to be read after a run, until the next.
+ * `to` is good until the stream is resized or closed. */
+int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure **why);
+/* Name of result i of the options, NULL past the last; the stream's. */
+const char *gr_stream_result_name(const gr_stream *s, int i);
+
+/* Computes the results. With `along` the state of loops moves on by as many steps as the piece has; what does
+ * not depend on the fed pieces (an encoder) runs in the first run after the beginning alone.
+ * Allocates nothing. GR_EINVAL: a value that was fed is refused (a length out of range), the state stays. */
+int gr_stream_run(gr_stream *s, gr_failure **why);
+/* Back to the beginning: the state before the first run. */
+void gr_stream_reset(gr_stream *s);
+/* Takes over the state of another stream of the same network, options and lengths, but for that of `along`. */
+int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why);
+/* Other lengths of axes, in place of those of the options; the state stays where its shape does: feed a prompt in
+ * one piece, then step by step. Lengths that the network meets for the first time cost about 10 ms, and their
+ * memory stays with it. Ask for inputs and results again. */
+int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+/* failure.c - failures, what leads to them, and option structs of any age. */
+#include "library/library.h"
+#include "library/version.h"
+
+#include <string.h>
+
+struct gr_failure {
+    gr_status status;
+    const char *text; /* right behind it */
+};
+
+static const gr_failure no_memory = {GR_ENOMEM, "out of memory"};
+
+gr_status gr_failure_status(const gr_failure *f) { return f->status; }
+const char *gr_failure_text(const gr_failure *f) { return f->text; }
+
+void gr_failure_free(gr_failure *f)
+{
+    if (f != &no_memory) gr_free(f);
+}
+
+/* A failure that says a, then b. */
+static int fail(const gr_memory *m, gr_failure **why, gr_status status, const char *a, const char *b)
+{
+    if (!why) return status;
+    const size_t la = strlen(a), lb = strlen(b);
+    gr_failure *f = gr_allocate(m, sizeof *f + la + lb + 1, 0);
+    if (f) {
+        char *text = (char *)(f + 1);
+        memcpy(text, a, la);
+        memcpy(text + la, b, lb + 1);
+        for (size_t n = la + lb; n > 0 && text[n - 1] == '\n';) text[--n] = 0;
+        *f = (gr_failure){status, text};
+    }
+    *why = f ? f : (gr_failure *)(uintptr_t)&no_memory;
+    return status;
+}
+
+int gr_refuse(const gr_memory *m, gr_failure **why, gr_status status, const char *fmt, ...)
+{
+    char text[sizeof((gr_error *)0)->message];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return fail(m, why, status, text, "");
+}
+
+int gr_failed(const gr_memory *m, gr_told *told, const gr_error *e, gr_failure **why)
+{
+    const int status = fail(m, why, e->status, told && told->errors ? told->errors : "", e->message);
+    if (told) gr_told_free(told);
+    return status;
+}
+
+/* ---- what a session says ---- */
+
+static bool make_room(gr_told *t, size_t bytes)
+{
+    if (t->length + bytes <= t->room) return true;
+    const size_t room = 2 * (t->length + bytes);
+    char *more = gr_allocate(t->memory, room, 0);
+    if (!more) return false; /* the failure says less */
+    if (t->length) memcpy(more, t->errors, t->length);
+    gr_free(t->errors);
+    t->errors = more;
+    t->room = room;
+    return true;
+}
+
+static void hear(void *data, gr_tone tone, const char *text)
+{
+    gr_told *t = data;
+    const size_t n = strlen(text);
+    if (tone == GR_NOTE && t->notify) t->notify(t->notify_data, text);
+    if (tone != GR_ERROR || !make_room(t, n + 1)) return;
+    memcpy(t->errors + t->length, text, n + 1);
+    t->length += n;
+}
+
+gr_sink gr_told_sink(gr_told *t) { return (gr_sink){hear, t}; }
+
+void gr_told_free(gr_told *t)
+{
+    gr_free(t->errors);
+    t->errors = NULL;
+    t->length = t->room = 0;
+}
+
+/* ---- options ---- */
+
+int gr_take_options(void *to, size_t known, const void *from, const char *what, const gr_memory *m, gr_failure **why)
+{
+    size_t size = known;
+    memset(to, 0, known);
+    if (from) memcpy(&size, from, sizeof size);
+    if (size < sizeof size)
+        return gr_refuse(m, why, GR_EINVAL, "%s: 'size' is %zu; fill it with sizeof(%s) and the rest with zeros", what, size, what);
+    for (size_t i = known; i < size; i++)
+        if (((const char *)from)[i])
+            return gr_refuse(m, why, GR_EINVAL, "%s: byte %zu is set, but this graphrun, %s, knows %zu bytes of it: the program was compiled "
+                             "for a newer one", what, i, gr_version(), known);
+    if (from) memcpy(to, from, size < known ? size : known);
+    memcpy(to, &known, sizeof known);
+    return 0;
+}
+
+const char *gr_version(void) { return GR_VERSION; }

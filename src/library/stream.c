@@ -1,0 +1,321 @@
+/* stream.c - one user of a network: memory of its own for programs that it shares.
+ *
+ *     network's store   weights, packed weights            read by all
+ *     stream's store    what loops carry, workspace         its own
+ *     binding           a plan's programs with their memory: inputs, results
+ */
+#include "library/library.h"
+
+#include <string.h>
+
+/* What the run before the first piece gives, and where the pieces have it. */
+typedef struct border {
+    void *to;
+    const void *from;
+    size_t bytes;
+} border;
+
+typedef struct binding {
+    struct binding *next;
+    const gr_plan *plan;
+    gr_run *run, *before;
+    border *borders;
+} binding;
+
+struct gr_stream {
+    gr_network *network;
+    gr_arena *arena;
+    gr_kind kind;
+    gr_store *store;
+    gr_pool *pool;
+    binding *bindings, *at;
+    bool begun;     /* a run was made since the beginning */
+    int64_t runs;
+};
+
+/* ---- binding plans: under the network's lock ---- */
+
+static int make_pool(gr_stream *s, gr_error *e)
+{
+    static const gr_topology one = {.cores = 1};
+    const gr_session *of = s->network->session;
+    const bool several = of->options.threads > 1;
+    s->pool = gr_pool_create(s->network->memory, several ? of->topology : &one, several ? of->options.threads : 1, e);
+    return s->pool ? 0 : e->status;
+}
+
+/* What is carried is the stream's own; all else is found in the network's store. */
+static int own_states(gr_stream *s, const gr_exec *x, gr_error *e)
+{
+    for (int i = 0; i < x->graph->num_states; i++) {
+        const gr_state *state = x->graph->states[i];
+        bool is_new;
+        if (state->reset && !gr_store_get(s->store, state->name, &state->value->type, &is_new, e)) return e->status;
+    }
+    return 0;
+}
+
+static gr_run *make_run(gr_stream *s, const gr_exec *x, gr_error *e)
+{
+    if (own_states(s, x, e) || (!s->pool && make_pool(s, e))) return NULL;
+    return gr_run_create(x->program, x->schedule, s->pool, s->store, s->network->session->options.seed, e);
+}
+
+static int bind_borders(gr_stream *s, binding *b, const gr_piece *p, gr_error *e)
+{
+    b->borders = GR_NEW_ARRAY(s->arena, border, p->num_borders + 1);
+    for (int i = 0; i < p->num_borders; i++) {
+        gr_type t;
+        const void *from = gr_run_result(b->before, p->borders[i].state, &t);
+        void *to = gr_store_get(s->store, p->borders[i].state, &t, NULL, e);
+        if (!to) return e->status;
+        b->borders[i] = (border){to, from, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)};
+    }
+    return 0;
+}
+
+/* One that fails stays without a plan, and its memory until the stream is closed. */
+static binding *bind(gr_stream *s, const gr_plan *p, gr_error *e)
+{
+    for (binding *b = s->bindings; b; b = b->next)
+        if (b->plan == p) return b;
+    binding *b = GR_NEW(s->arena, binding);
+    b->next = s->bindings;
+    s->bindings = b;
+    if (p->before && !(b->before = make_run(s, p->before, e))) return NULL;
+    if (!(b->run = make_run(s, p->piece.exec, e)) || bind_borders(s, b, &p->piece, e)) return NULL;
+    b->plan = p;
+    return b;
+}
+
+/* ---- opening ---- */
+
+/* Which plan a stream is to be bound to. */
+typedef struct request {
+    const gr_stream_options *options; /* NULL: the stream's kind is known */
+    const gr_axis_size *axes; int num_axes;
+    const gr_plan *plan;              /* NULL: the one of these axes */
+} request;
+
+/* Under the lock; both arenas are open (gr_try). */
+static int attach(gr_stream *s, const request *r, gr_error *e)
+{
+    gr_network *n = s->network;
+    if (r->options && gr_kind_of(n, r->options, &s->kind, e)) return e->status;
+    const gr_plan *p = r->plan ? r->plan : gr_plan_for(n, &s->kind, r->axes, r->num_axes, e);
+    binding *b = p ? bind(s, p, e) : NULL;
+    if (!b) return e->status;
+    s->at = b;
+    return 0;
+}
+
+/* A failure may leave lengths of axes and diagnostics in the session. */
+static void mend(gr_session *s)
+{
+    gr_diag_clear(s->diag);
+    for (int i = 0; i < s->num_inputs; i++)
+        for (int k = 0; k < s->inputs[i].rank; k++)
+            if (s->inputs[i].axis[k]) gr_model_feed_axis(s->model, s->inputs[i].axis[k], -1);
+}
+
+static int attach_guarded(gr_stream *s, const request *r, gr_error *e)
+{
+    gr_arena *a = s->network->session->arena;
+    gr_frame frame, own;
+    int status;
+    if (!gr_try(a, &frame)) return gr_caught(a, e);
+    if (gr_try(s->arena, &own)) {
+        status = attach(s, r, e);
+        gr_end_try(s->arena, &own);
+    } else {
+        status = gr_caught(s->arena, e);
+    }
+    gr_end_try(a, &frame);
+    return status;
+}
+
+static int attach_locked(gr_stream *s, const request *r, gr_failure **why)
+{
+    gr_network *n = s->network;
+    gr_error e = {0};
+    if (r->num_axes < 0 || r->num_axes >= GR_MAX_PIECE_AXES || (r->num_axes > 0 && !r->axes))
+        return gr_refuse(n->memory, why, GR_EINVAL, "num_axes is %d; it is from 0 to %d, with as many axes", r->num_axes, GR_MAX_PIECE_AXES - 1);
+    pthread_mutex_lock(&n->lock);
+    const int status = attach_guarded(s, r, &e);
+    if (status) {
+        mend(n->session);
+        gr_failed(n->memory, &n->told, &e, why);
+    }
+    pthread_mutex_unlock(&n->lock);
+    return status;
+}
+
+static gr_stream *make_stream(gr_network *n)
+{
+    gr_arena *a = gr_arena_create_in(n->memory);
+    gr_frame frame;
+    if (!a) return NULL;
+    if (!gr_try(a, &frame)) {
+        gr_arena_destroy(a);
+        return NULL;
+    }
+    gr_stream *s = GR_NEW(a, gr_stream);
+    gr_end_try(a, &frame);
+    *s = (gr_stream){.network = n, .arena = a, .store = gr_store_create(n->memory)};
+    if (!s->store) {
+        gr_arena_destroy(a);
+        return NULL;
+    }
+    gr_store_share(s->store, n->session->store);
+    atomic_fetch_add(&n->users, 1);
+    return s;
+}
+
+int gr_stream_open(gr_network *n, const gr_stream_options *options, gr_stream **to, gr_failure **why)
+{
+    gr_stream_options o;
+    *to = NULL;
+    if (gr_take_options(&o, sizeof o, options, "gr_stream_options", n->memory, why)) return GR_EINVAL;
+    gr_stream *s = make_stream(n);
+    if (!s) return gr_refuse(n->memory, why, GR_ENOMEM, "out of memory");
+    const int status = attach_locked(s, &(request){.options = &o, .axes = o.axes, .num_axes = o.num_axes}, why);
+    if (status) gr_stream_close(s);
+    else *to = s;
+    return status;
+}
+
+void gr_stream_close(gr_stream *s)
+{
+    if (!s) return;
+    gr_network *n = s->network;
+    for (binding *b = s->bindings; b; b = b->next) {
+        gr_run_destroy(b->run);
+        gr_run_destroy(b->before);
+    }
+    gr_pool_destroy(s->pool);
+    gr_store_destroy(s->store);
+    gr_arena_destroy(s->arena);
+    gr_network_leave(n);
+}
+
+static bool same_borders(const gr_plan *p, const gr_plan *q)
+{
+    bool same = p->piece.num_borders == q->piece.num_borders;
+    for (int i = 0; same && i < p->piece.num_borders; i++) same = strcmp(p->piece.borders[i].state, q->piece.borders[i].state) == 0;
+    return same;
+}
+
+int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why)
+{
+    const gr_plan *before = s->at->plan;
+    const int status = attach_locked(s, &(request){.axes = axes, .num_axes = num_axes}, why);
+    if (status == 0 && !same_borders(before, s->at->plan)) s->begun = false;
+    return status;
+}
+
+/* ---- states ---- */
+
+void gr_stream_reset(gr_stream *s) { s->begun = false; }
+
+static void copy_states(gr_stream *s, const gr_stream *from)
+{
+    for (int i = 0; from->begun && i < from->at->plan->piece.num_borders; i++)
+        memcpy(s->at->borders[i].to, from->at->borders[i].to, from->at->borders[i].bytes);
+    s->begun = from->begun;
+}
+
+int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why)
+{
+    if (s->network != from->network || !same_borders(s->at->plan, from->at->plan))
+        return gr_refuse(s->network->memory, why, GR_EINVAL, "the streams have states of different shapes, or of different networks");
+    copy_states(s, from);
+    return 0;
+}
+
+int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
+{
+    *to = NULL;
+    gr_stream *c = make_stream(s->network);
+    if (!c) return gr_refuse(s->network->memory, why, GR_ENOMEM, "out of memory");
+    c->kind = s->kind;
+    const int status = attach_locked(c, &(request){.plan = s->at->plan}, why);
+    if (status) {
+        gr_stream_close(c);
+        return status;
+    }
+    copy_states(c, s);
+    *to = c;
+    return 0;
+}
+
+/* ---- use ---- */
+
+static int give(gr_tensor *to, const void *data, const gr_type *t)
+{
+    *to = (gr_tensor){.data = (void *)(uintptr_t)data, .dtype = t->dtype, .rank = t->rank};
+    int64_t stride = 1;
+    for (int k = t->rank - 1; k >= 0; k--) {
+        to->dim[k] = t->dim[k];
+        to->stride[k] = stride;
+        stride *= t->dim[k];
+    }
+    return 0;
+}
+
+int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why)
+{
+    gr_type t;
+    void *data = gr_run_feed(s->at->run, input, &t);
+    if (!data && s->at->before) data = gr_run_feed(s->at->before, input, &t);
+    if (data) return give(to, data, &t);
+    return gr_refuse(s->network->memory, why, GR_EINVAL,
+                     gr_network_find_input(s->network, input) ? "no result of the stream needs '%s'" : "the model has no Input '%s'", input);
+}
+
+int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure **why)
+{
+    gr_type t;
+    const void *data = gr_run_result(s->at->run, result, &t);
+    if (data) return give(to, data, &t);
+    return gr_refuse(s->network->memory, why, GR_EINVAL, "the stream was not opened for '%s'; name it in 'results'", result);
+}
+
+const char *gr_stream_result_name(const gr_stream *s, int i)
+{
+    for (int k = 0; k <= i; k++)
+        if (!s->kind.results[k]) return NULL;
+    return i < 0 ? NULL : s->kind.results[i];
+}
+
+static int step(gr_stream *s, gr_run *run, gr_failure **why)
+{
+    char text[512];
+    const int status = gr_run_step(run, s->runs);
+    if (status == 0) return 0;
+    const char *fault = gr_run_fault(run, text, sizeof text);
+    return gr_refuse(s->network->memory, why, status, "%s", fault ? fault : "a value is not finite");
+}
+
+/* What is computed once, and the first values of what loops carry. */
+static int begin(gr_stream *s, gr_failure **why)
+{
+    const binding *b = s->at;
+    if (b->before) {
+        const int status = step(s, b->before, why);
+        if (status) return status;
+    }
+    for (int i = 0; i < b->plan->piece.num_borders; i++) memcpy(b->borders[i].to, b->borders[i].from, b->borders[i].bytes);
+    s->begun = true;
+    return 0;
+}
+
+int gr_stream_run(gr_stream *s, gr_failure **why)
+{
+    if (!s->begun) {
+        const int status = begin(s, why);
+        if (status) return status;
+    }
+    const int status = step(s, s->at->run, why);
+    s->runs++;
+    return status;
+}
