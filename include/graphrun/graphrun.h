@@ -120,8 +120,8 @@ void gr_stream_close(gr_stream *s);
 /* Another stream of the same options, in the same state. Its inputs and results are its own. */
 int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why);
 
-/* The memory of an Input: dense, row-major, zeros at first. It is read in every run and stays as it was fed.
- * `to` is good until the stream is resized or closed. GR_EINVAL: no such Input, or no result needs it. */
+/* The memory of an Input: dense, row-major, zeros at first. It is read in every run and stays as it was fed;
+ * with `along`, an Input without that axis is read in the first run after the beginning alone. `to` is good until the stream is resized or closed. GR_EINVAL: no such Input, or no result needs it. */
 int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why);
 /* The memory of a value that the stream was opened for: dense, row-major, to be read after a run, until the next.
  * `to` is good until the stream is resized or closed. */
@@ -131,7 +131,7 @@ const char *gr_stream_result_name(const gr_stream *s, int i);
 
 /* Computes the results. With `along` the state of loops moves on by as many steps as the piece has; what does
  * not depend on the fed pieces (an encoder) runs in the first run after the beginning alone.
- * Allocates nothing. GR_EINVAL: a value that was fed is refused (a length out of range), the state stays. */
+ * Allocates nothing. GR_EINVAL: a value that was fed is refused (a length out of range); reset the stream then. */
 int gr_stream_run(gr_stream *s, gr_failure **why);
 /* Back to the beginning: the state before the first run. */
 void gr_stream_reset(gr_stream *s);
