@@ -237,6 +237,19 @@ static void failures_say_all(void)
     expect(&why, GR_EINVAL, "nothing");
 }
 
+/* A failure outlives the network that it is of. */
+static void failures_outlive(void)
+{
+    make_model();
+    gr_network *n = open_network(model, weights);
+    gr_failure *why = NULL;
+    gr_stream *s;
+    const gr_stream_options o = {.size = sizeof o, .along = "nothing"};
+    CU_ASSERT_EQUAL(gr_stream_open(n, &o, &s, &why), GR_EINVAL);
+    gr_network_close(n);
+    expect(&why, GR_EINVAL, "'nothing'");
+}
+
 static void refuse(gr_network *n, const char *along, const char *result, const char *axis, const char *says)
 {
     const gr_axis_size axes[] = {{axis, 1}};
@@ -272,6 +285,66 @@ static void streams_refuse_what_cannot_be(void)
     run(s, items, 1);
     gr_stream_close(s);
     gr_network_close(n);
+}
+
+/* ---- training ---- */
+
+/* As many steps as graphrun train makes of the model, saved; the loss of the first and of the last. */
+static const char *train_by_hand(const char *path, int steps, double loss[2])
+{
+    const gr_training_options o = {.size = sizeof o, .threads = 1};
+    const char *saved = temp_path("by_hand.safetensors");
+    gr_training *t = NULL;
+    gr_failure *why = NULL;
+    if (gr_training_open(path, &o, &t, &why)) fail(path, why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    for (int i = 0; i < steps; i++)
+        if (gr_training_next(t, &why) || gr_training_step(t, &loss[i > 0], &why)) fail("step", why);
+    CU_ASSERT_EQUAL(gr_training_save(t, saved, &why), 0);
+    gr_training_close(t);
+    return saved;
+}
+
+static void training_is_that_of_the_command(void)
+{
+    static const char *const train[] = {"optimizer: {op: Adam, lr: 0.05}, steps: 8",
+                                        "optimizer: {op: SGD, lr: {op: Step, lr: 0.5, step_size: 2}}, bptt: 4, accumulate: 2, steps: 7"};
+    for (int i = 0; i < 2; i++) {
+        const char *path = recurrent_model("trained.yaml", train[i]), *saved = temp_path("by_command.safetensors");
+        double loss[2];
+        gr_error e;
+        CU_ASSERT_EQUAL_FATAL(train_model(path, 1, (gr_train_options){.epochs = -1, .steps = -1, .save = saved}, &e), 0);
+        CU_ASSERT_TRUE(same_files(train_by_hand(path, i ? 7 : 8, loss), saved));
+        CU_ASSERT_TRUE(loss[1] < loss[0]);
+    }
+}
+
+static void training_is_fed_by_hand(void)
+{
+    const char *path = temp_file("line.yaml", "graphrun: 1\nname: line\ngraph:\n  x: {op: Input, shape: [batch, 1]}\n"
+                                 "  y: {op: Input, shape: [batch, 1]}\n  p: {op: Linear, in: x, out_features: 1}\n"
+                                 "  loss: {op: MSELoss, in: {input: p, target: y}}\n"
+                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 7}}\n");
+    const gr_axis_size axis = {"batch", 2};
+    const gr_training_options o = {.size = sizeof o, .axes = &axis, .num_axes = 1};
+    gr_training *t = NULL;
+    gr_failure *why = NULL;
+    gr_tensor x, y;
+    double loss = 1;
+    if (gr_training_open(path, &o, &t, &why) || gr_training_input(t, "x", &x, &why) || gr_training_input(t, "y", &y, &why)) fail("line", why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    CU_ASSERT_EQUAL(gr_training_next(t, &why), GR_EINVAL);
+    expect(&why, GR_EINVAL, "no `data` section");
+    gr_training_set_lr(t, 0.1); /* 7 would diverge */
+    for (int i = 0; i < 300; i++) {
+        for (int k = 0; k < 2; k++) ((float *)x.data)[k] = (float)k, ((float *)y.data)[k] = (float)(3 * k - 1);
+        CU_ASSERT_EQUAL(gr_training_step(t, &loss, &why), 0);
+    }
+    CU_ASSERT_TRUE(loss < 1e-6);
+    ((float *)x.data)[0] = NAN;
+    CU_ASSERT_EQUAL(gr_training_step(t, &loss, &why), GR_ESTATE);
+    expect(&why, GR_ESTATE, "not finite");
+    gr_training_close(t);
 }
 
 /* ---- memory ---- */
@@ -370,7 +443,10 @@ void test_library(void)
     CU_add_test(s, "threads share weights", threads_share_weights);
     CU_add_test(s, "words are of the vocabulary", words_are_of_the_vocabulary);
     CU_add_test(s, "failures say all", failures_say_all);
+    CU_add_test(s, "failures outlive what failed", failures_outlive);
     CU_add_test(s, "streams refuse what cannot be", streams_refuse_what_cannot_be);
+    CU_add_test(s, "training is that of the command", training_is_that_of_the_command);
+    CU_add_test(s, "training is fed by hand", training_is_fed_by_hand);
     CU_add_test(s, "every allocation may fail", every_allocation_may_fail);
     CU_add_test(s, "runs allocate nothing", runs_allocate_nothing);
 }

@@ -2,6 +2,7 @@
  *
  *     gr_network    a model file and its weights, opened once; any number of threads may use it
  *     gr_stream     one user of a network: what it is fed, its results, and the state of its loops
+ *     gr_training   a model at work on its weights, step by step
  *
  *     gr_network *net;
  *     gr_stream *s;
@@ -21,8 +22,8 @@
  * Nothing here prints, ends the process, changes its environment, or keeps state outside of these
  * objects. Threads that are started block all signals and are bound to no core.
  *
- * Threads: a gr_network may be used by any number of threads at once. A gr_stream is used by one at a
- * time, whichever; different ones run in parallel. Weights exist once, also the form in which
+ * Threads: a gr_network may be used by any number of threads at once. A gr_stream or gr_training is used
+ * by one at a time, whichever; different ones run in parallel. Weights exist once, also the form in which
  * products keep them; a stream has its own inputs, results, workspace and state.
  *
  * Errors: a function that can fail returns 0 or more for success, else a negative gr_status, and then puts
@@ -141,6 +142,44 @@ int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why);
  * one piece, then step by step. Lengths that the network meets for the first time cost about 10 ms, and their
  * memory stays with it. Ask for inputs and results again. */
 int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why);
+
+/* ---- training ---- */
+
+typedef struct gr_training gr_training;
+
+typedef struct gr_training_options {
+    size_t size;
+    const char *weights;        /* to start from, a safetensors file; NULL: initial values, drawn with `seed` */
+    const char *const *sets;    /* as of gr_network_options */
+    const char *const *plugins;
+    gr_dtype dtype;             /* GR_FLOAT32 or GR_FLOAT64; 0: GR_FLOAT32 */
+    int threads;                /* at most; 0: as many as pay. Results do not depend on it */
+    uint64_t seed;              /* of initial weights, of the order of data, of Dropout */
+    const gr_axis_size *axes;   /* lengths of axes that the model file leaves open */
+    int num_axes;
+    const gr_memory *memory;    /* as of gr_network_options, like the rest */
+    void (*notify)(void *data, const char *text);
+    void *notify_data;
+} gr_training_options;
+
+/* A model with a section `train`, at its first step. GR_EINVAL also where its learning rate watches validations,
+ * which are not made here. */
+int gr_training_open(const char *path, const gr_training_options *o, gr_training **to, gr_failure **why);
+void gr_training_close(gr_training *t);
+/* The memory of an Input, as gr_stream_input, for what the model's data source does not feed or feeds otherwise. */
+int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failure **why);
+/* Feeds the next batch of the data source (with `bptt`, the next piece), going from epoch to epoch without end; steps
+ * on these are those of `graphrun train`, bit for bit. A batch of another shape has memory of its own: ask for Inputs
+ * again. GR_EINVAL: the model has no `data`. */
+int gr_training_next(gr_training *t, gr_failure **why);
+/* One training step on what was fed: forward, backward, update. *loss (may be NULL) is the loss before the update.
+ * GR_ESTATE: a value was not finite; nothing has changed. */
+int gr_training_step(gr_training *t, double *loss, gr_failure **why);
+int64_t gr_training_epoch(const gr_training *t); /* of the batch that was fed last, from 0 */
+/* In place of what the schedule of the model file says, from the next step on; of all parameters. */
+void gr_training_set_lr(gr_training *t, double lr);
+/* The weights as a safetensors file, for gr_network_open and for PyTorch. */
+int gr_training_save(gr_training *t, const char *path, gr_failure **why);
 
 #ifdef __cplusplus
 }

@@ -30,9 +30,9 @@ void gr_free(void *p)
 
 const gr_memory *gr_memory_of(const void *p) { return note_of(p)->memory; }
 
-const gr_memory *gr_memory_copy(const gr_memory *m)
+void *gr_allocate_alone(const gr_memory *m, size_t bytes)
 {
-    gr_memory *copy = gr_allocate(m, sizeof *copy, 0);
+    gr_memory *copy = gr_allocate(m, bytes, 0);
     if (!copy) return NULL;
     *copy = *m;
     note_of(copy)->memory = copy;

@@ -15,8 +15,8 @@ extern const gr_memory gr_system_memory; /* the C library's */
  * the block itself. NULL: no memory. */
 void *gr_allocate(const gr_memory *m, size_t bytes, size_t align);
 void gr_free(void *p); /* NULL is allowed */
-/* A copy that is in memory of its own; to be freed after all that came from it. NULL: no memory. */
-const gr_memory *gr_memory_copy(const gr_memory *m);
+/* A block that begins with a copy of *m, on which alone it depends. What begins so gives memory to others. */
+void *gr_allocate_alone(const gr_memory *m, size_t bytes);
 /* Where p, which gr_allocate gave, is from. */
 const gr_memory *gr_memory_of(const void *p);
 #endif

@@ -5,11 +5,12 @@
 #include <string.h>
 
 struct gr_failure {
+    gr_memory memory; /* of itself: it outlives what failed */
     gr_status status;
     const char *text; /* right behind it */
 };
 
-static const gr_failure no_memory = {GR_ENOMEM, "out of memory"};
+static const gr_failure no_memory = {.status = GR_ENOMEM, .text = "out of memory"};
 
 gr_status gr_failure_status(const gr_failure *f) { return f->status; }
 const char *gr_failure_text(const gr_failure *f) { return f->text; }
@@ -24,13 +25,14 @@ static int fail(const gr_memory *m, gr_failure **why, gr_status status, const ch
 {
     if (!why) return status;
     const size_t la = strlen(a), lb = strlen(b);
-    gr_failure *f = gr_allocate(m, sizeof *f + la + lb + 1, 0);
+    gr_failure *f = gr_allocate_alone(m, sizeof *f + la + lb + 1);
     if (f) {
         char *text = (char *)(f + 1);
         memcpy(text, a, la);
         memcpy(text + la, b, lb + 1);
         for (size_t n = la + lb; n > 0 && text[n - 1] == '\n';) text[--n] = 0;
-        *f = (gr_failure){status, text};
+        f->status = status;
+        f->text = text;
     }
     *why = f ? f : (gr_failure *)(uintptr_t)&no_memory;
     return status;

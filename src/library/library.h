@@ -28,6 +28,8 @@ GR_PRINTF(4, 5) int gr_refuse(const gr_memory *m, gr_failure **why, gr_status st
 /* The same with what was told, which is forgotten then, and e's sentence. told may be NULL. */
 int gr_failed(const gr_memory *m, gr_told *told, const gr_error *e, gr_failure **why);
 
+gr_tensor gr_dense_tensor(const void *data, const gr_type *t); /* stream.c */
+
 /* ---- options ---- */
 
 /* Copies an option struct, whose first member is its size, to one of `known` bytes; what the caller's lacks is
@@ -51,7 +53,8 @@ typedef struct gr_kind {
 } gr_kind;
 
 struct gr_network {
-    const gr_memory *memory;
+    gr_memory own;              /* of all that it and its streams need */
+    const gr_memory *memory;    /* own */
     atomic_int users;           /* the caller and its streams; the last one closes */
     pthread_mutex_t lock;       /* of all below, but what does not change after opening, and of asking a stream's store */
     gr_told told;

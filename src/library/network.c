@@ -55,13 +55,10 @@ int gr_network_open(const char *path, const gr_network_options *options, gr_netw
     *to = NULL;
     if (gr_take_options(&o, sizeof o, options, "gr_network_options", m, why) || check_options(&o, path, m, why)) return GR_EINVAL;
     if (o.memory) m = o.memory;
-    const gr_memory *own = gr_memory_copy(m);
-    gr_network *n = own ? gr_allocate(own, sizeof *n, 0) : NULL;
-    if (!n) {
-        gr_free((void *)(uintptr_t)own);
-        return gr_refuse(m, why, GR_ENOMEM, "out of memory");
-    }
-    *n = (gr_network){.memory = own, .users = 1, .told = {.memory = own, .notify = o.notify, .notify_data = o.notify_data}};
+    gr_network *n = gr_allocate_alone(m, sizeof *n);
+    if (!n) return gr_refuse(m, why, GR_ENOMEM, "out of memory");
+    *n = (gr_network){.own = *m, .memory = &n->own, .users = 1,
+                      .told = {.memory = &n->own, .notify = o.notify, .notify_data = o.notify_data}};
     pthread_mutex_init(&n->lock, NULL);
     if (open_session(n, path, &o, &e) == 0) {
         *to = n;
@@ -75,12 +72,10 @@ int gr_network_open(const char *path, const gr_network_options *options, gr_netw
 void gr_network_leave(gr_network *n)
 {
     if (atomic_fetch_sub(&n->users, 1) > 1) return;
-    const gr_memory *m = n->memory;
     gr_session_close(n->session);
     gr_told_free(&n->told);
     pthread_mutex_destroy(&n->lock);
     gr_free(n);
-    gr_free((void *)(uintptr_t)m);
 }
 
 void gr_network_close(gr_network *n)

@@ -250,16 +250,16 @@ int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
 
 /* ---- use ---- */
 
-static int give(gr_tensor *to, const void *data, const gr_type *t)
+gr_tensor gr_dense_tensor(const void *data, const gr_type *t)
 {
-    *to = (gr_tensor){.data = (void *)(uintptr_t)data, .dtype = t->dtype, .rank = t->rank};
+    gr_tensor v = {.data = (void *)(uintptr_t)data, .dtype = t->dtype, .rank = t->rank};
     int64_t stride = 1;
     for (int k = t->rank - 1; k >= 0; k--) {
-        to->dim[k] = t->dim[k];
-        to->stride[k] = stride;
+        v.dim[k] = t->dim[k];
+        v.stride[k] = stride;
         stride *= t->dim[k];
     }
-    return 0;
+    return v;
 }
 
 int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why)
@@ -267,7 +267,8 @@ int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure *
     gr_type t;
     void *data = gr_run_feed(s->at->run, input, &t);
     if (!data && s->at->before) data = gr_run_feed(s->at->before, input, &t);
-    if (data) return give(to, data, &t);
+    *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
+    if (data) return 0;
     return gr_refuse(s->network->memory, why, GR_EINVAL,
                      gr_network_find_input(s->network, input) ? "no result of the stream needs '%s'" : "the model has no Input '%s'", input);
 }
@@ -276,7 +277,8 @@ int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure
 {
     gr_type t;
     const void *data = gr_run_result(s->at->run, result, &t);
-    if (data) return give(to, data, &t);
+    *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
+    if (data) return 0;
     return gr_refuse(s->network->memory, why, GR_EINVAL, "the stream was not opened for '%s'; name it in 'results'", result);
 }
 

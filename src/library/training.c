@@ -1,0 +1,189 @@
+/* training.c - a model at work on its weights, a step at a time.
+ *
+ * Steps are those of `graphrun train`: the same programs, schedules, pieces and carried states, so as many of them
+ * leave the same bits. What is around them there, reports and validations, is the caller's. */
+#include "library/library.h"
+#include "train/cut.h"
+#include "train/loop.h"
+#include "train/pace.h"
+
+#include <math.h>
+#include <string.h>
+
+struct gr_training {
+    gr_memory own;
+    const gr_memory *memory;            /* own */
+    gr_told told;
+    gr_session *session;
+    gr_exec *exec;                      /* for the batch last fed */
+    gr_pace pace;
+    const gr_tensor *batch_fields;      /* of the data source; NULL: nothing was asked of it */
+    gr_tensor *fields;                  /* room for a piece of a batch */
+    int64_t epoch, batch, piece, pieces, step, per_epoch;
+    double lr;                          /* NAN: as the schedule says */
+};
+
+/* ---- batches ---- */
+
+static int begin_epoch(gr_training *t, gr_error *e)
+{
+    t->batch = -1;
+    return gr_session_reset(t->session, "epoch", e) || gr_data_begin(t->session->data, "train", t->epoch, 0, e) ? (int)e->status : 0;
+}
+
+static int next_batch(gr_training *t, gr_error *e)
+{
+    gr_session *s = t->session;
+    if (!t->batch_fields && begin_epoch(t, e)) return e->status;
+    int more = gr_data_next(s->data, &t->batch_fields, e);
+    if (more == 0) {
+        t->epoch++;
+        if (begin_epoch(t, e)) return e->status;
+        more = gr_data_next(s->data, &t->batch_fields, e);
+    }
+    if (more < 1) return more < 0 ? (int)e->status : gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
+    t->batch++;
+    t->piece = 0;
+    t->pieces = gr_cut_pieces(s, t->batch_fields);
+    return gr_session_reset(s, "batch", e);
+}
+
+static const gr_tensor *piece_of(gr_training *t)
+{
+    return t->batch_fields ? gr_cut_piece(t->session, t->batch_fields, t->piece, t->fields) : NULL;
+}
+
+/* The next piece of the batch in hand, or of the next one. */
+static int feed_next(gr_training *t, gr_error *e)
+{
+    if (!t->session->data) return gr_set_error(e, GR_EINVAL, "%s has no `data` section: feed its Inputs", gr_model_path(t->session->model));
+    if (t->batch_fields && t->piece + 1 < t->pieces) t->piece++;
+    else if (next_batch(t, e)) return e->status;
+    gr_exec *x = gr_exec_for_batch(t->exec, piece_of(t), e);
+    if (!x) return e->status;
+    const bool begins = t->batch == 0 && t->piece == 0;
+    if (!begins && gr_carry_check(t->exec, x, t->piece == 0, e)) return e->status;
+    t->exec = x;
+    return gr_exec_feed_batch(x, piece_of(t), e);
+}
+
+/* ---- a step ---- */
+
+static int make_step(gr_training *t, double *loss, gr_error *e)
+{
+    gr_session *s = t->session;
+    const bool ends = !t->batch_fields || (t->piece + 1 >= t->pieces && t->batch + 1 == t->per_epoch);
+    gr_pace_set(&t->pace, t->exec, t->epoch, ends, t->per_epoch * gr_cut_full_pieces(s));
+    for (int i = 0; !isnan(t->lr) && i < s->recipe->num_lrs; i++) gr_exec_set_lr(t->exec, i, t->lr);
+    const int status = gr_exec_step(t->exec, t->step, e);
+    if (status == GR_ESTATE && t->batch_fields) gr_find_nonfinite(t->exec, piece_of(t), t->step, e);
+    else if (status == GR_ESTATE) gr_set_error(e, GR_ESTATE, "a value of the step is not finite");
+    if (status) return status;
+    gr_type type;
+    const void *value = gr_run_result(t->exec->run, s->recipe->minimize, &type);
+    if (loss) *loss = value ? gr_element(value, type.dtype, 0) : NAN;
+    t->step++;
+    gr_pace_step(&t->pace);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int prepare(gr_training *t, const gr_training_options *o, gr_error *e)
+{
+    gr_session *s = t->session;
+    const gr_want w = {.update = true, .training = true, .axes = o->axes, .num_axes = o->num_axes};
+    const gr_field *list;
+    if (!s->recipe->minimize || !s->recipe->optimizer.op)
+        return gr_set_error(e, GR_EINVAL, "%s has no `train` section; write train: {minimize: NODE, optimizer: {op: SGD, lr: 0.1}}",
+                            gr_model_path(s->model));
+    t->pace = gr_pace_start(s->arena, s->recipe);
+    if (gr_pace_watches(&t->pace))
+        return gr_set_error(e, GR_EINVAL, "the learning rate's schedule watches validations, which are not made here; set train.optimizer.lr "
+                            "to a number or to a schedule of epochs or steps");
+    if (s->options.weights) s->options.weights = gr_arena_strdup(s->arena, s->options.weights);
+    if (!(t->exec = gr_session_compile(s, &w, e)) || gr_session_check_weights(s, t->exec, e)) return e->status;
+    t->fields = GR_NEW_ARRAY(s->arena, gr_tensor, (s->data ? gr_data_fields(s->data, &list) : 0) + 1);
+    t->per_epoch = s->data ? gr_data_batches(s->data, "train") : 1;
+    return 0;
+}
+
+/* fn within gr_try; a failure as the caller gets it. */
+static int guarded(gr_training *t, int (*fn)(gr_training *t, void *data, gr_error *e), void *data, gr_failure **why)
+{
+    gr_frame frame;
+    gr_error e = {0};
+    int status;
+    if (gr_try(t->session->arena, &frame)) {
+        status = fn(t, data, &e);
+        gr_end_try(t->session->arena, &frame);
+    } else {
+        status = gr_caught(t->session->arena, &e);
+    }
+    if (!status) return 0;
+    e.status = status;
+    gr_diag_clear(t->session->diag);
+    return gr_failed(t->memory, &t->told, &e, why);
+}
+
+static int do_prepare(gr_training *t, void *options, gr_error *e) { return prepare(t, options, e); }
+static int do_next(gr_training *t, void *data, gr_error *e) { return (void)data, feed_next(t, e); }
+static int do_step(gr_training *t, void *loss, gr_error *e) { return make_step(t, loss, e); }
+static int do_save(gr_training *t, void *path, gr_error *e) { return gr_session_save(t->session, t->exec, path, e); }
+
+static int open_session(gr_training *t, const char *path, const gr_training_options *o, gr_failure **why)
+{
+    gr_error e = {0};
+    const gr_session_options so = {
+        .model = {.sets = o->sets, .plugins = o->plugins, .real = o->dtype ? o->dtype : GR_FLOAT32}, .threads = o->threads,
+        .seed = o->seed, .weights = o->weights, .unbound = true, .quiet = !o->notify, .say = gr_told_sink(&t->told), .memory = t->memory};
+    t->session = gr_session_open(path, &so, &e);
+    if (!t->session) return gr_failed(t->memory, &t->told, &e, why);
+    gr_training_options copy = *o;
+    return guarded(t, do_prepare, &copy, why);
+}
+
+int gr_training_open(const char *path, const gr_training_options *options, gr_training **to, gr_failure **why)
+{
+    gr_training_options o;
+    const gr_memory *m = &gr_system_memory;
+    *to = NULL;
+    if (gr_take_options(&o, sizeof o, options, "gr_training_options", m, why)) return GR_EINVAL;
+    if (!path) return gr_refuse(m, why, GR_EINVAL, "the path of the model file is NULL");
+    if (o.dtype && !gr_is_float(o.dtype)) return gr_refuse(m, why, GR_EINVAL, "dtype is GR_FLOAT32 or GR_FLOAT64");
+    if (o.threads < 0 || o.threads > 4096) return gr_refuse(m, why, GR_EINVAL, "threads is %d; it is at least 1, or 0 for as many as pay", o.threads);
+    if (o.memory) m = o.memory;
+    gr_training *t = gr_allocate_alone(m, sizeof *t);
+    if (!t) return gr_refuse(m, why, GR_ENOMEM, "out of memory");
+    *t = (gr_training){.own = *m, .memory = &t->own, .lr = NAN,
+                       .told = {.memory = &t->own, .notify = o.notify, .notify_data = o.notify_data}};
+    const int status = open_session(t, path, &o, why);
+    if (status) gr_training_close(t);
+    else *to = t;
+    return status;
+}
+
+void gr_training_close(gr_training *t)
+{
+    if (!t) return;
+    gr_session_close(t->session);
+    gr_told_free(&t->told);
+    gr_free(t);
+}
+
+/* ---- use ---- */
+
+int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failure **why)
+{
+    gr_type type;
+    void *data = gr_run_feed(t->exec->run, input, &type);
+    if (!data) return gr_refuse(t->memory, why, GR_EINVAL, "the model has no Input '%s' that its training needs", input);
+    *to = gr_dense_tensor(data, &type);
+    return 0;
+}
+
+int gr_training_next(gr_training *t, gr_failure **why) { return guarded(t, do_next, NULL, why); }
+int gr_training_step(gr_training *t, double *loss, gr_failure **why) { return guarded(t, do_step, loss, why); }
+int64_t gr_training_epoch(const gr_training *t) { return t->epoch; }
+void gr_training_set_lr(gr_training *t, double lr) { t->lr = lr; }
+int gr_training_save(gr_training *t, const char *path, gr_failure **why) { return guarded(t, do_save, (void *)(uintptr_t)path, why); }
