@@ -528,6 +528,19 @@ static void pictures_have_formats(void)
     CU_ASSERT_EQUAL(graphrun("dot %s --steps 2 --after hoist", HELLO), 2);
 }
 
+/* The same file gives the same bytes, in another process and at other addresses. */
+static void pictures_are_the_same_each_time(void)
+{
+    static const char *const options[] = {"", "--after fuse --depth all", "--after hoist", "--steps 3 --threads 2", "--format mermaid --after merge"};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        CU_ASSERT_EQUAL(graphrun("dot %s %s", HELLO, options[i]), 0);
+        char *first = strdup(out_text);
+        CU_ASSERT_EQUAL(graphrun("dot %s %s", HELLO, options[i]), 0);
+        CU_ASSERT_STRING_EQUAL(out_text, first);
+        free(first);
+    }
+}
+
 /* A picture that cannot be made leaves what stood at its place. */
 static void without_graphviz_pictures_say_how(void)
 {
@@ -590,5 +603,6 @@ void test_cli(void)
     CU_add_test(s, "batches are shown and written", batches_are_shown);
     CU_add_test(s, "the graph is drawn after every pass", graphs_are_drawn);
     CU_add_test(s, "dot writes the format that is asked for", pictures_have_formats);
+    CU_add_test(s, "a picture is the same each time", pictures_are_the_same_each_time);
     CU_add_test(s, "without Graphviz dot says how to get it", without_graphviz_pictures_say_how);
 }
