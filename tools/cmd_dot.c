@@ -4,7 +4,6 @@
 #include "io/file.h"
 #include "report/dot.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,10 +49,7 @@ static int write_picture(const gr_picture *p, const char *format, FILE *to, gr_e
 static int write_out(const gr_picture *p, const char *format, const char *file, gr_error *e)
 {
     gr_writer w;
-    if (!file) {
-        if (write_picture(p, format, stdout, e)) return e->status;
-        return fflush(stdout) || ferror(stdout) ? gr_set_error(e, GR_EIO, "cannot write standard output: %s", strerror(errno)) : 0;
-    }
+    if (!file) return write_picture(p, format, stdout, e);
     if (gr_writer_open(&w, file, e)) return e->status;
     const int made = write_picture(p, format, w.file, e);
     gr_error late = {0};
@@ -129,7 +125,7 @@ int cmd_dot(int argc, char **argv)
     dot_args a = {.common = CLI_DEFAULTS, .request.steps = NO_STEPS};
     const cli_option own[] = {
         {"after", 0, CLI_TEXT, &a.request.after, "PASS", "the training step after this pass; without it, the model itself"},
-        {"depth", 0, CLI_TEXT, &a.depth, "N", "open so many levels below what you wrote, or all; 0: one box a node; with --after: what fits a page"},
+        {"depth", 0, CLI_TEXT, &a.depth, "N", "open so many levels below what you wrote, or all; by default none, but the layers with --after"},
         {"steps", 0, CLI_INT, &a.request.steps, "T", "the program unrolled: the first T steps by layer; with --threads N: who runs what"},
         {"format", 0, CLI_TEXT, &a.format, "NAME", "dot, svg, png, pdf or mermaid; by default what FILE ends in, else dot"},
         {"output", 'o', CLI_TEXT, &a.file, "FILE", "write .dot, .svg, .png, .pdf, .mmd or .md; pictures need Graphviz"},
