@@ -1,7 +1,7 @@
 /* html_attention.c - what attention looked at: a map for each head, rows are what is written, columns what is read.
  *
  *          c o l u m n s
- *     row  . . # .        the darker, the larger the weight; each cell has its number as a title
+ *     row  . . # .        the stronger, the larger the weight; each cell has its number as a title
  *     row  # . . .
  */
 #include "report/html_parts.h"
@@ -138,7 +138,7 @@ void gr_page_attention(const gr_page *p)
     for (int i = 0; i < p->c->num_contenders; i++) maps += p->c->contender[i].num_attention;
     if (!maps) return;
     fputs("<section>\n<h2>What attention looked at</h2>\n<p class=\"note\">A row for each token written, a column for each token read; "
-          "the darker a cell, the larger its weight. Point at a cell for its number.</p>\n<div class=\"cards\">\n", p->to);
+          "the stronger the colour of a cell, the larger its weight. Point at a cell for its number.</p>\n<div class=\"cards\">\n", p->to);
     for (int i = 0; i < p->c->num_contenders; i++) {
         const gr_contender *x = &p->c->contender[i];
         if (!x->num_attention) continue;

@@ -10,14 +10,14 @@ int gr_style_of(int contender) { return contender % GR_CHART_STYLES; }
 
 const char *gr_metric_title(const gr_page *p, int metric) { return gr_arena_printf(p->arena, "validation %s", p->c->metric[metric]); }
 
-void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals)
+void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool is_difference)
 {
     char number[GR_NUMBER_TEXT];
     if (e->n < 1) {
         fputs("none", p->to);
         return;
     }
-    fprintf(p->to, "<b>%s</b>", gr_number_text(e->mean, decimals, number));
+    fprintf(p->to, "<b>%s%s</b>", is_difference && e->mean > 0 ? "+" : "", gr_number_text(e->mean, decimals, number));
     if (e->n < 2) return;
     fprintf(p->to, " <span class=\"spread\">%s", gr_number_text(e->low, decimals, number));
     fprintf(p->to, " to %s</span>", gr_number_text(e->high, decimals, number));

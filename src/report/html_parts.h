@@ -32,8 +32,8 @@ int gr_style_of(int contender);
 
 /* "validation perplexity" */
 const char *gr_metric_title(const gr_page *p, int metric);
-/* The mean and, smaller, its interval: "5.21 5.10 to 5.32". */
-void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals);
+/* The mean and, smaller, its interval: "5.21 5.10 to 5.32"; of a difference the mean always has a sign. */
+void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool is_difference);
 /* The marker and the name of a contender. */
 void gr_page_name(const gr_page *p, int contender);
 

@@ -47,7 +47,7 @@ static void write_number(const gr_page *p, double v, int decimals)
 static void write_estimate(const gr_page *p, const gr_estimate *e, int decimals)
 {
     open_cell(p, e->n > 0 ? e->mean : NAN);
-    gr_page_estimate(p, e, decimals);
+    gr_page_estimate(p, e, decimals, false);
     fputs("</td>", p->to);
 }
 
@@ -78,7 +78,7 @@ static void write_difference(const gr_page *p, int i)
         fputs("</span> ", p->to);
         break;
     }
-    gr_page_estimate(p, &d->of, p->decimals);
+    gr_page_estimate(p, &d->of, p->decimals, true);
     fputs("</td>", p->to);
 }
 

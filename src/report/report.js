@@ -85,7 +85,9 @@
     if (!series.length) return;
     svg.addEventListener("pointermove", show);
     svg.addEventListener("pointerdown", show);
-    svg.addEventListener("pointerleave", hide);
+    // a finger leaves as soon as it is lifted: what it asked for stays until it touches something else
+    svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
+    document.addEventListener("pointerdown", (event) => { if (!svg.contains(event.target)) hide(); });
   };
   for (const figure of document.querySelectorAll("figure.chart")) readChart(figure);
 
