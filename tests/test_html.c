@@ -1,5 +1,6 @@
 /* test_html.c - the page of a comparison: what it says, that names cannot break it, that it needs nothing from outside. */
 #include "base/arena.h"
+#include "failing.h"
 #include "html_sample.h"
 #include "report/axis.h"
 #include "report/html.h"
