@@ -71,6 +71,20 @@ static void a_kernel_project(void) { if (can_build()) project_passes("kernel", "
 static void a_cell_project(void) { if (can_build()) project_passes("cell", "sLeaky", "s_leaky"); }
 static void a_data_project(void) { if (can_build()) project_passes("data", "TwoWaves", "two_waves"); }
 
+/* Against an installed graphrun: headers where graphrun.pc says, the command on the PATH. */
+static void an_installed_graphrun_is_found(void)
+{
+    if (!can_build()) return;
+    const char *folder = temp_path("installed");
+    temp_file("graphrun.pc", "includedir=%s/include\nName: graphrun\nDescription: x\nVersion: 1\nRequires.private: what-is-not-there\n", GR_SOURCE_DIR);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op Installed -o '%s'", folder), 0);
+    CU_ASSERT_EQUAL(shell("PATH='%s/tools':$PATH PKG_CONFIG_PATH='%s/..' make -C '%s' GRAPHRUN= check", GR_BUILD_DIR, folder, folder), 0);
+    says("\ngraphrun test-plugin");
+    says("all right");
+    CU_ASSERT_NOT_EQUAL(shell("PKG_CONFIG_PATH=/nowhere make -B -C '%s' GRAPHRUN=/nowhere", folder), 0);
+    says("make GRAPHRUN=/path/to/its/build");
+}
+
 /* The check of a project notices a gradient that is wrong. */
 static void the_check_can_fail(void)
 {
@@ -158,6 +172,7 @@ void test_new_op(void)
     if (GR_TEST_NUMBERS) CU_add_test(s, "a kernel's project builds and passes its check", a_kernel_project);
     if (GR_TEST_NUMBERS) CU_add_test(s, "a cell's project builds and passes its check", a_cell_project);
     if (GR_TEST_NUMBERS) CU_add_test(s, "a data source's project builds and passes its check", a_data_project);
+    CU_add_test(s, "an installed graphrun is found by pkg-config", an_installed_graphrun_is_found);
     if (GR_TEST_NUMBERS) CU_add_test(s, "the check of a project can fail", the_check_can_fail);
     CU_add_test(s, "nothing is overwritten", what_is_there_is_left_alone);
     CU_add_test(s, "names and kinds are checked", names_are_checked);
