@@ -1,5 +1,6 @@
 /* comparison.c - the table that graphrun compare prints. */
 #include "report/comparison.h"
+#include "report/number.h"
 
 #include <string.h>
 
@@ -20,14 +21,6 @@ static void short_number(char to[ROOM], double x)
     for (; x >= 10000 && i < 4; i++) x /= 1000;
     if (i) snprintf(to, ROOM, "%.1f%c", x, unit[i]);
     else snprintf(to, ROOM, "%.*f", x < 10 && x != floor(x), x);
-}
-
-static void bytes_text(char to[ROOM], double bytes)
-{
-    static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    int i = 0;
-    for (; bytes >= 1024 && i < 4; i++) bytes /= 1024;
-    snprintf(to, ROOM, i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
 }
 
 /* Decimals that give x so many digits. */
@@ -85,7 +78,7 @@ static void row_of(const gr_comparison *c, int i, cell *row)
     snprintf(row[0].text, ROOM, "%.70s", k->name);
     snprintf(row[1].text, ROOM, "%lld", (long long)k->parameters);
     short_number(row[2].text, isnan(k->tokens_per_second) ? 1 / k->seconds_per_step : k->tokens_per_second);
-    bytes_text(row[3].text, (double)k->memory);
+    gr_bytes_text((double)k->memory, row[3].text);
     estimate_text(row[4].text, &k->final, c->num_seeds, false);
     estimate_text(row[5].text, &k->best, c->num_seeds, false);
     row[6].text[0] = 0;

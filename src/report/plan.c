@@ -3,22 +3,12 @@
  * Times are the cost model's; what they choose never changes a bit of a result. */
 #include "report/plan.h"
 #include "graph/graph.h"
+#include "report/number.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { LISTED = 8 }; /* buffers and copies that are named one by one */
-
-/* ---- numbers as people read them ---- */
-
-static const char *bytes_text(double bytes, char room[32])
-{
-    static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    int i = 0;
-    for (; bytes >= 1024 && i < 4; i++) bytes /= 1024;
-    snprintf(room, 32, i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
-    return room;
-}
 
 static const char *time_text(double ns, char room[32])
 {
@@ -80,8 +70,8 @@ static int fullest(const gr_program *p, double *most)
 
 static void line(FILE *to, const char *what, double bytes, const char *note)
 {
-    char room[32];
-    fprintf(to, "  %-22s %12s%s%s\n", what, bytes_text(bytes, room), *note ? "   " : "", note);
+    char room[GR_NUMBER_TEXT];
+    fprintf(to, "  %-22s %12s%s%s\n", what, gr_bytes_text(bytes, room), *note ? "   " : "", note);
 }
 
 static int larger_buffer(const void *a, const void *b)
@@ -116,7 +106,7 @@ static void print_memory(const gr_plan *plan, FILE *to)
     const int at = fullest(p, &most);
     for (int i = 0; i < p->num_buffers; i++)
         if (p->buffers[i].kind == GR_BUFFER_ARENA && p->buffers[i].first >= 0) all += (double)p->buffers[i].bytes;
-    char room[32];
+    char room[GR_NUMBER_TEXT];
     fprintf(to, "memory\n");
     line(to, "parameters", m.trained, gr_arena_printf(p->arena, "%.0f numbers in %d tensor%s", m.numbers, m.tensors, m.tensors == 1 ? "" : "s"));
     line(to, "other states", m.kept, m.kept > 0 ? "moments of the optimizer, statistics, carried states" : "");
@@ -124,7 +114,7 @@ static void print_memory(const gr_plan *plan, FILE *to)
     line(to, "results", (double)p->result_bytes, "");
     line(to, "constants", (double)p->constant_bytes, "");
     line(to, "scratch", scratch, plan->schedule->threads > 1 ? gr_arena_printf(p->arena, "of %d threads", plan->schedule->threads) : "");
-    line(to, "arena", (double)p->arena_bytes, gr_arena_printf(p->arena, "unshared it would be %s", bytes_text(all, room)));
+    line(to, "arena", (double)p->arena_bytes, gr_arena_printf(p->arena, "unshared it would be %s", gr_bytes_text(all, room)));
     line(to, "in all", m.trained + m.kept + (double)(p->feed_bytes + p->result_bytes + p->constant_bytes + p->arena_bytes) + scratch, "");
     if (most <= 0) return;
     fprintf(to, "\nthe arena where it is fullest, at %s\n", gr_template_name(&p->templates[at]));
@@ -160,14 +150,14 @@ static void print_work(const gr_plan *plan, FILE *to)
         {"products", is_product}, {"pointwise", is_tape}, {"other kernels", is_kernel}, {"copies", is_copy}};
     const gr_program *p = plan->program;
     const work all = count_work(p, NULL);
-    char room[32], time[32];
+    char room[GR_NUMBER_TEXT], time[32];
     fprintf(to, "\nwork of one step, as one thread would do it\n");
     for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) {
         int tasks = 0;
         for (int t = 0; t < p->num_templates; t++) tasks += kind[i].is(&p->templates[t]);
         const work w = count_work(p, kind[i].is);
         fprintf(to, "  %-22s %12s   %4.1f%% of the time, %d task%s, %s read and written", kind[i].name, time_text(w.ns, time),
-                all.ns > 0 ? 100 * w.ns / all.ns : 0, tasks, tasks == 1 ? "" : "s", bytes_text(w.bytes, room));
+                all.ns > 0 ? 100 * w.ns / all.ns : 0, tasks, tasks == 1 ? "" : "s", gr_bytes_text(w.bytes, room));
         if (w.product_flops > 0) fprintf(to, ", %.4g GFLOP", w.product_flops * 1e-9);
         fputc('\n', to);
     }
@@ -197,8 +187,8 @@ static void print_copies(const gr_plan *plan, FILE *to)
     qsort(list, (size_t)n, sizeof *list, dearer);
     fprintf(to, "\ncopies, where no layout does without\n");
     for (int i = 0; i < n && i < LISTED; i++) {
-        char room[32], time[32];
-        fprintf(to, "  %-22s %12s   %s", bytes_text(operand_bytes(&list[i].t->out[0]), room), time_text(list[i].ns, time), gr_template_name(list[i].t));
+        char room[GR_NUMBER_TEXT], time[32];
+        fprintf(to, "  %-22s %12s   %s", gr_bytes_text(operand_bytes(&list[i].t->out[0]), room), time_text(list[i].ns, time), gr_template_name(list[i].t));
         if (list[i].times > 1) fprintf(to, ", %.0f times", list[i].times);
         fputc('\n', to);
     }
