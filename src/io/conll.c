@@ -153,7 +153,7 @@ int gr_conll_parse(gr_arena *a, const char *name, char *text, size_t length, gr_
     out->tag = GR_NEW_ARRAY(a, const char *, lines);
     out->line = GR_NEW_ARRAY(a, int64_t, lines);
     for (char *next = text; next; r.line++) {
-        char *line = next, *newline = strchr(line, '\n');
+        char *line = next, *newline = memchr(line, '\n', (size_t)(text + length - line));
         if (newline) *newline = 0;
         next = newline ? newline + 1 : NULL;
         if (take_line(&r, line)) return GR_EINVAL;
