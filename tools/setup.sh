@@ -31,7 +31,7 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >&2
 }
 
-# build_in FOLDER [meson options]: configures FOLDER if it is new, and builds what is stale.
+# build_in FOLDER [meson options]: configures FOLDER if it is new, and builds what is stale: all, or $targets.
 build_in() {
     local folder=$1
     shift
@@ -39,9 +39,10 @@ build_in() {
         install_packages
     fi
     if [ ! -f "$folder/build.ninja" ]; then
+        echo "Building graphrun in $folder: a minute or two, this once" >&2
         meson setup "$folder" "$root" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
         rm -f "$folder.log"
     fi
     local output
-    output=$(ninja -C "$folder" 2>&1) || { printf '%s\n' "$output" >&2; exit 1; }
+    output=$(ninja -C "$folder" ${targets:-} 2>&1) || { printf '%s\n' "$output" >&2; exit 1; }
 }
