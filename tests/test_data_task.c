@@ -117,6 +117,26 @@ static void first_symbols_are_recalled(void)
     done(&b);
 }
 
+/* An item is written as a whole, and what the Inputs have room for is taken of it. */
+static void long_items_are_cut(void)
+{
+    bench b = open_data("graphrun: 1\ndata: {op: Task, task: recall, items: 40, delay: 4000, steps: 5, symbols: 3, batch_size: 10, drop_last: true}\n");
+    const gr_tensor *t;
+    int batches = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    CU_ASSERT_EQUAL(gr_data_begin(b.data, "train", 0, 0, &b.error), 0);
+    for (; gr_data_next(b.data, &t, &b.error) > 0; batches++) {
+        CU_ASSERT_EQUAL(t[0].dim[0], 5);
+        for (int64_t r = 0; r < 10; r++) {
+            CU_ASSERT_EQUAL(at(&t[0], 0, r), length(&t[1], r));
+            CU_ASSERT_TRUE(at(&t[0], 4, r) == 3 || at(&t[0], 4, r) == 4);
+            CU_ASSERT_EQUAL(length(&t[2], r), 5);
+        }
+    }
+    CU_ASSERT_EQUAL(batches, 4);
+    done(&b);
+}
+
 static void parities_are_right(void)
 {
     bench b;
@@ -163,6 +183,7 @@ void test_data_task(void)
     CU_add_test(s, "copies and reversals", copies_and_reverses);
     CU_add_test(s, "additions add up, no pair twice", additions_add_up);
     CU_add_test(s, "recall names the first symbol", first_symbols_are_recalled);
+    CU_add_test(s, "items longer than the Inputs are cut", long_items_are_cut);
     CU_add_test(s, "parities are right", parities_are_right);
     CU_add_test(s, "items are the same for every seed", items_are_the_same_for_every_seed);
     CU_add_test(s, "what a task does not use is an error", what_a_task_does_not_use_is_an_error);

@@ -47,6 +47,7 @@ static const source_case cases[] = {
     {"Task", "task: copy, items: 40, length: 6, min_length: 3, batch_size: 7, split: {train: 0.8, valid: 0.2}", "", 0},
     {"Task", "task: addition, items: 20, length: 2, batch_size: 8, drop_last: true", "", 0},
     {"Task", "task: recall, items: 20, delay: 3, batch_size: 8, max_items: 15", "", 0},
+    {"AddingProblem", "items: 40, length: 2000, max_length: 20, truncate: true, batch_size: 7, split: {train: 0.5, valid: 0.5}", "", 0},
     {"Csv", "path: '%s', batch_size: 4, label: kind, target: c, standardize: zscore, split: {train: 0.7, valid: 0.3}", table, 0},
     {"Series", "path: '%s', batch_size: 2, columns: [a, b], window: 3, split: {train: 0.5, valid: 0.5}", table, 0},
     {"Conll", "path: '%s', batch_size: 2, format: columns, random_split: false", tagged, 0},
@@ -183,6 +184,24 @@ static void mistakes_are_shown_where_they_stand(void)
     says("  op: Refuses\n", ":4:1: error: size is 3, which does not please\n    4 | data:\n      | ^~~~\n");
 }
 
+static void wrong_items_are_refused(void)
+{
+    static const struct { const char *wrong, *text; } wrong[] = {
+        {"fields", "gr_items.num_fields is 35; write 1 to 32"},
+        {"dim", "dim[1] of the field 'x' is -3; write 0 or more"},
+        {"size", "an item of the field 'x' has too many elements for memory"},
+        {"length", "gr_items.length[0][2] is -7; write 0 or more"},
+        {"end", "gr_items.parts[0].end is 5; write where its items end, from 0 to the count, 4"},
+        {"order", "gr_items.parts[1].end is 3; write where its items end, from 4 to the count, 4"},
+    };
+    char data[128], text[512];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(data, sizeof data, "  op: WrongItems\n  wrong: %s\n", wrong[i].wrong);
+        snprintf(text, sizeof text, ":4:1: error: WrongItems: %s\n    4 | data:\n      | ^~~~\n", wrong[i].text);
+        says(data, text);
+    }
+}
+
 /* The example learns: who always answers 0.5 has a loss of 0.042. */
 static void plugin_feeds_training(void)
 {
@@ -261,6 +280,7 @@ void test_source(void)
     CU_add_test(s, "so do those of plugins", sources_of_plugins_keep_them);
     CU_add_test(s, "a broken promise is found", broken_promises_are_found);
     CU_add_test(s, "mistakes are shown where they stand", mistakes_are_shown_where_they_stand);
+    CU_add_test(s, "wrong items are refused", wrong_items_are_refused);
     CU_add_test(s, "a plugin's batches feed Inputs", plugin_feeds_training);
     CU_add_test(s, "broken descriptors are refused with a reason", broken_descriptors_are_refused);
     CU_add_test(s, "older and newer descriptors are taken", older_and_newer_descriptors_are_taken);

@@ -106,6 +106,47 @@ static int refusing_open(gr_data *d)
     return gr_source_fail(d, GR_AT_ATTR, "size", "size is %lld, which does not please", (long long)gr_source_int(d, "size"));
 }
 
+/* ---- items, each wrong as `wrong` says ---- */
+
+static const gr_attr_spec item_attrs[] = {
+    {"wrong", GR_ATTR_CHOICE, "fields", 0, 0, "fields|dim|size|length|end|order", "what is wrong"},
+    GR_END_ATTRS,
+};
+typedef enum wrong { FIELDS, DIM, SIZE, LENGTH, END, ORDER } wrong;
+
+static const void *no_item(gr_data *d, int64_t item, int field, void *scratch)
+{
+    (void)d;
+    (void)item;
+    (void)field;
+    return scratch;
+}
+
+static int wrong_items_open(gr_data *d)
+{
+    gr_items *x = gr_source_alloc(d, sizeof *x);
+    wrong w = (wrong)gr_source_int(d, "wrong");
+    x->get = no_item;
+    x->count = 4;
+    x->num_axes = 1;
+    x->length[0] = gr_source_alloc(d, (size_t)x->count * sizeof **x->length);
+    if (w == LENGTH) x->length[0][2] = -7;
+    for (int i = 0; i < (w == FIELDS ? GR_MAX_FIELDS + 3 : 1); i++) {
+        gr_item_field *f = gr_items_field(x, "x", GR_ITEM_FIXED, 0, GR_FLOAT32);
+        f->rank = 2;
+        f->dim[0] = f->dim[1] = w == SIZE ? (int64_t)1 << 40 : 1;
+        if (w == DIM) f->dim[1] = -3;
+    }
+    x->num_parts = w == END ? 1 : w == ORDER ? 2 : 0;
+    x->parts = gr_source_alloc(d, 2 * sizeof *x->parts);
+    x->parts[0].end = w == END ? 5 : 4;
+    x->parts[1].end = 3;
+    return gr_source_open_items(d, x);
+}
+
+static const gr_source wrong_items = {GR_SOURCE_HEADER, .name = "WrongItems", .summary = "A source for tests.", .attrs = item_attrs, .fields = wrong_fields,
+                                      .open = wrong_items_open, .example = "vars: {batch: 2}\ndata: {op: WrongItems}\n"};
+
 #define SOURCE(id, title, opens, begins, fills)                                                                          \
     static const gr_source id = {GR_SOURCE_HEADER, .name = title, .summary = "A source for tests.", .attrs = wrong_attrs,  \
                                  .keys = wrong_keys, .fields = wrong_fields, .open = opens, .begin = begins, .fill = fills, \
@@ -122,5 +163,5 @@ SOURCE(empty, "GivesNothing", empty_open, good_begin, good_fill);
 SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
 
 static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
-                                               &overlapping, &nameless, &empty, &refusing, NULL};
+                                               &overlapping, &nameless, &empty, &refusing, &wrong_items, NULL};
 GR_PLUGIN(.sources = sources)

@@ -98,10 +98,12 @@ typedef struct gr_items {
     const void *(*get)(gr_data *d, int64_t item, int field, void *scratch);
 } gr_items;
 
-/* Adds a field and gives it, of rank 0 (a scalar an item, or a step). */
+/* Adds a field and gives it, of rank 0 (a scalar an item, or a step). One beyond GR_MAX_FIELDS is only counted, so
+ * that gr_source_open_items() says so. */
 static inline gr_item_field *gr_items_field(gr_items *x, const char *name, gr_item_kind kind, int axis, gr_dtype dtype)
 {
-    gr_item_field *f = &x->field[x->num_fields++];
+    int i = x->num_fields++;
+    gr_item_field *f = &x->field[i < GR_MAX_FIELDS ? i : GR_MAX_FIELDS - 1];
     f->name = name;
     f->kind = kind;
     f->axis = axis;

@@ -130,9 +130,12 @@ static int64_t padded(const gr_data *d, const gr_batches *x, int axis, int64_t n
     return x->fixed[axis] > 0 ? x->fixed[axis] : gr_round_up(n < 1 ? 1 : n, multiple ? multiple : 1);
 }
 
-/* Cuts what is longer than it may be, and finds the longest. */
+/* Cuts what is longer than it may be, and finds the longest, as sources write them and as batches hold them. */
 static void cut_items(const gr_data *d, gr_batches *x)
 {
+    for (int k = 0; k < x->in.num_axes; k++) /* all of them first: axes may share one list of lengths */
+        for (int64_t i = 0; i < x->num_kept; i++)
+            if (x->in.length[k][x->kept[i]] > x->uncut[k]) x->uncut[k] = x->in.length[k][x->kept[i]];
     for (int k = 0; k < x->in.num_axes; k++) {
         int64_t most = flag(d, "max_length");
         if (x->fixed[k] > 0 && (!most || x->fixed[k] < most)) most = x->fixed[k];
@@ -156,7 +159,7 @@ static void field_dims(const gr_batches *x, int field, int64_t n, int64_t time, 
     }
 }
 
-/* ---- opening ---- */
+/* ---- sizes ---- */
 
 static int64_t size_of(const gr_split *s) { return s->end - s->begin; }
 
@@ -183,50 +186,92 @@ static int count_batches(gr_data *d, gr_batches *x)
     return 0;
 }
 
-static void add_fields(gr_data *d, gr_batches *x)
+/* The elements of `times` items of a field; -1: too many to be counted. */
+static int64_t elements(const gr_item_field *f, int64_t times, int64_t time)
 {
-    int64_t bytes = 0;
-    for (int i = 0; i < x->in.num_fields; i++) {
-        const gr_item_field *f = &x->in.field[i];
-        int64_t dim[GR_MAX_RANK], n = 8;
-        int64_t time = f->kind == GR_ITEM_RAGGED ? padded(d, x, f->axis, x->longest[f->axis]) : 1;
-        field_dims(x, i, x->batch, time, dim);
-        gr_data_add_field(d, f->name, f->dtype, rank_of(f), dim);
-        for (int k = 0; k < f->rank; k++) n *= f->dim[k];
-        if (n * time > bytes) bytes = n * time;
-    }
-    x->scratch = d->options.facts_only ? NULL : gr_arena_alloc(d->arena, (size_t)bytes);
+    gr_type t = {.dtype = f->dtype, .rank = f->rank};
+    memcpy(t.dim, f->dim, sizeof t.dim);
+    int64_t n = gr_type_elements(&t);
+    return n < 0 || __builtin_mul_overflow(n, times, &n) || __builtin_mul_overflow(n, time, &n) || n > GR_MAX_ELEMENTS ? -1 : n;
 }
 
-/* What a source got wrong, in its terms; NULL: nothing. */
-static const char *items_fault(const gr_items *x)
+static int add_fields(gr_data *d, gr_batches *x)
 {
-    if (!x->get) return "gr_items.get is missing";
-    if (x->count < 0 || x->gap < 0 || x->num_parts < 0) return "gr_items.count, gap or num_parts is negative";
-    if (x->num_fields < 1 || x->num_fields > GR_MAX_FIELDS) return "gr_items.num_fields is not 1 to 32";
-    if (x->num_axes < 0 || x->num_axes > GR_ITEM_AXES) return "gr_items.num_axes is not 0 to 2";
-    for (int k = 0; k < x->num_axes; k++)
+    int64_t most = 0;
+    for (int i = 0; i < x->in.num_fields; i++) {
+        const gr_item_field *f = &x->in.field[i];
+        bool ragged = f->kind == GR_ITEM_RAGGED;
+        int64_t dim[GR_MAX_RANK], time = ragged ? padded(d, x, f->axis, x->longest[f->axis]) : 1;
+        int64_t item = elements(f, 1, ragged && x->uncut[f->axis] > time ? x->uncut[f->axis] : time);
+        if (item < 0 || elements(f, x->batch, time) < 0)
+            return gr_source_fail(d, GR_AT_INPUT, f->name, "%s: a batch of %lld items makes '%s' too large for memory; take fewer items or smaller ones",
+                                  d->desc->name, (long long)x->batch, f->name);
+        field_dims(x, i, x->batch, time, dim);
+        if (gr_data_add_field(d, f->name, f->dtype, rank_of(f), dim) < 0) return -1;
+        if (item > most) most = item;
+    }
+    x->scratch = d->options.facts_only ? NULL : GR_NEW_ARRAY(d->arena, double, most);
+    return 0;
+}
+
+/* ---- what a source got wrong, in its terms; NULL: nothing ---- */
+
+static const char *field_fault(gr_arena *a, const gr_items *x, const gr_item_field *f)
+{
+    if (!f->name) return "a field has no name";
+    if (f->rank < 0 || rank_of(f) > GR_MAX_RANK || f->batch_axis < 0 || f->batch_axis > rank_of(f))
+        return gr_arena_printf(a, "the rank or batch_axis of the field '%s' is out of range", f->name);
+    if (f->kind != GR_ITEM_FIXED && (f->axis < 0 || f->axis >= x->num_axes))
+        return gr_arena_printf(a, "the axis of the field '%s' is %d, but gr_items.num_axes %d", f->name, f->axis, x->num_axes);
+    if (f->kind == GR_ITEM_LENGTHS && (f->rank || f->dtype != GR_INT32))
+        return gr_arena_printf(a, "the field '%s' is of lengths; give it rank 0 and dtype int32", f->name);
+    for (int k = 0; k < f->rank; k++)
+        if (f->dim[k] < 0) return gr_arena_printf(a, "dim[%d] of the field '%s' is %lld; write 0 or more", k, f->name, (long long)f->dim[k]);
+    return elements(f, 1, 1) < 0 ? gr_arena_printf(a, "an item of the field '%s' has too many elements for memory", f->name) : NULL;
+}
+
+/* Lengths, and where the parts end. */
+static const char *lists_fault(gr_arena *a, const gr_items *x)
+{
+    for (int k = 0; k < x->num_axes; k++) {
         if (!x->length[k]) return "gr_items.length is missing for an axis";
-    for (int i = 0; i < x->num_fields; i++) {
-        const gr_item_field *f = &x->field[i];
-        if (f->rank < 0 || rank_of(f) > GR_MAX_RANK || f->batch_axis < 0 || f->batch_axis > rank_of(f))
-            return "a field's rank or batch_axis is out of range";
-        if (f->kind != GR_ITEM_FIXED && (f->axis < 0 || f->axis >= x->num_axes)) return "a field's axis is none of num_axes";
-        if (f->kind == GR_ITEM_LENGTHS && (f->rank || f->dtype != GR_INT32)) return "a field of lengths has rank 0 and dtype int32";
+        for (int64_t i = 0; i < x->count; i++)
+            if (x->length[k][i] < 0)
+                return gr_arena_printf(a, "gr_items.length[%d][%lld] is %d; write 0 or more", k, (long long)i, x->length[k][i]);
+    }
+    if (x->num_parts && !x->parts) return "gr_items.parts is missing; num_parts says that there are some";
+    for (int i = 0; i < x->num_parts; i++) {
+        int64_t from = i ? x->parts[i - 1].end : 0;
+        if (x->parts[i].end < from || x->parts[i].end > x->count)
+            return gr_arena_printf(a, "gr_items.parts[%d].end is %lld; write where its items end, from %lld to the count, %lld", i,
+                                   (long long)x->parts[i].end, (long long)from, (long long)x->count);
     }
     return NULL;
 }
 
+static const char *items_fault(gr_arena *a, const gr_items *x)
+{
+    if (!x->get) return "gr_items.get is missing";
+    if (x->count < 0 || x->gap < 0 || x->num_parts < 0) return "gr_items.count, gap or num_parts is negative";
+    if (x->num_fields < 1 || x->num_fields > GR_MAX_FIELDS)
+        return gr_arena_printf(a, "gr_items.num_fields is %d; write 1 to %d", x->num_fields, GR_MAX_FIELDS);
+    if (x->num_axes < 0 || x->num_axes > GR_ITEM_AXES) return gr_arena_printf(a, "gr_items.num_axes is %d; write 0 to %d", x->num_axes, GR_ITEM_AXES);
+    const char *fault = NULL;
+    for (int i = 0; !fault && i < x->num_fields; i++) fault = field_fault(a, x, &x->field[i]);
+    return fault ? fault : lists_fault(a, x);
+}
+
+/* ---- opening ---- */
+
 int gr_items_open(gr_data *d, gr_items *in)
 {
-    const char *fault = items_fault(in);
+    const char *fault = items_fault(d->arena, in);
     if (fault) return gr_source_fail(d, GR_AT_NODE, NULL, "%s: %s", d->desc->name, fault);
     gr_batches *x = d->batches = GR_NEW(d->arena, gr_batches);
     memcpy(&x->in, in, in->size < sizeof x->in ? in->size : sizeof x->in);
     if (cut_splits(d, x) < 0 || check_splits(d, x) < 0 || read_axes(d, x) < 0) return -1;
     cut_items(d, x);
-    if (count_batches(d, x) < 0) return -1;
-    add_fields(d, x);
+    if (count_batches(d, x) < 0 || add_fields(d, x) < 0) return -1;
     x->order = GR_NEW_ARRAY(d->arena, int64_t, x->num_kept);
     x->spare = GR_NEW_ARRAY(d->arena, int64_t, x->num_kept);
     return 0;

@@ -13,7 +13,7 @@ struct gr_batches {
     int64_t batch;                 /* rows of a full batch */
     bool batch_named;              /* the model's vars or Inputs say how many */
     int64_t fixed[GR_ITEM_AXES];   /* the length that the Inputs give, -1: the longest's */
-    int64_t longest[GR_ITEM_AXES];
+    int64_t longest[GR_ITEM_AXES], uncut[GR_ITEM_AXES]; /* of the items that are kept; uncut: as `get` writes them */
     int place[GR_MAX_FIELDS];      /* of the batch axis */
     int64_t *kept, num_kept;       /* items as splits count them */
     int64_t *order, *spare;        /* items of the epoch in hand */
