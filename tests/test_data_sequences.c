@@ -221,6 +221,8 @@ static void idx_mistakes(void)
         {labels, sizeof labels - 2, "", "holds 2 bytes of elements; its header says 3 of 1 byte"},
         {"\0\0\x08\1\0\0\0\2\2\0", 10, "", "holds 2 labels, but"},
         {"\0\0\x09\1\0\0\0\3\2\0\377", 11, "", "label 2 (from 0) is -1, which is no class"},
+        {"\0\0\x0c\1\0\0\0\3\0\0\0\0\177\377\377\377\0\0\0\0", 20, "", "label 1 (from 0) is 2147483647, which is no class; classes are 0 to 1048575"},
+        {"\0\0\x0c\1\0\0\0\3\0\0\0\0\0\0\0\0\0\20\0\0", 20, "", "label 2 (from 0) is 1048576, which is no class"},
         {labels, sizeof labels - 1, ", classes: 2", "there is a label 2, but 'classes' says 2 classes, from 0"},
         {images, sizeof images - 1, "", "has 3 axes; labels are integers on 1 axis; are these the images?"},
         {"nothing of the kind", 19, "", "is no IDX file: it begins with 0x6e 0x6f"},

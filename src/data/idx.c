@@ -12,11 +12,13 @@
 
 #include <string.h>
 
+enum { MAX_CLASSES = 1 << 20 }; /* each has a name */
+
 static const gr_attr_spec idx_attrs[] = {
     GR_ITEM_ATTRS("true", "true"),
     {"flatten", GR_ATTR_BOOL, "false", 0, 0, NULL, "an image is one row of numbers"},
     {"scale", GR_ATTR_FLOAT, "~", 0, 0, NULL, "what elements are multiplied by; absent: 1/255 for bytes, else 1"},
-    {"classes", GR_ATTR_INT, "~", 1, 1e9, NULL, "how many classes there are; absent: one more than the largest label"},
+    {"classes", GR_ATTR_INT, "~", 1, MAX_CLASSES, NULL, "how many classes there are; absent: one more than the largest label"},
     {NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL},
 };
 static const char *const idx_keys[] = {"images", "labels", "split", NULL};
@@ -118,8 +120,9 @@ static int number_labels(gr_data *d, idx *s)
         gr_stored_convert(y->type, true, y->data, to, y->dim[0]);
         for (int64_t k = 0; k < y->dim[0]; k++) {
             if (to[k] > most) most = to[k];
-            if (to[k] >= 0) continue;
-            gr_source_fail_part(d, p, "%s: label %lld (from 0) is %d, which is no class", p->path, (long long)k, to[k]);
+            if (to[k] >= 0 && to[k] < MAX_CLASSES) continue;
+            gr_source_fail_part(d, p, "%s: label %lld (from 0) is %d, which is no class; classes are 0 to %d at most", p->path, (long long)k, to[k],
+                                MAX_CLASSES - 1);
             return -2;
         }
         to += y->dim[0];
