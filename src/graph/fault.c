@@ -54,9 +54,9 @@ const char *gr_says(const gr_looker *l, const char *fmt, ...)
 /* What is wrong with the name of entry i of the field `list`; NULL: nothing, or it ends the list. */
 static const char *name_fault(const gr_looker *l, const char *list, int i, const void *p, size_t bytes, const char *const *name)
 {
-    if (i >= MOST_ENTRIES) return gr_says(l, "field '%s' has no end after %d entries: end the list with {0}", list, MOST_ENTRIES);
     if (!gr_has_bytes(l, p, bytes)) return gr_says(l, "field '%s' points nowhere after %d entries: end the list with {0}", list, i);
     if (!*name) return NULL;
+    if (i >= MOST_ENTRIES) return gr_says(l, "field '%s' has no end after %d entries: end the list with {0}", list, MOST_ENTRIES);
     if (!gr_has_text(l, *name)) return gr_says(l, "%s[%d]: field 'name' points nowhere: end the list with {0}", list, i);
     if (!is_name(*name)) return gr_says(l, "%s[%d]: field 'name' is '%s'; write letters, digits and _ only", list, i, *name);
     return NULL;
@@ -138,8 +138,9 @@ const char *gr_title_fault(const gr_looker *l, const char *name, const char *sum
 const char *gr_texts_fault(const gr_looker *l, const char *list, const char *const *text)
 {
     for (int i = 0; text; i++) {
-        if (i >= MOST_ENTRIES || !gr_has_bytes(l, &text[i], sizeof *text)) return gr_says(l, "field '%s' has no end after %d entries: end the list with NULL", list, i);
-        if (!text[i]) break;
+        bool readable = gr_has_bytes(l, &text[i], sizeof *text);
+        if (readable && !text[i]) break;
+        if (!readable || i >= MOST_ENTRIES) return gr_says(l, "field '%s' has no end after %d entries: end the list with NULL", list, i);
         if (!gr_has_text(l, text[i])) return gr_says(l, "%s[%d] points nowhere: end the list with NULL", list, i);
     }
     return NULL;
@@ -148,7 +149,7 @@ const char *gr_texts_fault(const gr_looker *l, const char *list, const char *con
 const char *gr_size_fault(const gr_looker *l, const void *given, size_t first, size_t mine, const char *header, void **whole)
 {
     uint32_t head[2]; /* size, abi */
-    if (!gr_has_bytes(l, given, sizeof head)) return "points nowhere: end the list with NULL";
+    if (!gr_has_bytes(l, given, sizeof head)) return "its pointer points nowhere";
     memcpy(head, given, sizeof head);
     if (head[1] != GR_ABI_VERSION)
         return gr_says(l, "field 'abi' is %u, this graphrun has %u: it was built for another graphrun; build it again with this one's headers", head[1], GR_ABI_VERSION);

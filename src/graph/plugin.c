@@ -46,9 +46,15 @@ static const gr_plugin *read_table(gr_registry *r, void *handle, const char *pat
 static const void *entry(const char *path, const char *field, const void *const *list, int n, bool *wrong, gr_error *e)
 {
     if (!list || *wrong) return NULL;
-    *wrong = n == MOST || !gr_is_readable(&list[n], sizeof *list);
+    *wrong = !gr_is_readable(&list[n], sizeof *list) || (n == MOST && list[n]);
     if (*wrong) gr_set_error(e, GR_EINVAL, "plugin '%s': field '%s' has no end after %d: end the list with NULL", path, field, n);
     return *wrong ? NULL : list[n];
+}
+
+/* What follows a list that has no end is no descriptor. */
+static const char *entry_fault(const void *given)
+{
+    return gr_is_readable(given, 2 * sizeof(uint32_t)) ? NULL : "points nowhere: end the list with NULL";
 }
 
 static int refuse(const char *path, const char *what, const char *name, int n, const char *fault, gr_error *e)
@@ -63,7 +69,8 @@ static const gr_op **read_ops(gr_registry *r, const gr_plugin *p, const char *pa
     bool wrong = false;
     const gr_op *given;
     for (int n = 0; (given = entry(path, "ops", (const void *const *)p->ops, n, &wrong, e)); n++) {
-        const char *fault = gr_foreign_op_fault(r->arena, given, &ops[n]);
+        const char *fault = entry_fault(given);
+        if (!fault) fault = gr_foreign_op_fault(r->arena, given, &ops[n]);
         for (int i = 0; !fault && i < n; i++)
             if (strcmp(ops[i]->name, ops[n]->name) == 0) fault = "field 'name': the plugin has another op of that name";
         if (!fault && gr_registry_find(r, ops[n]->name)) fault = "field 'name': an op of that name exists already; give it another";
@@ -79,7 +86,8 @@ static const gr_source **read_sources(gr_registry *r, const gr_plugin *p, const 
     bool wrong = false;
     const gr_source *given;
     for (int n = 0; (given = entry(path, "sources", (const void *const *)p->sources, n, &wrong, e)); n++) {
-        const char *fault = gr_foreign_source_fault(r->arena, given, &sources[n]);
+        const char *fault = entry_fault(given);
+        if (!fault) fault = gr_foreign_source_fault(r->arena, given, &sources[n]);
         for (int i = 0; !fault && i < n; i++)
             if (strcmp(sources[i]->name, sources[n]->name) == 0) fault = "field 'name': the plugin has another data source of that name";
         if (!fault && gr_registry_find_source(r, sources[n]->name)) fault = "field 'name': a data source of that name exists already; give it another";
