@@ -120,10 +120,24 @@ static int write_one(const project *p, const char *name, const char *text, gr_er
 {
     const char *path = gr_arena_printf(p->arena, "%s/%s", p->folder, name);
     FILE *f = fopen(path, "wx");
-    if (f) replace(f, text, p);
-    bool failed = !f || ferror(f);
-    if (f) failed |= fclose(f) != 0;
-    return failed ? gr_set_error(e, GR_EIO, "cannot write '%s': %s", path, strerror(errno)) : 0;
+    int why = f ? 0 : errno;
+    if (f) {
+        errno = 0;
+        replace(f, text, p);
+        if (fflush(f) != 0 || ferror(f)) why = errno ? errno : EIO;
+        if (fclose(f) != 0 && !why) why = errno;
+    }
+    return why ? gr_set_error(e, GR_EIO, "cannot write '%s': %s", path, strerror(why)) : 0;
+}
+
+/* What was written, and the folder, which was made for it: so that the same command can be given again. */
+static void remove_project(const project *p)
+{
+    for (const gr_builtin_file *f = new_op_files; f->name; f++) {
+        const char *name = project_name(p, f);
+        if (name) unlink(gr_arena_printf(p->arena, "%s/%s", p->folder, name));
+    }
+    rmdir(p->folder);
 }
 
 static int write_project(const project *p)
@@ -138,7 +152,10 @@ static int write_project(const project *p)
     for (const gr_builtin_file *f = new_op_files; f->name; f++) {
         const char *name = project_name(p, f);
         if (!name) continue;
-        if (write_one(p, name, f->text, &e) < 0) return cli_fail(&e);
+        if (write_one(p, name, f->text, &e) < 0) {
+            remove_project(p);
+            return cli_fail(&e);
+        }
         if (*name != '.') printf("    %s\n", name);
     }
     printf("Next:\n    cd %s && make check\n", p->folder);
@@ -164,13 +181,15 @@ static int run(const cli_command *self, const new_op_args *args)
 {
     gr_arena *a = gr_arena_create();
     gr_frame frame;
+    gr_error e = {0};
     int code = EXIT_MODEL;
-    if (a && gr_try(a, &frame)) {
+    if (!a) gr_set_error(&e, GR_ENOMEM, "out of memory");
+    else if (gr_try(a, &frame)) {
         code = make_project(self, a, args);
         gr_end_try(a, &frame);
-    }
+    } else gr_caught(a, &e);
     gr_arena_destroy(a);
-    return code;
+    return e.status != GR_OK ? cli_fail(&e) : code;
 }
 
 int cmd_new_op(int argc, char **argv)
