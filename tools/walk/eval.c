@@ -100,18 +100,10 @@ static gr_tensor broadcast(const gr_tensor *t, const gr_tensor *space)
 
 /* ---- pointwise ---- */
 
-static double instruction(int op, double x, double y, double z)
+static double of_one(int op, double x)
 {
     switch ((gr_tape_op)op) {
     case GR_TAPE_COPY: return x;
-    case GR_TAPE_ADD: return x + y;
-    case GR_TAPE_SUB: return x - y;
-    case GR_TAPE_MUL: return x * y;
-    case GR_TAPE_DIV: return x / y;
-    case GR_TAPE_FMA: return fma(x, y, z);
-    case GR_TAPE_POW: return pow(x, y);
-    case GR_TAPE_MAXIMUM: return isnan(x) || x > y ? x : y;
-    case GR_TAPE_MINIMUM: return isnan(x) || x < y ? x : y;
     case GR_TAPE_NEG: return -x;
     case GR_TAPE_ABS: return fabs(x);
     case GR_TAPE_SIGN: return x > 0 ? 1 : x < 0 ? -1 : x;
@@ -130,15 +122,30 @@ static double instruction(int op, double x, double y, double z)
     case GR_TAPE_FLOOR: return floor(x);
     case GR_TAPE_CEIL: return ceil(x);
     case GR_TAPE_ROUND: return rint(x);
+    case GR_TAPE_LOGICAL_NOT: return x == 0;
+    default: return (double)NAN;
+    }
+}
+
+static double instruction(int op, double x, double y, double z)
+{
+    switch ((gr_tape_op)op) {
+    case GR_TAPE_ADD: return x + y;
+    case GR_TAPE_SUB: return x - y;
+    case GR_TAPE_MUL: return x * y;
+    case GR_TAPE_DIV: return x / y;
+    case GR_TAPE_FMA: return fma(x, y, z);
+    case GR_TAPE_POW: return pow(x, y);
+    case GR_TAPE_MAXIMUM: return isnan(x) || x > y ? x : y;
+    case GR_TAPE_MINIMUM: return isnan(x) || x < y ? x : y;
     case GR_TAPE_EQUAL: return x == y;
     case GR_TAPE_NOT_EQUAL: return x != y;
     case GR_TAPE_LESS: return x < y;
     case GR_TAPE_LESS_EQUAL: return x <= y;
     case GR_TAPE_LOGICAL_AND: return x != 0 && y != 0;
     case GR_TAPE_LOGICAL_OR: return x != 0 || y != 0;
-    case GR_TAPE_LOGICAL_NOT: return x == 0;
     case GR_TAPE_WHERE: return x != 0 ? y : z;
-    default: return (double)NAN;
+    default: return of_one(op, x);
     }
 }
 
