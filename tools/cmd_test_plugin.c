@@ -39,6 +39,9 @@ static void print_finding(const gr_op *op, op_check check, const op_finding *f)
     printf("%s%s\n", f->note ? "; " : "", f->note ? f->note : "");
 }
 
+/* Why gr_try was left. */
+static const char *unwound(const gr_arena *a) { return a && gr_arena_bug(a) ? gr_arena_bug(a) : "out of memory"; }
+
 static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
 {
     gr_arena *a = gr_arena_create();
@@ -47,6 +50,8 @@ static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
     if (a && gr_try(a, &frame)) {
         op_walk_op(r, op, &report);
         gr_end_try(a, &frame);
+    } else {
+        report.of[OP_RUNS] = (op_finding){.failures = 1, .failure = unwound(a)};
     }
     sum->ops++;
     for (int i = 0; i < OP_NUM_CHECKS; i++) {
@@ -92,17 +97,18 @@ static void walk_source(const gr_source *s, const char *model, const char *plugi
         else report.of[SOURCE_OPENS] = (source_finding){.failures = 1, .failure = "it has no example; write one, or name a model that reads it: "
                                                                                   "graphrun test-plugin FILE.so MODEL.yaml"};
         gr_end_try(a, &frame);
+    } else {
+        report.of[SOURCE_OPENS] = (source_finding){.failures = 1, .failure = unwound(a)};
     }
-    print_source(s ? s->name : model, &report, sum);
+    print_source(s->name, &report, sum);
     gr_arena_destroy(a);
 }
 
 /* The source of a model's data, which has to be one of the plugin's, from `first` on. */
-static const gr_source *source_of(const gr_registry *r, int first, const char *model, const char *plugin, gr_error *e)
+static const gr_source *read_source(gr_arena *a, const gr_registry *r, int first, const char *model, const char *plugin, gr_error *e)
 {
     const char *const plugins[] = {plugin, NULL};
     const gr_model_options o = {.plugins = plugins};
-    gr_arena *a = gr_arena_create();
     gr_diag *d = gr_diag_create(a);
     gr_model *m = gr_model_read(a, model, &o, d, e);
     gr_doc *data = m ? gr_model_section(m, "data") : NULL, *op = data ? gr_doc_get(data, "op") : NULL;
@@ -112,6 +118,20 @@ static const gr_source *source_of(const gr_registry *r, int first, const char *m
         if (strcmp(gr_registry_source_at(r, i)->name, name) == 0) found = gr_registry_source_at(r, i);
     if (m && gr_diag_count(d)) gr_diag_print(d, stderr);
     if (m && !found) gr_set_error(e, GR_EINVAL, "%s: its data are not of this plugin, but of %s", model, name ? name : "none");
+    return found;
+}
+
+static const gr_source *source_of(const gr_registry *r, int first, const char *model, const char *plugin, gr_error *e)
+{
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    const gr_source *volatile found = NULL;
+    if (a && gr_try(a, &frame)) {
+        found = read_source(a, r, first, model, plugin, e);
+        gr_end_try(a, &frame);
+    } else {
+        gr_set_error(e, GR_ESTATE, "%s: %s", model, unwound(a));
+    }
     gr_arena_destroy(a);
     return found;
 }

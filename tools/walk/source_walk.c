@@ -1,6 +1,7 @@
 /* source_walk.c - see source_walk.h. */
 #include "source_walk.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,19 +44,33 @@ static void expect(walk *w, source_check c, bool holds, const char *what, const 
 
 /* ---- opening ---- */
 
-static opened open_data(walk *w, uint64_t seed)
+static gr_data *open_section(walk *w, gr_arena *a, uint64_t seed)
 {
     gr_error e = {0};
-    opened o = {.arena = gr_arena_create()};
-    gr_diag *diag = gr_diag_create(o.arena);
-    gr_model *m = gr_model_read(o.arena, w->path, w->options, diag, &e);
+    gr_data *d = NULL;
+    gr_diag *diag = gr_diag_create(a);
+    gr_model *m = gr_model_read(a, w->path, w->options, diag, &e);
     gr_doc *section = m ? gr_model_section(m, "data") : NULL;
     gr_data_options how = {.seed = seed};
-    if (section) o.d = gr_data_open(m, section, &how, &e);
+    if (section) d = gr_data_open(m, section, &how, &e);
     const char *said = gr_diag_message(diag, 0, &(gr_loc){0});
+    if (!d || said) fault(w, SOURCE_OPENS, "%s", said ? said : *e.message ? e.message : "the model has no section 'data'");
+    return said ? NULL : d;
+}
+
+static opened open_data(walk *w, uint64_t seed)
+{
+    opened o = {.arena = gr_arena_create()};
+    gr_frame frame;
     w->r->of[SOURCE_OPENS].count++;
-    if (!o.d || said) fault(w, SOURCE_OPENS, "%s", said ? said : *e.message ? e.message : "the model has no section 'data'");
-    if (said) o.d = NULL;
+    if (!o.arena) {
+        fault(w, SOURCE_OPENS, "out of memory");
+    } else if (gr_try(o.arena, &frame)) {
+        o.d = open_section(w, o.arena, seed);
+        gr_end_try(o.arena, &frame);
+    } else {
+        fault(w, SOURCE_OPENS, "%s", gr_arena_bug(o.arena) ? gr_arena_bug(o.arena) : "out of memory");
+    }
     return o;
 }
 
@@ -151,6 +166,19 @@ static void check_splits(walk *w, const gr_data *d)
                       (long long)(a->begin > b->begin ? a->begin : b->begin), (long long)(a->end < b->end ? a->end : b->end));
         }
     }
+}
+
+/* What is learnt and what is held back for tests must not depend on chance. */
+static bool same_splits(walk *w, const gr_data *d, const gr_data *other, const char *seed)
+{
+    bool same = d->num_splits == other->num_splits;
+    for (int i = 0; same && i < d->num_splits; i++) {
+        const gr_split *a = &d->splits[i], *b = &other->splits[i];
+        same = !strcmp(a->name, b->name) && a->begin == b->begin && a->end == b->end && a->batches == b->batches;
+    }
+    w->r->of[SOURCE_SPLITS].count++;
+    if (!same) fault(w, SOURCE_SPLITS, "has other splits when it is opened again with %s seed", seed);
+    return same;
 }
 
 /* ---- order ---- */
@@ -250,7 +278,7 @@ static void walk_opened(walk *w, gr_data *d, gr_data *same)
     check_splits(w, d);
     if (d->num_splits > MAX_SPLITS) return fault(w, SOURCE_SPLITS, "has %d splits; at most %d are looked at", d->num_splits, MAX_SPLITS);
     check_order(w, d);
-    for (int k = 0; same && k < d->num_splits; k++)
+    for (int k = 0; k < d->num_splits; k++)
         for (int64_t epoch = EPOCHS; epoch-- > 0;)
             read_epoch(w, same, k, epoch, 0, "is another when the data are opened again with the same seed");
     for (int k = 0; k < d->num_splits; k++) {
@@ -263,25 +291,36 @@ bool source_walk(const char *model_path, const gr_model_options *o, int64_t most
 {
     walk w = {.r = r, .path = model_path, .options = o, .most = most};
     opened one = open_data(&w, 1), same = open_data(&w, 1), other = open_data(&w, 2);
-    bool alike = one.d && same.d && other.d && one.d->num_splits == same.d->num_splits;
-    if (alike) walk_opened(&w, one.d, same.d);
+    bool good = one.d && same.d && other.d;
+    if (good && same_splits(&w, one.d, same.d, "the same") && same_splits(&w, one.d, other.d, "another")) walk_opened(&w, one.d, same.d);
     close_data(&one);
     close_data(&same);
     close_data(&other);
-    bool good = alike;
     for (int c = 0; c < SOURCE_NUM_CHECKS; c++) good &= !r->of[c].failures;
     return good;
 }
 
-bool source_walk_example(const gr_source *s, const gr_model_options *o, source_report *r)
+/* The example as a file of that path, whose last letters are replaced. */
+static bool write_example(const gr_source *s, char *path)
 {
-    char path[] = "/tmp/graphrun-source-XXXXXX";
     int file = mkstemp(path);
     FILE *f = file < 0 ? NULL : fdopen(file, "w");
-    if (!f) return false;
-    fprintf(f, "graphrun: 1\n%s", s->example);
-    fclose(f);
-    bool good = source_walk(path, o, 64, r);
+    if (!f) {
+        if (file >= 0) close(file);
+        return false;
+    }
+    bool written = fprintf(f, "graphrun: 1\n%s", s->example) > 0;
+    return fclose(f) == 0 && written;
+}
+
+bool source_walk_example(const gr_source *s, const gr_model_options *o, source_report *r)
+{
+    walk w = {.r = r};
+    const char *folder = getenv("TMPDIR");
+    char *path = gr_arena_printf(r->arena, "%s/graphrun-source-XXXXXX", folder && *folder ? folder : "/tmp");
+    bool good = write_example(s, path);
+    if (good) good = source_walk(path, o, 64, r);
+    else fault(&w, SOURCE_OPENS, "cannot write its example to '%s': %s; set TMPDIR to a folder for such files", path, strerror(errno));
     unlink(path);
     return good;
 }

@@ -1,7 +1,7 @@
 /* source_walk.h - the walk over a data source's batches, for built-in sources (tests/test_source.c) and
  * for those of plugins (graphrun test-plugin): whether it keeps what graphrun/source.h says of sources.
  *
- * The model's section `data` is opened twice with one seed and once with another. Of each split, two
+ * The model's section `data` is opened twice with one seed and once with another, with the same splits. Of each split, two
  * epochs are read in order, again with the later epoch first, and again from the middle; the two that
  * were opened alike have to give the same bytes. Then batches are made one by one, from the last to
  * the first and twice, into memory that held other bytes before. */
