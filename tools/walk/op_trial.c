@@ -87,10 +87,8 @@ trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, co
     return t;
 }
 
-static void apply(trial *t, gr_value *const *in)
+static void apply_op(trial *t, gr_value *const *in)
 {
-    t->num_out = -1;
-    if (!t->op || t->num_in < 0) return;
     gr_attr *attr = gr_attr_defaults(t->arena, t->op);
     const char *why = "";
     const char *text = t->c->attrs + strspn(t->c->attrs, ", ");
@@ -100,6 +98,26 @@ static void apply(trial *t, gr_value *const *in)
     }
     gr_apply w = {.op = t->op, .name = "node", .num_in = t->num_in, .in = in, .attr = attr};
     t->num_out = gr_apply_op(t->emitter, &w, t->out, NULL, MAX_OUT);
+}
+
+/* In the else branch of gr_try. */
+static void say_unwound(trial *t)
+{
+    t->unwound = true;
+    gr_diag_error(t->diag, (gr_loc){0}, "%s", gr_arena_bug(t->arena) ? gr_arena_bug(t->arena) : "out of memory");
+}
+
+static void apply(trial *t, gr_value *const *in)
+{
+    gr_frame frame;
+    t->num_out = -1;
+    if (!t->op || t->num_in < 0) return;
+    if (gr_try(t->arena, &frame)) {
+        apply_op(t, in);
+        gr_end_try(t->arena, &frame);
+    } else {
+        say_unwound(t);
+    }
 }
 
 bool trial_outside(trial *t)
@@ -286,6 +304,19 @@ static void add_result(trial *t, const char *name, gr_value *v)
     gr_graph_add_result(t->graph, t->graph->num_results, name, v);
 }
 
+static bool differentiate(trial *t, const gr_request *r)
+{
+    gr_frame frame;
+    volatile bool good = false;
+    if (gr_try(t->arena, &frame)) {
+        good = gr_pass_differentiate(t->graph, r) != NULL;
+        gr_end_try(t->arena, &frame);
+    } else {
+        say_unwound(t);
+    }
+    return good;
+}
+
 bool trial_differentiate(trial *t, gr_value **out, int n)
 {
     int count = 0;
@@ -301,7 +332,7 @@ bool trial_differentiate(trial *t, gr_value **out, int n)
     gr_graph_set_name(t->graph, "loss", loss);
     add_result(t, "loss", loss);
     gr_request r = {.grad = names, .of = "loss", .training = true};
-    if (count && !gr_pass_differentiate(t->graph, &r)) return trial_failed(t, "cannot be differentiated");
+    if (count && !differentiate(t, &r)) return trial_failed(t, "cannot be differentiated");
     return gr_graph_check(t->graph) ? trial_failed(t, gr_graph_check(t->graph)) : true;
 }
 
@@ -352,6 +383,7 @@ bool trial_inside(trial *t)
         in[i] = slice ? (gr_value *)(uintptr_t)gr_loop_slice(c, l, gr_arena_printf(t->arena, "x%d", i), t->input[i]) : t->input[i];
     }
     apply(t, in);
+    if (t->unwound) return false;
     for (int i = 0; i < t->num_out; i++) gr_loop_stack(c, l, gr_arena_printf(t->arena, "y%d", i), t->out[i]);
     gr_val first = gr_loop_end(c, l);
     for (int i = 0; i < t->num_out && first; i++) t->out[i] = (gr_value *)(uintptr_t)gr_output(c, first, i);

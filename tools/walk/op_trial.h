@@ -43,6 +43,7 @@ typedef struct trial {
     const char **grads; /* NULL-ended: toward what trial_differentiate() made gradients */
     gr_value *lengths;  /* of rows, where the loop is ragged; else NULL */
     bool quiet;         /* say nothing of failures */
+    bool unwound;       /* out of memory, or the plugin called the host wrongly: no refusal, which may be fine */
     op_check check;     /* what is being looked at, for `report` ... */
     bool settled;       /* ... whatever trial_look says */
     op_report *report;  /* NULL: standard output */

@@ -201,7 +201,7 @@ int op_try_way(const op_case *c, op_way w, const op_more *more)
     t.check = w.as ? w.as : first;
     t.settled = w.as != 0;
     bool made = t.op && (!w.ragged || trial_make_ragged(&t)) && (w.steps ? trial_inside(&t) : trial_outside(&t));
-    if (!made && w.optional && (gr_diag_count(t.diag) || w.ragged)) {
+    if (!made && w.optional && !t.unwound && (gr_diag_count(t.diag) || w.ragged)) {
         trial_end(&t);
         return 0;
     }
