@@ -6,9 +6,11 @@
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
+#include <math.h>
 #include <string.h>
 
 #define PLUGIN GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"
+#define SLSTM GR_BUILD_DIR "/graphs/plugins/slstm.so"
 
 static const char block[] = MINIMAL_GATED_BLOCKS("Cell");
 
@@ -59,6 +61,29 @@ static void plugin_cell_is_the_yaml_cell(void)
     int m = outputs(model("plugin_cell.yaml", "", "MinimalGated"), PLUGIN, plugin, 64);
     CU_ASSERT_EQUAL(n, m);
     CU_ASSERT_EQUAL(memcmp(yaml, plugin, sizeof *yaml * (size_t)n), 0);
+}
+
+/* At the first step nothing was kept, however open the forget gate is. */
+static void an_open_forget_gate_is_finite(void)
+{
+    const char *path = temp_file("open.yaml", "graphrun: 1\nname: open\ngraph:\n"
+                                              "  x: {op: Input, shape: [3, 16, 4]}\n"
+                                              "  k: {op: Full, shape: [], value: 9}\n  big: {op: Mul, in: [x, k]}\n"
+                                              "  rnn: {op: Recurrent, cell: SLSTMCell, in: big, hidden_size: 1, forget_gate: exp, forget_bias: %s}\n"
+                                              "  loss: {op: Sum, in: rnn.output}\n"
+                                              "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, steps: 1}\n", "100");
+    float out[3 * 16];
+    gr_error e = {0};
+    gr_gradcheck_result r = {0};
+    int n = outputs(path, SLSTM, out, 3 * 16), finite = 0;
+    for (int i = 0; i < n; i++) finite += isfinite(out[i]) != 0;
+    CU_ASSERT_EQUAL(finite, 3 * 16);
+    gr_session *s = open_with(path, SLSTM, GR_FLOAT64, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    CU_ASSERT_EQUAL(gr_gradcheck(s, NULL, NULL, &r, &e), 0);
+    CU_ASSERT_TRUE(r.checked > 0);
+    CU_ASSERT_EQUAL(r.wrong, 0);
+    gr_session_close(s);
 }
 
 static void plugin_gradients_are_right(void)
@@ -173,6 +198,7 @@ void test_plugin(void)
 {
     CU_pSuite s = CU_add_suite("plugin", NULL, NULL);
     CU_add_test(s, "a cell in C is the cell in YAML, bit for bit", plugin_cell_is_the_yaml_cell);
+    CU_add_test(s, "an sLSTM whose forget gate is open", an_open_forget_gate_is_finite);
     CU_add_test(s, "gradients of a plugin's ops", plugin_gradients_are_right);
     CU_add_test(s, "plugins are loaded on request, once", ops_of_plugins_are_loaded_on_request);
     CU_add_test(s, "broken plugins are refused, with file, op and field", broken_plugins_are_refused);

@@ -7,12 +7,13 @@
  *
  *     z  = tanh(z~)          o  = sigmoid(o~)
  *     l  = ln f              f = sigmoid(f~) or exp(f~)
- *     m' = max(l + m, i~)    the stabilizer
+ *     m' = max(l + m, i~)    the stabilizer; i~ where n is 0 and l + m > i~ + 80
  *     i' = exp(i~ - m')      f' = exp(l + m - m')
  *     c' = f' c + i' z       n' = f' n + i'
  *     h' = o c' / n'
  *
- * h' is the same whatever m holds, as c' and n' are scaled alike. R is dense: one head, in the paper's words.
+ * h' is the same whatever m holds, as c' and n' are scaled alike. Where n is 0, as at the first step, nothing came
+ * before; were m' far above i~ there, n' would be 0 in float. R is dense: one head, in the paper's words.
  * The forget gate's bias begins at forget_bias; at 0 half of the state is forgotten in a step.
  *
  *     cc -shared -fPIC -I$(pkg-config --variable=includedir graphrun) slstm.c -o slstm.so
@@ -51,8 +52,13 @@ static int slstm_expand(gr_ctx *c)
         forget = gr_emit2(c, "Add", forget, gr_emit(c, "Full", "forget_bias", 0, NULL, "shape=[], value=%.17g", gr_float(c, "forget_bias")));
     gr_val log_forget = strcmp(gr_string(c, "forget_gate"), "sigmoid") == 0 ? gr_emit1(c, "LogSigmoid", forget) : forget;
     gr_val kept = gr_emit2(c, "Add", log_forget, old_m);
-    gr_val m = gr_emit2(c, "Maximum", kept, gate[0]);
-    gr_val i = gr_emit1(c, "Exp", gr_emit2(c, "Sub", gate[0], m)), f = gr_emit1(c, "Exp", gr_emit2(c, "Sub", kept, m));
+    gr_val most = gr_emit(c, "Full", "most", 0, NULL, "shape=[], value=80");
+    gr_val first = gr_emit2(c, "Equal", old_n, gr_emit(c, "Full", "nothing", 0, NULL, "shape=[], value=0"));
+    gr_val lost = gr_emit2(c, "Less", most, gr_emit2(c, "Sub", kept, gate[0])); /* exp(i~ - m') would be 0 in float */
+    gr_val m = gr_emit3(c, "Where", gr_emit2(c, "LogicalAnd", first, lost), gate[0], gr_emit2(c, "Maximum", kept, gate[0]));
+    /* Above 0 only at the first step, where 0 is multiplied by the exponential: it has to be finite. */
+    gr_val log_f = gr_emit2(c, "Minimum", gr_emit2(c, "Sub", kept, m), most);
+    gr_val i = gr_emit1(c, "Exp", gr_emit2(c, "Sub", gate[0], m)), f = gr_emit1(c, "Exp", log_f);
     gr_val z = gr_emit1(c, "Tanh", gate[2]), o = gr_emit1(c, "Sigmoid", gate[3]);
     gr_val cell = gr_emit2(c, "Add", gr_emit2(c, "Mul", f, old_c), gr_emit2(c, "Mul", i, z));
     gr_val n = gr_emit2(c, "Add", gr_emit2(c, "Mul", f, old_n), i);
@@ -83,7 +89,7 @@ static const gr_op slstm_op = {
     GR_OP_HEADER,
     .name = "SLSTMCell",
     .summary = "One step of an LSTM with an exponential input gate.",
-    .formula = "m' = max(ln f + m, i~); c' = exp(ln f + m - m') c + exp(i~ - m') tanh(z~); n' = exp(ln f + m - m') n + exp(i~ - m'); "
+    .formula = "m' = max(ln f + m, i~), i~ where n is 0 and ln f + m > i~ + 80; c' = exp(ln f + m - m') c + exp(i~ - m') tanh(z~); n' = exp(ln f + m - m') n + exp(i~ - m'); "
                "h' = sigmoid(o~) c' / n'",
     .reference = "Beck et al., xLSTM: Extended Long Short-Term Memory, 2024",
     .attrs = slstm_attrs,
