@@ -347,22 +347,51 @@ static void training_is_fed_by_hand(void)
     gr_training_close(t);
 }
 
+/* The batch of another shape is compiled for the axes of the options, whose memory is gone by then. */
+static void options_are_copied(void)
+{
+    const char *table = temp_file("axes.csv", "a,b\n1,2\n2,3\n3,4\n");
+    const char *path = temp_file("axes.yaml", "graphrun: 1\nname: axes\ndata: {op: Csv, path: '%s', target: b, batch_size: 2}\n"
+                                 "graph:\n  x: {op: Input, shape: [batch, 1], from: data.features}\n  w: {op: Input, shape: [wide]}\n"
+                                 "  p: {op: Linear, in: x, out_features: 1}\n  loss: {op: MSELoss, in: {input: p, target: x}}\n"
+                                 "  s: {op: Sum, in: w}\n  both: {op: Add, in: [loss, s]}\n"
+                                 "train: {minimize: both, optimizer: {op: SGD, lr: 0.1}}\n", table);
+    gr_axis_size *axis = malloc(sizeof *axis);
+    char *name = strdup("wide");
+    *axis = (gr_axis_size){name, 2};
+    const gr_training_options o = {.size = sizeof o, .axes = axis, .num_axes = 1};
+    gr_training *t = NULL;
+    gr_failure *why = NULL;
+    gr_tensor w;
+    if (gr_training_open(path, &o, &t, &why)) fail("axes", why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    memset(name, 'x', strlen(name));
+    free(name);
+    free(axis);
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_TRUE((!gr_training_next(t, &why) && !gr_training_step(t, NULL, &why)) || fail("axes", why) == 0);
+    CU_ASSERT_EQUAL(gr_training_input(t, "w", &w, NULL), 0);
+    CU_ASSERT_EQUAL(w.dim[0], 2);
+    gr_training_close(t);
+}
+
 /* ---- memory ---- */
 
-typedef struct purse { long asked, held, fail_at; } purse;
+typedef struct purse { long asked, held, fail_at; size_t bytes; } purse;
 
 static void *purse_allocate(void *data, size_t bytes, size_t align)
 {
     purse *p = data;
     if (++p->asked == p->fail_at) return NULL;
     p->held++;
+    p->bytes += bytes;
     return aligned_alloc(align, (bytes + align - 1) / align * align);
 }
 
 static void purse_release(void *data, void *memory, size_t bytes)
 {
-    (void)bytes;
     ((purse *)data)->held--;
+    ((purse *)data)->bytes -= bytes;
     free(memory);
 }
 
@@ -447,6 +476,7 @@ void test_library(void)
     CU_add_test(s, "streams refuse what cannot be", streams_refuse_what_cannot_be);
     CU_add_test(s, "training is that of the command", training_is_that_of_the_command);
     CU_add_test(s, "training is fed by hand", training_is_fed_by_hand);
+    CU_add_test(s, "options are copied", options_are_copied);
     CU_add_test(s, "every allocation may fail", every_allocation_may_fail);
     CU_add_test(s, "runs allocate nothing", runs_allocate_nothing);
 }

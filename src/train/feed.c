@@ -150,6 +150,16 @@ static gr_exec *find_fitting(const gr_exec *x, const gr_tensor *field)
     return NULL;
 }
 
+/* Lengths that x was made for, of axes that the batch has no say in. */
+static void add_other_axes(gr_want *w, gr_axis_size *axes, const gr_exec *x, int most)
+{
+    for (int i = 0; i < x->want.num_axes && w->num_axes < most; i++) {
+        bool there = false;
+        for (int k = 0; k < w->num_axes; k++) there = there || strcmp(axes[k].axis, x->want.axes[i].axis) == 0;
+        if (!there) axes[w->num_axes++] = x->want.axes[i];
+    }
+}
+
 static gr_exec *compile_fitting(gr_exec *x, const gr_tensor *field, gr_error *e)
 {
     const gr_session *s = x->session;
@@ -163,6 +173,7 @@ static gr_exec *compile_fitting(gr_exec *x, const gr_tensor *field, gr_error *e)
         for (int k = 0; k < in->rank && w.num_axes < 32; k++)
             if (in->axis[k]) axes[w.num_axes++] = (gr_axis_size){in->axis[k], field[x->field[i]].dim[k]};
     }
+    add_other_axes(&w, axes, x, 32);
     gr_exec *made = gr_session_compile(x->session, &w, e);
     if (made) made->of_batch = !w.fetch && !w.grad;
     return made;

@@ -411,6 +411,13 @@ static int find_cut(gr_session *s, const gr_want *w, gr_error *e)
     return 0;
 }
 
+static gr_axis_size *copy_axes(gr_arena *a, const gr_want *w)
+{
+    gr_axis_size *axes = GR_NEW_ARRAY(a, gr_axis_size, w->num_axes);
+    for (int i = 0; i < w->num_axes; i++) axes[i] = (gr_axis_size){gr_arena_strdup(a, w->axes[i].axis), w->axes[i].length};
+    return axes;
+}
+
 static gr_exec *compile(gr_session *s, const gr_want *w, gr_error *e)
 {
     for (int i = 0; i < s->num_execs; i++)
@@ -422,7 +429,7 @@ static gr_exec *compile(gr_session *s, const gr_want *w, gr_error *e)
         x = GR_NEW(s->arena, gr_exec);
         x->session = s;
         x->want = *w;
-        x->want.axes = gr_arena_copy(s->arena, w->axes, (size_t)w->num_axes * sizeof *w->axes);
+        x->want.axes = copy_axes(s->arena, w);
         if (build_guarded(s, x, e) == 0) made = x;
         gr_end_try(s->arena, &frame);
     } else {
