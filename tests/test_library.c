@@ -463,6 +463,37 @@ static void runs_allocate_nothing(void)
     gr_network_close(n);
 }
 
+/* Streams of kinds and lengths that were met come and go, and change their lengths, as often as one likes. */
+static void streams_leave_nothing(void)
+{
+    const char *path = temp_file("plain.yaml", "graphrun: 1\nname: plain\ngraph:\n  x: {op: Input, shape: [time, batch], dtype: int32}\n"
+                                 "  e: {op: Embedding, in: x, num_embeddings: 5, embedding_dim: 3}\n  rnn: {op: LSTM, in: e, hidden_size: 4}\n"
+                                 "  logits: {op: Linear, in: rnn.output, out_features: 5}\n");
+    purse p = {0};
+    const gr_memory m = {purse_allocate, purse_release, &p};
+    const gr_network_options o = {.size = sizeof o, .memory = &m};
+    const gr_axis_size one[] = {{"time", 1}, {"batch", 1}}, turned[] = {{"batch", 1}, {"time", 1}}, two[] = {{"time", 2}, {"batch", 1}};
+    const gr_stream_options kinds[] = {{.size = sizeof *kinds, .axes = one, .num_axes = 2},
+                                       {.size = sizeof *kinds, .results = logits_name, .along = "time", .axes = one, .num_axes = 2},
+                                       {.size = sizeof *kinds, .results = logits_name, .along = "time", .axes = turned, .num_axes = 2},
+                                       {.size = sizeof *kinds, .results = logits_name, .along = "time", .axes = turned, .num_axes = 1}};
+    gr_network *n = NULL;
+    gr_stream *s = NULL;
+    gr_failure *why = NULL;
+    size_t held = 0;
+    CU_ASSERT_EQUAL_FATAL(gr_network_open(path, &o, &n, NULL), 0);
+    for (int i = 0; i < 200; i++) {
+        if (gr_stream_open(n, &kinds[i % 4], &s, &why)) fail("stream", why);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        for (int k = 0; i % 4 && k < 100; k++) CU_ASSERT_EQUAL(gr_stream_resize(s, k % 2 ? k % 4 == 1 ? one : turned : two, 2, NULL), 0);
+        gr_stream_close(s);
+        if (i == 7) held = p.bytes;
+    }
+    CU_ASSERT_EQUAL(p.bytes, held);
+    gr_network_close(n);
+    CU_ASSERT_EQUAL(p.bytes, 0);
+}
+
 void test_library(void)
 {
     CU_pSuite s = CU_add_suite("library", NULL, NULL);
@@ -478,5 +509,6 @@ void test_library(void)
     CU_add_test(s, "training is fed by hand", training_is_fed_by_hand);
     CU_add_test(s, "options are copied", options_are_copied);
     CU_add_test(s, "every allocation may fail", every_allocation_may_fail);
+    CU_add_test(s, "streams leave nothing behind", streams_leave_nothing);
     CU_add_test(s, "runs allocate nothing", runs_allocate_nothing);
 }

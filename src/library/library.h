@@ -38,19 +38,20 @@ int gr_take_options(void *to, size_t known, const void *from, const char *what, 
 
 /* ---- networks ---- */
 
-/* What streams of one kind and of the same lengths run. Once made it does not change. */
-typedef struct gr_plan {
-    struct gr_plan *next;
-    const char *key;
-    gr_piece piece;             /* its exec is detached */
-    gr_exec *before;            /* runs at the beginning; NULL: nothing does */
-} gr_plan;
-
 /* What a stream is for. */
 typedef struct gr_kind {
     const char *along;          /* NULL: whole sequences */
     const char *const *results; /* NULL-ended */
 } gr_kind;
+
+/* What streams of one kind and of the same lengths run. Once made it does not change. */
+typedef struct gr_plan {
+    struct gr_plan *next;
+    gr_kind kind;
+    const gr_axis_size *axes; int num_axes; /* `along` is among them */
+    gr_piece piece;             /* its exec is detached */
+    gr_exec *before;            /* runs at the beginning; NULL: nothing does */
+} gr_plan;
 
 struct gr_network {
     gr_memory own;              /* of all that it and its streams need */
@@ -59,14 +60,15 @@ struct gr_network {
     pthread_mutex_t lock;       /* of all below, but what does not change after opening, and of asking a stream's store */
     gr_told told;
     gr_session *session;
+    const char *const *results; /* NULL-ended: of streams that name none; does not change either */
     gr_plan *plans;
 };
 
 void gr_network_leave(gr_network *n);
 /* The Input of that name, NULL: none. */
 const gr_model_input *gr_network_find_input(const gr_network *n, const char *name);
-/* Fills k, its strings in the network's memory, from options. Under the lock, within gr_try of the session. */
-int gr_kind_of(gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e);
-/* The plan for those lengths, made when first met. Likewise. */
+/* Fills k, whose strings stay those of the options. Under the lock, within gr_try of the session. */
+int gr_kind_of(const gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e);
+/* The plan for those lengths, made when first met: only then memory is taken. Likewise. */
 const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *axes, int num_axes, gr_error *e);
 #endif

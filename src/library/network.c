@@ -14,12 +14,24 @@ static gr_session_options session_options(const gr_network_options *o, gr_told *
         .say = gr_told_sink(told), .memory = m};
 }
 
+/* Where the model does not say what it generates from: what no node reads. */
+static const char *const *usual_results(gr_session *s, const gr_graph *whole)
+{
+    const bool says = s->recipe->generate.from;
+    const int n = says ? 1 : whole->num_results;
+    const char **list = GR_NEW_ARRAY(s->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++) list[i] = says ? s->recipe->generate.from : whole->result_names[i];
+    return list;
+}
+
 /* That the whole graph is right and the weights are its own; streams take parts of it. */
-static int check_model(gr_session *s, gr_error *e)
+static int check_model(gr_network *n, gr_error *e)
 {
     const gr_want whole = {.assume_axes = true};
+    gr_session *s = n->session;
     gr_exec all = {.session = s};
     if (!(all.graph = gr_session_graph(s, &whole, "expand"))) return gr_session_tell(s, e);
+    n->results = usual_results(s, all.graph);
     if (s->options.weights) s->options.weights = gr_arena_strdup(s->arena, s->options.weights);
     return gr_session_check_weights(s, &all, e);
 }
@@ -30,7 +42,7 @@ static int open_session(gr_network *n, const char *path, const gr_network_option
     gr_frame frame;
     if (!(n->session = gr_session_open(path, &so, e))) return e->status;
     if (!gr_try(n->session->arena, &frame)) return gr_caught(n->session->arena, e);
-    const int status = check_model(n->session, e);
+    const int status = check_model(n, e);
     gr_end_try(n->session->arena, &frame);
     return status;
 }

@@ -26,68 +26,83 @@ static int check_axis(const gr_session *s, const char *axis, int64_t length, gr_
     return gr_set_error(e, GR_EINVAL, "no Input has an axis '%s'; there are: %s", axis, *list ? list : "none with a name");
 }
 
-/* The lengths that were asked for, and 1 for `along`; how many, or -1. */
-static int take_axes(const gr_session *s, const gr_kind *k, const gr_axis_size *given, int n, gr_axis_size *axes, gr_error *e)
+/* Their names and lengths are possible, and none is there twice. */
+static int check_axes(const gr_session *s, const gr_axis_size *axes, int n, gr_error *e)
 {
-    int count = 0;
-    bool along = false;
     for (int i = 0; i < n; i++) {
-        if (check_axis(s, given[i].axis, given[i].length, e)) return -1;
-        axes[count++] = (gr_axis_size){gr_arena_strdup(s->arena, given[i].axis), given[i].length};
-        along = along || (k->along && strcmp(given[i].axis, k->along) == 0);
+        if (check_axis(s, axes[i].axis, axes[i].length, e)) return e->status;
+        for (int k = 0; k < i; k++)
+            if (strcmp(axes[i].axis, axes[k].axis) == 0)
+                return gr_set_error(e, GR_EINVAL, "the length of axis '%s' is given twice, as %lld and as %lld: give it once", axes[i].axis,
+                                    (long long)axes[k].length, (long long)axes[i].length);
     }
-    if (k->along && !along) axes[count++] = (gr_axis_size){k->along, 1};
-    return count;
+    return 0;
 }
+
+/* -1: it is not there. */
+static int64_t length_of(const gr_axis_size *axes, int n, const char *axis)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(axes[i].axis, axis) == 0) return axes[i].length;
+    return -1;
+}
+
+static bool lacks_along(const gr_kind *k, const gr_axis_size *given, int n) { return k->along && length_of(given, n, k->along) < 0; }
 
 /* ---- kinds ---- */
 
-static const char *const *copy_names(gr_arena *a, int n, const char *const *names)
+int gr_kind_of(const gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e)
 {
-    const char **copy = GR_NEW_ARRAY(a, const char *, n + 1);
-    for (int i = 0; i < n; i++) copy[i] = gr_arena_strdup(a, names[i]);
-    return copy;
-}
-
-/* What no node reads. */
-static const char *const *open_ends(gr_session *s, gr_error *e)
-{
-    const gr_want ends = {.assume_axes = true};
-    gr_graph *g = gr_session_graph(s, &ends, "expand");
-    if (!g) gr_session_tell(s, e);
-    return g ? copy_names(s->arena, g->num_results, g->result_names) : NULL;
-}
-
-int gr_kind_of(gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e)
-{
-    gr_session *s = n->session;
-    int count = 0;
-    if (o->along && check_axis(s, o->along, 1, e)) return e->status;
-    *k = (gr_kind){.along = gr_arena_strdup(s->arena, o->along)};
-    while (o->results && o->results[count]) count++;
-    if (o->results && !count)
+    if (o->along && check_axis(n->session, o->along, 1, e)) return e->status;
+    if (o->results && !o->results[0])
         return gr_set_error(e, GR_EINVAL, "'results' names no value; leave it NULL for those that the model ends in");
-    if (o->results) k->results = copy_names(s->arena, count, o->results);
-    else if (s->recipe->generate.from) k->results = copy_names(s->arena, 1, &s->recipe->generate.from);
-    else k->results = open_ends(s, e);
-    return k->results ? 0 : e->status;
+    *k = (gr_kind){.along = o->along, .results = o->results ? o->results : n->results};
+    return 0;
+}
+
+static bool same_kind(const gr_kind *a, const gr_kind *b)
+{
+    int i = 0;
+    if (!a->along != !b->along || (a->along && strcmp(a->along, b->along) != 0)) return false;
+    while (a->results[i] && b->results[i] && strcmp(a->results[i], b->results[i]) == 0) i++;
+    return !a->results[i] && !b->results[i];
+}
+
+static gr_kind copy_kind(gr_arena *a, const gr_kind *k)
+{
+    int n = 0;
+    while (k->results[n]) n++;
+    const char **results = GR_NEW_ARRAY(a, const char *, n + 1);
+    for (int i = 0; i < n; i++) results[i] = gr_arena_strdup(a, k->results[i]);
+    return (gr_kind){.along = gr_arena_strdup(a, k->along), .results = results};
 }
 
 /* ---- plans ---- */
 
-static const char *key_of(gr_arena *a, const gr_kind *k, const gr_axis_size *axes, int n)
+/* In whichever order the lengths are given. */
+static bool is_for(const gr_plan *p, const gr_kind *k, const gr_axis_size *given, int n)
 {
-    const char *key = gr_arena_printf(a, "%s|", k->along ? k->along : "");
-    for (int i = 0; k->results[i]; i++) key = gr_arena_printf(a, "%s%s,", key, k->results[i]);
-    for (int i = 0; i < n; i++) key = gr_arena_printf(a, "%s|%s=%lld", key, axes[i].axis, (long long)axes[i].length);
-    return key;
+    bool same = same_kind(&p->kind, k) && p->num_axes == n + lacks_along(k, given, n);
+    if (same && lacks_along(k, given, n)) same = length_of(p->axes, p->num_axes, k->along) == 1;
+    for (int i = 0; same && i < n; i++) same = length_of(p->axes, p->num_axes, given[i].axis) == given[i].length;
+    return same;
 }
 
-static int compile(gr_session *s, const gr_kind *k, const gr_axis_size *axes, int n, gr_plan *p, gr_error *e)
+static gr_plan *new_plan(gr_arena *a, const gr_kind *k, const gr_axis_size *given, int n)
 {
-    const gr_want w = {.fetch = k->results, .axes = axes, .num_axes = n, .frozen = true, .detached = true};
-    const gr_piece_spec spec = {.axis = k->along, .step = true, .strict = true};
-    if (!k->along) return (p->piece.exec = gr_session_compile(s, &w, e)) ? 0 : e->status;
+    gr_plan *p = GR_NEW(a, gr_plan);
+    gr_axis_size *axes = GR_NEW_ARRAY(a, gr_axis_size, n + 1);
+    for (int i = 0; i < n; i++) axes[i] = (gr_axis_size){gr_arena_strdup(a, given[i].axis), given[i].length};
+    *p = (gr_plan){.kind = copy_kind(a, k), .axes = axes, .num_axes = n};
+    if (lacks_along(k, given, n)) axes[p->num_axes++] = (gr_axis_size){p->kind.along, 1};
+    return p;
+}
+
+static int compile(gr_session *s, gr_plan *p, gr_error *e)
+{
+    const gr_want w = {.fetch = p->kind.results, .axes = p->axes, .num_axes = p->num_axes, .frozen = true, .detached = true};
+    const gr_piece_spec spec = {.axis = p->kind.along, .step = true, .strict = true};
+    if (!spec.axis) return (p->piece.exec = gr_session_compile(s, &w, e)) ? 0 : e->status;
     if (gr_piece_compile(s, &w, &spec, &p->piece, e)) return e->status;
     if (p->piece.num_borders && !(p->before = gr_before_compile(s, &w, &p->piece, e))) return e->status;
     return 0;
@@ -95,14 +110,11 @@ static int compile(gr_session *s, const gr_kind *k, const gr_axis_size *axes, in
 
 const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *given, int num_given, gr_error *e)
 {
-    gr_session *s = n->session;
-    gr_axis_size *axes = GR_NEW_ARRAY(s->arena, gr_axis_size, num_given + 1);
-    const int num_axes = take_axes(s, k, given, num_given, axes, e);
-    if (num_axes < 0) return NULL;
-    const char *key = key_of(s->arena, k, axes, num_axes);
+    if (check_axes(n->session, given, num_given, e)) return NULL;
     for (const gr_plan *p = n->plans; p; p = p->next)
-        if (strcmp(p->key, key) == 0) return p;
-    gr_plan *p = GR_NEW(s->arena, gr_plan);
-    *p = (gr_plan){.next = n->plans, .key = key};
-    return compile(s, k, axes, num_axes, p, e) ? NULL : (n->plans = p);
+        if (is_for(p, k, given, num_given)) return p;
+    gr_plan *p = new_plan(n->session->arena, k, given, num_given);
+    if (compile(n->session, p, e)) return NULL;
+    p->next = n->plans;
+    return n->plans = p;
 }

@@ -25,7 +25,6 @@ typedef struct binding {
 struct gr_stream {
     gr_network *network;
     gr_arena *arena;
-    gr_kind kind;
     gr_store *store;
     gr_pool *pool;
     binding *bindings, *at;
@@ -92,7 +91,7 @@ static binding *bind(gr_stream *s, const gr_plan *p, gr_error *e)
 
 /* Which plan a stream is to be bound to. */
 typedef struct request {
-    const gr_stream_options *options; /* NULL: the stream's kind is known */
+    const gr_stream_options *options; /* NULL: of the kind that the stream is */
     const gr_axis_size *axes; int num_axes;
     const gr_plan *plan;              /* NULL: the one of these axes */
 } request;
@@ -101,8 +100,9 @@ typedef struct request {
 static int attach(gr_stream *s, const request *r, gr_error *e)
 {
     gr_network *n = s->network;
-    if (r->options && gr_kind_of(n, r->options, &s->kind, e)) return e->status;
-    const gr_plan *p = r->plan ? r->plan : gr_plan_for(n, &s->kind, r->axes, r->num_axes, e);
+    gr_kind kind = s->at ? s->at->plan->kind : (gr_kind){0};
+    if (r->options && gr_kind_of(n, r->options, &kind, e)) return e->status;
+    const gr_plan *p = r->plan ? r->plan : gr_plan_for(n, &kind, r->axes, r->num_axes, e);
     binding *b = p ? bind(s, p, e) : NULL;
     if (!b) return e->status;
     s->at = b;
@@ -237,7 +237,6 @@ int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
     *to = NULL;
     gr_stream *c = make_stream(s->network);
     if (!c) return gr_refuse(s->network->memory, why, GR_ENOMEM, "out of memory");
-    c->kind = s->kind;
     const int status = attach_locked(c, &(request){.plan = s->at->plan}, why);
     if (status) {
         gr_stream_close(c);
@@ -284,9 +283,10 @@ int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure
 
 const char *gr_stream_result_name(const gr_stream *s, int i)
 {
+    const char *const *results = s->at->plan->kind.results;
     for (int k = 0; k <= i; k++)
-        if (!s->kind.results[k]) return NULL;
-    return i < 0 ? NULL : s->kind.results[i];
+        if (!results[k]) return NULL;
+    return i < 0 ? NULL : results[i];
 }
 
 static int step(gr_stream *s, gr_run *run, gr_failure **why)
