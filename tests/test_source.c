@@ -138,6 +138,8 @@ static void broken_promises_are_found(void)
         {"Overlaps", SOURCE_SPLITS, "'train' and 'valid' have 5 to 6 in common"},
         {"GivesUndeclared", SOURCE_FIELDS, "'y' is not declared"},
         {"GivesNothing", SOURCE_OPENS, "gr_source_open_items()"},
+        {"AsksInFill", SOURCE_ORDER, "asks for its attribute 'siez'"},
+        {"AsksInOpen", SOURCE_OPENS, "asks for its attribute 'sort'"},
         {"Refuses", SOURCE_OPENS, "does not please"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -200,6 +202,29 @@ static void wrong_items_are_refused(void)
         snprintf(text, sizeof text, ":4:1: error: WrongItems: %s\n    4 | data:\n      | ^~~~\n", wrong[i].text);
         says(data, text);
     }
+}
+
+/* In `open` at the section, in `fill`, which runs on another thread, with the batch. */
+static void unknown_attributes_fail(void)
+{
+    says("  op: AsksInOpen\n", ":4:1: error: AsksInOpen asks for its attribute 'sort', which it does not declare: add it to 'attrs' of the source, "
+                               "or correct the name\n    4 | data:\n      | ^~~~\n");
+    const char *path = temp_file("asks.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\ndata: {op: AsksInFill}\ngraph: {}\n", WRONG);
+    gr_error e = {0};
+    gr_arena *a = gr_arena_create();
+    gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
+    const gr_data_options o = {.seed = 1};
+    gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+    const gr_tensor *field;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+    for (int again = 0; again < 2; again++) {
+        CU_ASSERT_EQUAL(gr_data_begin(d, "train", again, 0, &e), 0);
+        CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), -1);
+        CU_ASSERT_EQUAL(e.status, GR_EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "AsksInFill asks for its attribute 'siez'"));
+    }
+    gr_data_close(d);
+    gr_arena_destroy(a);
 }
 
 /* The example learns: who always answers 0.5 has a loss of 0.042. */
@@ -281,6 +306,7 @@ void test_source(void)
     CU_add_test(s, "a broken promise is found", broken_promises_are_found);
     CU_add_test(s, "mistakes are shown where they stand", mistakes_are_shown_where_they_stand);
     CU_add_test(s, "wrong items are refused", wrong_items_are_refused);
+    CU_add_test(s, "an attribute that is not declared fails with its name", unknown_attributes_fail);
     CU_add_test(s, "a plugin's batches feed Inputs", plugin_feeds_training);
     CU_add_test(s, "broken descriptors are refused with a reason", broken_descriptors_are_refused);
     CU_add_test(s, "older and newer descriptors are taken", older_and_newer_descriptors_are_taken);

@@ -70,6 +70,12 @@ static void greedy_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor 
     good_fill(d, s, batch, field);
 }
 
+static void asking_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    good_fill(d, s, batch, field);
+    ((float *)field->data)[0] += (float)(gr_source_int(d, "siez") + *gr_source_string(d, "siez"));
+}
+
 static void large_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
 {
     good_fill(d, s, batch, field);
@@ -99,6 +105,11 @@ static int empty_open(gr_data *d)
 {
     (void)d;
     return 0;
+}
+
+static int asking_open(gr_data *d)
+{
+    return gr_source_bool(d, "sort") ? -1 : wrong_open(d);
 }
 
 static int refusing_open(gr_data *d)
@@ -160,8 +171,10 @@ SOURCE(large, "WritesMore", wrong_open, good_begin, large_fill);
 SOURCE(overlapping, "Overlaps", overlapping_open, good_begin, good_fill);
 SOURCE(nameless, "GivesUndeclared", nameless_open, good_begin, good_fill);
 SOURCE(empty, "GivesNothing", empty_open, good_begin, good_fill);
+SOURCE(asking, "AsksInFill", wrong_open, good_begin, asking_fill);
+SOURCE(asking_early, "AsksInOpen", asking_open, good_begin, good_fill);
 SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
 
 static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
-                                               &overlapping, &nameless, &empty, &refusing, &wrong_items, NULL};
+                                               &overlapping, &nameless, &empty, &asking, &asking_early, &refusing, &wrong_items, NULL};
 GR_PLUGIN(.sources = sources)

@@ -87,7 +87,8 @@ static inline int gr_fail(gr_ctx *c, gr_at at, const char *which, const char *fm
 
 /* ---- the node in hand ---- */
 
-/* The attribute of that name; never NULL (an unknown name is a bug and aborts). */
+/* The attribute of that name; never NULL: asking for one that the op does not declare ends the call, and the model
+ * fails with a message that names it (a debug build of graphrun aborts). */
 static inline const gr_attr *gr_get(const gr_ctx *c, const char *name) { return c->host->attr(c, name); }
 static inline int64_t gr_int(const gr_ctx *c, const char *name) { return gr_get(c, name)->i; }
 static inline bool gr_bool(const gr_ctx *c, const char *name) { return gr_get(c, name)->i != 0; }

@@ -255,7 +255,8 @@ static inline int gr_source_fail_part(gr_data *d, const gr_part *part, const cha
 
 /* ---- attributes and files ---- */
 
-/* The attribute of that name; never NULL (an unknown name is a bug and aborts). */
+/* The attribute of that name; never NULL: one that the source does not declare is absent, and `open` or the batch
+ * in hand fails with a message that names it. */
 static inline const gr_attr *gr_source_attr(const gr_data *d, const char *name) { return gr_source_host_of(d)->attr(d, name); }
 static inline int64_t gr_source_int(const gr_data *d, const char *name) { return gr_source_attr(d, name)->i; }
 static inline bool gr_source_bool(const gr_data *d, const char *name) { return gr_source_attr(d, name)->i != 0; }

@@ -2,6 +2,7 @@
 #include "data/host.h"
 #include "data/items.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define X(name) extern const gr_source gr_source_##name;
@@ -26,6 +27,15 @@ const gr_attr *gr_data_find_attr(const gr_data *d, const char *name)
 {
     int i = attr_index(d, name);
     return i < 0 ? NULL : &d->attr[i];
+}
+
+const char *gr_data_unknown_attr(gr_data *d, char *text, size_t room)
+{
+    *text = 0;
+    if (atomic_load(&d->unknown) == 2)
+        snprintf(text, room, "%s asks for its attribute '%s', which it does not declare: add it to 'attrs' of the source, or correct the name",
+                 d->desc->name, d->unknown_name);
+    return text;
 }
 
 gr_loc gr_data_attr_at(const gr_data *d, const char *name) { return d->attr_at[attr_index(d, name)]; }
@@ -185,11 +195,13 @@ static int open_source(gr_data *d)
 {
     static const gr_attr_spec none[] = {GR_END_ATTRS};
     int before = gr_diag_count(d->diag);
+    char unknown[512];
     d->desc = find_desc(d);
     if (!d->desc) return -1;
     d->specs = d->desc->attrs ? d->desc->attrs : none;
     d->attr = gr_model_attrs(d->model, d->section, d->specs, d->desc->name, d->desc->keys, &d->attr_at);
     int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d) : -1;
+    if (*gr_data_unknown_attr(d, unknown, sizeof unknown)) opened = gr_source_fail(d, GR_AT_NODE, NULL, "%s", unknown);
     d->unread = opened > 0;
     if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
         for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
@@ -308,10 +320,15 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
 int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e)
 {
     if (!d->split) return gr_set_error(e, GR_EINVAL, "no epoch has begun");
+    char unknown[512];
     int slot = 0;
     if (d->prefetch) slot = gr_prefetch_next(d->prefetch);
     else if (d->next >= d->end) slot = -1;
     else fill_slot(d, d->next, slot);
+    if (*gr_data_unknown_attr(d, unknown, sizeof unknown)) {
+        gr_set_error(e, GR_EINVAL, "%s", unknown);
+        return -1;
+    }
     if (slot < 0) return 0;
     d->next++;
     *field = d->slot[slot];

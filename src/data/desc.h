@@ -9,6 +9,7 @@
 #include "data/source.h"
 #include <graphrun/builtin.h>
 #include <graphrun/source.h>
+#include <stdatomic.h>
 
 struct gr_vocab {
     const char *name; /* of the fact that counts it: "vocab" is $data.vocab */
@@ -60,11 +61,15 @@ struct gr_data {
     const gr_split *split;
     int64_t next, end;
     gr_prefetch *prefetch;
+    atomic_int unknown;  /* an attribute that is not declared was asked for, on whichever thread: 2 once it is written below */
+    char unknown_name[64];
     gr_tensor slot[GR_PREFETCH_SLOTS][GR_MAX_FIELDS];
 };
 
 /* ---- data.c: for the host and sources built in; functions with a namesake gr_source_* are as it says ---- */
 const gr_attr *gr_data_find_attr(const gr_data *d, const char *name); /* NULL: the source has none so called */
+/* What is wrong where the source asked for an attribute that it does not declare; "": it did not. */
+const char *gr_data_unknown_attr(gr_data *d, char *text, size_t room);
 gr_loc gr_data_attr_at(const gr_data *d, const char *name);
 /* An entry of a map, not marked used; NULL if absent. */
 gr_doc *gr_data_entry(const gr_doc *map, const char *key);

@@ -5,6 +5,7 @@
 #include "data/lexicon.h"
 #include "io/file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- messages ---- */
@@ -35,11 +36,21 @@ static int host_fail_part(gr_data *d, const gr_part *part, const char *fmt, va_l
 
 static void *host_alloc(gr_data *d, size_t bytes) { return gr_arena_alloc(d->arena, bytes); }
 
+/* Kept for the thread that asks for data: this may be another one, where nothing can be unwound or said. */
+static void note_unknown(gr_data *d, const char *name)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&d->unknown, &none, 1)) return;
+    snprintf(d->unknown_name, sizeof d->unknown_name, "%s", name);
+    atomic_store(&d->unknown, 2);
+}
+
 static const gr_attr *host_attr(const gr_data *d, const char *name)
 {
+    static const gr_attr absent = {.s = ""};
     const gr_attr *a = gr_data_find_attr(d, name);
-    if (!a) gr_bug(d->arena, "source '%s' asks for its attribute '%s', which it does not declare", d->desc->name, name);
-    return a;
+    if (!a) note_unknown((gr_data *)(uintptr_t)d, name);
+    return a ? a : &absent;
 }
 
 static int host_read(gr_data *d, const gr_part *part, size_t most, char **bytes, size_t *n)

@@ -201,6 +201,7 @@ static void read_epoch(walk *w, gr_data *d, int split, int64_t epoch, int64_t fi
         check_batch(w, d, s, epoch, b, field);
         w->digest[split][epoch][b] = digest_of(d, field);
     }
+    if (b < num_batches(w, s) && *e.message) return fault(w, SOURCE_ORDER, "%s", e.message);
     if (b < num_batches(w, s)) fault(w, SOURCE_ORDER, "the split '%s' ends after %lld of %lld batches", s->name, (long long)b, (long long)s->batches);
 }
 
