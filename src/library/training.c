@@ -177,6 +177,7 @@ int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failu
 {
     gr_type type;
     void *data = gr_run_feed(t->exec->run, input, &type);
+    *to = (gr_tensor){.data = NULL};
     if (!data) return gr_refuse(t->memory, why, GR_EINVAL, "the model has no Input '%s' that its training needs", input);
     *to = gr_dense_tensor(data, &type);
     return 0;
@@ -186,4 +187,8 @@ int gr_training_next(gr_training *t, gr_failure **why) { return guarded(t, do_ne
 int gr_training_step(gr_training *t, double *loss, gr_failure **why) { return guarded(t, do_step, loss, why); }
 int64_t gr_training_epoch(const gr_training *t) { return t->epoch; }
 void gr_training_set_lr(gr_training *t, double lr) { t->lr = lr; }
-int gr_training_save(gr_training *t, const char *path, gr_failure **why) { return guarded(t, do_save, (void *)(uintptr_t)path, why); }
+int gr_training_save(gr_training *t, const char *path, gr_failure **why)
+{
+    if (!path) return gr_refuse(t->memory, why, GR_EINVAL, "the path to save the weights to is NULL");
+    return guarded(t, do_save, (void *)(uintptr_t)path, why);
+}
