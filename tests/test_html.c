@@ -307,6 +307,40 @@ static void axes_have_round_numbers(void)
     }
 }
 
+/* Of numbers that are the same but for rounding, and of those at the ends of what a double holds. */
+static void axes_have_ticks_in_any_case(void)
+{
+    static const double at[] = {343 / 400.0, 22 / 400.0, 1, -0.1, 0, 1e-300, 1e-310, 5e-324, 1e18, -1e300, 1.7e308};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        for (int k = 0; k < 6; k++) {
+            double lo = at[i], hi = at[i];
+            for (int n = 0; n < k; n++) lo = nextafter(lo, -INFINITY), hi = nextafter(hi, n % 2 ? INFINITY : lo);
+            const gr_axis a = gr_axis_make(lo, hi, 5, k % 2);
+            CU_ASSERT(a.lo < a.hi && a.num_ticks > 0 && a.num_ticks <= 5);
+            for (int n = 0; n < a.num_ticks; n++) CU_ASSERT(isfinite(a.tick[n]) && (n == 0 || a.tick[n] > a.tick[n - 1]));
+        }
+    const gr_axis wide = gr_axis_make(-1.7e308, 1.7e308, 5, false), none = gr_axis_make(INFINITY, -INFINITY, 5, false);
+    CU_ASSERT(isfinite(wide.tick[0]) && isfinite(none.tick[0]) && none.lo < none.hi);
+}
+
+/* All seeds of all models right as often. */
+static void pages_of_equal_numbers_end(void)
+{
+    static const double value[] = {343 / 400.0, 22 / 400.0, 1e-300, 1e300};
+    for (size_t v = 0; v < sizeof value / sizeof *value; v++) {
+        gr_comparison *c = test_comparison(arena, 5);
+        for (int i = 0; i < c->num_contenders; i++)
+            for (int k = 0; k < c->num_seeds; k++)
+                for (int n = 0; n < c->contender[i].trial[k].num_points; n++)
+                    ((double *)(uintptr_t)c->contender[i].trial[k].point[n].valid)[c->judged] = value[v];
+        gr_compare_judge(c);
+        char *page = page_of(c, NULL);
+        CU_ASSERT(is_balanced(page));
+        CU_ASSERT_PTR_NULL(strstr(page, "nan%"));
+        free(page);
+    }
+}
+
 static void numbers_read_well(void)
 {
     char room[GR_NUMBER_TEXT];
@@ -340,5 +374,7 @@ void test_html(void)
     CU_add_test(s, "memory runs out cleanly", memory_may_run_out);
     CU_add_test(s, "compare -o writes the page", the_command_writes_it);
     CU_add_test(s, "axes have round numbers", axes_have_round_numbers);
+    CU_add_test(s, "axes have ticks in any case", axes_have_ticks_in_any_case);
+    CU_add_test(s, "pages of equal numbers end", pages_of_equal_numbers_end);
     CU_add_test(s, "numbers read well", numbers_read_well);
 }

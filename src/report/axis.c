@@ -11,6 +11,11 @@
 
 /* Rounding errors of multiples and powers are smaller than this part of a step. */
 #define SLACK 1e-9
+/* Numbers closer than this part of their size are the same: between two neighbours there is no multiple of a step. */
+#define SAME 1e-12
+/* Steps of smaller axes would round to 0, those of larger ones overflow. */
+#define SMALLEST 1e-290
+#define LARGEST 1e290
 
 bool gr_axis_wants_log(double lo, double hi) { return lo > 0 && hi / lo >= 5; }
 
@@ -28,8 +33,8 @@ static void linear_ticks(gr_axis *a, int most)
     for (double step = round_step((a->hi - a->lo) / most);; step = round_step(step * 1.5)) {
         const double first = ceil(a->lo / step - SLACK), last = floor(a->hi / step + SLACK);
         if (last - first + 1 > most) continue;
-        a->num_ticks = 0;
-        for (double i = first; i <= last; i++) a->tick[a->num_ticks++] = i * step;
+        a->num_ticks = last < first ? 0 : (int)(last - first) + 1;
+        for (int i = 0; i < a->num_ticks; i++) a->tick[i] = (first + i) * step;
         return;
     }
 }
@@ -62,8 +67,12 @@ static void log_ticks(gr_axis *a, int most)
 
 gr_axis gr_axis_make(double lo, double hi, int most, bool log)
 {
-    if (!(hi > lo)) {
-        const double room = lo != 0 ? fabs(lo) * 0.1 : 1;
+    if (!isfinite(lo) || !isfinite(hi)) lo = hi = 0;
+    lo = fmin(fmax(lo, -LARGEST), LARGEST);
+    hi = fmin(fmax(hi, -LARGEST), LARGEST);
+    const double size = fmax(fabs(lo), fabs(hi));
+    if (!(hi - lo > fmax(SAME * size, SMALLEST))) {
+        const double room = size > 10 * SMALLEST ? size * 0.1 : 1;
         lo -= room;
         hi += room;
     }
