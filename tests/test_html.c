@@ -139,13 +139,29 @@ static void says_what_is_missing(void)
     CU_ASSERT(has(page, "<bdi>char-lstm</bdi>: 1 of 3 runs diverged"));
     CU_ASSERT(has(page, "diverged: loss is not finite at step 120"));
     CU_ASSERT(has(page, "Not all runs are done yet"));
-    CU_ASSERT(has(page, "<h1><bdi>char-gru</bdi> leads")); /* what never diverged stands before what did */
+    CU_ASSERT(has(page, "<h1><bdi>char-gru</bdi> leads so far: 3 of 12 runs are still missing.</h1>")); /* what never diverged stands before what did */
     CU_ASSERT_PTR_NULL(strstr(page, "nan"));
     free(page);
     c->num_contenders = 1;
     page = page_of(c, NULL);
-    CU_ASSERT(has(page, "No run has ended with a result."));
+    CU_ASSERT(has(page, "No run has ended with a result: 3 of 3 are still missing."));
     free(page);
+}
+
+/* Two models far apart, but a third or more seeds may change which is best. */
+static void missing_runs_make_no_claim(void)
+{
+    for (int missing = 1; missing <= 5; missing++) {
+        gr_comparison *c = test_comparison(arena, 5);
+        c->num_contenders = 2;
+        for (int k = 5 - missing; k < 5; k++) c->contender[0].trial[k] = (gr_trial){.seed = c->seed[k], .why = ""};
+        gr_compare_judge(c);
+        CU_ASSERT(!c->complete);
+        char *page = page_of(c, NULL);
+        CU_ASSERT_PTR_NULL(strstr(page, "not by chance"));
+        CU_ASSERT(has(page, gr_arena_printf(arena, "%d of 10 runs are still missing.</h1>", missing)));
+        free(page);
+    }
 }
 
 static void shows_attention_and_pictures(void)
@@ -366,6 +382,7 @@ void test_html(void)
     CU_add_test(s, "the page says what is certain", says_what_is_certain);
     CU_add_test(s, "one seed gives no interval", says_what_one_seed_cannot);
     CU_add_test(s, "diverged and missing runs are told", says_what_is_missing);
+    CU_add_test(s, "missing runs make no claim", missing_runs_make_no_claim);
     CU_add_test(s, "attention maps and pictures", shows_attention_and_pictures);
     CU_add_test(s, "hostile names are text", names_cannot_break_it);
     CU_add_test(s, "nothing comes from outside", needs_nothing_from_outside);

@@ -62,7 +62,7 @@ gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c)
         const int best = answer.order[0], other = answer.order[i];
         gr_estimate *e = &answer.behind[i];
         *e = difference(a, c, other, best, 1 - (1 - c->level) / pairs);
-        const bool whole = c->contender[best].diverged == 0 && c->contender[other].diverged == 0;
+        const bool whole = c->complete && c->contender[best].diverged == 0 && c->contender[other].diverged == 0;
         answer.told[i] = whole && e->n > 1 && (c->larger ? e->high < 0 : e->low > 0);
         answer.untold += !answer.told[i];
     }
@@ -93,16 +93,30 @@ static void write_names(const gr_page *p, bool told)
     if (all > shown) fprintf(p->to, " and %d others", all - shown);
 }
 
+static int missing_runs(const gr_comparison *c)
+{
+    int n = 0;
+    for (int i = 0; i < c->num_contenders; i++)
+        for (int k = 0; k < c->num_seeds; k++) n += c->contender[i].trial[k].status == GR_TRIAL_WAITING;
+    return n;
+}
+
 static void write_headline(const gr_page *p)
 {
+    const int missing = missing_runs(p->c), runs = p->c->num_contenders * p->c->num_seeds;
     fputs("<h1>", p->to);
     if (p->answer.ranked == 0) {
-        fputs("No run has ended with a result.</h1>\n", p->to);
+        fputs("No run has ended with a result", p->to);
+        if (missing) fprintf(p->to, ": %d of %d are still missing", missing, runs);
+        fputs(".</h1>\n", p->to);
         return;
     }
     write_name_at(p, 0);
     if (p->answer.ranked == 1) {
-        fputs(" alone has a result.", p->to);
+        fputs(missing ? " alone has a result so far: " : " alone has a result.", p->to);
+        if (missing) fprintf(p->to, "%d of %d runs are still missing.", missing, runs);
+    } else if (missing) {
+        fprintf(p->to, " leads so far: %d of %d runs are still missing.", missing, runs);
     } else if (p->c->num_seeds < 2) {
         fputs(" leads on the one seed that was tried.", p->to);
     } else if (p->answer.untold) {
