@@ -164,6 +164,21 @@ static void missing_runs_make_no_claim(void)
     }
 }
 
+/* Rules without a rate to choose, and speeds that nobody measured. */
+static void says_what_was_not_measured(void)
+{
+    gr_comparison *c = test_comparison(arena, 2);
+    gr_contender *x = &c->contender[1];
+    x->seconds_per_step = x->tokens_per_second = x->lr = x->own_lr = NAN;
+    c->contender[2].own_lr = NAN;
+    char *page = page_of(c, NULL);
+    CU_ASSERT(has(page, "<dt>Time of a step</dt><dd>not measured</dd>"));
+    CU_ASSERT(has(page, "<dt>Learning rate</dt><dd>none</dd>"));
+    CU_ASSERT(has(page, "0.003 (in the file: none)"));
+    CU_ASSERT_PTR_NULL(strstr(page, "nan"));
+    free(page);
+}
+
 static void shows_attention_and_pictures(void)
 {
     const gr_model_picture picture[] = {{.svg = "<svg>any</svg>"}, {.why = "Graphviz is not installed"}, {.svg = "<"}, {.svg = "ab"}};
@@ -383,6 +398,7 @@ void test_html(void)
     CU_add_test(s, "one seed gives no interval", says_what_one_seed_cannot);
     CU_add_test(s, "diverged and missing runs are told", says_what_is_missing);
     CU_add_test(s, "missing runs make no claim", missing_runs_make_no_claim);
+    CU_add_test(s, "what was not measured is told", says_what_was_not_measured);
     CU_add_test(s, "attention maps and pictures", shows_attention_and_pictures);
     CU_add_test(s, "hostile names are text", names_cannot_break_it);
     CU_add_test(s, "nothing comes from outside", needs_nothing_from_outside);

@@ -89,6 +89,14 @@ static void write_grid(const gr_page *p, const gr_contender *x)
     end_term(p);
 }
 
+/* "0.003 (in the file: 0.001)" */
+static const char *rate_text(const gr_page *p, const gr_contender *x)
+{
+    if (!isfinite(x->lr)) return "none";
+    if (x->lr == x->own_lr) return gr_arena_printf(p->arena, "%.4g", x->lr);
+    return isfinite(x->own_lr) ? gr_arena_printf(p->arena, "%.4g (in the file: %.4g)", x->lr, x->own_lr) : gr_arena_printf(p->arena, "%.4g (in the file: none)", x->lr);
+}
+
 static void write_model_facts(const gr_page *p, const gr_contender *x)
 {
     char number[GR_NUMBER_TEXT];
@@ -98,8 +106,8 @@ static void write_model_facts(const gr_page *p, const gr_contender *x)
     write_fact(p, "Parameters", gr_number_text((double)x->parameters, 0, number));
     if (x->matched) write_fact(p, "Scaled to match", gr_arena_printf(p->arena, "%s from %lld to %lld", x->matched, (long long)x->matched_from, (long long)x->matched_to));
     write_fact(p, "Steps of a run", gr_number_text((double)x->steps, 0, number));
-    write_fact(p, "Time of a step", gr_arena_printf(p->arena, "%.3g ms", 1e3 * x->seconds_per_step));
-    write_fact(p, "Learning rate", gr_arena_printf(p->arena, x->lr == x->own_lr ? "%.4g" : "%.4g (in the file: %.4g)", x->lr, x->own_lr));
+    write_fact(p, "Time of a step", isfinite(x->seconds_per_step) ? gr_arena_printf(p->arena, "%.3g ms", 1e3 * x->seconds_per_step) : "not measured");
+    write_fact(p, "Learning rate", rate_text(p, x));
     write_grid(p, x);
     fputs("</dl>\n", p->to);
 }

@@ -110,7 +110,7 @@ static void write_model_row(const gr_page *p, int i)
     write_time(p, (double)x->steps * x->seconds_per_step);
     write_bytes(p, x->memory);
     open_cell(p, x->lr);
-    fprintf(p->to, "%.4g</td></tr>\n", x->lr);
+    fprintf(p->to, "%s</td></tr>\n", isfinite(x->lr) ? gr_arena_printf(p->arena, "%.4g", x->lr) : "none");
 }
 
 void gr_page_table(const gr_page *p)
