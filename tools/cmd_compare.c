@@ -19,12 +19,19 @@ typedef struct compare_args {
     gr_arena *arena;
 } compare_args;
 
-/* The command line again, quoted where a shell would need it. */
+/* As a shell gives it back: in quotes unless each character means itself everywhere. */
+static const char *shell_text(gr_arena *a, const char *text)
+{
+    if (*text && !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=.,:/@%")]) return text;
+    const char *quoted = "";
+    for (size_t n; n = strcspn(text, "'"), text[n]; text += n + 1) quoted = gr_arena_printf(a, "%s%.*s'\\''", quoted, (int)n, text);
+    return gr_arena_printf(a, "'%s%s'", quoted, text);
+}
+
 static const char *command_text(gr_arena *a, int argc, char **argv)
 {
     const char *text = "graphrun";
-    for (int i = 0; i < argc; i++)
-        text = gr_arena_printf(a, strpbrk(argv[i], " \t\n*?[]{}()$;&|<>\"\\") || !*argv[i] ? "%s '%s'" : "%s %s", text, argv[i]);
+    for (int i = 0; i < argc; i++) text = gr_arena_printf(a, "%s %s", text, shell_text(a, argv[i]));
     return text;
 }
 
@@ -37,6 +44,23 @@ static const char *date_text(gr_arena *a)
     return gr_arena_strdup(a, text);
 }
 
+/* How far a setting goes: to the comma that is in no brackets and no quotes. An apostrophe in a word opens none. */
+static size_t setting_length(const char *text)
+{
+    int depth = 0;
+    char quote = 0;
+    size_t n = 0;
+    for (; text[n] && (text[n] != ',' || depth || quote); n++) {
+        const char c = text[n];
+        if (quote == '"' && c == '\\' && text[n + 1]) n++;
+        else if (quote) quote = c == quote ? 0 : quote;
+        else if ((c == '\'' || c == '"') && n && strchr("=[{(,: ", text[n - 1])) quote = c;
+        else if (strchr("[{(", c)) depth++;
+        else if (strchr("]})", c) && depth) depth--;
+    }
+    return n;
+}
+
 /* "lstm.yaml,hidden=64,layers=2": a file and settings of its own. A file of that name is that file. */
 static void split_model(gr_arena *a, const char *text, const char **path, const char *const **sets)
 {
@@ -44,7 +68,11 @@ static void split_model(gr_arena *a, const char *text, const char **path, const 
     int n = 0, cap = 0;
     const bool plain = !comma || access(text, F_OK) == 0;
     *path = plain ? text : gr_arena_strndup(a, text, (size_t)(comma - text));
-    for (const char *at = plain ? NULL : comma; at; at = strchr(at + 1, ',')) *GR_PUSH(a, list, n, cap) = gr_arena_strndup(a, at + 1, strcspn(at + 1, ","));
+    for (const char *at = plain ? "" : comma; *at;) {
+        const size_t length = setting_length(at + 1);
+        *GR_PUSH(a, list, n, cap) = gr_arena_strndup(a, at + 1, length);
+        at += 1 + length;
+    }
     *GR_PUSH(a, list, n, cap) = NULL;
     *sets = list;
 }
@@ -98,6 +126,43 @@ static const char *beside(gr_arena *a, const char *page)
     return gr_arena_printf(a, "%.*s.json", ends ? (int)(dot - page) : (int)strlen(page), page);
 }
 
+static const char *folder_of(gr_arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? gr_arena_strndup(a, path, (size_t)(slash - path) + 1) : ".";
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Files that are not there yet are the same by name and folder. What is no file, as /dev/null, may be written twice. */
+static bool is_same_file(gr_arena *a, const char *x, const char *y)
+{
+    struct stat s, t;
+    const bool is_x = stat(x, &s) == 0, is_y = stat(y, &t) == 0;
+    if (is_x != is_y || (is_x && !S_ISREG(s.st_mode))) return false;
+    if (!is_x && (strcmp(last_part(x), last_part(y)) != 0 || stat(folder_of(a, x), &s) || stat(folder_of(a, y), &t))) return false;
+    return s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/* Nothing that is read or written is written over. */
+static int check_files(const cli_command *self, const compare_args *a)
+{
+    const char *page = a->page, *results = a->o.file;
+    if (page && results && is_same_file(a->arena, page, results))
+        return cli_misuse(self, "-o and --json are both '%s': the page and the results are two files, as in -o report.html --json report.json", page);
+    for (int i = 0; i < a->o.num_models; i++) {
+        if (page && is_same_file(a->arena, page, a->o.path[i]))
+            return cli_misuse(self, "-o %s would write over that model; name the page, as in -o report.html", page);
+        if (results && is_same_file(a->arena, results, a->o.path[i]))
+            return cli_misuse(self, "--json %s would write over that model; name the results, as in --json report.json", results);
+    }
+    return -1;
+}
+
 static int run(compare_args *a)
 {
     gr_error e;
@@ -143,6 +208,7 @@ int cmd_compare(int argc, char **argv)
         done = cli_parse(self, argc, argv, own, &a.common, &count);
         if (done < 0) done = check(self, &a, count);
         if (done < 0) done = take_models(self, &a, count, argv);
+        if (done < 0) done = check_files(self, &a);
         if (done < 0) {
             o->session = cli_session_options(&a.common);
             if (a.page && !o->file) o->file = beside(a.arena, a.page);
