@@ -87,6 +87,7 @@ static void review(FILE *f, int i) { fprintf(f, "%d,%s film number %d,%s\n", i, 
 static void tagged(FILE *f, int i) { fprintf(f, "%d\tthe %s one of %d\n", i % 3, i % 3 == 0 ? "first" : i % 3 == 1 ? "second" : "third", i); }
 static void month(FILE *f, int i) { fprintf(f, "19%02d-%02d,%.1f\n", 50 + i / 12, 1 + i % 12, wave(i)); }
 static void value(FILE *f, int i) { fprintf(f, "%.2f\n", wave(i)); }
+static void noted(FILE *f, int i) { fprintf(f, "%.2f,%.2f,note %d,%s\n", i % 2 + draw() / 4, draw(), i, i % 2 ? "yes" : "no"); }
 static void line(FILE *f, int i) { fprintf(f, "the %s sat on the %s number %d.\n", i % 2 ? "cat" : "dog", i % 3 ? "mat" : "hat", i % 10); }
 static void short_line(FILE *f, int i) { fprintf(f, "na\xc3\xafve caf\xc3\xa9 %d ", i % 2); }
 
@@ -155,6 +156,23 @@ static void tables_learn(void)
     learns(write_table("values.csv", "value\n", 150, value), "", "a series of 150 steps, 1 value a step");
 }
 
+/* Names of columns that would end a line, a comment or a quotation of the model stay names. */
+static void odd_names_are_names(void)
+{
+    static const char header[] = "\"pe\"\"tal\nlength\",it's \\ $5: #,\"left\n out: {op: Nothing}\",\"\xc2\x85kind\tof\n- it\"\n";
+    learns(write_table("odd_names.csv", header, 120, noted), "", "2 columns of numbers; predicts \"\\u0085kind\\tof\\n- it\", one of 2 classes");
+    char *model = read_text(temp_path("odd_names.yaml"), NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    CU_ASSERT_PTR_NOT_NULL(strstr(model, "columns: [\"pe\\\"tal\\nlength\", \"it's \\\\ $$5: #\"]   # left out, texts and row numbers: \"left\\n out: {op: Nothing}\"\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(model, "predicts \"\\u0085kind\\tof\\n- it\", one of 2 classes.\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(model, "  label: \"\\u0085kind\\tof\\n- it\"\n"));
+    free(model);
+    char text[400] = "";
+    for (int i = 0; i < 99; i++) strcat(text, i % 3 ? "\n1" : "2 ");
+    learns(temp_file("numbers.txt", "\x01%s", text), "", "a text of ");
+    CU_ASSERT_EQUAL(graphrun("train '%s' --steps 1 --quiet", temp_path("numbers.yaml")), 0);
+}
+
 static void labelled_texts_learn(void)
 {
     learns(write_table("reviews.csv", "id,text,mood\n", 100, review), "", "100 texts; predicts mood, one of 2 classes");
@@ -219,6 +237,7 @@ void test_init(void)
     CU_add_test(s, "texts by characters", texts_learn);
     CU_add_test(s, "texts by words", many_words_learn);
     CU_add_test(s, "tables and series", tables_learn);
+    CU_add_test(s, "names of columns that YAML would read", odd_names_are_names);
     CU_add_test(s, "texts with a class", labelled_texts_learn);
     CU_add_test(s, "arrays", arrays_learn);
     CU_add_test(s, "odd files", odd_files_are_told);

@@ -18,6 +18,12 @@
 
 /* ---- pieces of models ---- */
 
+/* What libyaml refuses to read, and what ends a line or is no character to look at. */
+static bool wants_escape(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
 const char *init_yaml(gr_arena *a, const char *text)
 {
     size_t safe = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./");
@@ -25,13 +31,24 @@ const char *init_yaml(gr_arena *a, const char *text)
     bool plain = *text && !text[safe] && (isalpha((unsigned char)*text) || *text == '/' || *text == '_');
     for (int i = 0; words[i]; i++) plain = plain && strcasecmp(text, words[i]) != 0;
     if (plain) return text;
-    char *quoted = gr_arena_alloc(a, 2 * strlen(text) + 3), *to = quoted;
-    *to++ = '\'';
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '$') *to++ = *text; /* both are doubled */
-        *to++ = *text;
+    const size_t length = strlen(text);
+    char *quoted = gr_arena_alloc(a, 6 * length + 3), *to = quoted;
+    *to++ = '"';
+    for (size_t i = 0; i < length;) {
+        uint32_t c = 0;
+        int n = gr_utf8_decode(text + i, length - i, &c);
+        if (n < 1) n = 1; /* no UTF-8: as it is */
+        else if (wants_escape(c)) {
+            to += c == '\n' ? sprintf(to, "\\n") : c == '\t' ? sprintf(to, "\\t") : sprintf(to, "\\u%04X", (unsigned)c);
+            i += (size_t)n;
+            continue;
+        }
+        if (c == '"' || c == '\\') *to++ = '\\';
+        if (c == '$') *to++ = '$'; /* one alone is a var */
+        memcpy(to, text + i, (size_t)n);
+        to += n, i += (size_t)n;
     }
-    *to++ = '\'';
+    *to++ = '"';
     *to = 0;
     return quoted;
 }
@@ -211,6 +228,7 @@ int cmd_init(int argc, char **argv)
         {0},
     };
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
+    if (done < 0) done = cli_no_model(self, &common);
     if (done >= 0) return done;
     if (count > 1) return cli_misuse(self, "one file at a time; '%s' is left over", argv[2]);
     gr_error e = {0};
