@@ -3,7 +3,10 @@
 #include "model/body.h"
 #include "train/rounding.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,13 +104,15 @@ static int set_option(const cli_command *self, const cli_option *o, const char *
         *(const char **)o->to = text;
         return -1;
     case CLI_INT:
+        errno = 0;
         *(int64_t *)o->to = strtoll(text, &end, 10);
+        if (errno == ERANGE && *(int64_t *)o->to > 0) return cli_misuse(self, "--%s %s is more than a whole number holds: %lld at most", o->name, text, LLONG_MAX);
         if (!*text || *end || *(int64_t *)o->to < 0)
             return cli_misuse(self, "--%s wants a whole number from 0 up, not '%s'", o->name, text);
         return -1;
     case CLI_FLOAT:
         *(double *)o->to = strtod(text, &end);
-        if (!*text || *end) return cli_misuse(self, "--%s wants a number, not '%s'", o->name, text);
+        if (!*text || *end || isnan(*(double *)o->to)) return cli_misuse(self, "--%s wants a number, not '%s'", o->name, text);
         return -1;
     case CLI_LIST: {
         cli_list *l = o->to;

@@ -147,6 +147,7 @@ int cmd_manual(int argc, char **argv)
     cli_common c = CLI_DEFAULTS;
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &c, &count);
+    if (done < 0) done = cli_no_model(self, &c);
     if (done >= 0) return done;
     if (count) return cli_misuse(self, "it takes nothing: %s", argv[1]);
     write_manual();
