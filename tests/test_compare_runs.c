@@ -402,6 +402,47 @@ static void interrupted_comparisons_go_on(void)
     gr_arena_destroy(a);
 }
 
+/* Exit code of `graphrun compare <text>`; what it says on standard error is in *said, to be freed. */
+GR_PRINTF(2, 3) static int compare_command(char **said, const char *fmt, ...)
+{
+    char arguments[2048], command[4096];
+    const char *err = temp_path("compare.err");
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(arguments, sizeof arguments, fmt, args);
+    va_end(args);
+    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s >/dev/null 2>'%s'", GR_BUILD_DIR, arguments, err);
+    const int status = system(command);
+    *said = read_text(err, NULL);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A page, results and models are files of their own. */
+static void no_file_is_written_over(void)
+{
+    const char *first = gru(), *second = lstm(), *page = temp_path("one.html");
+    const struct { const char *page, *json, *says; } wrong[] = {
+        {page, page, "-o and --json are both"},
+        {page, temp_path("./one.html"), "-o and --json are both"},
+        {temp_file("there.html", "a page"), temp_path("./there.html"), "-o and --json are both"},
+        {second, NULL, "would write over that model"},
+        {temp_path("./gru.yaml"), page, "would write over that model"},
+        {page, first, "would write over that model"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *said;
+        CU_ASSERT_EQUAL(compare_command(&said, "'%s' '%s,hidden=5' --steps 2 --seeds 1 --points 1 --quiet -o '%s' %s%s", first, second, wrong[i].page,
+                                        wrong[i].json ? "--json " : "", wrong[i].json ? wrong[i].json : ""), 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, wrong[i].says));
+        free(said);
+    }
+    CU_ASSERT_NOT_EQUAL(access(page, F_OK), 0);
+    char *text = read_text(second, NULL), *there = read_text(temp_path("there.html"), NULL);
+    CU_ASSERT(strncmp(text, "graphrun: 1\n", 12) == 0 && strcmp(there, "a page") == 0);
+    free(text);
+    free(there);
+}
+
 static void what_cannot_be_compared_is_told(void)
 {
     gr_arena *a = gr_arena_create();
@@ -445,5 +486,6 @@ void test_compare_runs(void)
     CU_add_test(s, "a model that diverges is shown", a_model_that_diverges_is_shown);
     CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);
     CU_add_test(s, "interrupted comparisons go on", interrupted_comparisons_go_on);
+    CU_add_test(s, "no file is written over", no_file_is_written_over);
     CU_add_test(s, "what cannot be compared is told", what_cannot_be_compared_is_told);
 }
