@@ -209,8 +209,6 @@ static int prepare(gr_trainer *t, gr_error *e)
 static int finish(gr_trainer *t, gr_error *e)
 {
     const gr_train_options *o = t->options;
-    t->result->epochs = t->epoch;
-    t->result->steps = t->step;
     t->result->stopped = gr_trainer_stop_asked(t);
     /* A report clears the sums that the checkpoint keeps. */
     if (o->checkpoint && gr_trainer_write_checkpoint(t, e)) return e->status;
@@ -244,6 +242,8 @@ int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, 
     } else {
         gr_caught(s->arena, e);
     }
+    result->epochs = t.epoch;
+    result->steps = t.step;
     gr_progress_clear(&t.progress);
     gr_log_close(t.log, s, result, e);
     return e->status;

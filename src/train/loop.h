@@ -35,7 +35,7 @@ typedef struct gr_train_options {
 } gr_train_options;
 
 typedef struct gr_train_result {
-    int64_t epochs, steps;   /* done in all */
+    int64_t epochs, steps;   /* done in all, also where training failed */
     double loss;             /* mean of the last epoch or report */
     double seconds;          /* in steps of this run, compiling left out */
     int64_t tokens;          /* elements of the first integer field that these steps read */
