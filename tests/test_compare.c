@@ -178,6 +178,23 @@ static void files_hold_all_of_it(void)
     gr_arena_destroy(a);
 }
 
+/* A path or an argument need not be UTF-8, which JSON is. */
+static void bytes_that_are_no_text_are_replaced(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_error e = {0};
+    const char *path = temp_path("bytes.json");
+    gr_comparison *c = synthetic_comparison(a, 2, 2, (const double[]){3, 1, 4, 6}), *back;
+    c->contender[0].path = "a\xff\u00e9.yaml";
+    c->command = "compare \xc3";
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, path, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, path, &back, &e), 1);
+    CU_ASSERT_STRING_EQUAL(back->contender[0].path, "a\ufffd\u00e9.yaml");
+    CU_ASSERT_STRING_EQUAL(back->command, "compare \ufffd");
+    CU_ASSERT_EQUAL(back->num_contenders, 2);
+    gr_arena_destroy(a);
+}
+
 /* What is no such file is not overwritten, and what was cut off or edited never crashes. */
 static void damaged_files_are_told(void)
 {
@@ -242,6 +259,7 @@ void test_compare(void)
     CU_add_test(s, "equal numbers are no difference", equal_numbers_are_no_difference);
     CU_add_test(s, "verdicts are wrong as often as they say", verdicts_are_wrong_as_often_as_they_say);
     CU_add_test(s, "files hold all of it", files_hold_all_of_it);
+    CU_add_test(s, "bytes that are no text are replaced", bytes_that_are_no_text_are_replaced);
     CU_add_test(s, "damaged files are told", damaged_files_are_told);
     CU_add_test(s, "tables say what they mean", tables_say_what_they_mean);
 }

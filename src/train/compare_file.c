@@ -2,6 +2,7 @@
  *
  * A number that is not finite is null, as JSON has no NaN. What follows from the runs (means, differences) is
  * written for readers, and made anew when the file is read. */
+#include "base/utf8.h"
 #include "io/file.h"
 #include "train/compare.h"
 
@@ -21,19 +22,56 @@ static const char *const verdict_names[] = {"none", "no", "better", "worse"};
 /* ---- writing ---- */
 
 static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-static json_t *text(const char *s) { return s ? json_string(s) : json_null(); }
+
+/* JSON is UTF-8, a path or an argument need not be: what is none becomes U+FFFD. */
+static json_t *replaced(const char *s)
+{
+    char *to = malloc(3 * strlen(s) + 1), *end = to;
+    for (int n; to && *s; s += n ? n : 1) {
+        n = gr_utf8_decode(s, strlen(s), NULL);
+        memcpy(end, n ? s : "\xef\xbf\xbd", (size_t)(n ? n : 3));
+        end += n ? n : 3;
+    }
+    json_t *x = to ? json_stringn(to, (size_t)(end - to)) : NULL;
+    free(to);
+    return x;
+}
+
+static json_t *text(const char *s)
+{
+    if (!s) return json_null();
+    return gr_utf8_check(s, strlen(s)) == strlen(s) ? json_string(s) : replaced(s);
+}
+
+/* The list with x; NULL where there is no room for one of them. */
+static json_t *with(json_t *list, json_t *x)
+{
+    if (x && json_array_append_new(list, x) == 0) return list;
+    json_decref(list);
+    return NULL;
+}
+
+/* All of both; NULL where one is missing. */
+static json_t *joined(json_t *o, json_t *rest)
+{
+    const bool whole = o && rest && json_object_update(o, rest) == 0;
+    json_decref(rest);
+    if (whole) return o;
+    json_decref(o);
+    return NULL;
+}
 
 static json_t *texts(const char *const *list, int n)
 {
     json_t *to = json_array();
-    for (int i = 0; i < n; i++) json_array_append_new(to, json_string(list[i]));
+    for (int i = 0; to && i < n; i++) to = with(to, text(list[i]));
     return to;
 }
 
 static json_t *numbers(const double *list, int64_t n)
 {
     json_t *to = json_array();
-    for (int64_t i = 0; i < n; i++) json_array_append_new(to, number(list[i]));
+    for (int64_t i = 0; to && i < n; i++) to = with(to, number(list[i]));
     return to;
 }
 
@@ -45,9 +83,9 @@ static json_t *estimate_json(const gr_estimate *x)
 static json_t *points_json(const gr_trial *t, int metrics)
 {
     json_t *list = json_array();
-    for (int i = 0; i < t->num_points; i++) {
+    for (int i = 0; list && i < t->num_points; i++) {
         const gr_trial_point *p = &t->point[i];
-        json_array_append_new(list, json_pack("{s:I, s:I, s:o, s:o, s:o}", "step", (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "seconds",
+        list = with(list, json_pack("{s:I, s:I, s:o, s:o, s:o}", "step", (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "seconds",
                                               number(p->seconds), "train_loss", number(p->train_loss), "valid", numbers(p->valid, metrics)));
     }
     return list;
@@ -56,9 +94,9 @@ static json_t *points_json(const gr_trial *t, int metrics)
 static json_t *trials_json(const gr_trial *t, int n, int metrics)
 {
     json_t *list = json_array();
-    for (int i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:b, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "seed", (json_int_t)t[i].seed, "lr", number(t[i].lr),
-                                              "status", status_names[t[i].status], "ended", t[i].ended, "why", t[i].why, "final", number(t[i].final),
+    for (int i = 0; list && i < n; i++)
+        list = with(list, json_pack("{s:I, s:o, s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "seed", (json_int_t)t[i].seed, "lr", number(t[i].lr),
+                                              "status", status_names[t[i].status], "ended", t[i].ended, "why", text(t[i].why), "final", number(t[i].final),
                                               "best", number(t[i].best), "best_step", (json_int_t)t[i].best_step, "steps",
                                               (json_int_t)t[i].steps, "tokens", (json_int_t)t[i].tokens, "seconds", number(t[i].seconds),
                                               "points", points_json(&t[i], metrics)));
@@ -68,9 +106,9 @@ static json_t *trials_json(const gr_trial *t, int n, int metrics)
 static json_t *attention_json(const gr_contender *k)
 {
     json_t *list = json_array();
-    for (int i = 0; i < k->num_attention; i++) {
+    for (int i = 0; list && i < k->num_attention; i++) {
         const gr_attention_map *m = &k->attention[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:o, s:o, s:o}", "name", m->name, "prompt", m->prompt, "seed",
+        list = with(list, json_pack("{s:o, s:o, s:I, s:i, s:i, s:i, s:o, s:o, s:o}", "name", text(m->name), "prompt", text(m->prompt), "seed",
                                               (json_int_t)m->seed, "rows", m->rows, "heads", m->heads, "columns", m->columns, "row",
                                               m->row ? texts(m->row, m->rows) : json_null(), "column",
                                               m->column ? texts(m->column, m->columns) : json_null(), "value",
@@ -81,13 +119,13 @@ static json_t *attention_json(const gr_contender *k)
 
 static json_t *difference_json(const gr_difference *d)
 {
-    return json_pack("{s:o, s:o, s:s, s:s}", "of", estimate_json(&d->of), "p", number(d->p), "verdict", verdict_names[d->verdict], "why", d->why);
+    return json_pack("{s:o, s:o, s:s, s:o}", "of", estimate_json(&d->of), "p", number(d->p), "verdict", verdict_names[d->verdict], "why", text(d->why));
 }
 
 static json_t *contender_json(const gr_comparison *c, const gr_contender *k)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:o, s:I, s:I, s:I}", "name", k->name, "path", k->path, "doc", k->doc, "yaml",
-                          k->yaml, "sets", texts(k->sets, k->num_sets), "key", k->key, "parameters", (json_int_t)k->parameters, "memory",
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:I, s:I}", "name", text(k->name), "path", text(k->path), "doc", text(k->doc),
+                          "yaml", text(k->yaml), "sets", texts(k->sets, k->num_sets), "key", k->key, "parameters", (json_int_t)k->parameters, "memory",
                           (json_int_t)k->memory, "matched", text(k->matched), "matched_from", (json_int_t)k->matched_from, "matched_to",
                           (json_int_t)k->matched_to, "steps", (json_int_t)k->steps);
     json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "tokens_per_second", number(k->tokens_per_second),
@@ -95,27 +133,23 @@ static json_t *contender_json(const gr_comparison *c, const gr_contender *k)
                              trials_json(k->grid, k->num_grid, c->num_metrics), "runs", trials_json(k->trial, c->num_seeds, c->num_metrics),
                              "diverged", k->diverged, "final", estimate_json(&k->final), "best", estimate_json(&k->best), "difference",
                              difference_json(&k->difference), "attention", attention_json(k));
-    json_object_update(o, rest);
-    json_decref(rest);
-    return o;
+    return joined(o, rest);
 }
 
 static json_t *comparison_json(const gr_comparison *c)
 {
     json_t *models = json_array(), *seeds = json_array();
-    for (int i = 0; i < c->num_contenders; i++) json_array_append_new(models, contender_json(c, &c->contender[i]));
-    for (int i = 0; i < c->num_seeds; i++) json_array_append_new(seeds, json_integer((json_int_t)c->seed[i]));
-    json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "kind", KIND, "format", FORMAT, "command", c->command, "date", c->date,
-                          "version", c->version, "kernel", c->kernel, "cpu", c->cpu, "dtype", c->dtype, "threads", c->threads, "at_once",
+    for (int i = 0; models && i < c->num_contenders; i++) models = with(models, contender_json(c, &c->contender[i]));
+    for (int i = 0; seeds && i < c->num_seeds; i++) seeds = with(seeds, json_integer((json_int_t)c->seed[i]));
+    json_t *o = json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:o, s:s, s:i, s:i}", "kind", KIND, "format", FORMAT, "command", text(c->command), "date", text(c->date),
+                          "version", c->version, "kernel", c->kernel, "cpu", text(c->cpu), "dtype", c->dtype, "threads", c->threads, "at_once",
                           c->at_once);
-    json_t *rest = json_pack("{s:s, s:f, s:b, s:s, s:s, s:o, s:s, s:b, s:b, s:f, s:o, s:i, s:b, s:I, s:b, s:o}", "budget", budget_names[c->budget],
-                             "amount", c->amount, "same_data", c->same_data, "different", c->different, "data", c->data, "metrics",
-                             texts(c->metric, c->num_metrics), "judged", c->metric[c->judged], "larger_is_better", c->larger, "by_best", c->by_best,
+    json_t *rest = json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:f, s:o, s:i, s:b, s:I, s:b, s:o}", "budget", budget_names[c->budget],
+                             "amount", c->amount, "same_data", c->same_data, "different", text(c->different), "data", text(c->data), "metrics",
+                             texts(c->metric, c->num_metrics), "judged", text(c->metric[c->judged]), "larger_is_better", c->larger, "by_best", c->by_best,
                              "level", c->level, "seeds", seeds, "points", c->points, "tuned", c->tuned, "tuning_seed", (json_int_t)c->tuning_seed,
                              "complete", c->complete, "models", models);
-    json_object_update(o, rest);
-    json_decref(rest);
-    return o;
+    return joined(o, rest);
 }
 
 int gr_comparison_write(const gr_comparison *c, const char *path, gr_error *e)
