@@ -372,33 +372,132 @@ static void budgets_are_steps_in_the_end(void)
     gr_arena_destroy(a);
 }
 
-/* Ctrl-C loses no run that is done, and the same command goes on to the same numbers. */
+typedef struct watcher { volatile sig_atomic_t stop, ended; const char *file; int after; } watcher; /* runs that are done */
+
+static int runs_done(const gr_comparison *c)
+{
+    int n = 0;
+    for (int k = 0; k < c->num_contenders; k++)
+        for (int i = 0; i < c->num_seeds; i++) n += c->contender[k].trial[i].status == GR_TRIAL_DONE;
+    return n;
+}
+
+static void *stop_after_runs(void *data)
+{
+    watcher *w = data;
+    for (int n = 0; n < w->after && !w->ended; usleep(1000)) {
+        gr_arena *a = gr_arena_create();
+        gr_comparison *c;
+        gr_error e;
+        n = gr_comparison_read(a, w->file, &c, &e) == 1 ? runs_done(c) : 0;
+        gr_arena_destroy(a);
+    }
+    w->stop = 1;
+    return NULL;
+}
+
+/* A stop loses no run that is done, and the same comparison goes on to the same numbers. */
 static void interrupted_comparisons_go_on(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *first = gru(), *second = lstm(), *file = temp_path("stopped.json"), *err = temp_path("stopped.err");
-    gr_comparison *cut;
-    char command[2048];
-    gr_compare_options o = tiny_options((const char *const[]){first, second}, 2);
-    o.amount = 30;
-    o.seeds = 4;
-    o.points = GR_COMPARE_POINTS;
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.amount = 200;
+    o.seeds = 6;
+    o.at_once = 1;
     const gr_comparison *whole = compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
-    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 30 --seeds 4 --json %s >/dev/null 2>%s & pid=$!; "
+    o.file = temp_path("stopped.json");
+    watcher w = {.file = o.file, .after = 3};
+    pthread_t thread;
+    o.stop = &w.stop;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_after_runs, &w), 0);
+    gr_comparison *cut = compare(a, &o);
+    w.ended = 1;
+    pthread_join(thread, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
+    CU_ASSERT(!cut->complete && runs_done(cut) >= 3 && runs_done(cut) < 12);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &last), 1);
+    ((gr_trial_point *)(uintptr_t)cut->contender[0].trial[0].point)[0].seconds = 1234;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &last), 0);
+    o.stop = NULL;
+    const gr_comparison *after = compare(a, &o);
+    CU_ASSERT_FATAL(after && after->complete);
+    CU_ASSERT(same_runs(whole, after) && after->contender[0].trial[0].point[0].seconds == 1234);
+    gr_arena_destroy(a);
+}
+
+/* The command says how to go on. */
+static void ctrl_c_says_how_to_go_on(void)
+{
+    const char *first = gru(), *second = lstm(), *file = temp_path("ctrl_c.json"), *err = temp_path("ctrl_c.err");
+    char command[2048];
+    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 200 --seeds 300 --json %s >/dev/null 2>%s & pid=$!; "
              "while [ ! -s %s ]; do sleep 0.01; done; kill -INT $pid; wait $pid", GR_BUILD_DIR, first, second, file, err, file);
     const int status = system(command);
-    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) <= 1); /* it may have come to its end before */
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, file, &cut, &last), 1);
-    if (!cut->complete) {
-        char *said = read_text(err, NULL);
-        CU_ASSERT_PTR_NOT_NULL(strstr(said, "the same command goes on"));
-        free(said);
+    CU_ASSERT(WIFEXITED(status));
+    char *said = read_text(err, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "the same command goes on"));
+    free(said);
+}
+
+/* A kill between the two leaves a checkpoint that is newer than the results: what was validated between is not lost. */
+static void checkpoints_go_with_the_results(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_comparison *cut = NULL;
+    gr_trial *t = NULL;
+    o.seeds = o.at_once = 1;
+    o.amount = 3000;
+    o.points = 60;
+    const gr_comparison *whole = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
+    o.file = temp_path("newer.json");
+    stopper s = {.after = 10000};
+    for (int i = 0; i < 40 && !(t && t->status == GR_TRIAL_WAITING && t->num_points > 1); i++, s.after += s.after / 4) {
+        pthread_t thread;
+        s.stop = 0;
+        o.stop = &s.stop;
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_soon, &s), 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+        pthread_join(thread, NULL);
+        CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &last), 1);
+        t = &cut->contender[cut->contender[0].trial[0].status == GR_TRIAL_DONE].trial[0];
     }
-    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 30 --seeds 4 --json %s >/dev/null 2>%s", GR_BUILD_DIR, first, second, file, err);
-    CU_ASSERT_EQUAL(system(command), 0);
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, file, &cut, &last), 1);
-    CU_ASSERT(cut->complete && same_runs(whole, cut));
+    CU_ASSERT_FATAL(t && t->status == GR_TRIAL_WAITING && t->num_points > 1);
+    t->num_points = 1;
+    t->steps = t->point[0].step;
+    t->tokens = t->point[0].tokens;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &last), 0);
+    o.stop = NULL;
+    const gr_comparison *after = compare(a, &o);
+    CU_ASSERT(after && after->complete && same_runs(whole, after));
+    gr_arena_destroy(a);
+}
+
+/* Of a model that diverges at its second step: it counts, also in rounds that measure speeds. */
+static void steps_before_diverging_are_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    const char *const wild[] = {"train.optimizer.lr=1e38", NULL}, *const *sets[] = {(const char *const[]){NULL}, wild};
+    gr_compare_options o = tiny_options(path, 2);
+    o.sets = sets;
+    o.seeds = 1;
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const gr_trial *t = &c->contender[1].trial[0];
+    long long step = -1;
+    CU_ASSERT_EQUAL_FATAL(sscanf(t->why, "training step %lld", &step), 1);
+    CU_ASSERT(t->status == GR_TRIAL_DIVERGED && step > 0 && t->steps == step);
+    o.budget = GR_BUDGET_SECONDS;
+    o.amount = 0.01;
+    o.round_seconds = 1e-3;
+    c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(c->complete && c->contender[0].diverged == 0 && c->contender[1].diverged == 1);
     gr_arena_destroy(a);
 }
 
@@ -487,5 +586,8 @@ void test_compare_runs(void)
     CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);
     CU_add_test(s, "interrupted comparisons go on", interrupted_comparisons_go_on);
     CU_add_test(s, "no file is written over", no_file_is_written_over);
+    CU_add_test(s, "Ctrl-C says how to go on", ctrl_c_says_how_to_go_on);
+    CU_add_test(s, "checkpoints go with the results", checkpoints_go_with_the_results);
+    CU_add_test(s, "steps before diverging are told", steps_before_diverging_are_told);
     CU_add_test(s, "what cannot be compared is told", what_cannot_be_compared_is_told);
 }

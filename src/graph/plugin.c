@@ -13,11 +13,12 @@ enum { MOST = 256 }; /* ops or sources of a plugin; a longer list has no end */
 
 static void close_plugin(void *handle) { dlclose(handle); }
 
+/* Without a slash dlopen searches the system's folders; a plugin is a file. */
+static const char *file_of(gr_registry *r, const char *path) { return gr_arena_printf(r->arena, "%s%s", strchr(path, '/') ? "" : "./", path); }
+
 /* The handle; NULL after a message. *again: the file is open already. */
-static void *open_file(gr_registry *r, const char *path, bool *again, gr_error *e)
+static void *open_file(gr_registry *r, const char *path, const char *file, bool *again, gr_error *e)
 {
-    /* Without a slash dlopen searches the system's folders; a plugin is a file. */
-    const char *file = strchr(path, '/') ? path : gr_arena_printf(r->arena, "./%s", path);
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) return gr_set_error(e, GR_EINVAL, "cannot load plugin '%s': %s", path, dlerror()), NULL;
     gr_arena_defer(r->arena, close_plugin, handle);
@@ -110,7 +111,8 @@ static int check_backwards(gr_registry *r, const gr_op *const *ops, const char *
 int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
 {
     bool again = false;
-    void *handle = open_file(r, path, &again, e);
+    const char *file = file_of(r, path);
+    void *handle = open_file(r, path, file, &again, e);
     if (!handle || again) return handle ? 0 : -1;
     const gr_plugin *table = read_table(r, handle, path, e);
     const gr_op **ops = table ? read_ops(r, table, path, e) : NULL;
@@ -121,5 +123,8 @@ int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
     for (int i = 0; ops[i]; i++) gr_registry_put(r, ops[i]);
     for (int i = 0; sources[i]; i++) gr_registry_put_source(r, sources[i]);
     *GR_PUSH(r->arena, r->plugins, r->num_plugins, r->cap_plugins) = handle;
+    *GR_PUSH(r->arena, r->plugin_path, r->num_paths, r->cap_paths) = file;
     return 0;
 }
+
+const char *gr_registry_plugin(const gr_registry *r, int n) { return n < r->num_paths ? r->plugin_path[n] : NULL; }

@@ -184,29 +184,49 @@ static void set_trials(gr_compare_work *w)
     }
 }
 
+#define HASH_PRIME 0x100000001b3
 /* FNV-1a, 64 bits (Fowler, Noll, Vo). The text's end counts, too. */
 static uint64_t hash(uint64_t h, const char *text)
 {
     for (const char *at = text;; at++) {
-        h = (h ^ (unsigned char)*at) * 0x100000001b3;
+        h = (h ^ (unsigned char)*at) * HASH_PRIME;
         if (!*at) return h;
     }
 }
 
+/* The bytes of every plugin that the model loads: one that was built again may be another. */
+static int hash_plugins(const gr_session *s, uint64_t *h, gr_error *e)
+{
+    const char *path;
+    unsigned char bytes[4096];
+    for (int p = 0; (path = gr_registry_plugin(gr_model_registry(s->model), p)); p++) {
+        gr_reader r;
+        if (gr_reader_open(&r, path, e)) return e->status;
+        for (int64_t at = 0; at < r.size && !e->status; at += (int64_t)sizeof bytes) {
+            const int64_t n = r.size - at < (int64_t)sizeof bytes ? r.size - at : (int64_t)sizeof bytes;
+            if (gr_reader_get(&r, bytes, n, at, e)) break;
+            for (int64_t i = 0; i < n; i++) *h = (*h ^ bytes[i]) * HASH_PRIME;
+        }
+        gr_reader_close(&r);
+        if (e->status) return e->status;
+    }
+    return 0;
+}
+
 /* All that the numbers of a model's runs depend on, but seed and learning rate. */
-static void set_key(gr_compare_work *w, int i)
+static int set_key(gr_compare_work *w, int i, gr_error *e)
 {
     const gr_comparison *c = w->c;
     gr_contender *k = &w->c->contender[i];
-    const char *const *plugins = w->options->session.model.plugins;
     uint64_t h = 0xcbf29ce484222325;
     h = hash(hash(hash(hash(h, c->version), c->kernel), c->dtype), k->yaml);
     for (int s = 0; s < k->num_sets; s++) h = hash(h, k->sets[s]);
-    for (int p = 0; plugins && plugins[p]; p++) h = hash(h, plugins[p]);
+    if (hash_plugins(w->open[i], &h, e)) return e->status;
     for (int m = 0; m < c->num_metrics; m++) h = hash(h, c->metric[m]);
     for (int t = 0; t < w->traits[i].count; t++) h = hash(h, w->traits[i].line[t]);
-    h = hash(h, gr_arena_printf(w->arena, "%d %.17g %d", c->budget, c->amount, c->points));
+    h = hash(h, gr_arena_printf(w->arena, "%d %.17g %d %016llx", c->budget, c->amount, c->points, (unsigned long long)w->traits[i].ordered));
     k->key = gr_arena_printf(w->arena, "%016llx", (unsigned long long)h);
+    return 0;
 }
 
 static int describe(gr_compare_work *w, gr_error *e)
@@ -230,6 +250,14 @@ static int describe(gr_compare_work *w, gr_error *e)
 
 /* ---- budgets ---- */
 
+/* Of a model that diverges at once nothing can be measured: it is given as many steps as the fastest of the others. */
+static double seconds_per_step(const gr_comparison *c, int i)
+{
+    double least = NAN;
+    for (int k = 0; k < c->num_contenders; k++) least = fmin(least, c->contender[k].seconds_per_step);
+    return isnan(c->contender[i].seconds_per_step) ? least : c->contender[i].seconds_per_step;
+}
+
 static int set_steps(gr_compare_work *w, int i, gr_error *e)
 {
     gr_comparison *c = w->c;
@@ -239,8 +267,9 @@ static int set_steps(gr_compare_work *w, int i, gr_error *e)
         const gr_exec *x = training_program(w->open[i], e);
         k->steps = x ? gr_steps_of_tokens(x, c->amount, e) : 0;
     } else if (!k->steps) { /* else a run of before was of so many */
-        if (isnan(k->seconds_per_step)) return gr_set_error(e, GR_ESTATE, "%s: its speed could not be measured: give --steps", k->path);
-        k->steps = (int64_t)fmin(fmax(1, c->amount / k->seconds_per_step), 1e15);
+        const double seconds = seconds_per_step(c, i);
+        if (isnan(seconds)) return gr_set_error(e, GR_ESTATE, "%s: its speed could not be measured: give --steps", k->path);
+        k->steps = (int64_t)fmin(fmax(1, c->amount / seconds), 1e15);
     }
     return e->status;
 }
@@ -344,7 +373,7 @@ static int open_all(gr_compare_work *w, gr_error *e)
     set_trials(w);
     for (int i = 0; i < c->num_contenders; i++) {
         gr_watch_spec *watch = &w->open[i]->recipe->watch;
-        set_key(w, i);
+        if (set_key(w, i, e)) return e->status;
         if (watch->patience && !w->options->session.quiet)
             fprintf(stderr, "graphrun: %s: early_stopping is left out: all models train for the whole budget\n", c->contender[i].name);
         watch->given = watch->keep = false;

@@ -56,7 +56,7 @@ gr_estimate gr_estimate_of(const double *x, int n, double level);
 void gr_compare_judge(gr_comparison *c);
 
 /* The learning rates that such a text as options.tune means where the file's own is `own`; rate has room for
- * GR_COMPARE_MAX_RATES. Their number, or a status with e filled. */
+ * GR_COMPARE_MAX_RATES. What is given twice counts once. Their number, or a status with e filled. */
 int gr_compare_rates(const char *text, double own, double *rate, gr_error *e);
 
 /* ---- compare_file.c: the comparison as a file ---- */

@@ -32,10 +32,8 @@ static const char *lengths_text(gr_arena *a, const int64_t *dim, int rank)
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): numbers that are alike give sums that are not. */
-static uint64_t mixed(double x)
+static uint64_t mixed(uint64_t z)
 {
-    uint64_t z;
-    memcpy(&z, &x, sizeof z);
     z += 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
@@ -49,15 +47,27 @@ static int64_t elements_of(const gr_tensor *t)
     return n;
 }
 
-static uint64_t sum_of(const gr_tensor *t)
+static uint64_t bits_of(double x)
+{
+    uint64_t z;
+    memcpy(&z, &x, sizeof z);
+    return z;
+}
+
+/* The sum, and in *ordered what depends on where each element stands as well: runs that are gone on with read the
+ * same batches to the element. */
+static uint64_t sum_of(const gr_tensor *t, uint64_t *ordered)
 {
     int64_t index[GR_MAX_RANK] = {0};
     const int64_t n = elements_of(t);
     uint64_t sum = 0;
+    for (int k = 0; k < t->rank; k++) *ordered = mixed(*ordered ^ (uint64_t)t->dim[k]);
     for (int64_t i = 0; i < n; i++) {
         int64_t at = 0;
         for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
-        sum += mixed(gr_element(t->data, t->dtype, at));
+        const uint64_t x = mixed(bits_of(gr_element(t->data, t->dtype, at)));
+        sum += x;
+        *ordered = mixed(*ordered ^ x);
         for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
     }
     return sum;
@@ -75,7 +85,7 @@ static int add_batches(gr_arena *a, gr_data_traits *to, gr_session *s, const cha
         const char *text = gr_arena_printf(a, "batch %d of '%s'", b, split);
         for (int i = 0; i < n; left -= elements_of(&field[i++]))
             text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank),
-                                   (unsigned long long)sum_of(&field[i]));
+                                   (unsigned long long)sum_of(&field[i], &to->ordered));
         add(a, to, text);
     }
     return more < 0 ? e->status : 0;

@@ -3,18 +3,85 @@
 
 #include <string.h>
 
-int gr_compare_read_before(gr_compare_work *w, gr_error *e)
+int gr_compare_ordinal(const gr_comparison *c, const gr_contender *k)
 {
-    if (!w->options->file) return 0;
-    const int there = gr_comparison_read(w->arena, w->options->file, &w->before, e);
-    return there < 0 ? there : 0;
+    int n = 0;
+    for (int i = 0; &c->contender[i] < k; i++) n += strcmp(c->contender[i].key, k->key) == 0;
+    return n;
+}
+
+/* Points have a number for each metric, so that those of a file that was edited may not be what the key says. */
+static bool same_metrics(const gr_comparison *x, const gr_comparison *y)
+{
+    bool same = x->num_metrics == y->num_metrics;
+    for (int i = 0; same && i < x->num_metrics; i++) same = strcmp(x->metric[i], y->metric[i]) == 0;
+    return same;
 }
 
 static const gr_contender *same_contender(const gr_compare_work *w, const gr_contender *k)
 {
-    for (int i = 0; w->before && i < w->before->num_contenders; i++)
-        if (strcmp(w->before->contender[i].key, k->key) == 0) return &w->before->contender[i];
+    int n = gr_compare_ordinal(w->c, k);
+    if (!w->before || !same_metrics(w->before, w->c)) return NULL;
+    for (int i = 0; i < w->before->num_contenders; i++)
+        if (strcmp(w->before->contender[i].key, k->key) == 0 && n-- == 0) return &w->before->contender[i];
     return NULL;
+}
+
+static bool is_done(const gr_trial *t) { return t->status != GR_TRIAL_WAITING; }
+
+static bool is_compared(const gr_comparison *c, const gr_contender *old)
+{
+    for (int i = 0; i < c->num_contenders; i++)
+        if (strcmp(c->contender[i].name, old->name) == 0 || strcmp(c->contender[i].key, old->key) == 0) return true;
+    return false;
+}
+
+/* A model of the file that is compared no longer; NULL: there is none with runs. */
+static const gr_contender *lost_contender(const gr_compare_work *w)
+{
+    for (int i = 0; i < w->before->num_contenders; i++) {
+        const gr_contender *old = &w->before->contender[i];
+        bool done = false;
+        for (int t = 0; t < w->before->num_seeds; t++) done = done || is_done(&old->trial[t]);
+        for (int t = 0; t < old->num_grid; t++) done = done || is_done(&old->grid[t]);
+        if (done && !is_compared(w->c, old)) return old;
+    }
+    return NULL;
+}
+
+/* A run of a seed that is no longer made, of a model that is as it was. */
+static const gr_trial *lost_trial(const gr_compare_work *w)
+{
+    for (int i = 0; i < w->c->num_contenders; i++) {
+        const gr_contender *k = &w->c->contender[i], *old = same_contender(w, k);
+        for (int t = 0; old && t < w->before->num_seeds; t++) {
+            bool there = !is_done(&old->trial[t]);
+            for (int s = 0; s < w->c->num_seeds && !there; s++) there = k->trial[s].seed == old->trial[t].seed;
+            if (!there) return &old->trial[t];
+        }
+    }
+    return NULL;
+}
+
+/* Results are written over those of before, so that all of these must have a place in them. */
+static int check_lost(const gr_compare_work *w, gr_error *e)
+{
+    const gr_contender *k = lost_contender(w);
+    const gr_trial *t = k ? NULL : lost_trial(w);
+    if (k) return gr_set_error(e, GR_EINVAL, "%s holds runs of %s, which is not compared now: they would be lost; compare it as well, or "
+                               "name another file for the results", w->options->file, k->name);
+    if (t) return gr_set_error(e, GR_EINVAL, "%s holds runs of seed %llu, which is not compared now: they would be lost; give its seeds as well "
+                               "(--seeds %d from --seed %llu), or name another file for the results", w->options->file, (unsigned long long)t->seed,
+                               w->before->num_seeds, (unsigned long long)w->before->seed[0]);
+    return 0;
+}
+
+int gr_compare_read_before(gr_compare_work *w, gr_error *e)
+{
+    if (!w->options->file) return 0;
+    const int there = gr_comparison_read(w->arena, w->options->file, &w->before, e);
+    if (there < 0) return there;
+    return there ? check_lost(w, e) : 0;
 }
 
 static void recall_trial(gr_trial *t, const gr_trial *list, int n)

@@ -3,8 +3,10 @@
  * A run has a session of its own and shares nothing with others but what stands under the lock: which run
  * comes next, and what came of one. A run alone on a thread has the bits of any other number of threads. */
 #include "io/file.h"
+#include "io/safetensors.h"
 #include "train/compare_work.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,24 +102,43 @@ static void set_rates(gr_recipe *r, double lr)
     for (int i = 0; i < r->num_lrs && factor != 1; i++) r->lrs[i].lr = i ? r->lrs[i].lr * factor : lr;
 }
 
-/* Where it stands beside the file of results: "report.json.seed-3-0.01-<key>.part". */
+/* Where it stands beside the file of results: "report.json.seed-3-0.01-<key>-0.part". */
 static int find_part(record *r, const gr_job *job, gr_error *e)
 {
     const gr_compare_work *w = r->work;
+    const gr_contender *k = &w->c->contender[job->contender];
     gr_frame frame;
     if (!w->options->file) return 0;
     if (!gr_try(r->session->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
-    r->part = gr_arena_printf(r->session->arena, "%s.seed-%llu-%g-%s.part", w->options->file, (unsigned long long)job->trial->seed, job->trial->lr,
-                              w->c->contender[job->contender].key);
+    r->part = gr_arena_printf(r->session->arena, "%s.seed-%llu-%.17g-%s-%d.part", w->options->file, (unsigned long long)job->trial->seed,
+                              job->trial->lr, k->key, gr_compare_ordinal(w->c, k));
     gr_end_try(r->session->arena, &frame);
     return 0;
 }
 
-/* What was made of it before it was interrupted. Whether it can be gone on with. */
+/* Of the step that a checkpoint was made at; -1: it cannot be read. */
+static int64_t step_of_part(const record *r)
+{
+    gr_arena *a = gr_arena_create_in(gr_arena_memory(r->session->arena));
+    int64_t step = -1;
+    gr_frame frame;
+    if (a && gr_try(a, &frame)) {
+        gr_tensors t;
+        gr_error e = {0};
+        const char *text = gr_safetensors_read(a, r->part, &t, &e) ? NULL : gr_tensors_metadata(&t, "step");
+        if (text) step = strtoll(text, NULL, 10);
+        gr_end_try(a, &frame);
+    }
+    gr_arena_destroy(a);
+    return step;
+}
+
+/* What was made of it before it was interrupted. Whether it can be gone on with: the checkpoint is written before
+ * the results, and what was validated between would be missing where the latter were not. */
 static bool recall_part(record *r, const gr_trial *t)
 {
     gr_frame frame;
-    if (!r->part || t->steps < 1 || access(r->part, R_OK) != 0) return false;
+    if (!r->part || t->steps < 1 || access(r->part, R_OK) != 0 || step_of_part(r) != t->steps) return false;
     if (!gr_try(r->session->arena, &frame)) return false;
     for (int i = 0; i < t->num_points; i++) *GR_PUSH(r->session->arena, r->point, r->num_points, r->cap_points) = t->point[i];
     gr_end_try(r->session->arena, &frame);
@@ -199,7 +220,7 @@ static int take(gr_compare_work *w, const gr_job *job, const record *r, const gr
     if (!result->stopped) take_end(w, job, r, status, e);
     *e = (gr_error){0};
     status = w->options->file ? gr_comparison_write(w->c, w->options->file, e) : 0;
-    if (r->part && !result->stopped) remove(r->part);
+    if (r->part && !status && !result->stopped) remove(r->part);
     gr_end_try(w->arena, &frame);
     return status;
 }

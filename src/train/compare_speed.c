@@ -22,7 +22,7 @@ static double median(double *x, int n)
     return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
 }
 
-/* A step that is not finite took its time as well, and ends the round. */
+/* A step that is not finite ends the round: r has the steps before it. */
 static int train(gr_compare_work *w, int i, int64_t steps, gr_train_result *r, gr_error *e)
 {
     const gr_train_options t = {.steps = steps, .epochs = -1, .validations = -1, .quiet = true, .stop = w->options->stop};
@@ -31,15 +31,27 @@ static int train(gr_compare_work *w, int i, int64_t steps, gr_train_result *r, g
     return status == GR_ESTATE ? 0 : status;
 }
 
-/* Steps that take about so long: programs are compiled and threads settled by then. */
-static int warm_up(gr_compare_work *w, int i, int64_t *steps, gr_error *e)
+static void note(speed *s, const gr_train_result *r)
+{
+    if (r->steps < 1 || r->seconds <= 0) return;
+    s->per_step[s->rounds] = r->seconds / (double)r->steps;
+    s->tokens[s->rounds++] = (double)r->tokens / r->seconds;
+}
+
+/* Steps that take about so long: programs are compiled and threads settled by then. 0: the model diverges, and
+ * the steps before that are its one round, as there may be no others. */
+static int warm_up(gr_compare_work *w, int i, int64_t *steps, speed *s, gr_error *e)
 {
     const double round = w->options->round_seconds;
     gr_train_result r;
     *steps = 2;
     for (double taken = 0; taken < round / 2 && !gr_compare_stopped(w);) {
         if (train(w, i, *steps, &r, e)) return e->status;
-        if (r.steps < *steps) return 0;
+        if (r.steps < *steps) {
+            if (!gr_compare_stopped(w)) note(s, &r);
+            *steps = 0;
+            return 0;
+        }
         taken = r.seconds;
         const double more = round / fmax(taken / (double)*steps, 1e-7);
         if (taken < round / 2) *steps = (int64_t)fmax(1, fmin(more, 10.0 * (double)*steps));
@@ -59,9 +71,7 @@ static int measure(gr_compare_work *w, int i, int64_t steps, speed *to, gr_error
 {
     gr_train_result r;
     if (train(w, i, steps, &r, e)) return e->status;
-    if (gr_compare_stopped(w) || r.steps < 1 || r.seconds <= 0) return 0;
-    to->per_step[to->rounds] = r.seconds / (double)r.steps;
-    to->tokens[to->rounds++] = (double)r.tokens / r.seconds;
+    if (!gr_compare_stopped(w)) note(to, &r);
     return 0;
 }
 
@@ -71,7 +81,7 @@ int gr_compare_speed(gr_compare_work *w, gr_error *e)
     speed *s = GR_NEW_ARRAY(w->arena, speed, c->num_contenders);
     int64_t *steps = GR_NEW_ARRAY(w->arena, int64_t, c->num_contenders);
     for (int i = 0; i < c->num_contenders && w->options->round_seconds > 0; i++)
-        if (isnan(c->contender[i].seconds_per_step) && warm_up(w, i, &steps[i], e)) return e->status;
+        if (isnan(c->contender[i].seconds_per_step) && warm_up(w, i, &steps[i], &s[i], e)) return e->status;
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < c->num_contenders; i++)
             if (steps[i] && !gr_compare_stopped(w) && measure(w, i, steps[i], &s[i], e)) return e->status;

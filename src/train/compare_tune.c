@@ -9,6 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool contains(const double *rate, int n, double x)
+{
+    for (int i = 0; i < n; i++)
+        if (rate[i] == x) return true;
+    return false;
+}
+
 int gr_compare_rates(const char *text, double own, double *rate, gr_error *e)
 {
     int n = 0;
@@ -20,7 +27,8 @@ int gr_compare_rates(const char *text, double own, double *rate, gr_error *e)
         if (end == at + factor || !isfinite(x) || x <= 0 || (*end && *end != ',' && !isspace((unsigned char)*end)))
             return gr_set_error(e, GR_EINVAL, "learning rates are numbers above 0, \"0.01, 0.1\", or factors of the file's own, \"x0.3, x1, x3\", not '%s'", text);
         if (n == GR_COMPARE_MAX_RATES) return gr_set_error(e, GR_EINVAL, "at most %d learning rates are tried", GR_COMPARE_MAX_RATES);
-        rate[n++] = factor ? x * own : x;
+        rate[n] = factor ? x * own : x;
+        n += !contains(rate, n, rate[n]);
         at = end + strspn(end, ", \t\n");
     }
     return n ? n : gr_set_error(e, GR_EINVAL, "no learning rate is given");

@@ -14,8 +14,9 @@
 #include "train/progress.h"
 #include <pthread.h>
 
-/* What a model's data are, a line a fact, the batches by their contents: the same whatever the order of axes. */
-typedef struct gr_data_traits { const char **line; int count, cap; } gr_data_traits;
+/* What a model's data are, a line a fact, the batches by their contents: the same whatever the order of axes;
+ * `ordered` is of the batches as they are. */
+typedef struct gr_data_traits { const char **line; int count, cap; uint64_t ordered; } gr_data_traits;
 
 /* A run to be made. */
 typedef struct gr_job {
@@ -85,5 +86,7 @@ int gr_compare_run(gr_compare_work *w, gr_error *e);
 /* compare_recall.c: the file of before; and what of it still holds, for all that is not known yet. */
 int gr_compare_read_before(gr_compare_work *w, gr_error *e);
 void gr_compare_recall(gr_compare_work *w);
+/* How many contenders before k have its key: a model may be compared with itself. */
+int gr_compare_ordinal(const gr_comparison *c, const gr_contender *k);
 void gr_compare_tell_recalled(const gr_compare_work *w); /* on standard error: how much that is, and what is made again */
 #endif

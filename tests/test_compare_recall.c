@@ -1,0 +1,136 @@
+/* test_compare_recall.c - what of the file of an earlier comparison still holds, and what must not be taken from it. */
+#include "compare_support.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static gr_error last;
+
+/* NULL after an error, which is in `last`. */
+static gr_comparison *compare(gr_arena *a, const gr_compare_options *o)
+{
+    gr_comparison *c;
+    last = (gr_error){0};
+    return gr_compare(a, o, &c, &last) ? NULL : c;
+}
+
+static const char *gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
+static const char *lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
+
+/* The first mark shows which runs come from the file. */
+static void mark(gr_arena *a, const gr_compare_options *o, int k)
+{
+    gr_comparison *c;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o->file, &c, &last), 1);
+    ((gr_trial_point *)(uintptr_t)c->contender[k].trial[0].point)[0].seconds = 1234;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o->file, &last), 0);
+}
+
+static bool has_mark(const gr_comparison *c, int k) { return c && c->contender[k].trial[0].point[0].seconds == 1234; }
+
+/* Points of an edited file may have fewer numbers than there are metrics. */
+static void points_of_other_metrics_are_not_taken(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_comparison *c;
+    o.file = temp_path("fewer.json");
+    const gr_comparison *whole = compare(a, &o);
+    mark(a, &o, 0);
+    CU_ASSERT_FATAL(whole && gr_comparison_read(a, o.file, &c, &last) == 1);
+    c->num_metrics = 1;
+    c->judged = 0;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
+    c = compare(a, &o);
+    CU_ASSERT(c && same_runs(whole, c) && !has_mark(c, 0));
+    gr_arena_destroy(a);
+}
+
+/* Each of two contenders that are alike has its own runs in the file. */
+static void a_model_is_compared_with_itself(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 3);
+    double rate[GR_COMPARE_MAX_RATES];
+    o.file = temp_path("itself.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    mark(a, &o, 1);
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT(!has_mark(c, 0) && has_mark(c, 1));
+    CU_ASSERT(gr_compare_rates("0.1, x1, 0.2, 0.1", 0.1, rate, &last) == 2 && rate[1] == 0.2);
+    gr_arena_destroy(a);
+}
+
+/* Whose bytes count, not the path. */
+static void plugins_built_again_are_other_models(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *plugin = temp_path("plugin.so"), *more = gr_arena_printf(a, "plugins: ['%s']\n", plugin);
+    const char *const path[] = {gru(), tiny_model("plugged", "LSTM", 6, TINY_DATA, more)};
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("plugged.json");
+    CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "cp '%s/graphs/plugins/minimal_gated.so' '%s'", GR_BUILD_DIR, plugin)), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    mark(a, &o, 0);
+    mark(a, &o, 1);
+    CU_ASSERT(has_mark(compare(a, &o), 1));
+    CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "printf x >> '%s'", plugin)), 0);
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT(has_mark(c, 0) && c && !has_mark(c, 1));
+    gr_arena_destroy(a);
+}
+
+/* The same letters in the same batch, but in another order. */
+static void data_in_another_order_are_other_data(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("turned.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    mark(a, &o, 1);
+    CU_ASSERT(has_mark(compare(a, &o), 1));
+    FILE *f = fopen(temp_path("tiny.txt"), "r+"); /* "the 0 cats sat": a and t, both met before */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fseek(f, 12, SEEK_SET);
+    fputs("ta", f);
+    fclose(f);
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT(c && !has_mark(c, 1));
+    gr_arena_destroy(a);
+}
+
+/* Nothing that is done is written over without a place in what comes. */
+static void runs_that_would_be_lost_are_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), lstm(), tiny_model("rnn", "RNN", 6, TINY_DATA, "")};
+    gr_compare_options o = tiny_options(path, 3);
+    gr_comparison *c;
+    o.file = temp_path("lost.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    o.num_models = 2;
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "holds runs of rnn"));
+    o.num_models = 3;
+    o.seeds = 1;
+    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "holds runs of seed 2"));
+    CU_ASSERT(gr_comparison_read(a, o.file, &c, &last) == 1 && c->complete && c->num_contenders == 3 && c->num_seeds == 2);
+    gr_arena_destroy(a);
+}
+
+void test_compare_recall(void)
+{
+    CU_pSuite s = CU_add_suite("compare_recall", NULL, NULL);
+    CU_add_test(s, "points of other metrics are not taken", points_of_other_metrics_are_not_taken);
+    CU_add_test(s, "a model is compared with itself", a_model_is_compared_with_itself);
+    CU_add_test(s, "plugins built again are other models", plugins_built_again_are_other_models);
+    CU_add_test(s, "data in another order are other data", data_in_another_order_are_other_data);
+    CU_add_test(s, "runs that would be lost are told", runs_that_would_be_lost_are_told);
+}
