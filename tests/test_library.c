@@ -287,6 +287,28 @@ static void streams_refuse_what_cannot_be(void)
     gr_network_close(n);
 }
 
+/* By default: what no node reads, and nothing that a loss made on its way. */
+static void default_results_are_what_the_model_ends_in(void)
+{
+    make_model();
+    gr_network *n = open_network(model, weights);
+    const gr_axis_size axes[] = {{"time", 3}, {"batch", 1}};
+    const gr_stream_options o = {.size = sizeof o, .axes = axes, .num_axes = 2};
+    gr_stream *s = NULL;
+    gr_failure *why = NULL;
+    if (gr_stream_open(n, &o, &s, &why)) fail("stream", why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    int count = 0;
+    bool loss = false;
+    for (const char *name; (name = gr_stream_result_name(s, count)); count++) {
+        loss = loss || strcmp(name, "loss") == 0;
+        CU_ASSERT_TRUE(strncmp(name, "loss.", 5) != 0);
+    }
+    CU_ASSERT_TRUE(loss);
+    gr_stream_close(s);
+    gr_network_close(n);
+}
+
 /* ---- training ---- */
 
 /* As many steps as graphrun train makes of the model, saved; the loss of the first and of the last. */
@@ -505,6 +527,7 @@ void test_library(void)
     CU_add_test(s, "failures say all", failures_say_all);
     CU_add_test(s, "failures outlive what failed", failures_outlive);
     CU_add_test(s, "streams refuse what cannot be", streams_refuse_what_cannot_be);
+    CU_add_test(s, "default results", default_results_are_what_the_model_ends_in);
     CU_add_test(s, "training is that of the command", training_is_that_of_the_command);
     CU_add_test(s, "training is fed by hand", training_is_fed_by_hand);
     CU_add_test(s, "options are copied", options_are_copied);

@@ -96,9 +96,9 @@ static int resolve_axes(expansion *x, const gr_node *n, gr_attr *attr)
         status = -1;
         if (x->errors_before) continue; /* whatever would have given the length may be at fault */
         gr_diag_error(x->to->diag, n->attr_at && n->attr_at[k].line ? n->attr_at[k] : n->at,
-                      "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`, or %s", axis,
+                      "the length of axis '%s' of '%s' is not known: write `vars: {%s: LENGTH}`%s", axis,
                       n->name, axis,
-                      from_data ? "put the data where `data` looks for them" : "feed the input");
+                      from_data ? "; where the data say it themselves, put them where `data` looks for them" : ", or feed the input");
     }
     attr[k].ints = dims;
     return status;
@@ -259,6 +259,12 @@ static const char *plainest_name(gr_graph *g, const gr_value *v)
     return best;
 }
 
+/* Whether it can be asked for by what a person calls it. What an op made on the way to its outputs has no name. */
+static bool has_name(gr_graph *g, const gr_value *v)
+{
+    return gr_find_value(g, plainest_name(g, v)) != NULL;
+}
+
 /* Without any request: what no node reads. */
 static void add_open_ends(gr_graph *g)
 {
@@ -266,7 +272,7 @@ static void add_open_ends(gr_graph *g)
         for (int o = 0; o < g->nodes[i]->num_out; o++) {
             gr_value *v = g->nodes[i]->out[o];
             bool history = g->nodes[i]->scan && o >= g->nodes[i]->scan->carries && o < 2 * g->nodes[i]->scan->carries;
-            if (history || gr_value_readers(v) > 0 || (g->nodes[i]->op->traits & GR_LEAF)) continue;
+            if (history || gr_value_readers(v) > 0 || (g->nodes[i]->op->traits & GR_LEAF) || !has_name(g, v)) continue;
             gr_graph_add_result(g, g->num_results, plainest_name(g, v), v);
         }
 }
