@@ -173,6 +173,32 @@ static void odd_names_are_names(void)
     CU_ASSERT_EQUAL(graphrun("train '%s' --steps 1 --quiet", temp_path("numbers.yaml")), 0);
 }
 
+static void climb(FILE *f, int i) { fprintf(f, "%d,%d\n", i, 3 * i); }
+static void town(FILE *f, int i) { fprintf(f, "%d,%s,street %d,%d.5\n", i % 7, i % 2 ? "oslo" : "rome", i, 3 * i + i % 2); }
+
+/* The metric is in the units of the file: by the spread that the source learnt from the training part. */
+static void a_trend_has_the_spread_of_its_training_part(void)
+{
+    char model[512];
+    snprintf(model, sizeof model, "%s", temp_path("climb.yaml"));
+    unlink(model);
+    CU_ASSERT_EQUAL(graphrun("init '%s'", write_table("climb.csv", "step,v\n", 100, climb)), 0);
+    CU_ASSERT_EQUAL(graphrun("run '%s' --fetch std", model), 0);
+    const char *value = strchr(said, '=');
+    CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+    CU_ASSERT_DOUBLE_EQUAL(atof(value + 1), 3 * sqrt((80 * 80 - 1) / 12.0), 1e-2);
+}
+
+static void columns_left_out_are_told(void)
+{
+    unlink(temp_path("towns.yaml"));
+    CU_ASSERT_EQUAL(graphrun("init '%s'", write_table("towns.csv", "rooms,town,street,price\n", 60, town)), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "left out, texts and row numbers: town, street\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "`one_hot: [town]` in `data`"));
+    CU_ASSERT_EQUAL(graphrun("init '%s' -o towns.txt", temp_path("towns.csv")), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "ends in .yaml or .yml: 'towns.txt' does not"));
+}
+
 static void labelled_texts_learn(void)
 {
     learns(write_table("reviews.csv", "id,text,mood\n", 100, review), "", "100 texts; predicts mood, one of 2 classes");
@@ -238,6 +264,8 @@ void test_init(void)
     CU_add_test(s, "texts by words", many_words_learn);
     CU_add_test(s, "tables and series", tables_learn);
     CU_add_test(s, "names of columns that YAML would read", odd_names_are_names);
+    CU_add_test(s, "the spread of a trend", a_trend_has_the_spread_of_its_training_part);
+    CU_add_test(s, "columns left out", columns_left_out_are_told);
     CU_add_test(s, "texts with a class", labelled_texts_learn);
     CU_add_test(s, "arrays", arrays_learn);
     CU_add_test(s, "odd files", odd_files_are_told);

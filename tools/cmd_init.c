@@ -217,6 +217,16 @@ static int write_model(init *x, const char *model, gr_error *e)
     return status;
 }
 
+static bool is_model_name(const char *name) { return ends(name, ".yaml") || ends(name, ".yml"); }
+
+static void tell_user(const init *x, const char *model)
+{
+    printf("%s: %s\n", model, x->found);
+    if (x->left && *x->left) printf("left out, texts and row numbers: %s\n", x->left);
+    if (x->few) printf("`one_hot: [%s]` in `data` reads such a text as a class\n", x->few);
+    printf("next: graphrun %s\n", model);
+}
+
 int cmd_init(int argc, char **argv)
 {
     const cli_command *self = cli_find("init");
@@ -231,6 +241,7 @@ int cmd_init(int argc, char **argv)
     if (done < 0) done = cli_no_model(self, &common);
     if (done >= 0) return done;
     if (count > 1) return cli_misuse(self, "one file at a time; '%s' is left over", argv[2]);
+    if (model && !is_model_name(model)) return cli_misuse(self, "-o names the model, which ends in .yaml or .yml: '%s' does not", model);
     gr_error e = {0};
     gr_arena *a = gr_arena_create();
     if (!a) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
@@ -239,7 +250,7 @@ int cmd_init(int argc, char **argv)
     x.name = last_part(stem);
     if (!model) model = count ? gr_arena_printf(a, "%s.yaml", stem) : "starter.yaml";
     int status = write_model(&x, model, &e);
-    if (!status) printf("%s: %s\nnext: graphrun %s\n", model, x.found, model);
+    if (!status) tell_user(&x, model);
     gr_arena_destroy(a);
     return status ? cli_fail(&e) : EXIT_DONE;
 }

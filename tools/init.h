@@ -16,6 +16,8 @@ typedef struct init {
     const char *target;  /* --target: a column, or a second array; NULL: not given */
     FILE *to;            /* the model file in the making */
     const char *found;   /* what it is, for the user: "a text of 5,000 characters; ..." */
+    const char *left;    /* the columns of a table that the model does not read: "street, town"; NULL or "": none */
+    const char *few;     /* one of these whose few texts `one_hot` would take; NULL: there is none */
 } init;
 
 /* 0, or a status with e filled: what is wrong with the data and what would be right. */

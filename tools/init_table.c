@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LEAST_ROWS = 8, LEAST_STEPS = 20 };
+enum { LEAST_ROWS = 8, LEAST_STEPS = 20, FEW_TEXTS = 50 };
 
 typedef struct column {
     bool number;       /* every cell that is not missing is one */
@@ -155,9 +155,14 @@ static const char *replacement(const init *x, const table *t)
     return n ? init_number(x->arena, sum / n) : NULL;
 }
 
-static void write_source(const init *x, const table *t, bool series, const char *columns, const char *left)
+static void write_source(init *x, const table *t, bool series, const char *columns, const char *left)
 {
     const char *missing = replacement(x, t);
+    x->left = left;
+    for (int k = 0; k < t->csv.columns && !series && !x->few; k++) {
+        const column *c = &t->column[k];
+        if (k != t->target && !c->number && c->different <= FEW_TEXTS && c->different <= t->csv.rows / 2) x->few = column_name(x, t, k);
+    }
     fprintf(x->to, "data:\n  op: %s\n  path: %s\n", series ? "Series" : "Csv", x->written);
     if (t->delimiter != ',') fprintf(x->to, "  delimiter: %s\n", t->delimiter == '\t' ? "tab" : "\";\"");
     if (series || *left) fprintf(x->to, "  columns: %s%s%s\n", columns, *left ? "   # left out, texts and row numbers: " : "", left);
@@ -201,10 +206,10 @@ static int write_series(init *x, const table *t, gr_error *e)
             "  predicted: {op: Add, in: [present, change]}\n"
             "  loss:      {op: MSELoss, in: {input: predicted, target: next}}\n"
             "  # in the units of the file, for the metric:\n"
-            "  std:       {op: Constant, value: %s}\n"
+            "  std:       {op: Constant, value: $data.std}   # of the training part\n"
             "  error:     {op: Mul, in: [predicted, std]}\n"
             "  truth:     {op: Mul, in: [next, std]}\n\n",
-            place_of(t), place_of(t) + 1, init_number(x->arena, t->column[t->target].spread.std));
+            place_of(t), place_of(t) + 1);
     init_train(x, "0.005", init_epochs(rows * 8 / 10 / batch, 800), "  keep: best            # the weights of the best validation\n");
     fprintf(x->to, "metrics:\n  - {op: RMSE, in: {input: error, target: truth}}\n");
     return 0;
@@ -296,7 +301,7 @@ static bool is_labelled_text(const init *x, table *t)
     int text = text_column(t), count = 0, classes = -1;
     for (int k = 0; k < t->csv.columns; k++) {
         const column *c = &t->column[k];
-        bool few = c->different >= 2 && c->different <= 50 && c->different <= t->csv.rows / 2 && !c->missing;
+        bool few = c->different >= 2 && c->different <= FEW_TEXTS && c->different <= t->csv.rows / 2 && !c->missing;
         if (few && k != text) classes = k;
         count += c->number && !c->counts && k != t->target;
     }
