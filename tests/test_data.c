@@ -229,6 +229,12 @@ static void vocabularies(void)
     CU_ASSERT_PTR_NULL(other.data);
     CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(other.diag, 0, &at), "'lower' is false here, but was true when the weights"));
     done(&other);
+    other = open_with("graphrun: 1\ndata: {op: WordText, path: /no/such, keep: letters}\ngraph: {}\n",
+                      (gr_data_options){.metadata = metadata, .facts_only = true});
+    CU_ASSERT_PTR_NULL(other.data);
+    CU_ASSERT_EQUAL(gr_diag_count(other.diag), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(other.diag, 0, &at), "made with the data source CharText"));
+    done(&other);
     done(&b);
     b = open_text(text, sizeof text - 1, ", lower: true");
     CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|a|,| |\xc3\xa4|!|\n|");

@@ -88,9 +88,17 @@ static const char *saved_setting(const json_t *settings, const gr_attr_spec *spe
     return spec->fallback && strcmp(spec->fallback, "~") ? spec->fallback : "absent";
 }
 
+static int of_another_source(gr_data *d, const char *source)
+{
+    gr_diag_error(d->diag, d->section->key_at, "the weights were made with the data source %s, whose vocabulary is used, and not with %s: "
+                  "give weights of this model", source, d->desc->name);
+    return -1;
+}
+
 int gr_data_compare_settings(gr_data *d)
 {
     const json_t *settings = json_object_get(of_weights(d), "settings");
+    const char *source = json_string_value(json_object_get(of_weights(d), "source"));
     int differ = 0;
     for (int i = 0; settings && d->desc->numbering && d->desc->numbering[i]; i++) {
         const char *name = d->desc->numbering[i];
@@ -98,6 +106,7 @@ int gr_data_compare_settings(gr_data *d)
         const gr_attr_spec *spec = &d->specs[attr - d->attr];
         const char *now = attr->present ? gr_attr_text(d->arena, spec, attr) : "absent", *then = saved_setting(settings, spec);
         if (!strcmp(now, then)) continue;
+        if (source && strcmp(source, d->desc->name)) return of_another_source(d, source);
         gr_diag_error(d->diag, attr->given ? gr_data_attr_at(d, name) : d->section->key_at, "'%s' is %s here, but was %s when the weights "
                       "were made, whose vocabulary is used", name, now, then);
         differ = -1;
