@@ -85,7 +85,7 @@ int gr_trainer_take_best(gr_trainer *t, gr_error *e)
     if (!spec->keep) return 0;
     bool taken = gr_watch_restore(t->watch);
     if (!t->options->quiet)
-        gr_session_note(t->session, "%s: %s", taken ? "the best weights are kept" : "the last weights are kept",
-                        gr_watch_best_text(t->watch, a));
+        gr_session_note(t->session, "%s: %s%s", taken ? "the best weights are kept" : "the last weights are kept",
+                        gr_watch_best_text(t->watch, a), t->options->save ? "" : "; in no file: --save FILE writes them");
     return 0;
 }
