@@ -377,6 +377,13 @@ static void explain_list(gr_body *b, const gr_use *u)
 }
 
 /* The values on port p; -1 if one is bad. */
+/* Whether an op that runs a cell over time has the port only because its cell reads it. */
+static bool is_of_cell(const gr_body *b, const gr_item *it, const gr_port *port)
+{
+    const gr_op *over = it->op->traits & GR_OVER_CELL ? gr_registry_find(b->m->registry, it->op->name) : NULL;
+    return over && gr_op_input(over, port->name) < 0;
+}
+
 static int wire_port(gr_body *b, gr_item *it, int p, wiring *w)
 {
     const gr_port *port = &it->op->inputs[p];
@@ -404,7 +411,9 @@ static int wire_port(gr_body *b, gr_item *it, int p, wiring *w)
         gr_diag_error(b->m->diag, absent->doc->at, "'%s' is absent here, but %s needs the input '%s'", absent->text,
                       it->op->name, port->name);
     else
-        gr_diag_error(b->m->diag, it->doc->key_at, "node '%s' (%s) needs the input '%s'", it->name, it->op->name, port->name);
+        gr_diag_error(b->m->diag, it->doc->key_at, "node '%s' (%s) needs the input '%s'%s", it->name, it->op->name, port->name,
+                      is_of_cell(b, it, port) ? gr_arena_printf(b->m->arena, "; if the cell is to carry '%s' from step to step, its `out` lacks it: "
+                                                                "out: {%s: NODE}", port->name, port->name) : "");
     return -1;
 }
 
