@@ -359,7 +359,7 @@ static int recurrent_expand(gr_ctx *c)
     {"dropout", GR_ATTR_FLOAT, "0", 0, 1, NULL, "Probability of Dropout between layers, in training."},          \
     {"hidden_sizes", GR_ATTR_INTS, "~", 1, 1 << 30, NULL, "In place of hidden_size: one width a layer."},        \
     {"recompute", GR_ATTR_INT, "~", 1, 1 << 30, NULL, "Less memory in training: states are kept every so many steps alone, those between computed again."}
-#define HIDDEN_SIZE {"hidden_size", GR_ATTR_INT, "~", 1, 1 << 30, NULL, "Width of the carried state."}
+#define HIDDEN_SIZE {"hidden_size", GR_ATTR_INT, "~", 1, 1 << 30, NULL, "Width of the carried state; must be given unless hidden_sizes is."}
 #define BIAS {"bias", GR_ATTR_BOOL, "true", 0, 0, NULL, "Whether both biases are added."}
 
 static const gr_attr_spec recurrent_attrs[] = {

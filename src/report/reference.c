@@ -277,12 +277,15 @@ static void carries(const gr_reference *r, const gr_op *op)
 
 static void op_page(const gr_reference *r, const gr_op *op)
 {
+    const bool any_cell = (op->traits & GR_OVER_CELL) && !((const gr_over *)op->data)->cell;
     head(r, op->name, op->summary, op->formula);
     ports(r, "inputs", op->inputs);
+    if (any_cell) fprintf(r->to, "\nfor each carry of the cell, as h, where it starts: h_0 (optional, else zeros); and what else the cell reads at every step\n");
     ports(r, "outputs", op->outputs);
+    if (any_cell) fprintf(r->to, "\nfor each carry of the cell, as h, its last value: h_n\n");
     carries(r, op);
     attrs(r, op->attrs);
-    if ((op->traits & GR_OVER_CELL) && !((const gr_over *)op->data)->cell) fprintf(r->to, "\nand the attributes of the cell\n");
+    if (any_cell) fprintf(r->to, "\nand the attributes of the cell\n");
     parameters(r, op);
     example(r, op->example);
     see(r, op->reference);
