@@ -93,6 +93,11 @@ static int read_lengths(gr_data *d)
     for (int k = 0; k < AXES; k++) {
         if (t->length[k] < 0) t->length[k] = other[k];
         if (t->length[k] > 0 && (other[k] < 0 || other[k] == t->length[k])) continue;
+        const gr_var length = gr_model_var(d->model, axis_names[k]);
+        if (length.kind == GR_VAR_INT && length.i < 1) {
+            gr_diag_error(d->diag, at, "'%s' is %lld; it must be at least 1", axis_names[k], (long long)length.i);
+            return -1;
+        }
         if (d->options.facts_only) return 1;
         if (other[k] > 0)
             gr_diag_error(d->diag, at_targets, "targets have another length of '%s' than tokens, %lld and %lld",
