@@ -32,7 +32,7 @@ static int common_options(cli_common *c, cli_option *to)
 {
     const cli_option list[] = {
         {"set", 0, CLI_LIST, &c->sets, "KEY=VALUE", "a var or a dotted key of the model, as in train.optimizer.lr=0.1"},
-        {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where not given; results do not depend on it"},
+        {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where 0 or not given; results do not depend on it"},
         {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"},
         {"dtype", 0, CLI_TEXT, &c->dtype, "float32|float64", "of the arithmetic"},
         {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"},

@@ -29,7 +29,7 @@ const cli_command cli_commands[] = {
     {"schema", "[--plugin FILE]", "Writes the format of model files as a JSON Schema, for editors.", cmd_schema},
     {"completion", "bash|zsh", "Writes completion for a shell: source <(graphrun completion bash).", cmd_completion},
     {"manual", "", "Writes the man page: graphrun manual | man -l -.", cmd_manual},
-    {"new-op", "NAME [--kind composite|kernel|cell] [-o FOLDER]", "Writes the project of an op of one's own in C.", cmd_new_op},
+    {"new-op", "NAME [--kind composite|kernel|cell|data] [-o FOLDER]", "Writes the project of an op of one's own in C.", cmd_new_op},
     {"test-plugin", "FILE.so [MODEL]...", "Checks the ops and data sources of a plugin as the built-in ones are: gradients, loops, batches.", cmd_test_plugin},
     {NULL, NULL, NULL, NULL},
 };

@@ -40,7 +40,8 @@ static int read_array(gr_data *d, gr_doc *doc, array *a)
     }
     a->dim = (int)(dim < 0 ? dim + a->t.rank : dim);
     if (a->dim < 0 || a->dim >= a->t.rank) {
-        gr_diag_error(d->diag, doc->at, "'dim' is %lld, but '%s' has %d axes", (long long)dim, doc->key, a->t.rank);
+        gr_diag_error(d->diag, doc->at, "'dim' is %lld, but '%s' has %d %s", (long long)dim, doc->key, a->t.rank,
+                      a->t.rank == 1 ? "axis" : "axes");
         return -1;
     }
     a->outer = a->inner = 1;

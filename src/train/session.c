@@ -63,8 +63,8 @@ static void take_axes(gr_session *s)
         gr_data_fields(s->data, &list);
         const gr_type *t = &list[f].type;
         if (t->rank != in->rank) {
-            gr_diag_error(s->diag, in->at, "'%s' has %d axes, but field '%s' of the data source is %s", in->name, in->rank,
-                          in->from, gr_type_text(s->arena, t));
+            gr_diag_error(s->diag, in->at, "'%s' has %d %s, but field '%s' of the data source is %s", in->name, in->rank,
+                          in->rank == 1 ? "axis" : "axes", in->from, gr_type_text(s->arena, t));
             continue;
         }
         for (int k = 0; k < in->rank; k++)
