@@ -518,6 +518,30 @@ static void no_file_is_written_over(void)
     free(there);
 }
 
+/* Of a model that diverges at its second step: it counts, also in rounds that measure speeds. */
+static void steps_before_diverging_are_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {gru(), tiny_model("relu", "RNN, nonlinearity: relu", 6, TINY_DATA, "")};
+    const char *const wild[] = {"train.optimizer.lr=1e30", NULL}, *const *sets[] = {(const char *const[]){NULL}, wild};
+    gr_compare_options o = tiny_options(path, 2);
+    o.sets = sets;
+    o.seeds = 1;
+    const gr_comparison *c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    const gr_trial *t = &c->contender[1].trial[0];
+    long long step = -1;
+    CU_ASSERT_EQUAL_FATAL(sscanf(t->why, "training step %lld", &step), 1);
+    CU_ASSERT(t->status == GR_TRIAL_DIVERGED && step > 0 && t->steps == step);
+    o.budget = GR_BUDGET_SECONDS;
+    o.amount = 0.01;
+    o.round_seconds = 1e-3;
+    c = compare(a, &o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT(c->complete && c->contender[0].diverged == 0 && c->contender[1].diverged == 1);
+    gr_arena_destroy(a);
+}
+
 static void what_cannot_be_compared_is_told(void)
 {
     gr_arena *a = gr_arena_create();
@@ -564,5 +588,6 @@ void test_compare_runs(void)
     CU_add_test(s, "no file is written over", no_file_is_written_over);
     CU_add_test(s, "Ctrl-C says how to go on", ctrl_c_says_how_to_go_on);
     CU_add_test(s, "checkpoints go with the results", checkpoints_go_with_the_results);
+    CU_add_test(s, "steps before diverging are told", steps_before_diverging_are_told);
     CU_add_test(s, "what cannot be compared is told", what_cannot_be_compared_is_told);
 }
