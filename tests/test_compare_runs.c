@@ -31,7 +31,7 @@ static void *stop_soon(void *data)
 {
     stopper *s = data;
     usleep(s->after);
-    s->stop = 1;
+    __atomic_store_n(&s->stop, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -385,14 +385,14 @@ static int runs_done(const gr_comparison *c)
 static void *stop_after_runs(void *data)
 {
     watcher *w = data;
-    for (int n = 0; n < w->after && !w->ended; usleep(1000)) {
+    for (int n = 0; n < w->after && !gr_stop_asked(&w->ended); usleep(1000)) {
         gr_arena *a = gr_arena_create();
         gr_comparison *c;
         gr_error e;
         n = gr_comparison_read(a, w->file, &c, &e) == 1 ? runs_done(c) : 0;
         gr_arena_destroy(a);
     }
-    w->stop = 1;
+    __atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -413,7 +413,7 @@ static void interrupted_comparisons_go_on(void)
     o.stop = &w.stop;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_after_runs, &w), 0);
     gr_comparison *cut = compare(a, &o);
-    w.ended = 1;
+    __atomic_store_n(&w.ended, 1, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
     CU_ASSERT(!cut->complete && runs_done(cut) >= 3 && runs_done(cut) < 12);

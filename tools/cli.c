@@ -298,7 +298,7 @@ static volatile sig_atomic_t interrupted;
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
-    interrupted = 1;
+    __atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
 }
 
 const volatile sig_atomic_t *cli_catch_interrupt(void)

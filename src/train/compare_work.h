@@ -48,7 +48,7 @@ static inline gr_trial gr_trial_waiting(uint64_t seed, double lr)
     return (gr_trial){.seed = seed, .lr = lr, .why = "", .final = NAN, .best = NAN, .best_step = -1};
 }
 
-static inline bool gr_compare_stopped(const gr_compare_work *w) { return w->options->stop && *w->options->stop; }
+static inline bool gr_compare_stopped(const gr_compare_work *w) { return gr_stop_asked(w->options->stop); }
 
 /* Options of a session of contender i, for that many threads. */
 gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threads);

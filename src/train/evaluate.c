@@ -46,7 +46,7 @@ static int evaluate(gr_session *s, const char *split, gr_meter *meter, const vol
     if (gr_data_begin(s->data, split, 0, 0, e)) return e->status;
     const gr_tensor *field;
     int more = 0;
-    for (int64_t i = 0; !(stop && *stop) && (more = gr_data_next(s->data, &field, e)) > 0; i++)
+    for (int64_t i = 0; !gr_stop_asked(stop) && (more = gr_data_next(s->data, &field, e)) > 0; i++)
         if (measure(&x, meter, field, i == 0, e)) return e->status;
     return more < 0 ? e->status : 0;
 }

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-bool gr_trainer_stop_asked(const gr_trainer *t) { return t->options->stop && *t->options->stop; }
+bool gr_trainer_stop_asked(const gr_trainer *t) { return gr_stop_asked(t->options->stop); }
 /* Whether there is a reason to end, also in the middle of an epoch. */
 static bool ends_within(const gr_trainer *t)
 {

@@ -45,6 +45,9 @@ typedef struct gr_train_result {
     double best;             /* what it gave */
 } gr_train_result;
 
+/* Whether a `stop` was set, by a signal's handler or another thread; NULL: there is none. */
+static inline bool gr_stop_asked(const volatile sig_atomic_t *stop) { return stop && __atomic_load_n(stop, __ATOMIC_RELAXED); }
+
 /* Trains until done or stopped. GR_ESTATE with e filled where a value was not finite: the
  * message names the first. */
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e);
