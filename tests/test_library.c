@@ -143,6 +143,29 @@ static void clones_part_ways(void)
     gr_stream_close(s);
 }
 
+/* Weights large enough to be prepared once, by a run that has states of the same names. */
+static void streams_of_prepared_weights_are_apart(void)
+{
+    gr_network *n = open_network(temp_file("prepared.yaml",
+        "graphrun: 1\n"
+        "name: prepared\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [time, batch], dtype: int32}\n"
+        "  e: {op: Embedding, in: x, num_embeddings: 5, embedding_dim: 32}\n"
+        "  rnn: {op: LSTM, in: e, hidden_size: 64}\n"
+        "  logits: {op: Linear, in: rnn.output, out_features: 5}\n"), NULL);
+    run_whole(n);
+    gr_stream *s = open_stream(n, "time", 1, 1), *ahead = open_stream(n, "time", 1, 1);
+    run(ahead, items, 1);
+    for (int i = 0; i < STEPS; i++) {
+        CU_ASSERT_TRUE(distance(run(s, items + i, 1), whole + i * CLASSES, CLASSES) < 1e-5);
+        if (i + 1 < STEPS) CU_ASSERT_TRUE(distance(run(ahead, items + i + 1, 1), whole + (i + 1) * CLASSES, CLASSES) < 1e-5);
+    }
+    gr_stream_close(s);
+    gr_stream_close(ahead);
+    gr_network_close(n);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 40 };
@@ -522,6 +545,7 @@ void test_library(void)
     CU_add_test(s, "steps give what the whole gives", steps_are_the_whole);
     CU_add_test(s, "pieces of any length go on", pieces_of_any_length_go_on);
     CU_add_test(s, "clones part ways", clones_part_ways);
+    CU_add_test(s, "streams of prepared weights are apart", streams_of_prepared_weights_are_apart);
     CU_add_test(s, "threads share weights", threads_share_weights);
     CU_add_test(s, "words are of the vocabulary", words_are_of_the_vocabulary);
     CU_add_test(s, "failures say all", failures_say_all);

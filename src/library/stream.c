@@ -43,13 +43,13 @@ static int make_pool(gr_stream *s, gr_error *e)
     return s->pool ? 0 : e->status;
 }
 
-/* What is carried is the stream's own; all else is found in the network's store. */
+/* What is carried is the stream's own, also where preparing the weights left a state of that name in the network's
+ * store; all else is found there. */
 static int own_states(gr_stream *s, const gr_exec *x, gr_error *e)
 {
     for (int i = 0; i < x->graph->num_states; i++) {
         const gr_state *state = x->graph->states[i];
-        bool is_new;
-        if (state->reset && !gr_store_get(s->store, state->name, &state->value->type, &is_new, e)) return e->status;
+        if (state->reset && !gr_store_own(s->store, state->name, &state->value->type, e)) return e->status;
     }
     return 0;
 }

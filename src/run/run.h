@@ -30,6 +30,8 @@ void gr_store_destroy(gr_store *s);
 /* Memory for a state of that type, zeros at first; the same again for the same name. NULL: no memory, or
  * another type. *is_new (may be NULL) tells whoever asks first that it has not been filled yet. */
 void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e);
+/* As gr_store_get, but never what a store that s shares has under that name. */
+void *gr_store_own(gr_store *s, const char *name, const gr_type *t, gr_error *e);
 int gr_store_count(const gr_store *s);
 const char *gr_store_name(const gr_store *s, int i);
 void *gr_store_data(const gr_store *s, int i, gr_type *t);

@@ -59,7 +59,17 @@ static state *find_state(const gr_store *s, const char *name)
 {
     state *x = s->first;
     while (x && strcmp(x->name, name) != 0) x = x->next;
-    return x || !s->shared ? x : find_state(s->shared, name);
+    return x;
+}
+
+static state *find_shared(const gr_store *s, const char *name)
+{
+    state *x = NULL;
+    while (!x && s->shared) {
+        s = s->shared;
+        x = find_state(s, name);
+    }
+    return x;
 }
 
 static state *add_state(gr_store *s, const char *name, const gr_type *t)
@@ -80,9 +90,8 @@ static state *add_state(gr_store *s, const char *name, const gr_type *t)
     return x;
 }
 
-void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e)
+static void *get_state(gr_store *s, state *x, const char *name, const gr_type *t, bool *is_new, gr_error *e)
 {
-    state *x = find_state(s, name);
     if (x && !gr_type_equal(&x->type, t)) {
         gr_set_error(e, GR_EINVAL, "state '%s' is kept with another shape or type", name);
         return NULL;
@@ -97,6 +106,17 @@ void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new
         x->asked = true;
     }
     return x->data;
+}
+
+void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new, gr_error *e)
+{
+    state *x = find_state(s, name);
+    return get_state(s, x ? x : find_shared(s, name), name, t, is_new, e);
+}
+
+void *gr_store_own(gr_store *s, const char *name, const gr_type *t, gr_error *e)
+{
+    return get_state(s, find_state(s, name), name, t, NULL, e);
 }
 
 int gr_store_count(const gr_store *s) { return s->count; }
