@@ -56,6 +56,18 @@ const char *tiny_model(const char *name, const char *op, int hidden, const char 
         "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 100}\nmetrics: [perplexity, Accuracy]\n%s", name, hidden, data, op, more);
 }
 
+const char *tiny_gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
+const char *tiny_lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
+
+gr_error compare_error;
+
+gr_comparison *tiny_compare(gr_arena *a, const gr_compare_options *o)
+{
+    gr_comparison *c;
+    compare_error = (gr_error){0};
+    return gr_compare(a, o, &c, &compare_error) ? NULL : c;
+}
+
 gr_compare_options tiny_options(const char *const *path, int n)
 {
     return (gr_compare_options){.path = path, .num_models = n, .session = {.model = {.real = GR_FLOAT32}, .threads = 2, .seed = 1, .quiet = true},

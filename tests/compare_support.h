@@ -12,6 +12,11 @@ gr_comparison *synthetic_comparison(gr_arena *a, int n, int seeds, const double 
 const char *tiny_model(const char *name, const char *op, int hidden, const char *data, const char *more);
 #define TINY_DATA "{op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}}"
 
+const char *tiny_gru(void), *tiny_lstm(void); /* of 6 on TINY_DATA */
+
+extern gr_error compare_error; /* of the last comparison */
+/* NULL after an error. */
+gr_comparison *tiny_compare(gr_arena *a, const gr_compare_options *o);
 /* Options for a few steps and seeds of such models. */
 gr_compare_options tiny_options(const char *const *path, int n);
 /* Whether all runs of a and b have the same bits: losses and metrics at every point. */

@@ -7,26 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static gr_error last;
-
-/* NULL after an error, which is in `last`. */
-static gr_comparison *compare(gr_arena *a, const gr_compare_options *o)
-{
-    gr_comparison *c;
-    last = (gr_error){0};
-    return gr_compare(a, o, &c, &last) ? NULL : c;
-}
-
-static const char *gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
-static const char *lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
-
 /* The first mark shows which runs come from the file. */
 static void mark(gr_arena *a, const gr_compare_options *o, int k)
 {
     gr_comparison *c;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o->file, &c, &last), 1);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o->file, &c, &compare_error), 1);
     ((gr_trial_point *)(uintptr_t)c->contender[k].trial[0].point)[0].seconds = 1234;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o->file, &last), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o->file, &compare_error), 0);
 }
 
 static bool has_mark(const gr_comparison *c, int k) { return c && c->contender[k].trial[0].point[0].seconds == 1234; }
@@ -35,17 +22,17 @@ static bool has_mark(const gr_comparison *c, int k) { return c && c->contender[k
 static void points_of_other_metrics_are_not_taken(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     gr_comparison *c;
     o.file = temp_path("fewer.json");
-    const gr_comparison *whole = compare(a, &o);
+    const gr_comparison *whole = tiny_compare(a, &o);
     mark(a, &o, 0);
-    CU_ASSERT_FATAL(whole && gr_comparison_read(a, o.file, &c, &last) == 1);
+    CU_ASSERT_FATAL(whole && gr_comparison_read(a, o.file, &c, &compare_error) == 1);
     c->num_metrics = 1;
     c->judged = 0;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
-    c = compare(a, &o);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &compare_error), 0);
+    c = tiny_compare(a, &o);
     CU_ASSERT(c && same_runs(whole, c) && !has_mark(c, 0));
     gr_arena_destroy(a);
 }
@@ -54,15 +41,15 @@ static void points_of_other_metrics_are_not_taken(void)
 static void a_model_is_compared_with_itself(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 3);
     double rate[GR_COMPARE_MAX_RATES];
     o.file = temp_path("itself.json");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
     mark(a, &o, 1);
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT(!has_mark(c, 0) && has_mark(c, 1));
-    CU_ASSERT(gr_compare_rates("0.1, x1, 0.2, 0.1", 0.1, rate, &last) == 2 && rate[1] == 0.2);
+    CU_ASSERT(gr_compare_rates("0.1, x1, 0.2, 0.1", 0.1, rate, &compare_error) == 2 && rate[1] == 0.2);
     gr_arena_destroy(a);
 }
 
@@ -71,16 +58,16 @@ static void plugins_built_again_are_other_models(void)
 {
     gr_arena *a = gr_arena_create();
     const char *plugin = temp_path("plugin.so"), *more = gr_arena_printf(a, "plugins: ['%s']\n", plugin);
-    const char *const path[] = {gru(), tiny_model("plugged", "LSTM", 6, TINY_DATA, more)};
+    const char *const path[] = {tiny_gru(), tiny_model("plugged", "LSTM", 6, TINY_DATA, more)};
     gr_compare_options o = tiny_options(path, 2);
     o.file = temp_path("plugged.json");
     CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "cp '%s/graphs/plugins/minimal_gated.so' '%s'", GR_BUILD_DIR, plugin)), 0);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
     mark(a, &o, 0);
     mark(a, &o, 1);
-    CU_ASSERT(has_mark(compare(a, &o), 1));
+    CU_ASSERT(has_mark(tiny_compare(a, &o), 1));
     CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "printf x >> '%s'", plugin)), 0);
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT(has_mark(c, 0) && c && !has_mark(c, 1));
     gr_arena_destroy(a);
 }
@@ -89,18 +76,18 @@ static void plugins_built_again_are_other_models(void)
 static void data_in_another_order_are_other_data(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.file = temp_path("turned.json");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
     mark(a, &o, 1);
-    CU_ASSERT(has_mark(compare(a, &o), 1));
+    CU_ASSERT(has_mark(tiny_compare(a, &o), 1));
     FILE *f = fopen(temp_path("tiny.txt"), "r+"); /* "the 0 cats sat": a and t, both met before */
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     fseek(f, 12, SEEK_SET);
     fputs("ta", f);
     fclose(f);
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT(c && !has_mark(c, 1));
     gr_arena_destroy(a);
 }
@@ -109,19 +96,19 @@ static void data_in_another_order_are_other_data(void)
 static void runs_that_would_be_lost_are_told(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm(), tiny_model("rnn", "RNN", 6, TINY_DATA, "")};
+    const char *const path[] = {tiny_gru(), tiny_lstm(), tiny_model("rnn", "RNN", 6, TINY_DATA, "")};
     gr_compare_options o = tiny_options(path, 3);
     gr_comparison *c;
     o.file = temp_path("lost.json");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
     o.num_models = 2;
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "holds runs of rnn"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "holds runs of rnn"));
     o.num_models = 3;
     o.seeds = 1;
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "holds runs of seed 2"));
-    CU_ASSERT(gr_comparison_read(a, o.file, &c, &last) == 1 && c->complete && c->num_contenders == 3 && c->num_seeds == 2);
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "holds runs of seed 2"));
+    CU_ASSERT(gr_comparison_read(a, o.file, &c, &compare_error) == 1 && c->complete && c->num_contenders == 3 && c->num_seeds == 2);
     gr_arena_destroy(a);
 }
 

@@ -1,4 +1,5 @@
 /* test_compare_runs.c - graphrun compare at work: the same numbers however it is run, interrupted or gone on with. */
+#include "cli_support.h"
 #include "compare_support.h"
 #include "tests.h"
 #include "train_support.h"
@@ -11,19 +12,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static gr_error last;
-
-/* NULL after an error, which is in `last`. */
-static gr_comparison *compare(gr_arena *a, const gr_compare_options *o)
-{
-    gr_comparison *c;
-    last = (gr_error){0};
-    return gr_compare(a, o, &c, &last) ? NULL : c;
-}
-
-static const char *gru(void) { return tiny_model("gru", "GRU", 6, TINY_DATA, ""); }
-static const char *lstm(void) { return tiny_model("lstm", "LSTM", 6, TINY_DATA, ""); }
 
 typedef struct stopper { volatile sig_atomic_t stop; unsigned after; } stopper; /* microseconds */
 
@@ -39,10 +27,10 @@ static void *stop_soon(void *data)
 static void numbers_do_not_depend_on_threads(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.session.threads = 1;
-    const gr_comparison *first = compare(a, &o);
+    const gr_comparison *first = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(first);
     CU_ASSERT(first->complete && first->contender[0].trial[0].num_points == 3);
     CU_ASSERT_EQUAL(first->contender[0].trial[0].point[2].step, 12);
@@ -52,9 +40,9 @@ static void numbers_do_not_depend_on_threads(void)
     for (int n = 2; n <= 3; n++) {
         o.session.threads = n;
         o.at_once = 0;
-        CU_ASSERT(same_runs(first, compare(a, &o)));
+        CU_ASSERT(same_runs(first, tiny_compare(a, &o)));
         o.at_once = 1; /* each run on all threads */
-        CU_ASSERT(same_runs(first, compare(a, &o)));
+        CU_ASSERT(same_runs(first, tiny_compare(a, &o)));
     }
     CU_ASSERT(first->contender[0].trial[0].final != first->contender[0].trial[1].final);
     gr_arena_destroy(a);
@@ -64,11 +52,11 @@ static void numbers_do_not_depend_on_threads(void)
 static void a_run_is_training(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     gr_session *s = open_model(path[1], 1);
     o.session.seed = s->options.seed;
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     gr_train_options t = {.steps = 12, .epochs = -1, .quiet = true};
     gr_train_result r;
@@ -86,30 +74,30 @@ static void a_run_is_training(void)
 static void what_is_done_is_gone_on_with(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.seeds = 3;
-    const gr_comparison *whole = compare(a, &o);
+    const gr_comparison *whole = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
     o.file = temp_path("gone_on.json");
     o.seeds = 1;
-    CU_ASSERT_PTR_NOT_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(tiny_compare(a, &o));
     gr_comparison *c;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &last), 1);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &compare_error), 1);
     CU_ASSERT_STRING_EQUAL(c->metric[c->judged], "perplexity");
     /* A mark in the file shows which runs come from there. */
     ((gr_trial_point *)(uintptr_t)c->contender[0].trial[0].point)[0].seconds = 1234;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &compare_error), 0);
     o.seeds = 3;
     o.metric = "Accuracy";
-    const gr_comparison *more = compare(a, &o);
+    const gr_comparison *more = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(more);
     CU_ASSERT(same_runs(whole, more));
     CU_ASSERT_EQUAL(more->contender[0].trial[0].point[0].seconds, 1234);
     CU_ASSERT(more->larger && more->contender[0].trial[0].final <= 1);
     /* Another budget is another comparison. */
     o.amount = 6;
-    const gr_comparison *other = compare(a, &o);
+    const gr_comparison *other = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(other);
     CU_ASSERT(other->contender[0].trial[0].point[0].seconds != 1234);
     CU_ASSERT_EQUAL(other->contender[0].trial[0].point[2].step, 6);
@@ -120,16 +108,16 @@ static void what_is_done_is_gone_on_with(void)
 static void changed_models_are_run_again(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     gr_comparison *c;
     o.file = temp_path("changed.json");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &last), 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &c, &compare_error), 1);
     for (int k = 0; k < 2; k++) ((gr_trial_point *)(uintptr_t)c->contender[k].trial[0].point)[0].seconds = 1234;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &last), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, o.file, &compare_error), 0);
     tiny_model("lstm", "LSTM", 7, TINY_DATA, "");
-    c = compare(a, &o);
+    c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT_EQUAL(c->contender[0].trial[0].point[0].seconds, 1234);
     CU_ASSERT(c->contender[1].trial[0].point[0].seconds != 1234);
@@ -139,21 +127,21 @@ static void changed_models_are_run_again(void)
 static void other_data_are_refused(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), tiny_model("other", "LSTM", 6, "{op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}, lower: true, max_chars: 1500}", "")};
+    const char *const path[] = {tiny_gru(), tiny_model("other", "LSTM", 6, "{op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}, lower: true, max_chars: 1500}", "")};
     gr_compare_options o = tiny_options(path, 2);
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "read different data"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "`max_chars` is not given, and 1500"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "read different data"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "`max_chars` is not given, and 1500"));
     o.allow_different_data = true;
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(!c->same_data && strstr(c->different, "max_chars"));
-    const char *const batches[] = {gru(), lstm()};
+    const char *const batches[] = {tiny_gru(), tiny_lstm()};
     const char *const longer[] = {"time=9", NULL}, *const *sets[] = {(const char *const[]){NULL}, longer};
     o = tiny_options(batches, 2);
     o.sets = sets;
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "field 'tokens' of int32 8 x 4 against field 'tokens' of int32 9 x 4"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "field 'tokens' of int32 8 x 4 against field 'tokens' of int32 9 x 4"));
     gr_arena_destroy(a);
 }
 
@@ -161,7 +149,7 @@ static void other_data_are_refused(void)
 static void the_order_of_axes_is_no_difference(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *first = gru();
+    const char *first = tiny_gru();
     const char *turned = temp_file("turned.yaml",
         "graphrun: 1\nname: turned\nvars: {batch: 4, time: 8}\n"
         "data: {op: CharText, path: tiny.txt, split: {train: 0.75, valid: 0.25}, lower: true}\n"
@@ -175,10 +163,10 @@ static void the_order_of_axes_is_no_difference(void)
         "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
     const char *const path[] = {first, turned};
     const gr_compare_options o = tiny_options(path, 2);
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL(c);
     if (c) CU_ASSERT(c->same_data && c->num_metrics == 2); /* what both have: loss, perplexity */
-    if (!c) fprintf(stderr, "%s\n", last.message);
+    if (!c) fprintf(stderr, "%s\n", compare_error.message);
     gr_arena_destroy(a);
 }
 
@@ -196,11 +184,11 @@ static void parameters_are_matched(void)
         "  logits: {op: Linear, in: look.attn_output, out_features: $data.vocab}\n"
         "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
         "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
-    const char *const path[] = {tiny_model("gru", "GRU", 24, TINY_DATA, ""), lstm(), heads};
+    const char *const path[] = {tiny_model("gru", "GRU", 24, TINY_DATA, ""), tiny_lstm(), heads};
     gr_compare_options o = tiny_options(path, 3);
     o.seeds = 1;
     o.match = "hidden";
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     const int64_t target = c->contender[0].parameters;
     CU_ASSERT_PTR_NULL(c->contender[0].matched);
@@ -210,10 +198,10 @@ static void parameters_are_matched(void)
     CU_ASSERT(llabs(c->contender[2].parameters - target) < target / 8);
     CU_ASSERT_STRING_EQUAL(c->contender[1].sets[0], "hidden=20");
     o.match = "width";
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "'width' is no var of it"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "'width' is no var of it"));
     o.match = "time"; /* changes no parameter */
-    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
     gr_arena_destroy(a);
 }
 
@@ -231,11 +219,11 @@ static void attention_is_kept(void)
         "  logits: {op: Linear, in: look.attn_output, out_features: $data.vocab}\n"
         "  loss: {op: CrossEntropyLoss, in: {input: logits, target: targets}}\n"
         "train: {minimize: loss, optimizer: {op: Adam, lr: 0.01}, epochs: 1}\nmetrics: [perplexity]\n");
-    const char *const path[] = {gru(), look};
+    const char *const path[] = {tiny_gru(), look};
     gr_compare_options o = tiny_options(path, 2);
     o.file = temp_path("look.json");
     for (int again = 0; again < 2; again++) { /* made, and from the file */
-        const gr_comparison *c = compare(a, &o);
+        const gr_comparison *c = tiny_compare(a, &o);
         CU_ASSERT_PTR_NOT_NULL_FATAL(c);
         CU_ASSERT_EQUAL(c->contender[0].num_attention, 0);
         CU_ASSERT_EQUAL_FATAL(c->contender[1].num_attention, 1);
@@ -254,11 +242,11 @@ static void attention_is_kept(void)
 static void learning_rates_are_chosen(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.tune = "x0.001, 0.02, 1e30";
     o.file = temp_path("tuned.json");
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     const gr_contender *k = &c->contender[0];
     CU_ASSERT(c->tuned && k->num_grid == 3 && k->own_lr == 0.01);
@@ -266,7 +254,7 @@ static void learning_rates_are_chosen(void)
     CU_ASSERT(fabs(k->grid[0].lr - 1e-5) < 1e-12 && k->grid[0].final > k->grid[1].final);
     for (int i = 0; i < c->num_seeds; i++) CU_ASSERT(c->seed[i] != c->tuning_seed);
     CU_ASSERT(c->complete);
-    const gr_comparison *again = compare(a, &o);
+    const gr_comparison *again = tiny_compare(a, &o);
     CU_ASSERT(again && same_runs(c, again) && again->contender[0].trial[0].point[0].seconds == k->trial[0].point[0].seconds);
     gr_arena_destroy(a);
 }
@@ -275,15 +263,15 @@ static void learning_rates_are_chosen(void)
 static void other_rates_are_other_runs(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.tune = "0.02, 1e-5";
-    const gr_comparison *tuned = compare(a, &o);
+    const gr_comparison *tuned = tiny_compare(a, &o);
     o.file = temp_path("rates.json");
     o.tune = NULL;
-    const gr_comparison *own = compare(a, &o);
+    const gr_comparison *own = tiny_compare(a, &o);
     o.tune = "0.02, 1e-5";
-    const gr_comparison *after = compare(a, &o);
+    const gr_comparison *after = tiny_compare(a, &o);
     CU_ASSERT_FATAL(tuned && own && after);
     CU_ASSERT(!same_runs(own, tuned) && same_runs(after, tuned));
     gr_arena_destroy(a);
@@ -293,14 +281,14 @@ static void other_rates_are_other_runs(void)
 static void interrupted_runs_go_on(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     gr_comparison *cut = NULL;
     o.seeds = 1;
     o.at_once = 1;
     o.amount = 1500;
     o.points = 30;
-    const gr_comparison *whole = compare(a, &o);
+    const gr_comparison *whole = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
     stopper s = {.after = 20000};
     o.stop = &s.stop;
@@ -310,7 +298,7 @@ static void interrupted_runs_go_on(void)
         s.stop = 0;
         s.after += s.after / 2; /* however slow the machine is, there is an end to it */
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_soon, &s), 0);
-        cut = compare(a, &o);
+        cut = tiny_compare(a, &o);
         pthread_join(thread, NULL);
         CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
         if (cut->complete) break;
@@ -327,18 +315,18 @@ static void interrupted_runs_go_on(void)
 static void a_model_that_diverges_is_shown(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     const char *const wild[] = {"train.optimizer.lr=1e30", NULL}, *const *sets[] = {(const char *const[]){NULL}, wild};
     gr_compare_options o = tiny_options(path, 2);
     o.sets = sets;
     o.file = temp_path("wild.json");
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(c->complete && c->contender[1].diverged == 2);
     CU_ASSERT(*c->contender[1].trial[0].why);
     CU_ASSERT_EQUAL(c->contender[1].difference.verdict, GR_VERDICT_NONE);
     CU_ASSERT_EQUAL(c->contender[0].final.n, 2);
-    c = compare(a, &o); /* they are not tried again */
+    c = tiny_compare(a, &o); /* they are not tried again */
     CU_ASSERT(c && c->contender[1].diverged == 2);
     gr_arena_destroy(a);
 }
@@ -346,28 +334,28 @@ static void a_model_that_diverges_is_shown(void)
 static void budgets_are_steps_in_the_end(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.seeds = 1;
     o.budget = GR_BUDGET_TOKENS;
     o.amount = 300; /* of 32 a step */
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(c->contender[0].steps == 10 && c->contender[0].trial[0].point[2].tokens == 320);
     o.budget = GR_BUDGET_SECONDS;
     o.amount = 1e-3;
     o.round_seconds = 1e-3;
     o.file = temp_path("seconds.json");
-    c = compare(a, &o);
+    c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(c->contender[0].steps >= 1 && c->contender[0].trial[0].point[c->contender[0].trial[0].num_points - 1].step == c->contender[0].steps);
-    const gr_comparison *again = compare(a, &o); /* the steps are those of before, whatever the speed now */
+    const gr_comparison *again = tiny_compare(a, &o); /* the steps are those of before, whatever the speed now */
     CU_ASSERT(again && again->contender[0].steps == c->contender[0].steps && same_runs(c, again));
     o = tiny_options(path, 2);
     o.seeds = 1;
     o.amount = 0; /* 100 epochs are cut short */
     o.points = 1;
-    c = compare(a, &o);
+    c = tiny_compare(a, &o);
     CU_ASSERT(c && c->contender[0].steps == GR_COMPARE_STEPS);
     gr_arena_destroy(a);
 }
@@ -400,28 +388,28 @@ static void *stop_after_runs(void *data)
 static void interrupted_comparisons_go_on(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     o.amount = 200;
     o.seeds = 6;
     o.at_once = 1;
-    const gr_comparison *whole = compare(a, &o);
+    const gr_comparison *whole = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
     o.file = temp_path("stopped.json");
     watcher w = {.file = o.file, .after = 3};
     pthread_t thread;
     o.stop = &w.stop;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_after_runs, &w), 0);
-    gr_comparison *cut = compare(a, &o);
+    gr_comparison *cut = tiny_compare(a, &o);
     __atomic_store_n(&w.ended, 1, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(cut);
     CU_ASSERT(!cut->complete && runs_done(cut) >= 3 && runs_done(cut) < 12);
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &last), 1);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &compare_error), 1);
     ((gr_trial_point *)(uintptr_t)cut->contender[0].trial[0].point)[0].seconds = 1234;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &last), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &compare_error), 0);
     o.stop = NULL;
-    const gr_comparison *after = compare(a, &o);
+    const gr_comparison *after = tiny_compare(a, &o);
     CU_ASSERT_FATAL(after && after->complete);
     CU_ASSERT(same_runs(whole, after) && after->contender[0].trial[0].point[0].seconds == 1234);
     gr_arena_destroy(a);
@@ -430,29 +418,29 @@ static void interrupted_comparisons_go_on(void)
 /* The command says how to go on. */
 static void ctrl_c_says_how_to_go_on(void)
 {
-    const char *first = gru(), *second = lstm(), *file = temp_path("ctrl_c.json"), *err = temp_path("ctrl_c.err");
+    const char *first = tiny_gru(), *second = tiny_lstm(), *file = temp_path("ctrl_c.json"), *err = temp_path("ctrl_c.err");
     char command[2048];
     snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s %s --steps 200 --seeds 300 --json %s >/dev/null 2>%s & pid=$!; "
              "while [ ! -s %s ]; do sleep 0.01; done; kill -INT $pid; wait $pid", GR_BUILD_DIR, first, second, file, err, file);
     const int status = system(command);
     CU_ASSERT(WIFEXITED(status));
-    char *said = read_text(err, NULL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(said, "the same command goes on"));
-    free(said);
+    char *text = read_text(err, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "the same command goes on"));
+    free(text);
 }
 
 /* A kill between the two leaves a checkpoint that is newer than the results: what was validated between is not lost. */
 static void checkpoints_go_with_the_results(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), lstm()};
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
     gr_compare_options o = tiny_options(path, 2);
     gr_comparison *cut = NULL;
     gr_trial *t = NULL;
     o.seeds = o.at_once = 1;
     o.amount = 3000;
     o.points = 60;
-    const gr_comparison *whole = compare(a, &o);
+    const gr_comparison *whole = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(whole);
     o.file = temp_path("newer.json");
     stopper s = {.after = 10000};
@@ -461,41 +449,26 @@ static void checkpoints_go_with_the_results(void)
         s.stop = 0;
         o.stop = &s.stop;
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_soon, &s), 0);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(compare(a, &o));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
         pthread_join(thread, NULL);
-        CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &last), 1);
+        CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, o.file, &cut, &compare_error), 1);
         t = &cut->contender[cut->contender[0].trial[0].status == GR_TRIAL_DONE].trial[0];
     }
     CU_ASSERT_FATAL(t && t->status == GR_TRIAL_WAITING && t->num_points > 1);
     t->num_points = 1;
     t->steps = t->point[0].step;
     t->tokens = t->point[0].tokens;
-    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &last), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(cut, o.file, &compare_error), 0);
     o.stop = NULL;
-    const gr_comparison *after = compare(a, &o);
+    const gr_comparison *after = tiny_compare(a, &o);
     CU_ASSERT(after && after->complete && same_runs(whole, after));
     gr_arena_destroy(a);
-}
-
-/* Exit code of `graphrun compare <text>`; what it says on standard error is in *said, to be freed. */
-GR_PRINTF(2, 3) static int compare_command(char **said, const char *fmt, ...)
-{
-    char arguments[2048], command[4096];
-    const char *err = temp_path("compare.err");
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(arguments, sizeof arguments, fmt, args);
-    va_end(args);
-    snprintf(command, sizeof command, "'%s/tools/graphrun' compare %s >/dev/null 2>'%s'", GR_BUILD_DIR, arguments, err);
-    const int status = system(command);
-    *said = read_text(err, NULL);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* A page, results and models are files of their own. */
 static void no_file_is_written_over(void)
 {
-    const char *first = gru(), *second = lstm(), *page = temp_path("one.html");
+    const char *first = tiny_gru(), *second = tiny_lstm(), *page = temp_path("one.html");
     const struct { const char *page, *json, *says; } wrong[] = {
         {page, page, "-o and --json are both"},
         {page, temp_path("./one.html"), "-o and --json are both"},
@@ -505,11 +478,9 @@ static void no_file_is_written_over(void)
         {page, first, "would write over that model"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        char *said;
-        CU_ASSERT_EQUAL(compare_command(&said, "'%s' '%s,hidden=5' --steps 2 --seeds 1 --points 1 --quiet -o '%s' %s%s", first, second, wrong[i].page,
+        CU_ASSERT_EQUAL(graphrun("compare '%s' '%s,hidden=5' --steps 2 --seeds 1 --points 1 --quiet -o '%s' %s%s", first, second, wrong[i].page,
                                         wrong[i].json ? "--json " : "", wrong[i].json ? wrong[i].json : ""), 2);
-        CU_ASSERT_PTR_NOT_NULL(strstr(said, wrong[i].says));
-        free(said);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err_text, wrong[i].says));
     }
     CU_ASSERT_NOT_EQUAL(access(page, F_OK), 0);
     char *text = read_text(second, NULL), *there = read_text(temp_path("there.html"), NULL);
@@ -522,12 +493,12 @@ static void no_file_is_written_over(void)
 static void steps_before_diverging_are_told(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const path[] = {gru(), tiny_model("relu", "RNN, nonlinearity: relu", 6, TINY_DATA, "")};
+    const char *const path[] = {tiny_gru(), tiny_model("relu", "RNN, nonlinearity: relu", 6, TINY_DATA, "")};
     const char *const wild[] = {"train.optimizer.lr=1e30", NULL}, *const *sets[] = {(const char *const[]){NULL}, wild};
     gr_compare_options o = tiny_options(path, 2);
     o.sets = sets;
     o.seeds = 1;
-    const gr_comparison *c = compare(a, &o);
+    const gr_comparison *c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     const gr_trial *t = &c->contender[1].trial[0];
     long long step = -1;
@@ -536,7 +507,7 @@ static void steps_before_diverging_are_told(void)
     o.budget = GR_BUDGET_SECONDS;
     o.amount = 0.01;
     o.round_seconds = 1e-3;
-    c = compare(a, &o);
+    c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(c->complete && c->contender[0].diverged == 0 && c->contender[1].diverged == 1);
     gr_arena_destroy(a);
@@ -545,26 +516,26 @@ static void steps_before_diverging_are_told(void)
 static void what_cannot_be_compared_is_told(void)
 {
     gr_arena *a = gr_arena_create();
-    const char *const one[] = {gru(), temp_file("no_data.yaml", "graphrun: 1\ngraph:\n  w: {op: Parameter, shape: [2], init: {op: Ones}}\n"
+    const char *const one[] = {tiny_gru(), temp_file("no_data.yaml", "graphrun: 1\ngraph:\n  w: {op: Parameter, shape: [2], init: {op: Ones}}\n"
         "  loss: {op: Sum, in: w}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n")};
     gr_compare_options o = tiny_options(one, 2);
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "no `data` section"));
-    const char *const two[] = {gru(), tiny_model("whole", "GRU", 6, "{op: CharText, path: tiny.txt}", "")};
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "no `data` section"));
+    const char *const two[] = {tiny_gru(), tiny_model("whole", "GRU", 6, "{op: CharText, path: tiny.txt}", "")};
     o = tiny_options(two, 2);
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "no split 'valid'"));
-    const char *const three[] = {gru(), lstm()};
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "no split 'valid'"));
+    const char *const three[] = {tiny_gru(), tiny_lstm()};
     o = tiny_options(three, 2);
     o.metric = "bleu";
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "it has: loss, perplexity, Accuracy"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "it has: loss, perplexity, Accuracy"));
     o.metric = NULL;
     o.file = temp_file("mine.json", "{\"mine\": 1}");
-    CU_ASSERT_PTR_NULL(compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(last.message, "would be overwritten"));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "would be overwritten"));
     o.file = "/nowhere/at/all.json";
-    CU_ASSERT_PTR_NULL(compare(a, &o));
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
     gr_arena_destroy(a);
 }
 

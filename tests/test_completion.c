@@ -1,5 +1,6 @@
 /* test_completion.c - completion and the man page, which are written from the tables of options: asked as a
  * shell asks. What is not installed (zsh, groff) is skipped, saying so. */
+#include "cli_support.h"
 #include "tests.h"
 #include "train_support.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRAPHRUN GR_BUILD_DIR "/tools/graphrun"
+#define BUILT GR_BUILD_DIR "/tools/graphrun" /* without quotes, which stand around it */
 
 static bool has(const char *program)
 {
@@ -21,15 +22,13 @@ static bool has(const char *program)
 /* What a shell command prints, to be freed; it must end well. */
 GR_PRINTF(1, 2) static char *output_of(const char *fmt, ...)
 {
-    char command[4096], redirected[4200];
-    const char *out = temp_path("output");
+    char command[4096];
     va_list args;
     va_start(args, fmt);
     vsnprintf(command, sizeof command, fmt, args);
     va_end(args);
-    snprintf(redirected, sizeof redirected, "{ %s; } >'%s' 2>&1", command, out);
-    CU_ASSERT_EQUAL(system(redirected), 0);
-    return read_text(out, NULL);
+    CU_ASSERT_EQUAL(shell("%s", command), 0);
+    return strdup(said);
 }
 
 /* ---- bash ---- */
@@ -38,7 +37,7 @@ GR_PRINTF(1, 2) static char *output_of(const char *fmt, ...)
 static char *offered(const char *line)
 {
     return output_of("cd '%s/graphs' && bash -c '. <(%s completion bash); COMP_WORDS=(graphrun %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
-                     "_graphrun; printf \" %%s\\n\" \"${COMPREPLY[@]}\"'", GR_SOURCE_DIR, GRAPHRUN, line);
+                     "_graphrun; printf \" %%s\\n\" \"${COMPREPLY[@]}\"'", GR_SOURCE_DIR, BUILT, line);
 }
 
 static void check_offer(const char *line, const char *word, const char *not)
@@ -79,7 +78,7 @@ static void zsh_reads_its_script(void)
 {
     if (!has("zsh")) return;
     const char *script = temp_path("_graphrun");
-    free(output_of("%s completion zsh >'%s'", GRAPHRUN, script));
+    free(output_of("%s completion zsh >'%s'", BUILT, script));
     free(output_of("zsh -n '%s'", script));
     char *text = output_of("zsh -fc 'autoload -U compinit; compinit -u -D; fpath=(%.*s $fpath); autoload -U _graphrun; compdef _graphrun graphrun; "
                            "print -r -- $_comps[graphrun]'", (int)(strrchr(script, '/') - script), script);
@@ -92,7 +91,7 @@ static void zsh_reads_its_script(void)
 /* Every command that graphrun --help lists has its place, and every option of it. */
 static void manual_has_all_options(void)
 {
-    char *page = output_of("%s manual", GRAPHRUN), *help = output_of("%s --help", GRAPHRUN), name[32];
+    char *page = output_of("%s manual", BUILT), *help = output_of("%s --help", BUILT), name[32];
     int n = 0;
     for (char *line = strtok(help, "\n"); line; line = strtok(NULL, "\n")) {
         char want[64];
@@ -112,10 +111,10 @@ static void manual_has_all_options(void)
 static void groff_has_no_complaint(void)
 {
     if (!has("groff")) return;
-    char *said = output_of("%s manual | groff -Tutf8 -ww -man >/dev/null", GRAPHRUN);
-    CU_ASSERT_STRING_EQUAL(said, "");
-    free(said);
-    char *page = output_of("%s manual | groff -Tascii -P-cbou -man", GRAPHRUN);
+    char *warned = output_of("%s manual | groff -Tutf8 -ww -man >/dev/null", BUILT);
+    CU_ASSERT_STRING_EQUAL(warned, "");
+    free(warned);
+    char *page = output_of("%s manual | groff -Tascii -P-cbou -man", BUILT);
     CU_ASSERT_PTR_NOT_NULL(strstr(page, "--weights FILE\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(page, "  graphrun: 1\n"));
     free(page);

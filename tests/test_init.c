@@ -1,6 +1,7 @@
 /* test_init.c - starter models: each kind of data is recognised, its model is checked and learns; odd files
  * are told what is wrong with them. */
 #include "io/npy.h"
+#include "cli_support.h"
 #include "tests.h"
 #include "train_support.h"
 
@@ -11,23 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char *said; /* of the last command, both outputs */
-
-GR_PRINTF(1, 2) static int graphrun(const char *fmt, ...)
-{
-    char arguments[1024], command[2048];
-    const char *out = temp_path("init.out");
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(arguments, sizeof arguments, fmt, args);
-    va_end(args);
-    snprintf(command, sizeof command, "'%s/tools/graphrun' %s >'%s' 2>&1", GR_BUILD_DIR, arguments, out);
-    int status = system(command);
-    free(said);
-    said = read_text(out, NULL);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /* ---- data ---- */
 
@@ -114,14 +98,14 @@ static void learns(const char *data, const char *options, const char *found)
     snprintf(model, sizeof model, "%s", data);
     strcpy(strrchr(model, '.'), ".yaml");
     unlink(model);
-    CU_ASSERT_EQUAL(graphrun("init '%s' %s", data, options), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s' %s", data, options), 0);
     bool says = strstr(said, found) != NULL && strstr(said, "next: graphrun ") != NULL;
     CU_ASSERT(says);
     if (!says) printf("not '%s' but: %s", found, said);
-    CU_ASSERT_EQUAL(graphrun("check '%s'", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s'", model), 0);
     CU_ASSERT_STRING_EQUAL(said, "");
     if (*said) printf("%s", said);
-    CU_ASSERT_EQUAL(graphrun("train '%s' --steps 60 --report 15 --quiet", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " train '%s' --steps 60 --report 15 --quiet", model), 0);
     bool fell = falls(said);
     CU_ASSERT(fell);
     if (!fell) printf("%s does not learn:\n%s", model, said);
@@ -131,14 +115,14 @@ static void texts_learn(void)
 {
     learns(write_table("story.txt", "", 200, line), "", "a text of ");
     learns(write_table("short.txt", "", 30, short_line), "", "different");
-    CU_ASSERT_EQUAL(graphrun("init '%s'", temp_path("story.txt")), 1);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s'", temp_path("story.txt")), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(said, "is there already and stays as it is"));
     const char *other = temp_path("in another folder.yaml");
-    CU_ASSERT_EQUAL(graphrun("init '%s' -o '%s'", temp_path("story.txt"), other), 0);
-    CU_ASSERT_EQUAL(graphrun("check '%s'", other), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s' -o '%s'", temp_path("story.txt"), other), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s'", other), 0);
     if (access("/usr/share/common-licenses/GPL-3", R_OK) != 0) return;
-    CU_ASSERT_EQUAL(graphrun("init -o '%s'", temp_path("some_text.yaml")), 0);
-    CU_ASSERT_EQUAL(graphrun("check '%s'", temp_path("some_text.yaml")), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init -o '%s'", temp_path("some_text.yaml")), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s'", temp_path("some_text.yaml")), 0);
 }
 
 static void many_words_learn(void)
@@ -170,7 +154,7 @@ static void odd_names_are_names(void)
     char text[400] = "";
     for (int i = 0; i < 99; i++) strcat(text, i % 3 ? "\n1" : "2 ");
     learns(temp_file("numbers.txt", "\x01%s", text), "", "a text of ");
-    CU_ASSERT_EQUAL(graphrun("train '%s' --steps 1 --quiet", temp_path("numbers.yaml")), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " train '%s' --steps 1 --quiet", temp_path("numbers.yaml")), 0);
 }
 
 static void climb(FILE *f, int i) { fprintf(f, "%d,%d\n", i, 3 * i); }
@@ -182,8 +166,8 @@ static void a_trend_has_the_spread_of_its_training_part(void)
     char model[512];
     snprintf(model, sizeof model, "%s", temp_path("climb.yaml"));
     unlink(model);
-    CU_ASSERT_EQUAL(graphrun("init '%s'", write_table("climb.csv", "step,v\n", 100, climb)), 0);
-    CU_ASSERT_EQUAL(graphrun("run '%s' --fetch std", model), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s'", write_table("climb.csv", "step,v\n", 100, climb)), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " run '%s' --fetch std", model), 0);
     const char *value = strchr(said, '=');
     CU_ASSERT_PTR_NOT_NULL_FATAL(value);
     CU_ASSERT_DOUBLE_EQUAL(atof(value + 1), 3 * sqrt((80 * 80 - 1) / 12.0), 1e-2);
@@ -192,10 +176,10 @@ static void a_trend_has_the_spread_of_its_training_part(void)
 static void columns_left_out_are_told(void)
 {
     unlink(temp_path("towns.yaml"));
-    CU_ASSERT_EQUAL(graphrun("init '%s'", write_table("towns.csv", "rooms,town,street,price\n", 60, town)), 0);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s'", write_table("towns.csv", "rooms,town,street,price\n", 60, town)), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(said, "left out, texts and row numbers: town, street\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(said, "`one_hot: [town]` in `data`"));
-    CU_ASSERT_EQUAL(graphrun("init '%s' -o towns.txt", temp_path("towns.csv")), 2);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s' -o towns.txt", temp_path("towns.csv")), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(said, "ends in .yaml or .yml: 'towns.txt' does not"));
 }
 
@@ -224,7 +208,7 @@ static void arrays_learn(void)
 
 static void refused(const char *data, const char *options, const char *why)
 {
-    CU_ASSERT_EQUAL(graphrun("init '%s' %s -o '%s'", data, options, temp_path("refused.yaml")), 1);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s' %s -o '%s'", data, options, temp_path("refused.yaml")), 1);
     bool says = strstr(said, why) != NULL;
     CU_ASSERT(says);
     if (!says) printf("not '%s' but: %s", why, said);
@@ -254,7 +238,7 @@ static void odd_files_are_told(void)
     refused(temp_file("pairs.txt", "go .\tva !\nrun !\tcours !\n"), "", "graphrun ops TextPairs");
     refused(temp_file("quoted.csv", "text,mood\n\"a, b\",x\nc,y\nd,x\ne,y\nf,x\ng,y\nh,x\ni,y\n"), "", "texts between quotes");
     refused(temp_file("a.ts", "@data\n"), "", "graphrun ops Ts");
-    CU_ASSERT_EQUAL(graphrun("init a b"), 2);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init a b"), 2);
 }
 
 void test_init(void)

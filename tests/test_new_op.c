@@ -1,5 +1,6 @@
 /* test_new_op.c - projects that new-op writes: each builds with one command against this build tree and passes its
  * own check; names that cannot be, and folders that are there, are refused. */
+#include "cli_support.h"
 #include "tests.h"
 #include "train_support.h"
 
@@ -9,24 +10,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char *said; /* by the last command, on both streams */
-
-GR_PRINTF(1, 2) static int shell(const char *fmt, ...)
-{
-    char line[4096], all[4300];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
-    va_end(args);
-    snprintf(all, sizeof all, "{ %s ; } >'%s' 2>&1", line, temp_path("said"));
-    int status = system(all);
-    free(said);
-    said = read_text(temp_path("said"), NULL);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-#define GRAPHRUN "'" GR_BUILD_DIR "/tools/graphrun'"
 
 static void lacks(const char *text)
 {
