@@ -1,6 +1,6 @@
 /* cmd_completion.c - graphrun completion: scripts for shells, made of the tables of options.
  *
- * What may follow an option is told by its placeholder: FILE, FOLDER, PASS, KEY=VALUE, "a|b". What a
+ * What may follow an option is told by its metavariable: FILE, FOLDER, PASS, KEY=VALUE, "a|b". What a
  * command takes is told by the first word of its usage: MODEL, OP, or a file. */
 #include "cli.h"
 #include "report/reference.h"
