@@ -167,21 +167,29 @@ static double crowd_of(double *together, double gflops)
     return ratio > 1 ? ratio : 1;
 }
 
+void gr_costs_improve(gr_costs *best, const gr_costs *other)
+{
+    static const gr_costs rates = {.gflops = 1, .short_gflops = 1, .row_gflops = 1, .l2_bytes_ns = 1, .l3_bytes_ns = 1, .memory_bytes_ns = 1};
+    double is_rate[GR_COSTS], x[GR_COSTS], y[GR_COSTS];
+    memcpy(is_rate, &rates, sizeof is_rate);
+    memcpy(x, best, sizeof x);
+    memcpy(y, other, sizeof y);
+    for (int i = 0; i < GR_COSTS; i++)
+        if (is_rate[i] > 0 ? y[i] > x[i] : y[i] < x[i]) x[i] = y[i];
+    memcpy(best, x, sizeof x);
+}
+
 /* The best of some passes: what others do to the machine slows it down for milliseconds. */
 static void measure(bench *b, gr_costs *c)
 {
     double together[PASSES];
-    const gr_costs rates = {.gflops = 1, .short_gflops = 1, .row_gflops = 1, .l2_bytes_ns = 1, .l3_bytes_ns = 1, .memory_bytes_ns = 1};
-    double is_rate[GR_COSTS], best[GR_COSTS], now[GR_COSTS];
-    memcpy(is_rate, &rates, sizeof is_rate);
     for (int pass = 0; pass < PASSES; pass++) {
-        measure_once(b, c);
+        gr_costs now = gr_builtin_costs;
+        measure_once(b, &now);
         together[pass] = together_ns(b);
-        memcpy(now, c, sizeof now);
-        for (int i = 0; i < GR_COSTS; i++)
-            if (pass == 0 || (is_rate[i] > 0 ? now[i] > best[i] : now[i] < best[i])) best[i] = now[i];
+        if (pass == 0) *c = now;
+        gr_costs_improve(c, &now);
     }
-    memcpy(c, best, sizeof best);
     c->crowd = crowd_of(together, c->gflops);
 }
 

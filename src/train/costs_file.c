@@ -1,14 +1,16 @@
-/* costs_file.c - measured costs in a file: a line that says of which machine, then a number a line. */
+/* costs_file.c - measured costs in a file: a line that says of which machine, then a number a line,
+ * and last how often they were measured. */
 #include "io/file.h"
 #include "kernel/kernel.h"
 #include "train/machine.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define FORMAT 2 /* to be raised where a number gets another meaning */
+#define FORMAT 3 /* to be raised where a number gets another meaning */
 #define MOST_BYTES 4096
 
 /* What stands in /proc is not ours, so it may be missing. */
@@ -36,23 +38,23 @@ static const char *first_line(gr_arena *a, int cores)
 /* Numbers that no machine has would be no mistake, but no help either. */
 static bool is_likely(double x) { return isfinite(x) && x > 1e-6 && x < 1e9; }
 
-bool gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c)
+int gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c)
 {
     gr_error e = {0};
     char *text;
     size_t length;
-    double number[GR_COSTS];
-    if (gr_file_read(a, path, MOST_BYTES, &text, &length, &e)) return false;
+    double number[GR_COSTS + 1];
+    if (gr_file_read(a, path, MOST_BYTES, &text, &length, &e)) return 0;
     const char *head = first_line(a, cores);
-    if (strncmp(text, head, strlen(head)) != 0) return false;
+    if (strncmp(text, head, strlen(head)) != 0) return 0;
     char *at = text + strlen(head), *end;
-    for (int i = 0; i < GR_COSTS; i++, at = end) {
+    for (int i = 0; i <= GR_COSTS; i++, at = end) {
         number[i] = strtod(at, &end);
-        if (end == at || !is_likely(number[i])) return false;
+        if (end == at || !is_likely(number[i])) return 0;
     }
-    if (at[strspn(at, " \n")]) return false;
-    memcpy(c, number, sizeof number);
-    return true;
+    if (number[GR_COSTS] < 1 || number[GR_COSTS] > INT_MAX || at[strspn(at, " \n")]) return 0;
+    memcpy(c, number, sizeof *c);
+    return (int)number[GR_COSTS];
 }
 
 /* ~/.cache may be missing, its parent may not. */
@@ -62,17 +64,18 @@ static void make_folder(gr_arena *a, const char *path)
     if (end && end > path) mkdir(gr_arena_strndup(a, path, (size_t)(end - path)), 0700);
 }
 
-void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *c)
+void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *c, int times)
 {
     gr_error e = {0};
     gr_writer w;
-    double number[GR_COSTS];
-    memcpy(number, c, sizeof number);
+    double number[GR_COSTS + 1];
+    memcpy(number, c, sizeof *c);
+    number[GR_COSTS] = times;
     make_folder(a, path);
     if (gr_writer_open(&w, path, &e)) return;
     const char *head = first_line(a, cores);
     gr_writer_put(&w, head, strlen(head));
-    for (int i = 0; i < GR_COSTS; i++) {
+    for (int i = 0; i <= GR_COSTS; i++) {
         const char *line = gr_arena_printf(a, "%.6g\n", number[i]);
         gr_writer_put(&w, line, strlen(line));
     }

@@ -3,6 +3,7 @@
 
 #define TOO_SMALL 10e3 /* nanoseconds: waking another worker alone takes half of it */
 #define LARGE 500e3    /* that measuring the machine is worth it */
+#define TIMES 4        /* that it is measured, by as many sessions */
 
 static int need_pool(gr_session *s, gr_error *e)
 {
@@ -23,17 +24,19 @@ static int need_alone(gr_session *s, gr_error *e)
     return s->alone ? 0 : e->status;
 }
 
-/* A hand-over needs two workers, where there are two cores. */
-static int measure_costs(gr_session *s, int cores, gr_error *e)
+/* A hand-over needs two workers, where there are two cores. times: that it was done before. */
+static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
 {
     const bool lonely = cores > 1 && gr_pool_threads(s->pool) == 1;
     gr_pool *pool = lonely ? gr_pool_create(gr_arena_memory(s->arena), s->topology, 2, e) : s->pool;
+    gr_costs now;
     if (!pool) return e->status;
-    const bool done = gr_costs_measure(&s->costs, s->arena, pool);
+    const bool done = gr_costs_measure(&now, s->arena, pool);
     if (lonely) gr_pool_destroy(pool);
     if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
-    s->costs_known = true;
-    gr_costs_write(s->arena, s->options.costs, cores, &s->costs);
+    if (times) gr_costs_improve(&s->costs, &now);
+    else s->costs = now;
+    gr_costs_write(s->arena, s->options.costs, cores, &s->costs, times + 1);
     return 0;
 }
 
@@ -42,8 +45,10 @@ static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
 {
     if (s->costs_known) return 0;
     s->costs = gr_builtin_costs;
-    s->costs_known = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
-    return s->costs_known || !large || !s->pool ? 0 : measure_costs(s, cores, e);
+    const int times = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
+    const bool measure = times < TIMES && large && s->pool;
+    s->costs_known = times || measure;
+    return measure ? measure_costs(s, cores, times, e) : 0;
 }
 
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)
