@@ -178,40 +178,46 @@ static int run(compare_args *a)
     return EXIT_MODEL;
 }
 
-int cmd_compare(int argc, char **argv)
+/* -1: go on; else the exit code. */
+static int parse(const cli_command *self, compare_args *a, int argc, char **argv)
 {
-    const cli_command *self = cli_find("compare");
-    compare_args a = {.common = CLI_DEFAULTS, .o = {.seeds = 5, .points = GR_COMPARE_POINTS, .round_seconds = GR_COMPARE_ROUND}, .steps = -1, .tokens = -1, .seconds = NAN};
-    gr_compare_options *o = &a.o;
+    gr_compare_options *o = &a->o;
     const cli_option own[] = {
         {"seeds", 0, CLI_INT, &o->seeds, "N", "runs of each model, with the seeds --seed and on (5)"},
-        {"steps", 0, CLI_INT, &a.steps, "N", "training steps of a run (those of the first model's file, 1000 at most)"},
-        {"seconds", 0, CLI_FLOAT, &a.seconds, "S", "the steps that each model makes in so long, by its measured speed"},
-        {"tokens", 0, CLI_INT, &a.tokens, "N", "the steps that read so many tokens"},
+        {"steps", 0, CLI_INT, &a->steps, "N", "training steps of a run (those of the first model's file, 1000 at most)"},
+        {"seconds", 0, CLI_FLOAT, &a->seconds, "S", "the steps that each model makes in so long, by its measured speed"},
+        {"tokens", 0, CLI_INT, &a->tokens, "N", "the steps that read so many tokens"},
         {"points", 0, CLI_INT, &o->points, "N", "validations of a run, the last at its end (20)"},
         {"metric", 0, CLI_TEXT, &o->metric, "NAME", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
         {"match-parameters", 0, CLI_TEXT, &o->match, "VAR", "scale this var of the other models to the first one's number of parameters"},
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
         {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},
         {"jobs", 0, CLI_INT, &o->at_once, "N", "runs side by side, each on one thread (as many as threads); 1: each on all; results do not depend on it"},
-        {"output", 'o', CLI_TEXT, &a.page, "FILE", "write a page with tables, curves, pictures and settings: report.html, and its --json beside it: report.json"},
+        {"output", 'o', CLI_TEXT, &a->page, "FILE", "write a page with tables, curves, pictures and settings: report.html, and its --json beside it: report.json"},
         {"json", 0, CLI_TEXT, &o->file, "FILE", "write the results as JSON, after every run; what the file has already is gone on with"},
         {0},
     };
     int count, done;
+    o->command = command_text(a->arena, argc, argv);
+    o->date = date_text(a->arena);
+    o->version = GR_VERSION;
+    done = cli_parse(self, argc, argv, own, &a->common, &count);
+    if (done < 0) done = check(self, a, count);
+    if (done < 0) done = take_models(self, a, count, argv);
+    return done < 0 ? check_files(self, a) : done;
+}
+
+int cmd_compare(int argc, char **argv)
+{
+    compare_args a = {.common = CLI_DEFAULTS, .o = {.seeds = 5, .points = GR_COMPARE_POINTS, .round_seconds = GR_COMPARE_ROUND}, .steps = -1, .tokens = -1, .seconds = NAN};
     if (!(a.arena = gr_arena_create())) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
     gr_frame frame;
+    int done;
     if (gr_try(a.arena, &frame)) {
-        o->command = command_text(a.arena, argc, argv);
-        o->date = date_text(a.arena);
-        o->version = GR_VERSION;
-        done = cli_parse(self, argc, argv, own, &a.common, &count);
-        if (done < 0) done = check(self, &a, count);
-        if (done < 0) done = take_models(self, &a, count, argv);
-        if (done < 0) done = check_files(self, &a);
+        done = parse(cli_find("compare"), &a, argc, argv);
         if (done < 0) {
-            o->session = cli_session_options(&a.common);
-            if (a.page && !o->file) o->file = beside(a.arena, a.page);
+            a.o.session = cli_session_options(&a.common);
+            if (a.page && !a.o.file) a.o.file = beside(a.arena, a.page);
             done = run(&a);
         }
         gr_end_try(a.arena, &frame);
