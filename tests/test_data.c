@@ -219,6 +219,19 @@ static void vocabularies(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
     CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"source\":\"CharText\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(metadata, "\"keep\":\"letters\""));
+    done(&b);
+    b = open_text(text, sizeof text - 1, ", lower: true");
+    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|a|,| |\xc3\xa4|!|\n|");
+    done(&b);
+}
+
+/* The text is not there, so the vocabulary is that of the weights; settings that made it must be the same. */
+static void vocabularies_of_weights(void)
+{
+    static const char text[] = "Abba, B!\r\n";
+    bench b = open_text(text, sizeof text - 1, ", lower: true, keep: letters");
+    const char *metadata = gr_data_metadata(b.data);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(metadata);
     bench other = open_with("graphrun: 1\ndata: {op: CharText, path: /no/such, lower: true, keep: letters}\ngraph: {}\n",
                             (gr_data_options){.metadata = metadata, .facts_only = true});
     CU_ASSERT_STRING_EQUAL(vocab_text(&other, NULL), "<unk>|b|a| |");
@@ -235,9 +248,6 @@ static void vocabularies(void)
     CU_ASSERT_EQUAL(gr_diag_count(other.diag), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(gr_diag_message(other.diag, 0, &at), "made with the data source CharText"));
     done(&other);
-    done(&b);
-    b = open_text(text, sizeof text - 1, ", lower: true");
-    CU_ASSERT_STRING_EQUAL(vocab_text(&b, NULL), "<unk>|b|a|,| |\xc3\xa4|!|\n|");
     done(&b);
 }
 
@@ -425,6 +435,7 @@ void test_data(void)
     CU_add_test(s, "the order is the seed's and the epoch's", order_depends_on_the_seed);
     CU_add_test(s, "splits, and the layout that Inputs ask for", splits_and_layout);
     CU_add_test(s, "vocabularies", vocabularies);
+    CU_add_test(s, "vocabularies of weights", vocabularies_of_weights);
     CU_add_test(s, "texts that cannot be read", bad_texts);
     CU_add_test(s, "facts without a file", known_facts);
     CU_add_test(s, "gzipped text", gzipped);
