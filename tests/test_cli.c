@@ -47,31 +47,6 @@ static void mistyped_commands_are_2(void)
     CU_ASSERT_EQUAL(graphrun("train"), 2);
 }
 
-static void numbers_that_are_none_are_2(void)
-{
-    CU_ASSERT_EQUAL(graphrun("train %s --seed 99999999999999999999", HELLO), 2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--seed 99999999999999999999 is more than"));
-    CU_ASSERT_EQUAL(graphrun("train %s --seed -99999999999999999999", HELLO), 2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--seed wants a whole number from 0 up"));
-    CU_ASSERT_EQUAL(graphrun("train %s --steps 1 --quiet --seed 9223372036854775807", HELLO), 0);
-    CU_ASSERT_EQUAL(graphrun("bench %s --seconds nan", HELLO), 2);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--seconds wants a number, not 'nan'"));
-}
-
-/* Where there is no model, options about one would be ignored. */
-static void options_about_no_model_are_2(void)
-{
-    static const char *const command[] = {"init /nowhere.txt", "manual", "completion bash", "schema"};
-    static const char *const option[] = {"--set a=1", "--dtype float64", "--threads 2", "--plugin /nowhere.so"};
-    for (size_t i = 0; i < sizeof command / sizeof *command; i++)
-        for (size_t k = 0; k < sizeof option / sizeof *option; k++) {
-            const bool loads = i == 3 && k == 3; /* its ops are part of the schema */
-            CU_ASSERT_EQUAL(graphrun("%s %s", command[i], option[k]), loads ? 1 : 2);
-            CU_ASSERT_PTR_NOT_NULL(strstr(err_text, loads ? "/nowhere.so" : "there is no model here: leave out --set"));
-            CU_ASSERT_STRING_EQUAL(out_text, "");
-        }
-}
-
 static void wrong_models_are_1(void)
 {
     CU_ASSERT_EQUAL(graphrun("check %s --set train.optimizer.op=SGD --set train.optimizer.nesterov=true", HELLO), 1);
@@ -295,8 +270,6 @@ void test_cli(void)
     CU_pSuite s = CU_add_suite("cli", NULL, NULL);
     CU_add_test(s, "hello.yaml learns its word", hello_learns_its_word);
     CU_add_test(s, "exit code 2: the command line", mistyped_commands_are_2);
-    CU_add_test(s, "exit code 2: numbers that are none", numbers_that_are_none_are_2);
-    CU_add_test(s, "exit code 2: options about a model where there is none", options_about_no_model_are_2);
     CU_add_test(s, "exit code 1: the model, the data or the machine", wrong_models_are_1);
     CU_add_test(s, "reports come every so many steps", reports_come_every_so_many_steps);
     CU_add_test(s, "run feeds, fetches and differentiates", run_feeds_and_fetches);

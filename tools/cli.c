@@ -4,6 +4,7 @@
 #include "train/rounding.h"
 
 #include <errno.h>
+#include <float.h>
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_OPTIONS 40
+enum { MAX_OPTIONS = 40, FIRST = 256 }; /* FIRST: of the options' numbers for getopt_long; letters are smaller */
 
 /* What the command line makes lives as long as the process. */
 static gr_arena *memory;
@@ -28,18 +29,23 @@ static gr_arena *cli_memory(void)
 
 /* ---- tables ---- */
 
-static int common_options(cli_common *c, cli_option *to)
+enum { COMMON = 6 };
+
+/* Those of `which`; gives how many. */
+static int common_options(cli_common *c, unsigned which, cli_option *to)
 {
-    const cli_option list[] = {
-        {"set", 0, CLI_LIST, &c->sets, "KEY=VALUE", "a var or a dotted key of the model, as in train.optimizer.lr=0.1"},
-        {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where 0 or not given; results do not depend on it"},
-        {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"},
-        {"dtype", 0, CLI_TEXT, &c->dtype, "float32|float64", "of the arithmetic"},
-        {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"},
-        {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no notes on standard error, errors apart"},
+    const struct { unsigned bit; cli_option option; } list[COMMON] = {
+        {CLI_SETS, {"set", 0, CLI_LIST, &c->sets, "KEY=VALUE", "a var or a dotted key of the model, as in train.optimizer.lr=0.1"}},
+        {CLI_THREADS, {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where 0 or not given; results do not depend on it"}},
+        {CLI_SEED, {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"}},
+        {CLI_DTYPE, {"dtype", 0, CLI_TEXT, &c->dtype, "float32|float64", "of the arithmetic"}},
+        {CLI_PLUGINS, {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"}},
+        {CLI_QUIET, {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no notes on standard error, errors apart"}},
     };
-    memcpy(to, list, sizeof list);
-    return (int)(sizeof list / sizeof *list);
+    int n = 0;
+    for (int i = 0; i < COMMON; i++)
+        if (which & list[i].bit) to[n++] = list[i].option;
+    return n;
 }
 
 static int count_own(const cli_option *own)
@@ -64,7 +70,7 @@ static void print_help(const cli_command *self, const cli_option *all, int own, 
     printf("usage: graphrun %s%s%s\n%s\n", self->name, *self->name ? " " : "", self->usage, self->summary);
     if (own) printf("\noptions:\n");
     print_options(all, own);
-    printf("\neverywhere:\n");
+    printf("\ncommon options:\n");
     print_options(all + own, total - own);
     printf("      --help                       this page\n      --version\n");
 }
@@ -106,13 +112,14 @@ static int set_option(const cli_command *self, const cli_option *o, const char *
     case CLI_INT:
         errno = 0;
         *(int64_t *)o->to = strtoll(text, &end, 10);
-        if (errno == ERANGE && *(int64_t *)o->to > 0) return cli_misuse(self, "--%s %s is more than a whole number holds: %lld at most", o->name, text, LLONG_MAX);
         if (!*text || *end || *(int64_t *)o->to < 0)
-            return cli_misuse(self, "--%s wants a whole number from 0 up, not '%s'", o->name, text);
+            return cli_misuse(self, "--%s wants a whole number from 0 up, such as 100, not '%s'", o->name, text);
+        if (errno == ERANGE) return cli_misuse(self, "--%s %s is more than a whole number holds: %lld at most", o->name, text, LLONG_MAX);
         return -1;
     case CLI_FLOAT:
         *(double *)o->to = strtod(text, &end);
-        if (!*text || *end || isnan(*(double *)o->to)) return cli_misuse(self, "--%s wants a number, not '%s'", o->name, text);
+        if (!*text || *end || isnan(*(double *)o->to)) return cli_misuse(self, "--%s wants a number, such as 0.5, not '%s'", o->name, text);
+        if (isinf(*(double *)o->to)) return cli_misuse(self, "--%s %s is more than a number holds: %.1e at most", o->name, text, DBL_MAX);
         return -1;
     case CLI_LIST: {
         cli_list *l = o->to;
@@ -126,11 +133,33 @@ static int set_option(const cli_command *self, const cli_option *o, const char *
     return -1;
 }
 
-static const char *unknown_option(const cli_option *all, int total, const char *text)
+/* --NAME or --NAME=VALUE that the command's table does not have. */
+static int unknown_option(const cli_command *self, const cli_option *all, int total, const char *text)
 {
     const char *names[MAX_OPTIONS + 1] = {NULL};
+    char name[64];
+    cli_common none;
+    cli_option common[COMMON];
+    const int n = common_options(&none, ~0u, common);
+    const char *start = text + strspn(text, "-");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "="), start);
+    for (int i = 0; i < n; i++)
+        if (strcmp(common[i].name, name) == 0) return cli_misuse(self, "there is nothing that --%s could change here: leave it out", name);
     for (int i = 0; i < total; i++) names[i] = all[i].name;
-    return gr_nearest(text + strspn(text, "-"), names);
+    const char *near = gr_nearest(name, names);
+    return cli_misuse(self, "there is no option '%s' here%s%s", text, near ? "; did you mean --" : "", near ? near : "");
+}
+
+/* What getopt_long could not take. It leaves in optopt which option it was, by its letter or its place in the table; 0: unknown. */
+static int wrong_option(const cli_command *self, const cli_option *all, int total, const char *text)
+{
+    const cli_option *o = optopt >= FIRST ? &all[optopt - FIRST] : NULL;
+    for (int i = 0; i < total && !o; i++)
+        if (optopt && all[i].letter == optopt) o = &all[i];
+    if (o && o->value) return cli_misuse(self, "%s needs a value: %s %s", text, text, o->value);
+    if (o) return cli_misuse(self, "--%s takes no value: leave out '%s'", o->name, strchr(text, '=') ? strchr(text, '=') : "");
+    if (optopt == 'h' || optopt == 'V') return cli_misuse(self, "'%s' takes no value", text);
+    return optopt ? cli_misuse(self, "there is no option '-%c' here; --help lists those that are", optopt) : unknown_option(self, all, total, text);
 }
 
 static int check_common(const cli_command *self, const cli_common *c)
@@ -148,10 +177,10 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
     char letters[2 * MAX_OPTIONS + 3] = "h";
     int mine = count_own(own), total, used = 1;
     memcpy(all, own, (size_t)mine * sizeof *own);
-    total = mine + common_options(common, all + mine);
+    total = mine + common_options(common, self->common | CLI_QUIET, all + mine);
     if (visitor) return visitor(visitor_data, self, all, mine, total), EXIT_DONE;
     for (int i = 0; i < total; i++) {
-        table[i] = (struct option){all[i].name, all[i].value ? required_argument : no_argument, NULL, 256 + i};
+        table[i] = (struct option){all[i].name, all[i].value ? required_argument : no_argument, NULL, FIRST + i};
         if (all[i].letter) {
             letters[used++] = all[i].letter;
             if (all[i].value) letters[used++] = ':';
@@ -164,14 +193,10 @@ int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *
     for (int c; (c = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         if (c == 'h') return print_help(self, all, mine, total), EXIT_DONE;
         if (c == 'V') return printf("graphrun %s\n", GR_VERSION), EXIT_DONE;
-        int i = c - 256;
-        for (int k = 0; c < 256 && k < total; k++)
+        if (c == '?') return wrong_option(self, all, total, argv[optind - 1]);
+        int i = c - FIRST;
+        for (int k = 0; c < FIRST && k < total; k++)
             if (all[k].letter == c) i = k;
-        if (c == '?' || i < 0) {
-            const char *text = argv[optind - 1], *near = unknown_option(all, total, text);
-            if (c == '?' && optopt >= 256) return cli_misuse(self, "%s needs a value", text);
-            return cli_misuse(self, "there is no option '%s' here%s%s", text, near ? "; did you mean --" : "", near ? near : "");
-        }
         int done = set_option(self, &all[i], optarg);
         if (done >= 0) return done;
     }
@@ -186,12 +211,6 @@ int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_op
     if (done >= 0) return done;
     if (count == 1) return -1;
     return count ? cli_misuse(self, "one model at a time; '%s' is left over", argv[2]) : cli_misuse(self, "which model?");
-}
-
-int cli_no_model(const cli_command *self, const cli_common *c)
-{
-    if (!c->sets.count && !c->plugins.count && !c->dtype && !c->threads) return -1;
-    return cli_misuse(self, "there is no model here: leave out --set, --plugin, --dtype and --threads");
 }
 
 /* ---- messages ---- */

@@ -36,11 +36,16 @@ typedef struct cli_common {
 } cli_common;
 #define CLI_DEFAULTS {.seed = 1} /* a seed with which graphs/hello.yaml learns its word */
 
+/* The options that commands have in common. A command takes those that can change what it does; --quiet all of them. */
+enum { CLI_SETS = 1, CLI_THREADS = 2, CLI_SEED = 4, CLI_DTYPE = 8, CLI_PLUGINS = 16, CLI_QUIET = 32,
+       CLI_GRAPH = CLI_SETS | CLI_DTYPE | CLI_PLUGINS, CLI_RUN = CLI_GRAPH | CLI_THREADS | CLI_SEED };
+
 typedef struct cli_command {
     const char *name;
     const char *usage;     /* "MODEL [--epochs N]" */
     const char *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+    unsigned common;       /* which of the common options it takes: CLI_SETS, ... */
 } cli_command;
 
 extern const cli_command cli_commands[]; /* ends with name NULL */
@@ -48,17 +53,15 @@ extern const cli_command cli_default;    /* graphrun MODEL */
 const cli_command *cli_find(const char *name);
 
 /* Options are told by the very table that the command parses with: fn gets it, first the `own` ones, then
- * those that all commands have, `total` in all. Nothing is run. Completion and manual are made of that. */
+ * the common ones that it takes, `total` in all. Nothing is run. Completion and manual are made of that. */
 typedef void (*cli_visit_fn)(void *data, const cli_command *c, const cli_option *list, int own, int total);
 void cli_visit(const cli_command *c, cli_visit_fn fn, void *data);
 
-/* Reads the options of a command and those that all have; positional arguments are moved to
+/* Reads the options of a command, its own and common ones; positional arguments are moved to
  * argv[1 ...], *count of them. -1: go on; else the exit code. */
 int cli_parse(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common, int *count);
 /* The same for a command that takes one model. */
 int cli_parse_model(const cli_command *self, int argc, char **argv, const cli_option *own, cli_common *common);
-/* For a command that has no model: -1, or the exit code where options were given that are about one. */
-int cli_no_model(const cli_command *self, const cli_common *common);
 /* Says "graphrun: error: ..." unless the message is empty; gives EXIT_MODEL. */
 int cli_fail(const gr_error *e);
 GR_PRINTF(2, 3) int cli_misuse(const cli_command *self, const char *fmt, ...); /* EXIT_USAGE */

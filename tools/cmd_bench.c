@@ -9,6 +9,7 @@
 #include "kernel/kernel.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -176,7 +177,8 @@ static int check_args(const cli_command *self, const bench_args *a)
     if (a->fetch.count && strcmp(a->what, "infer") != 0) return cli_misuse(self, "--fetch says what --what infer computes");
     if (a->rounds < 1) return cli_misuse(self, "--rounds takes a number of at least 1");
     if (!(a->seconds > 0 && a->seconds < 1e6)) return cli_misuse(self, "--seconds takes a number above 0");
-    if (!(a->rival_limit > 0)) return cli_misuse(self, "--rival-limit takes a number above 0");
+    if (!isnan(a->rival_limit) && !a->rivals.count) return cli_misuse(self, "--rival-limit is about --rival NAME=COMMAND, which is not given");
+    if (a->rival_limit <= 0) return cli_misuse(self, "--rival-limit takes a number above 0");
     if (a->name && !is_utf8(a->name)) return cli_misuse(self, "--name is not UTF-8: '%s'", a->name);
     if (a->rivals.count > MAX_RIVALS) return cli_misuse(self, "at most %d rivals", MAX_RIVALS);
     for (int i = 0; i < a->rivals.count; i++) {
@@ -204,7 +206,7 @@ static int check_model(const gr_session *s, const bench_args *a)
 int cmd_bench(int argc, char **argv)
 {
     const cli_command *self = cli_find("bench");
-    bench_args a = {.common = CLI_DEFAULTS, .what = "train", .seconds = 2, .rival_limit = 600, .rounds = 5};
+    bench_args a = {.common = CLI_DEFAULTS, .what = "train", .seconds = 2, .rival_limit = NAN, .rounds = 5};
     const cli_option own[] = {
         {"what", 0, CLI_TEXT, &a.what, "WHAT", "train: a training step; infer: a forward pass; step: one item, as `generate` runs it"},
         {"fetch", 0, CLI_LIST, &a.fetch, "VALUE", "what infer computes; what `generate` chooses from where not given"},
@@ -223,6 +225,7 @@ int cmd_bench(int argc, char **argv)
     int done = cli_parse_model(self, argc, argv, own, &a.common);
     if (done < 0) done = check_args(self, &a);
     if (done >= 0) return done;
+    if (isnan(a.rival_limit)) a.rival_limit = 600;
     gr_session_options o = cli_session_options(&a.common);
     if ((done = cli_weights_dtype(self, &a.common, a.weights_dtype, &o)) >= 0) return done;
     o.weights = a.weights;

@@ -264,7 +264,6 @@ int cmd_completion(int argc, char **argv)
     cli_common common = CLI_DEFAULTS;
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
-    if (done < 0) done = cli_no_model(self, &common);
     if (done >= 0) return done;
     if (count != 1) return cli_misuse(self, count ? "one shell at a time" : "for which shell?");
     bool bash = strcmp(argv[1], "bash") == 0;

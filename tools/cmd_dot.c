@@ -84,6 +84,8 @@ static int check_pass(const cli_command *self, const char *name)
 /* At most what a picture can show. */
 static int check_steps(const cli_command *self, const dot_args *a)
 {
+    if (a->request.steps == NO_STEPS && a->common.threads)
+        return cli_misuse(self, "--threads says who runs what in the picture that --steps T draws: give --steps, or leave it out");
     if (a->request.steps == NO_STEPS) return -1;
     if (a->request.after || a->depth) return cli_misuse(self, "--steps draws the finished program: leave out --%s", a->request.after ? "after" : "depth");
     if (a->request.steps < 1 || a->request.steps > 200) return cli_misuse(self, "--steps takes a number from 1 to 200");

@@ -238,7 +238,6 @@ int cmd_init(int argc, char **argv)
         {0},
     };
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
-    if (done < 0) done = cli_no_model(self, &common);
     if (done >= 0) return done;
     if (count > 1) return cli_misuse(self, "one file at a time; '%s' is left over", argv[2]);
     if (model && !is_model_name(model)) return cli_misuse(self, "-o names the model, which ends in .yaml or .yml: '%s' does not", model);

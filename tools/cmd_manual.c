@@ -44,7 +44,6 @@ static void options(const cli_option *list, int n)
 static void command(void *data, const cli_command *c, const cli_option *list, int own, int total)
 {
     (void)data;
-    (void)total;
     heading(".SS", *c->name ? c->name : "graphrun MODEL");
     fputs("\\fBgraphrun", stdout);
     if (*c->name) putchar(' '), roff(c->name);
@@ -54,6 +53,9 @@ static void command(void *data, const cli_command *c, const cli_option *list, in
     roff(c->summary);
     putchar('\n');
     options(list, own);
+    fputs(".PP\nCommon options:", stdout);
+    for (int i = own; i < total; i++) printf("%s \\fB\\-\\-%s\\fR", i > own ? "," : "", list[i].name);
+    putchar('\n');
 }
 
 static void common(void *data, const cli_command *c, const cli_option *list, int own, int total)
@@ -135,7 +137,7 @@ static void write_manual(void)
     printf(".SH COMMANDS\n");
     cli_visit(&cli_default, command, NULL);
     for (const cli_command *c = cli_commands; c->name; c++) cli_visit(c, command, NULL);
-    printf(".SH OPTIONS EVERYWHERE\n");
+    printf(".SH COMMON OPTIONS\nA command takes those that can change what it does.\n");
     cli_visit(&cli_default, common, NULL);
     printf(".TP\n\\fB\\-\\-help\\fR\nsay what a command takes\n.TP\n\\fB\\-\\-version\\fR\nsay which version this is\n");
     for (const section *s = after; s->title; s++) write_section(s);
@@ -147,7 +149,6 @@ int cmd_manual(int argc, char **argv)
     cli_common c = CLI_DEFAULTS;
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &c, &count);
-    if (done < 0) done = cli_no_model(self, &c);
     if (done >= 0) return done;
     if (count) return cli_misuse(self, "it takes nothing: %s", argv[1]);
     write_manual();

@@ -204,7 +204,6 @@ int cmd_new_op(int argc, char **argv)
     };
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done < 0 && count != 1) done = count ? cli_misuse(self, "one op at a time; '%s' is left over", argv[2]) : cli_misuse(self, "what is the op to be called?");
-    if (done < 0) done = cli_no_model(self, &common);
     if (done >= 0) return done;
     args.name = argv[1];
     return run(self, &args);

@@ -167,9 +167,10 @@ static int run_model(const char *model, run_args *a)
     return code;
 }
 
-int print_all_outputs(const char *model, const cli_common *common, const char *weights)
+int print_all_outputs(const char *model, const cli_common *common, const char *weights, bool partial)
 {
     run_args a = {.common = *common, .weights = weights, .options = cli_session_options(common)};
+    a.options.partial = partial;
     return run_model(model, &a);
 }
 

@@ -9,7 +9,6 @@ int cmd_schema(int argc, char **argv)
     const cli_option own[] = {{0}};
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;
-    if (common.sets.count || common.dtype || common.threads) return cli_misuse(self, "there is no model here: leave out --set, --dtype and --threads");
     if (count) return cli_misuse(self, "it takes options alone, not '%s'", argv[1]);
     gr_arena *a = gr_arena_create();
     gr_frame frame;

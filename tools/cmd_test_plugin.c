@@ -193,7 +193,6 @@ int cmd_test_plugin(int argc, char **argv)
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;
     if (!count) return cli_misuse(self, "which plugin? Give its .so file");
-    if ((done = cli_no_model(self, &common)) >= 0) return done;
     argv[count + 1] = NULL;
     return run(argv[1], argv + 2);
 }

@@ -43,7 +43,7 @@ static int run_training(const train_args *a, gr_session *s, bool then_generate)
 
 static int parse_training(const cli_command *self, int argc, char **argv, train_args *a)
 {
-    a->train.epochs = a->train.steps = -1;
+    a->train.epochs = a->train.steps = a->train.every = a->train.report = -1;
     const cli_option own[] = {
         {"epochs", 0, CLI_INT, &a->train.epochs, "N", "times through the data"},
         {"steps", 0, CLI_INT, &a->train.steps, "N", "training steps in all, also with --resume"},
@@ -63,7 +63,10 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
     if (a->weights && a->partial) return cli_misuse(self, "--weights or --weights-partial, not both");
     if (a->train.resume && (a->weights || a->partial))
         return cli_misuse(self, "--resume goes on from the weights of the checkpoint: leave out --weights%s", a->partial ? "-partial" : "");
-    if (a->train.every && !a->train.checkpoint) return cli_misuse(self, "--every needs --checkpoint FILE");
+    if (a->train.every >= 0 && !a->train.checkpoint) return cli_misuse(self, "--every needs --checkpoint FILE");
+    if (!a->train.every || !a->train.report) return cli_misuse(self, "--%s takes a number of at least 1", a->train.every ? "report" : "every");
+    if (a->train.every < 0) a->train.every = 0;
+    if (a->train.report < 0) a->train.report = 0;
     return -1;
 }
 
@@ -94,5 +97,5 @@ int cmd_default(int argc, char **argv)
     bool trains = s && (s->recipe->minimize || asks_to_train(&a));
     int code = trains ? run_training(&a, s, true) : s ? EXIT_DONE : EXIT_MODEL;
     gr_session_close(s);
-    return trains || code ? code : print_all_outputs(argv[1], &a.common, a.weights);
+    return trains || code ? code : print_all_outputs(argv[1], &a.common, a.partial ? a.partial : a.weights, a.partial != NULL);
 }
