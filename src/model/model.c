@@ -156,7 +156,8 @@ static const char *folder_of(gr_arena *a, const char *path)
 
 gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o, gr_diag *d, gr_error *e)
 {
-    gr_doc *root = gr_doc_read_file(a, path, d, e);
+    gr_doc *root = o && o->text ? gr_doc_read_text(a, path, o->text, strlen(o->text), d) : gr_doc_read_file(a, path, d, e);
+    if (!root && o && o->text) gr_set_error(e, GR_EINVAL, "'%s' is not a model that can be read", path);
     if (!root) return NULL;
     if (root->kind != GR_DOC_MAP) {
         gr_diag_error(d, root->at, "a model is a map of sections: graphrun, vars, graph, ...");

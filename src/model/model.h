@@ -27,9 +27,10 @@ typedef struct gr_model_options {
     const char *const *sets;    /* NULL-ended "KEY=VALUE" */
     const char *const *plugins; /* NULL-ended paths, besides the file's own `plugins:` */
     gr_dtype real;
+    const char *text;           /* the model itself, which is then not read from its path; NULL: it is */
 } gr_model_options;
 
-/* Reads the file, its plugins and blocks. The model owns nothing: all is in `a`. Mistakes
+/* Reads the file, or the text that messages call `path`, its plugins and blocks. The model owns nothing: all is in `a`. Mistakes
  * go to d (the model is then still given, as far as it could be read, so that later stages
  * report theirs too); NULL only where nothing can be done. */
 gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o, gr_diag *d, gr_error *e);

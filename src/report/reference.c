@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* ---- kinds ---- */
 
@@ -207,19 +206,6 @@ static void see(const gr_reference *r, const char *reference)
 
 /* ---- what a node of the example owns ---- */
 
-/* A file without a name, which a session can open by path; -1: the system has none. */
-static int nameless_file(const char *text)
-{
-    char path[] = "/tmp/graphrun-example-XXXXXX";
-    int fd = mkstemp(path);
-    if (fd < 0) return -1;
-    unlink(path);
-    size_t n = strlen(text);
-    if (write(fd, text, n) == (ssize_t)n) return fd;
-    close(fd);
-    return -1;
-}
-
 /* The node of the op in its example: what stands before ": {op: NAME". NULL: none stands so. */
 static const char *node_of(gr_arena *a, const gr_op *op)
 {
@@ -250,11 +236,10 @@ static void owned(const gr_reference *r, const gr_graph *g, const char *node)
 static void parameters(const gr_reference *r, const gr_op *op)
 {
     if (!op->expand || !op->example || (op->traits & (GR_METRIC | GR_OPTIMISER)) || op->example[0] == '#') return;
-    int fd = nameless_file(gr_example_model(r->arena, op->example));
-    if (fd < 0) return;
     gr_error e = {0};
-    const gr_session_options o = {.model.plugins = r->plugins, .facts_only = true, .quiet = true, .seed = 1};
-    gr_session *s = gr_session_open(gr_arena_printf(r->arena, "/proc/self/fd/%d", fd), &o, &e);
+    const gr_session_options o = {.model = {.plugins = r->plugins, .text = gr_example_model(r->arena, op->example)}, .facts_only = true,
+                                  .quiet = true, .seed = 1};
+    gr_session *s = gr_session_open(op->name, &o, &e);
     gr_frame frame;
     if (s && gr_try(s->arena, &frame)) {
         gr_graph *g = gr_session_graph(s, &(gr_want){.assume_axes = true}, "infer");
@@ -262,7 +247,6 @@ static void parameters(const gr_reference *r, const gr_op *op)
         gr_end_try(s->arena, &frame);
     }
     gr_session_close(s);
-    close(fd);
 }
 
 static void carries(const gr_reference *r, const gr_op *op)

@@ -1,12 +1,8 @@
 /* source_walk.c - see source_walk.h. */
 #include "source_walk.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { EPOCHS = 2, MAX_SPLITS = 16 };
 
@@ -301,27 +297,9 @@ bool source_walk(const char *model_path, const gr_model_options *o, int64_t most
     return good;
 }
 
-/* The example as a file of that path, whose last letters are replaced. */
-static bool write_example(const gr_source *s, char *path)
-{
-    int file = mkstemp(path);
-    FILE *f = file < 0 ? NULL : fdopen(file, "w");
-    if (!f) {
-        if (file >= 0) close(file);
-        return false;
-    }
-    bool written = fprintf(f, "graphrun: 1\n%s", s->example) > 0;
-    return fclose(f) == 0 && written;
-}
-
 bool source_walk_example(const gr_source *s, const gr_model_options *o, source_report *r)
 {
-    walk w = {.r = r};
-    const char *folder = getenv("TMPDIR");
-    char *path = gr_arena_printf(r->arena, "%s/graphrun-source-XXXXXX", folder && *folder ? folder : "/tmp");
-    bool good = write_example(s, path);
-    if (good) good = source_walk(path, o, 64, r);
-    else fault(&w, SOURCE_OPENS, "cannot write its example to '%s': %s; set TMPDIR to a folder for such files", path, strerror(errno));
-    unlink(path);
-    return good;
+    gr_model_options with_text = *o;
+    with_text.text = gr_arena_printf(r->arena, "graphrun: 1\n%s", s->example);
+    return source_walk(gr_arena_printf(r->arena, "the example of %s", s->name), &with_text, 64, r);
 }
