@@ -21,10 +21,18 @@ enum { MAX_DEPTH = 32 };
 typedef struct block {
     gr_model *m;
     const char *name;
+    gr_loc at;
     gr_doc *vars, *carry, *graph, *out;
     bool *integer; /* by attribute: the default is an integer */
-    int *depth;    /* of its uses within itself */
+    int depth;     /* of its uses within itself */
+    bool endless;  /* in the use in hand it has been told that these have no end */
 } block;
+
+/* The blocks in hand, from the innermost outwards. */
+struct gr_block_use {
+    const block *of;
+    const gr_block_use *within;
+};
 
 static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "carry", "graph", "out", NULL};
 
@@ -150,7 +158,6 @@ static gr_attr_spec *read_vars(gr_model *m, gr_doc *d, block *b)
     int n = b->vars && b->vars->kind == GR_DOC_MAP ? b->vars->count : 0;
     gr_attr_spec *specs = GR_NEW_ARRAY(m->arena, gr_attr_spec, n + 1);
     b->integer = GR_NEW_ARRAY(m->arena, bool, n + 1);
-    b->depth = GR_NEW(m->arena, int);
     if (b->vars && !n) gr_diag_error(m->diag, b->vars->at, "'vars' is a map: {name: default}, ~ where it must be given");
     for (int i = 0; i < n; i++) {
         specs[i] = var_spec(m->arena, b->vars->item[i], &b->integer[i]);
@@ -317,14 +324,31 @@ static int expand_body(gr_ctx *c, const gr_op *op, const block *b)
     return r;
 }
 
+/* "A -> B -> A": from the last use of b to this one. */
+static const char *circle_text(const block *b)
+{
+    const char *text = b->name;
+    for (const gr_block_use *u = b->m->block_use; u; u = u->within) {
+        text = gr_arena_printf(b->m->arena, "%s -> %s", u->of->name, text);
+        if (u->of == b) break;
+    }
+    return text;
+}
+
 static int expand_block(gr_ctx *c)
 {
-    const block *b = gr_self(c)->data;
-    if (*b->depth >= MAX_DEPTH)
-        return gr_fail(c, GR_AT_NODE, NULL, "the block uses itself, %d deep; only a 'when' can end that", MAX_DEPTH);
-    ++*b->depth;
+    block *b = (block *)(uintptr_t)gr_self(c)->data;
+    if (b->depth >= MAX_DEPTH && !b->endless)
+        gr_diag_error(b->m->diag, b->at, "block '%s' uses itself without an end: %s; a 'when' that becomes false ends it", b->name, circle_text(b));
+    b->endless |= b->depth >= MAX_DEPTH;
+    if (b->endless) return -1; /* also where it is used twice: there would be 2^32 of them */
+    gr_block_use *use = GR_NEW(b->m->arena, gr_block_use);
+    *use = (gr_block_use){b, b->m->block_use};
+    b->m->block_use = use;
+    b->depth++;
     int r = expand_body(c, gr_self(c), b);
-    --*b->depth;
+    if (--b->depth == 0) b->endless = false; /* who tries again is told again */
+    b->m->block_use = use->within;
     return r;
 }
 
@@ -395,7 +419,7 @@ static const gr_op *add_block(gr_model *m, gr_doc *d)
         return NULL;
     }
     block *b = GR_NEW(m->arena, block);
-    *b = (block){.m = m, .name = d->key, .vars = gr_doc_get(d, "vars"), .carry = gr_doc_get(d, "carry"),
+    *b = (block){.m = m, .name = d->key, .at = d->key_at, .vars = gr_doc_get(d, "vars"), .carry = gr_doc_get(d, "carry"),
                  .graph = gr_doc_get(d, "graph"), .out = gr_doc_get(d, "out")};
     check_keys(m, d);
     gr_op *op = GR_NEW(m->arena, gr_op);
