@@ -178,6 +178,8 @@ static const mistake mistakes[] = {
     {"over: time", "ovre: time", "graph/again"},
     {"next: cell}}", "nxt: cell}}", "graph/again/carry/h"},
     {"op: GRUCell, in: {input: a", "op: GRUCell, in: {inputs: a", "graph/again/step/cell/in"},
+    {"op: GRUCell", "op: GRUCel", "graph/again/step/cell/op"},
+    {"op: LSTM", "op: Recurrent, cell: LSTMCel", "graph/rnn/cell"},
     {"out: {output: cell}", "share: true", "graph/again"},
     {"shape: [time, batch], dtype: int32, from: data.targets", "shape: {time: 1}, from: data.targets", "graph/y/shape"},
     {"logits: {op", "\"log its\": {op", "graph"},

@@ -250,14 +250,16 @@ static void define_metrics(schema *s)
 
 /* ---- the whole ---- */
 
-/* A file without blocks and plugins has no ops but the known ones. */
+/* A file without blocks and plugins has no ops but the known ones, in the steps of loops neither. */
 static void forbid_unknown(schema *s, json_t *root)
 {
     gr_schema_set(root, "if", json_pack("{s:{s:[{s:[s]}, {s:[s]}]}}", "not", "anyOf", "required", "blocks", "required", "plugins"), &s->failed);
     json_t *known = gr_schema_either(json_pack("{s:o}", "enum", node_names(s)), gr_schema_ref("expression"), &s->failed);
     json_t *sources = gr_schema_either(json_pack("{s:o}", "enum", source_names(s)), gr_schema_ref("expression"), &s->failed);
-    gr_schema_set(root, "then", json_pack("{s:{s:{s:{s:{s:o}}}, s:{s:{s:o}}}}", "properties", "graph", "additionalProperties", "properties", "op", known,
-                                          "data", "properties", "op", sources), &s->failed);
+    define(s, "known_nodes", json_pack("{s:{s:{s:O, s:o, s:o}}}", "additionalProperties", "properties", "op", known, "cell", known, "step",
+                                       gr_schema_ref("known_nodes")));
+    gr_schema_set(root, "then", json_pack("{s:{s:o, s:{s:{s:o}}}}", "properties", "graph", gr_schema_ref("known_nodes"), "data", "properties", "op",
+                                          sources), &s->failed);
 }
 
 static json_t *make_root(schema *s)
