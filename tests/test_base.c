@@ -53,6 +53,24 @@ static void nearest_name(void)
     CU_ASSERT_PTR_NULL(gr_nearest("h", longer)); /* one letter is near to any other */
 }
 
+/* As PyTorch and Keras call things; where nothing here is like it, what to do instead. */
+static void names_from_elsewhere(void)
+{
+    static const char *const linear[] = {"out_features", "bias", NULL}, *const npy[] = {"files", "batch_size", "dim", NULL};
+    gr_arena *a = gr_arena_create();
+    CU_ASSERT_STRING_EQUAL(gr_nearest_term("units", linear), "out_features");
+    CU_ASSERT_STRING_EQUAL(gr_nearest_term("use-bias", linear), "bias");
+    CU_ASSERT_STRING_EQUAL(gr_nearest_term("Axis", npy), "dim");
+    CU_ASSERT_STRING_EQUAL(gr_nearest_term("batch-size", npy), "batch_size");
+    CU_ASSERT_PTR_NULL(gr_nearest_term("in_features", linear)); /* near to out_features, and something else */
+    CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "in_features", linear), "; leave it out: a width is that of what is read");
+    CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "out_feature", linear), "; did you mean 'out_features'?");
+    CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "quite_new", linear), "; there are: out_features, bias");
+    CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "quite_new", linear + 2), "");
+    CU_ASSERT_STRING_EQUAL(gr_suggest(a, "units", linear), "; there are: out_features, bias"); /* names of one's own */
+    gr_arena_destroy(a);
+}
+
 static void diag_shows_place(void)
 {
     gr_arena *a = gr_arena_create();
@@ -81,5 +99,6 @@ void test_base(void)
     CU_add_test(s, "an arena grows", arena_grows);
     CU_add_test(s, "running out of memory unwinds", arena_unwinds);
     CU_add_test(s, "the nearest name is found", nearest_name);
+    CU_add_test(s, "names from elsewhere", names_from_elsewhere);
     CU_add_test(s, "a diagnostic shows its place", diag_shows_place);
 }

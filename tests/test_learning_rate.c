@@ -257,7 +257,7 @@ static void clip_is_over_the_trained(void)
 static void mistakes_are_placed(void)
 {
     static const char *const all[][3] = {
-        {"op: SGD, lr: {op: Stepp, lr: 1, step_size: 2}", "no schedule is called 'Stepp', did you mean 'Step'?", "Stepp"},
+        {"op: SGD, lr: {op: Stepp, lr: 1, step_size: 2}", "no schedule is called 'Stepp'; did you mean 'Step'?", "Stepp"},
         {"op: SGD, lr: {op: Quite, lr: 1}", "there are: Step, MultiStep", "Quite"},
         {"op: SGD, lr: {op: Step, lr: 1}", "Step needs 'step_size'", "lr: {op"},
         {"op: SGD, lr: {op: Step, lr: 1, step_size: 0}", "at least 1", "0}"},

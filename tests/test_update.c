@@ -237,7 +237,7 @@ static void each_is_reported(void)
 static void mistakes_are_placed(void)
 {
     static const char *const all[][3] = {
-        {"{far: 1, sise: 2}", "no node is called 'sise', did you mean 'size'?", "sise"},
+        {"{far: 1, sise: 2}", "no node is called 'sise'; did you mean 'size'?", "sise"},
         {"[far, square]", "'square' is to be minimized, but is float32 [batch 3, 3]", "square]"},
         {"[far, size.more]", "no value is called 'size.more'", "size.more"},
         {"{far: much}", "takes a number, not 'much'", "much"},

@@ -1,11 +1,8 @@
 /* diag.c - collecting diagnostics and printing them with their source lines. */
 #include "base/diag.h"
 
-#include <ctype.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct entry {
     gr_loc at;
@@ -200,48 +197,4 @@ const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at)
     const entry *e = sorted(d)[i];
     if (at) *at = e->at;
     return e->text;
-}
-
-static int folded(char c) { return tolower((unsigned char)c); }
-
-/* Edit distance with transpositions, whatever the case; gives up beyond 63 characters. */
-static int distance(const char *a, const char *b)
-{
-    enum { MAX = 64 };
-    int la = (int)strlen(a), lb = (int)strlen(b), d[3][MAX];
-    if (la >= MAX || lb >= MAX) return MAX;
-    for (int j = 0; j <= lb; j++) d[0][j] = j;
-    for (int i = 1; i <= la; i++) {
-        int *now = d[i % 3], *up = d[(i + 2) % 3], *upper = d[(i + 1) % 3];
-        now[0] = i;
-        for (int j = 1; j <= lb; j++) {
-            int cost = up[j - 1] + (folded(a[i - 1]) != folded(b[j - 1]));
-            if (up[j] + 1 < cost) cost = up[j] + 1;
-            if (now[j - 1] + 1 < cost) cost = now[j - 1] + 1;
-            if (i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) &&
-                folded(a[i - 2]) == folded(b[j - 1]) && upper[j - 2] + 1 < cost)
-                cost = upper[j - 2] + 1;
-            now[j] = cost;
-        }
-    }
-    return d[la % 3][lb];
-}
-
-/* One of the two begins the other: "hidden" and "hidden_size". By how much they differ; -1: neither. */
-static int rest_of(const char *a, const char *b)
-{
-    size_t n = strlen(a), k = strlen(b), least = n < k ? n : k;
-    return least < 3 || strncasecmp(a, b, least) != 0 ? -1 : (int)(n + k - 2 * least);
-}
-
-const char *gr_nearest(const char *name, const char *const *names)
-{
-    const char *best = NULL, *longer = NULL;
-    int length = (int)strlen(name), limit = length < 2 ? 0 : length / 3 + 1, least = INT_MAX;
-    for (; *names; names++) {
-        int n = distance(name, *names), rest = rest_of(name, *names);
-        if (n <= limit && (!best || n < limit)) best = *names, limit = n;
-        if (rest >= 0 && rest < least) longer = *names, least = rest;
-    }
-    return best ? best : longer;
 }

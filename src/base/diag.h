@@ -67,4 +67,10 @@ const char *gr_diag_message(const gr_diag *d, int i, gr_loc *at);
 /* The name nearest to `name` by edit distance, whatever the case, else one that it begins or that begins
  * it; NULL if none is near enough. names is NULL-ended. */
 const char *gr_nearest(const char *name, const char *const *names);
+/* "; did you mean 'x'?", or "; there are: a, b, c" where none is near; "" where there are none. */
+const char *gr_suggest(gr_arena *a, const char *name, const char *const *names);
+/* The same where the names are graphrun's own, of ops, attributes or keys: what PyTorch or Keras call otherwise is known,
+ * and of some things gr_suggest_term says what to do as there is nothing like them. */
+const char *gr_nearest_term(const char *name, const char *const *names);
+const char *gr_suggest_term(gr_arena *a, const char *name, const char *const *names);
 #endif

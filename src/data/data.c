@@ -148,11 +148,10 @@ static const gr_source *find_desc(gr_data *d)
     const char *name = op ? gr_model_text(d->model, op) : NULL, *list = "";
     const gr_source *s = name ? gr_registry_find_source(r, name) : NULL;
     if (s || (op && !name)) return s;
-    const char *const *names = gr_registry_source_names(r), *near = name ? gr_nearest(name, names) : NULL;
+    const char *const *names = gr_registry_source_names(r);
     for (int i = 0; names[i]; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
     if (!op) gr_diag_error(d->diag, d->section->key_at, "'data' needs 'op', a source: %s", list);
-    else if (near) gr_diag_error(d->diag, op->at, "no data source is called '%s'; did you mean '%s'?", name, near);
-    else gr_diag_error(d->diag, op->at, "no data source is called '%s'; there are: %s", name, list);
+    else gr_diag_error(d->diag, op->at, "no data source is called '%s'%s", name, gr_suggest_term(d->arena, name, names));
     return NULL;
 }
 

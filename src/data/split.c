@@ -47,11 +47,9 @@ static int64_t units_of(gr_data *d, gr_doc *entry, int64_t total, double *sum, i
  * names beside these are those of splits of one's own. */
 static int check_split_names(gr_data *d, gr_doc *map)
 {
-    static const char *const known[] = {"train", "valid", "test", NULL}, *const also[][2] = {{"dev", "valid"}, {"eval", "valid"}};
+    static const char *const known[] = {"train", "valid", "test", NULL};
     for (int i = 0; i < map->count; i++) {
-        const char *name = map->item[i]->key, *near = gr_nearest(name, known);
-        for (size_t k = 0; k < sizeof also / sizeof *also; k++)
-            if (strcmp(name, also[k][0]) == 0) near = also[k][1];
+        const char *name = map->item[i]->key, *near = gr_nearest_term(name, known);
         if (!near || gr_doc_get(map, near)) continue;
         gr_diag_error(d->diag, map->item[i]->key_at, "the splits that are looked for are train, valid and test: call '%s' '%s'", name, near);
         return -1;

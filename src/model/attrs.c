@@ -195,7 +195,7 @@ static int find_spec(const gr_attr_spec *specs, const char *name)
 /* The attribute that the name was likely meant for is not reported as missing too. */
 static void mark_meant(const gr_attr_spec *specs, const char *const *names, const char *name, bool *seen)
 {
-    const char *near = gr_nearest(name, names);
+    const char *near = gr_nearest_term(name, names);
     int i = near ? find_spec(specs, near) : -1;
     if (i >= 0) seen[i] = true;
 }
@@ -208,7 +208,7 @@ static void unknown_key(gr_model *m, const gr_doc *d, const gr_attr_spec *specs,
     for (int i = 0; specs && specs[i].name; i++) *GR_PUSH(m->arena, names, count, cap) = specs[i].name;
     for (; skip && *skip; skip++) *GR_PUSH(m->arena, names, count, cap) = *skip;
     *GR_PUSH(m->arena, names, count, cap) = NULL;
-    gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest(m->arena, d->key, names));
+    gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest_term(m->arena, d->key, names));
     mark_meant(specs, names, d->key, seen);
 }
 

@@ -134,8 +134,6 @@ int64_t gr_axis_length(gr_model *m, gr_scope *s, const char *name, gr_loc at);
 /* set.c: one KEY=VALUE, put in the place of what the file has. */
 void gr_model_apply_set(gr_model *m, const char *set);
 
-/* "; did you mean 'x'?" or, if none is near, "; there are: a, b, c" (names NULL-ended). */
-const char *gr_suggest(gr_arena *a, const char *name, const char *const *names);
 /* The keys of a map, NULL-ended. */
 const char *const *gr_doc_keys(gr_arena *a, const gr_doc *map);
 /* An entry of a map without marking it; NULL if absent. */

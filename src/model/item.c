@@ -112,7 +112,7 @@ static void add_by_port(gr_body *b, gr_item *it, gr_doc *map)
             continue;
         }
         gr_diag_error(b->m->diag, d->key_at, "%s has no input called '%s'%s", it->op->name, d->key,
-                      gr_suggest(a, d->key, port_names(a, it->op->inputs)));
+                      gr_suggest_term(a, d->key, port_names(a, it->op->inputs)));
         gr_doc_use_all(d);
         it->bad = true;
     }
@@ -206,7 +206,7 @@ static const gr_op *find_op(gr_body *b, gr_item *it)
     const gr_op *op = gr_registry_find(b->m->registry, name);
     if (!op)
         gr_diag_error(b->m->diag, d->at, "there is no op called '%s'%s", name,
-                      gr_suggest(b->m->arena, name, gr_registry_names(b->m->registry)));
+                      gr_suggest_term(b->m->arena, name, gr_registry_names(b->m->registry)));
     if (op && op->role == GR_ROLE_SCAN) return gr_scan_op(b, it, op);
     return op && (op->traits & GR_OVER_CELL) ? gr_over_op(b, it, op) : op;
 }

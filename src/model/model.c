@@ -70,7 +70,7 @@ void gr_model_check_keys(gr_model *m, gr_doc *map, const char *what, const char 
         int k = 0;
         while (keys[k] && strcmp(keys[k], d->key) != 0) k++;
         if (keys[k]) continue;
-        gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest(m->arena, d->key, keys));
+        gr_diag_error(m->diag, d->key_at, "%s has no '%s'%s", what, d->key, gr_suggest_term(m->arena, d->key, keys));
         gr_mention(m, m->scope, d);
     }
 }

@@ -34,19 +34,6 @@ void gr_doc_use_all(gr_doc *d)
     for (int i = 0; i < d->count; i++) gr_doc_use_all(d->item[i]);
 }
 
-const char *gr_suggest(gr_arena *a, const char *name, const char *const *names)
-{
-    const char *near = gr_nearest(name, names);
-    if (near) return gr_arena_printf(a, "; did you mean '%s'?", near);
-    if (!names[0]) return "";
-    const char *text = "; there are: ";
-    for (int i = 0; names[i]; i++) {
-        if (i == 30) return gr_arena_printf(a, "%s, ...", text);
-        text = gr_arena_printf(a, "%s%s%s", text, i ? ", " : "", names[i]);
-    }
-    return text;
-}
-
 static bool is_digits(const char *s, const char *set) { return *s && s[strspn(s, set)] == 0; }
 
 int gr_doc_int(const gr_doc *d, int64_t *v)

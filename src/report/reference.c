@@ -109,7 +109,7 @@ static bool holds(const char *name, const char *part)
 const char *gr_reference_suggest(const gr_reference *r, const char *name)
 {
     enum { MOST = 4 };
-    const char *const *names = gr_reference_names(r), *near = gr_nearest(name, names);
+    const char *const *names = gr_reference_names(r), *near = gr_nearest_term(name, names);
     const char *text = near ? gr_arena_printf(r->arena, "'%s'", near) : NULL;
     int n = near != NULL;
     if (near && strcasecmp(near, name) == 0) return text;

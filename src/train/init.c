@@ -195,7 +195,7 @@ static int unknown_initialiser(const char *text, size_t length, const char *stat
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", initialisers[i].name);
     }
     snprintf(name, sizeof name, "%.*s", (int)length, text);
-    const char *near = gr_nearest(name, names);
+    const char *near = gr_nearest_term(name, names);
     if (near)
         return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; did you mean '%s'?", state, name, near);
     return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; there are: %s", state, name, list);

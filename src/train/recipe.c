@@ -42,11 +42,9 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
     const char *const *names = names_of_kind(m, kind, &list);
     for (int i = 0; names[i]; i++)
         if (gr_recipe_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
-    const char *near = gr_nearest(name, names);
     if (gr_registry_find(gr_model_registry(m), name))
         gr_diag_error(gr_model_diag(m), d->at, "'%s' is an op, but no %s; there are: %s", name, what, list);
-    else if (near) gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s', did you mean '%s'?", what, name, near);
-    else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'; there are: %s", what, name, list);
+    else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'%s", what, name, gr_suggest_term(gr_model_arena(m), name, names));
     return NULL;
 }
 
@@ -117,7 +115,7 @@ static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_val
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
 {
     for (int i = 0; i < map->count; i++) {
-        const char *near = gr_nearest(map->item[i]->key, keys);
+        const char *near = gr_nearest_term(map->item[i]->key, keys);
         if (near && strcmp(near, key) == 0) return;
     }
     gr_diag_error(gr_model_diag(m), map->key ? map->key_at : map->at, "missing key '%s'%s", key, what);
@@ -202,9 +200,7 @@ static bool loss_exists(gr_model *m, gr_graph *raw, const gr_loss_spec *loss)
     if (raw_node(raw, node) || gr_recipe_is_written(m, node)) return true;
     const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, raw->num_nodes + 1);
     for (int i = 0; i < raw->num_nodes; i++) names[i] = raw->nodes[i]->name;
-    const char *near = gr_nearest(loss->name, names);
-    gr_diag_error(gr_model_diag(m), loss->at, "no node is called '%s'%s%s%s", loss->name, near ? ", did you mean '" : "",
-                  near ? near : "", near ? "'?" : "");
+    gr_diag_error(gr_model_diag(m), loss->at, "no node is called '%s'%s", loss->name, gr_suggest(gr_model_arena(m), loss->name, names));
     return false;
 }
 
@@ -267,9 +263,8 @@ static void no_such_port(gr_model *m, gr_doc *in, int i, const gr_op *op)
         all = gr_arena_printf(gr_model_arena(m), "%s%s%s", all, p ? ", " : "", names[p]);
     }
     gr_doc *d = in->item[i];
-    const char *near = in->kind == GR_DOC_MAP ? gr_nearest(d->key, names) : NULL;
-    if (near) gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'; did you mean '%s'?", op->name, d->key, near);
-    else if (in->kind == GR_DOC_MAP) gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'; there are: %s", op->name, d->key, all);
+    if (in->kind == GR_DOC_MAP)
+        gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'%s", op->name, d->key, gr_suggest_term(gr_model_arena(m), d->key, names));
     else gr_diag_error(gr_model_diag(m), d->at, "%s has %d inputs: %s", op->name, num_ports(op), all);
 }
 

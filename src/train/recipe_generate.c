@@ -66,10 +66,7 @@ static const char *read_input(gr_model *m, gr_doc *map, const char *key)
         if (strcmp(list[i].name, name) == 0) return name;
     }
     if (!name || gr_recipe_is_written(m, name)) return name; /* what is wrong with it is said there */
-    const char *near = gr_nearest(name, names), *all = "";
-    for (int i = 0; i < n; i++) all = gr_arena_printf(gr_model_arena(m), "%s%s%s", all, i ? ", " : "", names[i]);
-    if (near) gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "no Input is called '%s'; did you mean '%s'?", name, near);
-    else gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "no Input is called '%s'; there are: %s", name, all);
+    gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "no Input is called '%s'%s", name, gr_suggest(gr_model_arena(m), name, names));
     return name;
 }
 
@@ -78,19 +75,14 @@ static const char *read_input(gr_model *m, gr_doc *map, const char *key)
 static const char *read_value(gr_model *m, gr_doc *map, const char *key)
 {
     gr_arena *a = gr_model_arena(m);
-    const char *name = read_text(m, map, key), *all = "";
+    const char *name = read_text(m, map, key);
     gr_doc *graph = gr_model_section(m, "graph");
     if (!name || !graph || graph->kind != GR_DOC_MAP) return name;
     const char *node = gr_arena_strndup(a, name, strcspn(name, "."));
     if (gr_recipe_is_written(m, node)) return name;
     const char **names = GR_NEW_ARRAY(a, const char *, graph->count + 1);
-    for (int i = 0; i < graph->count; i++) {
-        names[i] = graph->item[i]->key;
-        all = gr_arena_printf(a, "%s%s%s", all, i ? ", " : "", names[i]);
-    }
-    const char *near = gr_nearest(node, names);
-    gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "the graph has no node called '%s'; %s%s%s", node,
-                  near ? "did you mean '" : "there are: ", near ? near : all, near ? "'?" : "");
+    for (int i = 0; i < graph->count; i++) names[i] = graph->item[i]->key;
+    gr_diag_error(gr_model_diag(m), gr_doc_get(map, key)->at, "the graph has no node called '%s'%s", node, gr_suggest(a, node, names));
     return name;
 }
 

@@ -49,16 +49,11 @@ static int find_attr(const gr_attr_spec *specs, const char *name)
 static void unknown_schedule(const reader *x, const gr_doc *d, const char *name)
 {
     gr_arena *a = gr_model_arena(x->m);
-    const char **names = NULL, *list = "";
+    const char **names = NULL;
     int n = 0, cap = 0;
-    for (const gr_lr_schedule *s = gr_lr_schedules; s->name; s++) {
-        *GR_PUSH(a, names, n, cap) = s->name;
-        list = gr_arena_printf(a, "%s%s%s", list, *list ? ", " : "", s->name);
-    }
+    for (const gr_lr_schedule *s = gr_lr_schedules; s->name; s++) *GR_PUSH(a, names, n, cap) = s->name;
     *GR_PUSH(a, names, n, cap) = NULL;
-    const char *near = gr_nearest(name, names);
-    if (near) gr_diag_error(gr_model_diag(x->m), d->at, "no schedule is called '%s', did you mean '%s'?", name, near);
-    else gr_diag_error(gr_model_diag(x->m), d->at, "no schedule is called '%s'; there are: %s", name, list);
+    gr_diag_error(gr_model_diag(x->m), d->at, "no schedule is called '%s'%s", name, gr_suggest_term(a, name, names));
 }
 
 /* Attributes that are right one by one. */

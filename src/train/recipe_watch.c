@@ -39,19 +39,15 @@ static bool metrics_unread(gr_model *m, const gr_recipe *r)
 
 static int find_metric(gr_model *m, const gr_recipe *r, const asked *a)
 {
-    const char *list = "loss";
     const char **names = GR_NEW_ARRAY(gr_model_arena(m), const char *, r->num_metrics + 2);
-    names[r->num_metrics] = "loss";
+    names[0] = "loss";
     if (strcmp(a->metric, "loss") == 0) return -1;
     for (int i = 0; i < r->num_metrics; i++) {
         if (strcmp(r->metrics[i].label, a->metric) == 0) return i;
-        names[i] = r->metrics[i].label;
-        list = gr_arena_printf(gr_model_arena(m), "%s, %s", list, names[i]);
+        names[i + 1] = r->metrics[i].label;
     }
     if (metrics_unread(m, r)) return -1;
-    const char *near = gr_nearest(a->metric, names);
-    if (near) gr_diag_error(gr_model_diag(m), a->doc->at, "the section `metrics` has no '%s', did you mean '%s'?", a->metric, near);
-    else gr_diag_error(gr_model_diag(m), a->doc->at, "the section `metrics` has no '%s'; there are: %s", a->metric, list);
+    gr_diag_error(gr_model_diag(m), a->doc->at, "the section `metrics` has no '%s'%s", a->metric, gr_suggest(gr_model_arena(m), a->metric, names));
     return -1;
 }
 
