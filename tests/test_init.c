@@ -231,6 +231,7 @@ static void odd_files_are_told(void)
     refused(write_array("axes.npy", GR_FLOAT32, 4, (int64_t[]){8, 2, 2, 2}, wave), "", "4 axes");
     refused(write_array("tiny.npy", GR_FLOAT32, 2, (int64_t[]){3, 2}, wave), "", "8 examples or more");
     refused(temp_file("false.npy", "no array"), "", "false.npy");
+    refused(temp_file("arrays.npz", "PK\3\4 and so on"), "", "arrays.npz: is an archive of arrays (.npz): unpack it with unzip");
     FILE *f = fopen(temp_path("binary.dat"), "wb");
     for (int i = 0; f && i < 300; i++) fputc(i % 256, f);
     if (f) fclose(f);

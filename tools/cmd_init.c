@@ -141,7 +141,7 @@ static int look_into(init *x, gr_error *e)
         if (ends(x->path, others[i].ending))
             return gr_set_error(e, GR_EINVAL, "there are no starter models for %s files; `graphrun ops %s` has an example of their data source", others[i].ending,
                                 others[i].source);
-    if (ends(x->path, ".npy")) return init_array(x, e);
+    if (ends(x->path, ".npy") || ends(x->path, ".npz")) return init_array(x, e);
     if (gr_file_read(x->arena, x->path, (size_t)1 << 31, &text, &n, e)) return e->status;
     if (n == 0) return gr_set_error(e, GR_EINVAL, "%s is empty", x->path);
     if (n > 6 && memcmp(text, "\x93NUMPY", 6) == 0) return gr_set_error(e, GR_EINVAL, "%s is a NumPy array: call it .npy", x->path);

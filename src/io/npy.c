@@ -119,6 +119,8 @@ static int read_header(gr_reader *r, header *h, int64_t *data, gr_error *e)
     char text[MAX_HEADER + 1];
     const int64_t have = r->size < 12 ? r->size : 12;
     if (gr_reader_get(r, head, have, 0, e) != GR_OK) return GR_EIO;
+    if (have >= 4 && memcmp(head, "PK\3\4", 4) == 0)
+        return gr_set_error(e, GR_EINVAL, "%s: is an archive of arrays (.npz): unpack it with unzip, and name the .npy file that is meant", r->path);
     if (have < 10 || memcmp(head, "\x93NUMPY", 6) != 0)
         return gr_set_error(e, GR_EINVAL, "%s: is no .npy file (numpy.save writes one)", r->path);
     if (head[6] < 1 || head[6] > 3)
