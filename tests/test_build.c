@@ -378,7 +378,7 @@ static void faults_stand_in_the_model(void)
     gr_diag_message(b.d, 0, &at);
     CU_ASSERT_EQUAL(at.line, 5);
     CU_ASSERT_PTR_NOT_NULL_FATAL(at.source);
-    CU_ASSERT_PTR_NOT_NULL(strstr(at.source->name, "/tmp/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(at.source->name, "a model"));
     done(&b);
 }
 

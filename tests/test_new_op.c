@@ -97,7 +97,7 @@ static void names_are_checked(void)
         {"", "what is the op to be called?"}, {"2fast", "write Op2fast"}, {"my-op", "write MyOp"}, {"'a b'", "write AB"}, {"''", "write MyOp"},
         {"Tanh", "graphrun has an op called 'Tanh'"}, {"LSTMCell", "write another name, MyLSTMCell"},
         {"CharText --kind data", "graphrun has a data source called 'CharText'"}, {"One Two", "'Two' is left over"},
-        {"One --kind kernal", "--kind is composite|kernel|cell|data"}, {"One --threads 2", "leave out --set"}, {"One --knd cell", "did you mean --kind"}};
+        {"One --kind kernal", "--kind is composite|kernel|cell|data"}, {"One --threads 2", "there is nothing that --threads could change here: leave it out"}, {"One --knd cell", "did you mean --kind"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CU_ASSERT_EQUAL(shell("cd '%s/..' && " GRAPHRUN " new-op %s", temp_path("x"), wrong[i].arguments), 2);
         says(wrong[i].says);
