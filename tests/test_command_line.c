@@ -45,6 +45,14 @@ static void options_that_are_none(void)
     refused("train -xq " HELLO, "there is no option '-x' here; --help lists those that are");
     refused("bench " HELLO " --rival-limit 3", "--rival-limit is about --rival NAME=COMMAND, which is not given");
     refused("dot " HELLO " --threads 2", "--threads says who runs what in the picture that --steps T draws");
+    refused("train " HELLO " --lr 0.1", "and --set KEY=VALUE changes the model, as in --set train.optimizer.lr=0.1");
+    refused("train " HELLO " --set =3", "--set wants KEY=VALUE, not '=3'");
+    refused("run " HELLO " --input x", "--input wants NAME=FILE.npy, not 'x'");
+    refused("run " HELLO " --fetch loss=", "--fetch wants NAME=FILE.npy or NAME, not 'loss='");
+    refused("predict " HELLO, "'predict' is neither a command nor a file; did you mean 'run'?");
+    refused("help trian", "did you mean 'train'?");
+    CU_ASSERT_EQUAL(graphrun("help train"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "--resume FILE"));
 }
 
 /* A command takes those of the common options that can change what it does, says so in its help, and refuses the others. */
@@ -77,6 +85,29 @@ static void options_that_change_nothing(void)
     refused("check " HELLO " --threads 2", "--threads could change here");
     refused("plan " HELLO " --seed 2", "--seed could change here");
     CU_ASSERT_EQUAL(graphrun("schema --plugin /nowhere.so"), 1);
+}
+
+/* What --set names and the model lacks, and files that could not be written, which is said before the work. */
+static void what_a_model_lacks(void)
+{
+    static const char *const line[][2] = {
+        {"check " HELLO " --set lr=0.1", "the model has no var 'lr'; a key is named with its section, as in train.optimizer.lr"},
+        {"check " HELLO " --set rnn.over=time", "'rnn' is a node: write graph.rnn.over=time"},
+        {"check " HELLO " --set train.early_stopping=true", "'early_stopping' is after how many validations"},
+        {"check " HELLO " --set graph.x.from=data.z", "--set:1:14: error: the data source has no field 'z'; there are: x, y"},
+        {"bench " HELLO " --json /nowhere/b.json", "/nowhere/b.json"},
+    };
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++) {
+        CU_ASSERT_EQUAL(graphrun("%s", line[i][0]), 1);
+        CU_ASSERT_STRING_EQUAL(out_text, "");
+        bool says = strstr(err_text, line[i][1]) != NULL;
+        CU_ASSERT(says);
+        if (!says) printf("not '%s' but: %s", line[i][1], err_text);
+    }
+    const char *weights = temp_path("eval.safetensors");
+    CU_ASSERT_EQUAL(graphrun("train %s --steps 1 --quiet --save '%s'", HELLO, weights), 0);
+    CU_ASSERT_EQUAL(graphrun("eval %s --weights '%s' --json /nowhere/e.json", HELLO, weights), 1);
+    CU_ASSERT_STRING_EQUAL(out_text, "");
 }
 
 /* ---- compare: the command as it is kept, and files set otherwise ---- */
@@ -144,6 +175,7 @@ void test_command_line(void)
     CU_add_test(s, "numbers that are none", numbers_that_are_none);
     CU_add_test(s, "options that are none", options_that_are_none);
     CU_add_test(s, "options that change nothing", options_that_change_nothing);
+    CU_add_test(s, "what a model lacks", what_a_model_lacks);
     CU_add_test(s, "compare: its command is kept", commands_are_kept);
     CU_add_test(s, "compare: settings with commas", settings_have_commas);
 }

@@ -147,7 +147,9 @@ static int unknown_option(const cli_command *self, const cli_option *all, int to
         if (strcmp(common[i].name, name) == 0) return cli_misuse(self, "there is nothing that --%s could change here: leave it out", name);
     for (int i = 0; i < total; i++) names[i] = all[i].name;
     const char *near = gr_nearest(name, names);
-    return cli_misuse(self, "there is no option '%s' here%s%s", text, near ? "; did you mean --" : "", near ? near : "");
+    if (near) return cli_misuse(self, "there is no option '%s' here; did you mean --%s?", text, near);
+    return cli_misuse(self, "there is no option '%s' here; --help lists those that are%s", text,
+                      self->common & CLI_SETS ? ", and --set KEY=VALUE changes the model, as in --set train.optimizer.lr=0.1" : "");
 }
 
 /* What getopt_long could not take. It leaves in optopt which option it was, by its letter or its place in the table; 0: unknown. */
@@ -165,7 +167,7 @@ static int wrong_option(const cli_command *self, const cli_option *all, int tota
 static int check_common(const cli_command *self, const cli_common *c)
 {
     for (int i = 0; i < c->sets.count; i++)
-        if (!strchr(c->sets.item[i], '=')) return cli_misuse(self, "--set wants KEY=VALUE, not '%s'", c->sets.item[i]);
+        if (!strchr(c->sets.item[i], '=') || c->sets.item[i][0] == '=') return cli_misuse(self, "--set wants KEY=VALUE, not '%s'", c->sets.item[i]);
     if (c->threads > 4096) return cli_misuse(self, "--threads %lld are more than any machine has", (long long)c->threads);
     return -1;
 }

@@ -6,6 +6,7 @@
  * in L1. Rivals, if any, have their turn in each round. */
 #include "base/utf8.h"
 #include "bench.h"
+#include "io/file.h"
 #include "kernel/kernel.h"
 
 #include <errno.h>
@@ -149,7 +150,8 @@ static int measure(gr_session *s, void *data)
     turn *t = data;
     gr_error e = {0};
     t->b.session = s;
-    int status = bench_open(&t->b, &e);
+    int status = t->args->json ? gr_writer_try(t->args->json, &e) : 0;
+    if (!status) status = bench_open(&t->b, &e);
     if (!status && t->args->unit && !strcmp(t->args->unit, "tokens/s") && !t->b.tokens)
         status = gr_set_error(&e, GR_EINVAL, "%s reads nothing that is counted as tokens: --unit steps/s or us", gr_model_path(s->model));
     if (!status && t->args->weights) status = gr_session_check_weights(s, t->b.exec, &e);
@@ -176,7 +178,7 @@ static int check_args(const cli_command *self, const bench_args *a)
     if (a->unit && !a->json) return cli_misuse(self, "--unit is the unit of the result in --json FILE, which is not given");
     if (a->fetch.count && strcmp(a->what, "infer") != 0) return cli_misuse(self, "--fetch says what --what infer computes");
     if (a->rounds < 1) return cli_misuse(self, "--rounds takes a number of at least 1");
-    if (!(a->seconds > 0 && a->seconds < 1e6)) return cli_misuse(self, "--seconds takes a number above 0");
+    if (!(a->seconds > 0 && a->seconds < 1e6)) return cli_misuse(self, "--seconds takes a number above 0 and below 1e6");
     if (!isnan(a->rival_limit) && !a->rivals.count) return cli_misuse(self, "--rival-limit is about --rival NAME=COMMAND, which is not given");
     if (a->rival_limit <= 0) return cli_misuse(self, "--rival-limit takes a number above 0");
     if (a->name && !is_utf8(a->name)) return cli_misuse(self, "--name is not UTF-8: '%s'", a->name);

@@ -1,5 +1,6 @@
 /* cmd_eval.c - graphrun eval: a table of what a split gives. */
 #include "cli.h"
+#include "io/file.h"
 #include "report/scores.h"
 #include "train/progress.h"
 
@@ -26,6 +27,7 @@ static int evaluate(gr_session *s, void *data)
     const char *split = a->split ? a->split : s->data && gr_data_has_split(s->data, "valid") ? "valid" : "train";
     gr_error e = {0};
     gr_scores scores = {.session = s, .split = split};
+    if (a->json && gr_writer_try(a->json, &e)) return cli_fail(&e);
     if (a->weights_dtype && !(scores.exact = measure(s, split, GR_UNKNOWN, &e))) return cli_fail(&e);
     double start = gr_seconds();
     if (!(scores.meter = measure(s, split, a->weights_dtype, &e))) return cli_fail(&e);

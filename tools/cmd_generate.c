@@ -86,6 +86,7 @@ static int generate(gr_session *s, void *data)
     take_arguments(a, &g);
     if (a->length_penalty >= 0 && !g.beam)
         return cli_fail(&(gr_error){GR_EINVAL, "--length-penalty is of beam search: give --beam N, too"});
+    if (a->attention && gr_writer_try(a->attention, &e)) return cli_fail(&e);
     if (a->prompts_file && read_prompts(s, a->prompts_file, &g, &e)) return cli_fail(&e);
     if (gr_generate(s, &g, &e)) return cli_fail(&e);
     cli_note_rounding(s);

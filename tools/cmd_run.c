@@ -47,7 +47,6 @@ static int read_inputs(run_state *r, gr_error *e)
         cli_split(list->item[i], &r->input[i], &file);
         const gr_model_input *in = find_input(r, r->input[i], e);
         if (!in) return e->status;
-        if (!file) return gr_set_error(e, GR_EINVAL, "--input %s: write --input %s=FILE.npy", r->input[i], r->input[i]);
         if (gr_npy_read(a, file, &r->array[i], e)) return e->status;
         for (int k = 0; k < in->rank && k < r->array[i].rank; k++)
             if (in->axis[k]) *GR_PUSH(a, r->axes, r->num_axes, r->cap_axes) = (gr_axis_size){in->axis[k], r->array[i].dim[k]};
@@ -167,6 +166,17 @@ static int run_model(const char *model, run_args *a)
     return code;
 }
 
+/* NAME=FILE, where `alone` NAME too. -1: all are; else the exit code. */
+static int check_names(const cli_command *self, const char *option, const cli_list *list, bool alone)
+{
+    for (int i = 0; i < list->count; i++) {
+        const char *text = list->item[i], *equals = strchr(text, '=');
+        if (*text && equals != text && (equals ? equals[1] != 0 : alone)) continue;
+        return cli_misuse(self, "--%s wants NAME=FILE.npy%s, not '%s'", option, alone ? " or NAME" : "", text);
+    }
+    return -1;
+}
+
 int print_all_outputs(const char *model, const cli_common *common, const char *weights, bool partial)
 {
     run_args a = {.common = *common, .weights = weights, .options = cli_session_options(common)};
@@ -190,6 +200,9 @@ int cmd_run(int argc, char **argv)
     };
     const cli_command *self = cli_find("run");
     int done = cli_parse_model(self, argc, argv, own, &a.common);
+    if (done < 0) done = check_names(self, "input", &a.inputs, false);
+    if (done < 0) done = check_names(self, "fetch", &a.fetch, true);
+    if (done < 0) done = check_names(self, "grad", &a.grad, true);
     if (done >= 0) return done;
     if (a.of && !a.grad.count) return cli_misuse(self, "--of says what --grad differentiates: give --grad NAME, or --fetch %s", a.of);
     a.options = cli_session_options(&a.common);

@@ -55,7 +55,7 @@ static int unknown_command(const char *name)
 {
     const char *names[32] = {NULL};
     for (int i = 0; cli_commands[i].name; i++) names[i] = cli_commands[i].name;
-    const char *near = gr_nearest(name, names);
+    const char *near = gr_nearest_term(name, names);
     fprintf(stderr, "graphrun: '%s' is neither a command nor a file%s%s%s\n", name, near ? "; did you mean '" : "",
             near ? near : "", near ? "'?" : "");
     print_usage(stderr);
@@ -67,6 +67,10 @@ static int run_command(int argc, char **argv)
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc > 2) {
+        const cli_command *about = cli_find(argv[2]);
+        return about ? about->run(2, (char *[]){argv[2], "--help", NULL}) : unknown_command(argv[2]);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(stdout);

@@ -53,16 +53,19 @@ const char *gr_nearest(const char *name, const char *const *names)
     return best ? best : longer;
 }
 
-static const char *suggestion(gr_arena *a, const char *near, const char *const *names)
+static const char *suggestion(gr_arena *a, const char *near, const char *const *names, const char *where_many)
 {
     enum { MOST = 30 };
     const char *text = "; there are: ";
+    int n = 0;
+    while (names[n]) n++;
     if (near) return gr_arena_printf(a, "; did you mean '%s'?", near);
-    for (int i = 0; names[i] && i <= MOST; i++) text = gr_arena_printf(a, "%s%s%s", text, i ? ", " : "", i < MOST ? names[i] : "...");
-    return names[0] ? text : "";
+    if (n > MOST && where_many) return where_many;
+    for (int i = 0; i < n && i <= MOST; i++) text = gr_arena_printf(a, "%s%s%s", text, i ? ", " : "", i < MOST ? names[i] : "...");
+    return n ? text : "";
 }
 
-const char *gr_suggest(gr_arena *a, const char *name, const char *const *names) { return suggestion(a, gr_nearest(name, names), names); }
+const char *gr_suggest(gr_arena *a, const char *name, const char *const *names) { return suggestion(a, gr_nearest(name, names), names, NULL); }
 
 /* ---- names from elsewhere ---- */
 
@@ -84,7 +87,9 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     {"filters", "out_channels", NULL}, {"n_layers", "num_layers", NULL},
     /* the rest of a layer's */
     {"rate", "p dropout dropout_p", NULL}, {"dropout_rate", "p dropout dropout_p", NULL}, {"dropout", "p dropout_p", NULL},
-    {"axis", "dim dims", NULL}, {"axes", "dim dims", NULL}, {"keepdims", "keepdim", NULL}, {"activation", "nonlinearity", NULL},
+    {"axis", "dim dims", NULL}, {"axes", "dim dims", NULL}, {"keepdims", "keepdim", NULL},
+    {"activation", "nonlinearity", "it is a node of its own: {op: ReLU, in: NODE}"}, {"inputs", "input in", NULL},
+    {"y_pred", "input", NULL}, {"y_true", "target", NULL}, {"labels", "target", NULL}, {"logits", "input", NULL},
     {"use_bias", "bias", NULL}, {"dilation_rate", "dilation", NULL}, {"epsilon", "eps layer_norm_eps", NULL}, {"initializer", "init", NULL},
     {"return_sequences", "", WHOLE}, {"return_state", "", WHOLE}, {"go_backwards", "reverse bidirectional", NULL},
     {"stateful", "", "the section train says whose state is carried: carry: NODE"},
@@ -93,9 +98,11 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     {"batch_size", "", BATCH}, {"seq_len", "length window max_length steps", STEPS}, {"sequence_length", "length window max_length steps", STEPS},
     {"num_steps", "steps length window", STEPS}, {"block_size", "length window max_length", STEPS},
     {"filename", "path files", NULL}, {"file", "path files", NULL}, {"filepath", "path files", NULL},
+    {"seed", "", "the command line gives it: --seed N"}, {"num_workers", "", "leave it out: the next batch is made meanwhile"},
     {"validation_split", "split", NULL}, {"val_split", "split", NULL}, {"dev", "valid", NULL}, {"eval", "valid", NULL},
     /* training */
-    {"learning_rate", "lr", OF_OPTIMIZER}, {"lr", "", OF_OPTIMIZER}, {"weight_decay", "", OF_OPTIMIZER}, {"momentum", "", OF_OPTIMIZER},
+    {"learning_rate", "lr", OF_OPTIMIZER}, {"lr", "", OF_OPTIMIZER}, {"weight_decay", "", OF_OPTIMIZER},
+    {"device", "", "leave it out: graphrun computes on the CPU"},
     {"scheduler", "", "it stands in the place of the rate: lr: {op: Cosine, lr: 0.01, T_max: 50}"},
     {"lr_scheduler", "", "it stands in the place of the rate: lr: {op: Cosine, lr: 0.01, T_max: 50}"},
     {"beta1", "betas", NULL}, {"beta2", "betas", NULL}, {"criterion", "minimize", NULL}, {"loss", "minimize", NULL},
@@ -110,7 +117,12 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     {"bmm", "BatchMatMul", NULL}, {"mm", "MatMul", NULL}, {"Multiply", "Mul", NULL}, {"Subtract", "Sub", NULL}, {"Swish", "SiLU", NULL},
     {"CategoricalCrossentropy", "CrossEntropyLoss", NULL}, {"SparseCategoricalCrossentropy", "CrossEntropyLoss", NULL},
     {"BinaryCrossentropy", "BCELoss", NULL}, {"MeanSquaredError", "MSELoss", NULL}, {"MeanAbsoluteError", "L1Loss", NULL},
+    {"F1", "TokenF1", NULL}, {"F1Score", "TokenF1", NULL},
+    {"Sequential", "", "leave it out: the nodes of `graph` name what they read"},
     {"Bidirectional", "", "write bidirectional: true at the layer"}, {"TimeDistributed", "", "leave it out: layers keep the axes before the last apart"},
+    /* sections, commands */
+    {"model", "graph", NULL}, {"layers", "graph", NULL}, {"nodes", "graph", NULL}, {"fit", "train", NULL}, {"predict", "run", NULL},
+    {"inference", "run", NULL}, {"test", "eval", NULL}, {"validate", "eval", NULL}, {"sample", "generate", NULL},
 };
 enum { FOREIGN = sizeof foreign / sizeof *foreign };
 
@@ -125,12 +137,17 @@ static bool same_words(const char *a, const char *b)
     }
 }
 
-/* The row of a name that is known from elsewhere and is none of those itself; -1: it is not. */
-static int foreign_row(const char *name, const char *const *names)
+/* "torch.nn.Linear" is meant for "Linear". */
+static const char *without_module(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && dot[1] ? dot + 1 : name;
+}
+
+/* The row of a name that is known from elsewhere; -1: it is not. */
+static int foreign_row(const char *name)
 {
     int i = 0;
-    for (; *names; names++)
-        if (same_words(name, *names)) return -1;
     while (i < FOREIGN && !same_words(name, foreign[i].theirs)) i++;
     return i < FOREIGN ? i : -1;
 }
@@ -149,14 +166,18 @@ static const char *counterpart(int row, const char *const *names)
 
 const char *gr_nearest_term(const char *name, const char *const *names)
 {
-    const int row = foreign_row(name, names);
+    name = without_module(name);
+    for (int i = 0; names[i]; i++)
+        if (same_words(name, names[i])) return names[i];
+    const int row = foreign_row(name);
     const char *ours = counterpart(row, names);
     return ours || (row >= 0 && foreign[row].otherwise) ? ours : gr_nearest(name, names);
 }
 
 const char *gr_suggest_term(gr_arena *a, const char *name, const char *const *names)
 {
-    const int row = foreign_row(name, names);
+    const int row = foreign_row(without_module(name));
     const char *near = gr_nearest_term(name, names);
-    return !near && row >= 0 && foreign[row].otherwise ? gr_arena_printf(a, "; %s", foreign[row].otherwise) : suggestion(a, near, names);
+    return !near && row >= 0 && foreign[row].otherwise ? gr_arena_printf(a, "; %s", foreign[row].otherwise)
+                                                     : suggestion(a, near, names, "; `graphrun ops` lists them");
 }

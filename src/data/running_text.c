@@ -94,8 +94,8 @@ static int read_lengths(gr_data *d)
         if (t->length[k] < 0) t->length[k] = other[k];
         if (t->length[k] > 0 && (other[k] < 0 || other[k] == t->length[k])) continue;
         const gr_var length = gr_model_var(d->model, axis_names[k]);
-        if (length.kind == GR_VAR_INT && length.i < 1) {
-            gr_diag_error(d->diag, at, "'%s' is %lld; it must be at least 1", axis_names[k], (long long)length.i);
+        if (length.kind != GR_VAR_NONE && !(length.kind == GR_VAR_INT && length.i > 0)) {
+            gr_diag_error(d->diag, at, "'%s' is no whole number of at least 1", axis_names[k]);
             return -1;
         }
         if (d->options.facts_only) return 1;

@@ -315,7 +315,7 @@ const gr_op *gr_registry_find(const gr_registry *r, const char *name);
 const gr_op *gr_registry_role(const gr_registry *r, gr_role role);
 int gr_registry_count(const gr_registry *r);
 const gr_op *gr_registry_at(const gr_registry *r, int i);
-const char *const *gr_registry_names(const gr_registry *r); /* NULL-ended, for gr_nearest */
+const char *const *gr_registry_names(const gr_registry *r); /* of ops that a person writes; NULL-ended, for gr_suggest_term */
 const gr_source *gr_registry_find_source(const gr_registry *r, const char *name);
 int gr_registry_count_sources(const gr_registry *r);
 const gr_source *gr_registry_source_at(const gr_registry *r, int i);

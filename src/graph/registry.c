@@ -90,7 +90,9 @@ const gr_op *gr_registry_at(const gr_registry *r, int i) { return r->ops[i]; }
 const char *const *gr_registry_names(const gr_registry *r)
 {
     const char **names = GR_NEW_ARRAY(r->arena, const char *, r->count + 1);
-    for (int i = 0; i < r->count; i++) names[i] = r->ops[i]->name;
+    int n = 0;
+    for (int i = 0; i < r->count; i++)
+        if (!r->ops[i]->kind || strcmp(r->ops[i]->kind, "internal") != 0) names[n++] = r->ops[i]->name;
     return names;
 }
 

@@ -30,8 +30,8 @@ int64_t gr_axis_length(gr_model *m, gr_scope *s, const char *name, gr_loc at)
     gr_var v = {0};
     if (b && gr_binding_value(m, b, at, &v) < 0) return -1;
     if (b && (v.kind != GR_VAR_INT || v.i < 0)) {
-        gr_diag_error(m->diag, at, "the axis '%s' takes its length from the var of that name, which is %s and no length",
-                      name, gr_var_text(m->arena, &v));
+        gr_diag_error(m->diag, b->origin ? b->origin->at : at, "'%s' is %s, and no length of the axis of that name, which is a whole number", name,
+                      gr_var_text(m->arena, &v));
         return -1;
     }
     if (axis->fed >= 0) return axis->fed;

@@ -29,7 +29,7 @@ static void add_input(gr_model *m, const gr_node *n)
 {
     gr_model_input *in = GR_PUSH(m->arena, m->inputs, m->num_inputs, m->cap_inputs);
     const gr_attr *shape = attr_called(n, "shape"), *dtype = attr_called(n, "dtype");
-    *in = (gr_model_input){.name = n->name, .from = source_field(m, n), .at = n->at};
+    *in = (gr_model_input){.name = n->name, .from = source_field(m, n), .at = n->at, .from_at = place_of(n, "from")};
     in->dtype = dtype && dtype->present ? (gr_dtype)dtype->i : GR_FLOAT32;
     if (in->dtype == GR_FLOAT32) in->dtype = m->real;
     for (int i = 0; shape && i < shape->n && i < GR_MAX_RANK; i++) {

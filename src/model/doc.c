@@ -296,10 +296,15 @@ static gr_doc *find_key(const gr_doc *map, const gr_map *index, const char *key)
     return NULL;
 }
 
-static void check_value(reader *r, const gr_doc *value)
+/* flow: within { }, where commas end what stands before them. */
+static void check_value(reader *r, const gr_doc *value, bool flow)
 {
+    const char *colon = strchr(value->key, ':');
     if (value->kind != GR_DOC_NULL || *value->text) return;
-    mistake(r, value->key_at, "'%s' has no value; indent what belongs to it further than '%s' itself, or write ~ "
+    if (colon) mistake(r, value->key_at, "'%s' has no value; a space stands behind the colon: %.*s: %s", value->key, (int)(colon - value->key), value->key, colon + 1);
+    else if (flow) mistake(r, value->key_at, "'%s' has no value: the comma before it ends a value; write a list as [a, b], a text with commas in quotes, "
+                                             "a number without", value->key);
+    else mistake(r, value->key_at, "'%s' has no value; indent what belongs to it further than '%s' itself, or write ~ "
                               "for none", value->key, value->key);
 }
 
@@ -325,6 +330,7 @@ static gr_doc *read_map(reader *r, int depth)
 {
     gr_doc *map = new_doc(r, GR_DOC_MAP);
     gr_map *index = NULL;
+    const bool flow = r->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
     int cap = 0;
     check_tag(r, r->event.data.mapping_start.tag);
     if (!map) return NULL;
@@ -337,7 +343,7 @@ static gr_doc *read_map(reader *r, int depth)
         if (!value) return NULL;
         value->key = key->text;
         value->key_at = key->at;
-        check_value(r, value);
+        check_value(r, value, flow && map->count);
         add_entry(r, map, &cap, &index, value);
     }
 }

@@ -376,7 +376,6 @@ static void explain_list(gr_body *b, const gr_use *u)
     if (at.line) gr_diag_note(b->m->diag, at, "the list is given here");
 }
 
-/* The values on port p; -1 if one is bad. */
 /* Whether an op that runs a cell over time has the port only because its cell reads it. */
 static bool is_of_cell(const gr_body *b, const gr_item *it, const gr_port *port)
 {
@@ -384,6 +383,27 @@ static bool is_of_cell(const gr_body *b, const gr_item *it, const gr_port *port)
     return over && gr_op_input(over, port->name) < 0;
 }
 
+/* What was meant for the port that is missing but taken for a parameter's tie, as any name that the op does not have. */
+static const gr_item_tie *meant_for_port(const gr_item *it, const char *port)
+{
+    const char *const names[] = {"in", port, NULL};
+    for (int i = 0; i < it->num_ties; i++)
+        if (gr_nearest_term(it->ties[i].param, names)) return &it->ties[i];
+    return NULL;
+}
+
+static void missing_port(gr_body *b, const gr_item *it, const gr_port *port)
+{
+    const gr_item_tie *meant = meant_for_port(it, port->name);
+    if (meant)
+        gr_diag_error(b->m->diag, meant->use.doc->key_at, "%s has no '%s'; did you mean 'in'?", it->op->name, meant->param);
+    else
+        gr_diag_error(b->m->diag, it->doc->key_at, "node '%s' (%s) needs the input '%s'%s", it->name, it->op->name, port->name,
+                      is_of_cell(b, it, port) ? gr_arena_printf(b->m->arena, "; if the cell is to carry '%s' from step to step, its `out` lacks it: "
+                                                                "out: {%s: NODE}", port->name, port->name) : "");
+}
+
+/* The values on port p; -1 if one is bad. */
 static int wire_port(gr_body *b, gr_item *it, int p, wiring *w)
 {
     const gr_port *port = &it->op->inputs[p];
@@ -411,9 +431,7 @@ static int wire_port(gr_body *b, gr_item *it, int p, wiring *w)
         gr_diag_error(b->m->diag, absent->doc->at, "'%s' is absent here, but %s needs the input '%s'", absent->text,
                       it->op->name, port->name);
     else
-        gr_diag_error(b->m->diag, it->doc->key_at, "node '%s' (%s) needs the input '%s'%s", it->name, it->op->name, port->name,
-                      is_of_cell(b, it, port) ? gr_arena_printf(b->m->arena, "; if the cell is to carry '%s' from step to step, its `out` lacks it: "
-                                                                "out: {%s: NODE}", port->name, port->name) : "");
+        missing_port(b, it, port);
     return -1;
 }
 

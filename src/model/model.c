@@ -219,11 +219,22 @@ static void find_unused(gr_model *m, const gr_doc *d, unused_list *list)
     }
 }
 
+/* An axis whose length nothing gives, and which the var was likely meant for: batch_size. */
+static const char *meant_axis(gr_model *m, const char *name)
+{
+    const char **names = GR_NEW_ARRAY(m->arena, const char *, m->num_axes + 1);
+    int n = 0;
+    for (int i = 0; i < m->num_axes; i++)
+        if (m->axes[i]->length < 0 && !gr_scope_find(m->scope, m->axes[i]->name)) names[n++] = m->axes[i]->name;
+    const char *near = gr_nearest(name, names);
+    return near ? gr_arena_printf(m->arena, "; the axis '%s' has no length", near) : "";
+}
+
 static void report_vars(gr_model *m, const gr_doc *vars)
 {
-    for (int i = 0; vars && i < vars->count; i++)
+    for (int i = 0; vars && vars->kind == GR_DOC_MAP && i < vars->count; i++)
         if (!vars->item[i]->used)
-            gr_diag_error(m->diag, vars->item[i]->key_at, "the var '%s' is never used", vars->item[i]->key);
+            gr_diag_error(m->diag, vars->item[i]->key_at, "the var '%s' is never used%s", vars->item[i]->key, meant_axis(m, vars->item[i]->key));
 }
 
 static void check_block(gr_model *m, const gr_doc *block, unused_list *list)

@@ -75,7 +75,7 @@ gr_graph *gr_model_graph(gr_model *m);
 typedef struct gr_model_input {
     const char *name;
     const char *from;
-    gr_loc at;
+    gr_loc at, from_at;
     gr_dtype dtype;
     int rank;              /* of its written shape */
     int64_t dim[GR_MAX_RANK]; /* -1: open, named by axis[] */

@@ -63,6 +63,7 @@ static void no_such_place(gr_model *m, gr_loc at, const gr_doc *d, const char *w
     if (d->kind == GR_DOC_LIST) gr_diag_error(m->diag, at, "'%s' is a list of %d; '%s' is no place in it", where, d->count, part);
     else if (d->kind != GR_DOC_MAP) gr_diag_error(m->diag, at, "'%s' is a value and has no '%s'", where, part);
     else if (*where) gr_diag_error(m->diag, at, "'%s' has no '%s'%s", where, part, gr_suggest(a, part, gr_doc_keys(a, d)));
+    else if (gr_doc_peek(gr_doc_peek(d, "graph"), part)) gr_diag_error(m->diag, at, "'%s' is a node: write graph.%s", part, at.source->text);
     else gr_diag_error(m->diag, at, "the model has no section '%s'%s", part, gr_suggest(a, part, gr_doc_keys(a, d)));
 }
 
@@ -102,8 +103,8 @@ static void set_var(gr_model *m, const gr_text *source, const char *key, int equ
         return;
     }
     gr_loc at = {source, 1, 1, equals};
-    if (!vars || !vars->count) gr_diag_error(m->diag, at, "the model has no var '%s'; it has none", key);
-    else gr_diag_error(m->diag, at, "the model has no var '%s'%s", key, gr_suggest(a, key, gr_doc_keys(a, vars)));
+    gr_diag_error(m->diag, at, "the model has no var '%s'%s; a key is named with its section, as in train.optimizer.lr", key,
+                  vars && vars->count ? gr_suggest(a, key, gr_doc_keys(a, vars)) : "");
 }
 
 void gr_model_apply_set(gr_model *m, const char *set)

@@ -201,6 +201,13 @@ static int unknown_initialiser(const char *text, size_t length, const char *stat
     return gr_set_error(e, GR_EINVAL, "parameter %s: no initialiser is called '%s'; there are: %s", state, name, list);
 }
 
+static int wrong_argument(const initialiser *in, const char *text, const filler *f)
+{
+    char takes[64] = "nothing";
+    for (int i = 0, n = 0; i < INIT_ARGS && in->arg[i]; i++) n += snprintf(takes + n, sizeof takes - (size_t)n, "%s%s", n ? ", " : "", in->arg[i]);
+    return gr_set_error(f->error, GR_EINVAL, "parameter %s: %s does not understand '%s'; it takes %s", f->name, in->name, text, takes);
+}
+
 /* " low=-1 high=1" into f->arg. */
 static int parse_args(const initialiser *in, const char *text, filler *f)
 {
@@ -212,7 +219,7 @@ static int parse_args(const initialiser *in, const char *text, filler *f)
         char *end = NULL;
         if (i < INIT_ARGS && in->arg[i] && text[length] == '=') f->arg[i] = strtod(text + length + 1, &end);
         if (!end || end == text + length + 1)
-            return gr_set_error(f->error, GR_EINVAL, "parameter %s: %s does not understand '%s'", f->name, in->name, text);
+            return wrong_argument(in, text, f);
         text = end;
     }
     for (int i = 0; i < INIT_ARGS && in->arg[i]; i++)

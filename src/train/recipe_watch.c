@@ -69,7 +69,11 @@ static asked read_stopping(gr_model *m, gr_doc *train, gr_recipe *r)
     asked a = {.doc = d};
     if (!d) return a;
     if (d->kind != GR_DOC_MAP) {
-        gr_model_int(m, d, 1, &r->watch.patience);
+        const gr_var v = gr_model_eval(m, d);
+        if (v.kind == GR_VAR_INT && v.i > 0) r->watch.patience = v.i;
+        else if (v.kind != GR_VAR_NONE)
+            gr_diag_error(gr_model_diag(m), d->at, "'early_stopping' is after how many validations without a better one training ends, as in 5, or a map: "
+                          "{metric: accuracy, patience: 5}");
         return a;
     }
     gr_loc *at;

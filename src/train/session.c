@@ -44,7 +44,7 @@ static void unknown_field(gr_session *s, const gr_model_input *in)
     int n = gr_data_fields(s->data, &list);
     const char *names = "";
     for (int i = 0; i < n; i++) names = gr_arena_printf(s->arena, "%s%s%s", names, i ? ", " : "", list[i].name);
-    gr_diag_error(s->diag, in->at, "the data source has no field '%s'; there are: %s", in->from, names);
+    gr_diag_error(s->diag, in->from_at, "the data source has no field '%s'; there are: %s", in->from, names);
 }
 
 /* The lengths of axes are those of a full batch. */
