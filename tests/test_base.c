@@ -63,6 +63,7 @@ static void names_from_elsewhere(void)
     CU_ASSERT_STRING_EQUAL(gr_nearest_term("Axis", npy), "dim");
     CU_ASSERT_STRING_EQUAL(gr_nearest_term("batch-size", npy), "batch_size");
     CU_ASSERT_STRING_EQUAL(gr_nearest_term("torch.nn.Bias", linear), "bias");
+    CU_ASSERT_STRING_EQUAL(gr_nearest_term("Bias(lr=0.01)", linear), "bias");
     CU_ASSERT_PTR_NULL(gr_nearest_term("in_features", linear)); /* near to out_features, and something else */
     CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "in_features", linear), "; leave it out: a width is that of what is read");
     CU_ASSERT_STRING_EQUAL(gr_suggest_term(a, "out_feature", linear), "; did you mean 'out_features'?");

@@ -44,7 +44,7 @@ static int rest_of(const char *a, const char *b)
 const char *gr_nearest(const char *name, const char *const *names)
 {
     const char *best = NULL, *longer = NULL;
-    int length = (int)strlen(name), limit = length < 2 ? 0 : length / 3 + 1, least = INT_MAX;
+    int length = (int)strlen(name), limit = (length + 1) / 3, least = INT_MAX;
     for (; *names; names++) {
         int n = distance(name, *names), rest = rest_of(name, *names);
         if (n <= limit && (!best || n < limit)) best = *names, limit = n;
@@ -79,7 +79,7 @@ const char *gr_suggest(gr_arena *a, const char *name, const char *const *names) 
 static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     /* widths */
     {"units", "hidden_size out_features", NULL}, {"hidden_dim", "hidden_size out_features dim_feedforward", NULL},
-    {"in_features", "", WIDTH}, {"input_size", "", WIDTH}, {"in_channels", "", WIDTH}, {"input_shape", "shape", WIDTH},
+    {"in_features", "", WIDTH}, {"input_size", "", WIDTH}, {"in_channels", "", WIDTH}, {"num_features", "", WIDTH}, {"input_shape", "shape", WIDTH},
     {"input_dim", "num_embeddings", WIDTH}, {"output_dim", "embedding_dim out_features", NULL}, {"d_model", "", WIDTH},
     {"embed_dim", "embedding_dim", WIDTH}, {"vocab_size", "num_embeddings num_classes out_features max_vocab", NULL}, {"max_tokens", "max_vocab", NULL},
     {"n_classes", "num_classes out_features", NULL}, {"n_heads", "num_heads nhead", NULL}, {"num_heads", "nhead", NULL}, {"nhead", "num_heads", NULL},
@@ -89,7 +89,9 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     {"rate", "p dropout dropout_p", NULL}, {"dropout_rate", "p dropout dropout_p", NULL}, {"dropout", "p dropout_p", NULL},
     {"axis", "dim dims", NULL}, {"axes", "dim dims", NULL}, {"keepdims", "keepdim", NULL},
     {"activation", "nonlinearity", "it is a node of its own: {op: ReLU, in: NODE}"}, {"inputs", "input in", NULL},
-    {"y_pred", "input", NULL}, {"y_true", "target", NULL}, {"labels", "target", NULL}, {"logits", "input", NULL},
+    {"y_pred", "input", NULL}, {"y_true", "target", NULL},
+    {"from_logits", "", "leave it out: CrossEntropyLoss and BCEWithLogitsLoss take logits, NLLLoss and BCELoss what is made of them"},
+    {"alpha", "negative_slope", NULL}, {"end", "stop", NULL}, {"begin", "start", NULL}, {"if", "when", NULL}, {"source", "from", NULL}, {"labels", "target", NULL}, {"logits", "input", NULL},
     {"use_bias", "bias", NULL}, {"dilation_rate", "dilation", NULL}, {"epsilon", "eps layer_norm_eps", NULL}, {"initializer", "init", NULL},
     {"return_sequences", "", WHOLE}, {"return_state", "", WHOLE}, {"go_backwards", "reverse bidirectional", NULL},
     {"stateful", "", "the section train says whose state is carried: carry: NODE"},
@@ -97,7 +99,7 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     /* data */
     {"batch_size", "", BATCH}, {"seq_len", "length window max_length steps", STEPS}, {"sequence_length", "length window max_length steps", STEPS},
     {"num_steps", "steps length window", STEPS}, {"block_size", "length window max_length", STEPS},
-    {"filename", "path files", NULL}, {"file", "path files", NULL}, {"filepath", "path files", NULL},
+    {"sep", "delimiter", NULL}, {"filename", "path files", NULL}, {"file", "path files", NULL}, {"filepath", "path files", NULL},
     {"seed", "", "the command line gives it: --seed N"}, {"num_workers", "", "leave it out: the next batch is made meanwhile"},
     {"validation_split", "split", NULL}, {"val_split", "split", NULL}, {"dev", "valid", NULL}, {"eval", "valid", NULL},
     /* training */
@@ -137,11 +139,12 @@ static bool same_words(const char *a, const char *b)
     }
 }
 
-/* "torch.nn.Linear" is meant for "Linear". */
-static const char *without_module(const char *name)
+/* The name in a program's words: of "torch.nn.Linear(8, 4)" it is "Linear". In memory of the caller's. */
+static const char *bare_name(const char *name, char room[64])
 {
-    const char *dot = strrchr(name, '.');
-    return dot && dot[1] ? dot + 1 : name;
+    snprintf(room, 64, "%.*s", (int)strcspn(name, "("), name);
+    const char *dot = strrchr(room, '.');
+    return dot && dot[1] ? dot + 1 : room;
 }
 
 /* The row of a name that is known from elsewhere; -1: it is not. */
@@ -166,7 +169,8 @@ static const char *counterpart(int row, const char *const *names)
 
 const char *gr_nearest_term(const char *name, const char *const *names)
 {
-    name = without_module(name);
+    char room[64];
+    name = bare_name(name, room);
     for (int i = 0; names[i]; i++)
         if (same_words(name, names[i])) return names[i];
     const int row = foreign_row(name);
@@ -176,7 +180,8 @@ const char *gr_nearest_term(const char *name, const char *const *names)
 
 const char *gr_suggest_term(gr_arena *a, const char *name, const char *const *names)
 {
-    const int row = foreign_row(without_module(name));
+    char room[64];
+    const int row = foreign_row(bare_name(name, room));
     const char *near = gr_nearest_term(name, names);
     return !near && row >= 0 && foreign[row].otherwise ? gr_arena_printf(a, "; %s", foreign[row].otherwise)
                                                      : suggestion(a, near, names, "; `graphrun ops` lists them");

@@ -66,8 +66,7 @@ static const char *near_name(gr_data *d, const gr_csv *t, const char *name)
     if (!t->header) return "; it has no header, and columns are numbers from 0";
     const char **names = GR_NEW_ARRAY(d->arena, const char *, t->columns + 1);
     memcpy(names, t->header, (size_t)t->columns * sizeof *names);
-    const char *near = gr_nearest(name, names);
-    return near ? gr_arena_printf(d->arena, "; did you mean '%s'?", near) : "";
+    return gr_suggest(d->arena, name, names);
 }
 
 /* "2", "-1" */

@@ -173,7 +173,7 @@ static void check_keys(gr_model *m, gr_doc *d)
         while (block_keys[k] && strcmp(block_keys[k], d->item[i]->key) != 0) k++;
         if (block_keys[k]) continue;
         gr_diag_error(m->diag, d->item[i]->key_at, "a block has no key '%s'%s", d->item[i]->key,
-                      gr_suggest(m->arena, d->item[i]->key, block_keys));
+                      gr_suggest_term(m->arena, d->item[i]->key, block_keys));
         gr_doc_use_all(d->item[i]);
     }
 }

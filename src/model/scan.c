@@ -54,7 +54,7 @@ static void check_keys(gr_body *b, gr_item *it, gr_doc *map, const char *const *
         while (keys[k] && strcmp(keys[k], map->item[i]->key) != 0) k++;
         if (keys[k]) continue;
         gr_diag_error(b->m->diag, map->item[i]->key_at, "%s has no key '%s'%s", what, map->item[i]->key,
-                      gr_suggest(b->m->arena, map->item[i]->key, keys));
+                      gr_suggest_term(b->m->arena, map->item[i]->key, keys));
         gr_doc_use_all(map->item[i]);
         it->bad = true;
     }

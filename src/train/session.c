@@ -42,9 +42,9 @@ static void unknown_field(gr_session *s, const gr_model_input *in)
 {
     const gr_field *list;
     int n = gr_data_fields(s->data, &list);
-    const char *names = "";
-    for (int i = 0; i < n; i++) names = gr_arena_printf(s->arena, "%s%s%s", names, i ? ", " : "", list[i].name);
-    gr_diag_error(s->diag, in->from_at, "the data source has no field '%s'; there are: %s", in->from, names);
+    const char **names = GR_NEW_ARRAY(s->arena, const char *, n + 1);
+    for (int i = 0; i < n; i++) names[i] = list[i].name;
+    gr_diag_error(s->diag, in->from_at, "the data source has no field '%s'%s", in->from, gr_suggest_term(s->arena, in->from, names));
 }
 
 /* The lengths of axes are those of a full batch. */
