@@ -40,7 +40,7 @@ static void print_finding(const gr_op *op, op_check check, const op_finding *f)
 }
 
 /* Why gr_try was left. */
-static const char *unwound(const gr_arena *a) { return a && gr_arena_bug(a) ? gr_arena_bug(a) : "out of memory"; }
+static const char *unwound(const gr_arena *a) { return a ? gr_arena_fault(a) : "out of memory"; }
 
 static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
 {

@@ -25,7 +25,8 @@ struct gr_arena {
     deferred *deferred;
     gr_frame *frame;
     size_t bytes;
-    char bug[256];
+    gr_status status; /* what it was last unwound for, and */
+    char fault[512];  /* in words; "": it has run out of memory */
 };
 
 gr_arena *gr_arena_create_in(const gr_memory *m)
@@ -56,20 +57,44 @@ static _Noreturn void unwind(gr_arena *a)
     longjmp(a->frame->jump, 1);
 }
 
+static _Noreturn void run_out(gr_arena *a)
+{
+    a->status = GR_ENOMEM;
+    *a->fault = 0;
+    unwind(a);
+}
+
+static void note_fault(gr_arena *a, gr_status status, const char *before, const char *fmt, va_list args)
+{
+    const int n = snprintf(a->fault, sizeof a->fault, "%s", before);
+    vsnprintf(a->fault + n, sizeof a->fault - (size_t)n, fmt, args);
+    a->status = status;
+}
+
 void gr_bug(gr_arena *a, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(a->bug, sizeof a->bug, fmt, args);
+    note_fault(a, GR_ESTATE, "a mistake of graphrun's own: ", fmt, args);
     va_end(args);
 #ifdef GR_CHECKS
-    fprintf(stderr, "graphrun: %s\n", a->bug);
+    fprintf(stderr, "graphrun: %s\n", a->fault);
     abort();
 #endif
     unwind(a);
 }
 
-const char *gr_arena_bug(const gr_arena *a) { return *a->bug ? a->bug : NULL; }
+void gr_blame(gr_arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note_fault(a, GR_EINVAL, "", fmt, args);
+    va_end(args);
+    unwind(a);
+}
+
+gr_status gr_arena_status(const gr_arena *a) { return a->status; }
+const char *gr_arena_fault(const gr_arena *a) { return *a->fault ? a->fault : "out of memory"; }
 
 static void add_block(gr_arena *a, size_t bytes)
 {
@@ -77,7 +102,7 @@ static void add_block(gr_arena *a, size_t bytes)
     if (size > LARGEST_BLOCK) size = LARGEST_BLOCK;
     if (size < bytes) size = bytes;
     block *b = size <= SIZE_MAX - sizeof *b ? gr_allocate(gr_arena_memory(a), sizeof *b + size, ALIGN) : NULL;
-    if (!b) unwind(a);
+    if (!b) run_out(a);
     *b = (block){.next = a->blocks, .size = size};
     a->blocks = b;
     a->bytes += size;
@@ -85,7 +110,7 @@ static void add_block(gr_arena *a, size_t bytes)
 
 void *gr_arena_alloc(gr_arena *a, size_t bytes)
 {
-    if (bytes > SIZE_MAX / 2) unwind(a);
+    if (bytes > SIZE_MAX / 2) run_out(a);
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!a->blocks || a->blocks->size - a->blocks->used < bytes) add_block(a, bytes);
     void *p = a->blocks->data + a->blocks->used;
@@ -95,7 +120,7 @@ void *gr_arena_alloc(gr_arena *a, size_t bytes)
 
 void *gr_arena_array(gr_arena *a, size_t n, size_t size)
 {
-    if (size && n > SIZE_MAX / 2 / size) unwind(a);
+    if (size && n > SIZE_MAX / 2 / size) run_out(a);
     return gr_arena_alloc(a, n * size);
 }
 

@@ -59,5 +59,10 @@ void gr_end_try(gr_arena *a, gr_frame *frame);
 /* What we did wrong, not who uses us: a debug build says so and aborts; else it unwinds as running out
  * of memory does, and gr_caught (diag.h) tells the caller. */
 GR_PRINTF(2, 3) _Noreturn void gr_bug(gr_arena *a, const char *fmt, ...);
-const char *gr_arena_bug(const gr_arena *a); /* what it said; NULL: there was none */
+/* What a plugin's code did wrong, to which nothing can be returned: unwinds in every build. The text names it. */
+GR_PRINTF(2, 3) _Noreturn void gr_blame(gr_arena *a, const char *fmt, ...);
+/* In the else branch of gr_try: what it last unwound for, GR_ENOMEM, GR_ESTATE (gr_bug) or GR_EINVAL (gr_blame); in
+ * words. */
+gr_status gr_arena_status(const gr_arena *a);
+const char *gr_arena_fault(const gr_arena *a);
 #endif

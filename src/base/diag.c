@@ -46,11 +46,7 @@ int gr_set_line_error(gr_error *e, const char *name, int64_t line, const char *f
     return gr_set_error(e, GR_EINVAL, "%s: line %lld: %s", name, (long long)line, what);
 }
 
-int gr_caught(const gr_arena *a, gr_error *e)
-{
-    const char *bug = gr_arena_bug(a);
-    return bug ? gr_set_error(e, GR_ESTATE, "a mistake of graphrun's own: %s", bug) : gr_set_error(e, GR_ENOMEM, "out of memory");
-}
+int gr_caught(const gr_arena *a, gr_error *e) { return gr_set_error(e, gr_arena_status(a), "%s", gr_arena_fault(a)); }
 
 void gr_say(const gr_sink *to, gr_tone tone, const char *text)
 {

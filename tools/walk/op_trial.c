@@ -104,7 +104,7 @@ static void apply_op(trial *t, gr_value *const *in)
 static void say_unwound(trial *t)
 {
     t->unwound = true;
-    gr_diag_error(t->diag, (gr_loc){0}, "%s", gr_arena_bug(t->arena) ? gr_arena_bug(t->arena) : "out of memory");
+    gr_diag_error(t->diag, (gr_loc){0}, "%s", gr_arena_fault(t->arena));
 }
 
 static void apply(trial *t, gr_value *const *in)

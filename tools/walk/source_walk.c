@@ -65,7 +65,7 @@ static opened open_data(walk *w, uint64_t seed)
         o.d = open_section(w, o.arena, seed);
         gr_end_try(o.arena, &frame);
     } else {
-        fault(w, SOURCE_OPENS, "%s", gr_arena_bug(o.arena) ? gr_arena_bug(o.arena) : "out of memory");
+        fault(w, SOURCE_OPENS, "%s", gr_arena_fault(o.arena));
     }
     return o;
 }
