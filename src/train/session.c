@@ -51,6 +51,7 @@ static void unknown_field(gr_session *s, const gr_model_input *in)
 static void take_axes(gr_session *s)
 {
     s->num_inputs = gr_model_inputs(s->model, &s->inputs);
+    s->inputs = gr_arena_copy(s->arena, s->inputs, (size_t)s->num_inputs * sizeof *s->inputs); /* each graph makes the model's again */
     for (int i = 0; i < s->num_inputs; i++) {
         const gr_model_input *in = &s->inputs[i];
         int f = find_field(s, in);
@@ -352,24 +353,36 @@ static int keep_frozen(gr_session *s, gr_state *state, const void *data, gr_erro
     return to ? 0 : e->status;
 }
 
+/* Runs a graph whose results are to be frozen, and keeps them. What it carries, and its workspace, are its own
+ * and go with it: the session's store gets weights, and what is made of them, alone. */
+static int run_once(gr_session *s, gr_exec *x, gr_exec *once, int n, const gr_border *b, gr_store *own, gr_error *e)
+{
+    once->run = gr_run_create(once->program, once->schedule, once->pool, own, s->options.seed, e);
+    if (!once->run) return e->status;
+    if (gr_exec_step(once, 0, e)) return e->status ? (int)e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
+    for (int i = 0; i < n && !e->status; i++)
+        keep_frozen(s, gr_graph_find_state(x->graph, b[i].state), gr_run_result(once->run, b[i].state, NULL), e);
+    return e->status;
+}
+
 /* What depends on weights alone becomes states; they are filled by a run of the graph made again. */
 static int freeze(gr_session *s, gr_exec *x, gr_error *e)
 {
     gr_border *b;
     gr_exec once = {.session = s, .want = x->want, .arena = x->arena};
-    once.want.detached = false;
+    once.want.detached = true;
     once.graph = make_graph(s, &x->want, NULL, x->arena);
     int n = gr_cut_frozen(x->graph, gr_arena_printf(x->arena, FROZEN "%d", s->num_frozen++), &b);
     if (!n) return 0;
     gr_keep_frozen(once.graph, n, b);
-    if (build_run(s, &once, false, e) || gr_rounding_measure(s, once.graph, e) || gr_exec_step(&once, 0, e)) {
-        gr_run_destroy(once.run);
-        return e->status ? e->status : gr_set_error(e, GR_ESTATE, "the weights could not be prepared");
-    }
-    for (int i = 0; i < n && !e->status; i++)
-        keep_frozen(s, gr_graph_find_state(x->graph, b[i].state), gr_run_result(once.run, b[i].state, NULL), e);
+    if (build_run(s, &once, false, e) || gr_rounding_measure(s, once.graph, e)) return e->status;
+    gr_store *own = gr_store_create(gr_arena_memory(s->arena));
+    if (!own) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    gr_store_share(own, s->store);
+    const int status = run_once(s, x, &once, n, b, own, e);
     gr_run_destroy(once.run);
-    return e->status;
+    gr_store_destroy(own);
+    return status;
 }
 
 static int build_exec(gr_session *s, gr_exec *x, gr_error *e)
