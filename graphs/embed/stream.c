@@ -4,66 +4,110 @@
  *     cc stream.c $(pkg-config --cflags --libs graphrun) -o stream
  *     ./stream graphs/language_model/char_lstm.yaml lstm.safetensors "the " 80
  *
- * Each character costs one step of the model: what it has read so far is in the stream's state. */
+ * Each character (or word) costs one step of the model: what it has read so far is in the stream's state. The model's
+ * Input is called "tokens", and it generates from "logits", [time, batch, vocabulary]. */
 #include <graphrun/graphrun.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_PROMPT = 1000 };
+typedef struct writer {
+    gr_network *net;
+    gr_stream *stream;
+    gr_tensor token, logits; /* the stream's memory */
+    int32_t words;           /* of the vocabulary that the logits choose from */
+} writer;
 
-static int fail(gr_failure *why)
+/* 0, or a negative gr_status with *why. */
+static int open_writer(writer *w, const char *model, const char *weights, const char *const *sets, gr_failure **why)
 {
-    fprintf(stderr, "stream: %s\n", gr_failure_text(why));
-    gr_failure_free(why);
-    return EXIT_FAILURE;
+    const gr_network_options no = {.size = sizeof no, .weights = weights, .sets = sets};
+    const gr_axis_size one = {"batch", 1};
+    const gr_stream_options so = {.size = sizeof so, .along = "time", .axes = &one, .num_axes = 1};
+    int status = gr_network_open(model, &no, &w->net, why);
+    if (!status) status = gr_stream_open(w->net, &so, &w->stream, why);
+    if (!status) status = gr_stream_input(w->stream, "tokens", &w->token, why);
+    if (!status) status = gr_stream_result(w->stream, "logits", &w->logits, why);
+    if (status) return status;
+    const int64_t classes = w->logits.dim[w->logits.rank - 1];
+    w->words = gr_network_words(w->net, "tokens");
+    if (w->words > classes) w->words = (int32_t)classes;
+    return 0;
 }
 
-static int likeliest(const gr_tensor *logits)
+static void close_writer(writer *w)
 {
-    const float *x = logits->data;
-    int best = 0;
-    for (int64_t i = 1; i < logits->dim[logits->rank - 1]; i++)
-        if (x[i] > x[best]) best = (int)i;
+    gr_stream_close(w->stream);
+    gr_network_close(w->net);
+}
+
+/* Reads one item; afterwards the logits are of the next. */
+static int read_item(writer *w, int32_t item, gr_failure **why)
+{
+    *(int32_t *)w->token.data = item;
+    return gr_stream_run(w->stream, why);
+}
+
+static int32_t likeliest(const writer *w)
+{
+    const float *x = w->logits.data;
+    int32_t best = 0;
+    for (int32_t i = 1; i < w->words; i++)
+        if (x[i] > x[best]) best = i;
     return best;
 }
 
-/* The prompt, and `length` items more. */
-static int write_on(gr_network *net, gr_stream *s, const char *prompt, long length, gr_failure **why)
+/* How many items the prompt has, 0: none; or a negative gr_status. */
+static int64_t read_prompt(writer *w, const char *prompt, gr_failure **why)
 {
-    int32_t item[MAX_PROMPT];
-    gr_tensor token, logits;
-    int64_t n = gr_network_encode(net, "tokens", prompt, item, MAX_PROMPT, why);
-    if (n < 0 || gr_stream_input(s, "tokens", &token, why) || gr_stream_result(s, "logits", &logits, why)) return -1;
-    if (n > MAX_PROMPT) n = MAX_PROMPT; /* the rest is not read */
+    const int64_t n = gr_network_encode(w->net, "tokens", prompt, NULL, 0, why);
+    int32_t *item = calloc(n > 0 ? (size_t)n : 1, sizeof *item);
+    int64_t status = item ? n : GR_ENOMEM;
+    if (status > 0) status = gr_network_encode(w->net, "tokens", prompt, item, n, why);
+    for (int64_t i = 0; i < n && status > 0; i++)
+        if (read_item(w, item[i], why)) status = -1;
+    free(item);
+    return status;
+}
+
+static int write_on(writer *w, const char *prompt, long length, gr_failure **why)
+{
+    const char *space = gr_network_spaced(w->net, "tokens") ? " " : "";
     fputs(prompt, stdout);
-    for (int64_t i = 0; i + 1 < n + length; i++) {
-        int32_t *now = token.data;
-        *now = i < n ? item[i] : likeliest(&logits);
-        if (i >= n) fputs(gr_network_word(net, "tokens", *now), stdout);
-        if (gr_stream_run(s, why)) return -1;
+    for (long i = 0; i < length; i++) {
+        const int32_t next = likeliest(w);
+        printf("%s%s", space, gr_network_word(w->net, "tokens", next));
+        if (i + 1 < length && read_item(w, next, why)) return -1;
     }
-    puts(gr_network_word(net, "tokens", likeliest(&logits)));
+    putchar('\n');
     return 0;
+}
+
+static void fail(gr_failure *why)
+{
+    fprintf(stderr, "stream: %s\n", why ? gr_failure_text(why) : "out of memory");
+    if (why) gr_failure_free(why);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 5 || !*argv[3]) {
+    char *end = NULL;
+    const long length = argc < 5 ? 0 : strtol(argv[4], &end, 10);
+    if (argc < 5) {
         fprintf(stderr, "usage: stream MODEL.yaml WEIGHTS.safetensors PROMPT LENGTH [KEY=VALUE]...\n");
         return 2;
     }
-    const gr_network_options no = {.size = sizeof no, .weights = argv[2], .sets = (const char *const *)argv + 5};
-    const gr_axis_size one = {"batch", 1};
-    const gr_stream_options so = {.size = sizeof so, .along = "time", .axes = &one, .num_axes = 1};
-    gr_network *net = NULL;
-    gr_stream *s = NULL;
+    if (*end || length < 1 || length > 1000000) {
+        fprintf(stderr, "stream: LENGTH is '%s'; write how many items are to follow the prompt, 1 to 1000000\n", argv[4]);
+        return 2;
+    }
+    writer w = {.net = NULL};
     gr_failure *why = NULL;
-    int code = EXIT_SUCCESS;
-    if (gr_network_open(argv[1], &no, &net, &why) || gr_stream_open(net, &so, &s, &why) ||
-        write_on(net, s, argv[3], strtol(argv[4], NULL, 10), &why))
-        code = fail(why);
-    gr_stream_close(s);
-    gr_network_close(net);
-    return code;
+    int64_t n = open_writer(&w, argv[1], argv[2], (const char *const *)argv + 5, &why);
+    if (n == 0) n = read_prompt(&w, argv[3], &why);
+    if (n == 0) fprintf(stderr, "stream: PROMPT is empty; write what the text begins with\n");
+    if (n > 0 && write_on(&w, argv[3], length, &why)) n = -1;
+    if (n < 0) fail(why);
+    close_writer(&w);
+    return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -3,12 +3,13 @@
 
     python3 stream.py MODEL.yaml WEIGHTS.safetensors PROMPT LENGTH [KEY=VALUE]...
 
-GRAPHRUN_LIBRARY names libgraphrun.so where the system does not find it."""
+GRAPHRUN_LIBRARY names libgraphrun.so where the system does not find it. The model's Input is called "tokens", and it
+generates from "logits", [time, batch, vocabulary]."""
 import ctypes
 import ctypes.util
 import os
 import sys
-from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint64, c_void_p, sizeof
+from ctypes import POINTER, Structure, byref, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint64, c_void_p, sizeof
 
 MAX_RANK = 8
 
@@ -45,7 +46,8 @@ def load():
     lib.gr_network_open.argtypes = [c_char_p, POINTER(NetworkOptions), POINTER(c_void_p), POINTER(c_void_p)]
     lib.gr_network_close.argtypes = lib.gr_stream_close.argtypes = [c_void_p]
     lib.gr_network_word.argtypes = [c_void_p, c_char_p, c_int32]
-    lib.gr_network_words.argtypes = [c_void_p, c_char_p]
+    lib.gr_network_words.argtypes = lib.gr_network_spaced.argtypes = [c_void_p, c_char_p]
+    lib.gr_network_spaced.restype = c_bool
     lib.gr_network_encode.argtypes = [c_void_p, c_char_p, c_char_p, POINTER(c_int32), c_int64, POINTER(c_void_p)]
     lib.gr_stream_open.argtypes = [c_void_p, POINTER(StreamOptions), POINTER(c_void_p), POINTER(c_void_p)]
     lib.gr_stream_input.argtypes = lib.gr_stream_result.argtypes = [c_void_p, c_char_p, POINTER(Tensor), POINTER(c_void_p)]
@@ -54,12 +56,20 @@ def load():
 
 
 class Model:
-    """A network and one stream of it that is fed item by item."""
+    """A network and one stream of it that is fed item by item: with Model(...) as model."""
 
     def __init__(self, lib, model, weights, sets):
         self.lib, self.why = lib, c_void_p()
         self.network, self.stream = c_void_p(), c_void_p()
         self.token, self.logits = Tensor(), Tensor()
+        try:
+            self.open(model, weights, sets)
+        except RuntimeError:
+            self.close()
+            raise
+
+    def open(self, model, weights, sets):
+        lib = self.lib
         texts = (c_char_p * (len(sets) + 1))(*[s.encode() for s in sets], None)
         o = NetworkOptions(size=sizeof(NetworkOptions), weights=weights.encode(), sets=texts)
         self.check(lib.gr_network_open(model.encode(), byref(o), byref(self.network), byref(self.why)))
@@ -70,7 +80,8 @@ class Model:
         self.check(lib.gr_stream_result(self.stream, b"logits", byref(self.logits), byref(self.why)))
         self.items = ctypes.cast(self.token.data, POINTER(c_int32))
         self.scores = ctypes.cast(self.logits.data, POINTER(ctypes.c_float))
-        self.words = lib.gr_network_words(self.network, b"tokens")
+        self.words = min(lib.gr_network_words(self.network, b"tokens"), self.logits.dim[self.logits.rank - 1])
+        self.space = " " if lib.gr_network_spaced(self.network, b"tokens") else ""
 
     def check(self, status):
         if status < 0:
@@ -80,9 +91,11 @@ class Model:
         return status
 
     def encode(self, text):
-        items = (c_int32 * (len(text) + 2))()
-        n = self.lib.gr_network_encode(self.network, b"tokens", text.encode(), items, len(items), byref(self.why))
-        return items[:self.check(n)]
+        def encode(items, room):
+            return self.check(self.lib.gr_network_encode(self.network, b"tokens", text.encode(), items, room, byref(self.why)))
+        items = (c_int32 * encode(None, 0))()
+        encode(items, len(items))
+        return list(items)
 
     def read(self, item):
         """Feeds an item; the likeliest to come next."""
@@ -91,7 +104,13 @@ class Model:
         return max(range(self.words), key=lambda i: self.scores[i])
 
     def word(self, item):
-        return self.lib.gr_network_word(self.network, b"tokens", item).decode()
+        return self.space + self.lib.gr_network_word(self.network, b"tokens", item).decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
 
     def close(self):
         self.lib.gr_stream_close(self.stream)
@@ -100,20 +119,24 @@ class Model:
 
 def main():
     if len(sys.argv) < 5:
-        sys.exit("usage: stream.py MODEL.yaml WEIGHTS.safetensors PROMPT LENGTH [KEY=VALUE]...")
+        print("usage: stream.py MODEL.yaml WEIGHTS.safetensors PROMPT LENGTH [KEY=VALUE]...", file=sys.stderr)
+        sys.exit(2)
     path, weights, prompt, length, *sets = sys.argv[1:]
+    if not length.isascii() or not length.isdigit() or int(length) < 1:
+        sys.exit(f"stream.py: LENGTH is '{length}'; write how many items are to follow the prompt, 1 or more")
     try:
-        model = Model(load(), path, weights, sets)
-        text, item = prompt, 0
-        for given in model.encode(prompt):
-            item = model.read(given)
-        for _ in range(int(length)):
-            text += model.word(item)
-            item = model.read(item)
+        with Model(load(), path, weights, sets) as model:
+            text, item, items = prompt, 0, model.encode(prompt)
+            if not items:
+                sys.exit("stream.py: PROMPT is empty; write what the text begins with")
+            for given in items:
+                item = model.read(given)
+            for _ in range(int(length)):
+                text += model.word(item)
+                item = model.read(item)
     except RuntimeError as e:
         sys.exit(f"stream.py: {e}")
     print(text)
-    model.close()
 
 
 main()
