@@ -75,7 +75,7 @@ typedef enum gr_status {
     GR_EINVAL = -1, /* the model, an argument or a file's contents */
     GR_ENOMEM = -2, /* no memory, or no thread */
     GR_EIO = -3,    /* a file */
-    GR_ESTATE = -4  /* not finite, interrupted */
+    GR_ESTATE = -4  /* not finite, interrupted, or a mistake of graphrun's own */
 } gr_status;
 
 /* How long an axis is: {"time", 35}. */

@@ -89,6 +89,16 @@ void gr_told_free(gr_told *t)
     t->length = t->room = 0;
 }
 
+/* ---- the host's language ---- */
+
+locale_t gr_enter_plain(void) { return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); }
+
+void gr_leave_plain(locale_t before)
+{
+    const locale_t plain = uselocale(before);
+    if (plain != before) freelocale(plain); /* else there was no memory for one */
+}
+
 /* ---- options ---- */
 
 int gr_take_options(void *to, size_t known, const void *from, const char *what, const gr_memory *m, gr_failure **why)

@@ -6,6 +6,7 @@
 #include "train/session.h"
 
 #include <graphrun/graphrun.h>
+#include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -27,6 +28,11 @@ void gr_told_free(gr_told *t);
 GR_PRINTF(4, 5) int gr_refuse(const gr_memory *m, gr_failure **why, gr_status status, const char *fmt, ...);
 /* The same with what was told, which is forgotten then, and e's sentence. told may be NULL. */
 int gr_failed(const gr_memory *m, gr_told *told, const gr_error *e, gr_failure **why);
+
+/* Numbers of files and texts have a point, whatever the host's language says: a function that reads any does so between
+ * these two, on its thread alone. */
+locale_t gr_enter_plain(void);
+void gr_leave_plain(locale_t before);
 
 gr_tensor gr_dense_tensor(const void *data, const gr_type *t); /* stream.c */
 

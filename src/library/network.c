@@ -47,6 +47,14 @@ static int open_session(gr_network *n, const char *path, const gr_network_option
     return status;
 }
 
+static int open_plainly(gr_network *n, const char *path, const gr_network_options *o, gr_error *e)
+{
+    const locale_t before = gr_enter_plain();
+    const int status = open_session(n, path, o, e);
+    gr_leave_plain(before);
+    return status;
+}
+
 static int check_options(const gr_network_options *o, const char *path, const gr_memory *m, gr_failure **why)
 {
     if (!path) return gr_refuse(m, why, GR_EINVAL, "the path of the model file is NULL");
@@ -72,7 +80,7 @@ int gr_network_open(const char *path, const gr_network_options *options, gr_netw
     *n = (gr_network){.own = *m, .memory = &n->own, .users = 1,
                       .told = {.memory = &n->own, .notify = o.notify, .notify_data = o.notify_data}};
     pthread_mutex_init(&n->lock, NULL);
-    if (open_session(n, path, &o, &e) == 0) {
+    if (open_plainly(n, path, &o, &e) == 0) {
         *to = n;
         return 0;
     }

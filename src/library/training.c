@@ -10,16 +10,24 @@
 #include <math.h>
 #include <string.h>
 
+/* A piece of a batch of the data source. */
+typedef struct place {
+    const gr_tensor *fields; /* of the batch; NULL: nothing was asked of the data source */
+    int64_t epoch, batch, piece, pieces;
+} place;
+
 struct gr_training {
     gr_memory own;
     const gr_memory *memory;            /* own */
     gr_told told;
     gr_session *session;
-    gr_exec *exec;                      /* for the batch last fed */
+    gr_exec *exec;                      /* for the piece last fed */
     gr_pace pace;
-    const gr_tensor *batch_fields;      /* of the data source; NULL: nothing was asked of it */
+    place at, next;                     /* fed; to be fed, where `found` */
+    bool found;                         /* so that a call that fails once more feeds the same */
+    int64_t epoch;                      /* that the data source is in, -1: none */
     gr_tensor *fields;                  /* room for a piece of a batch */
-    int64_t epoch, batch, piece, pieces, step, per_epoch;
+    int64_t step, per_epoch;
     double lr;                          /* NAN: as the schedule says */
 };
 
@@ -27,44 +35,67 @@ struct gr_training {
 
 static int begin_epoch(gr_training *t, gr_error *e)
 {
-    t->batch = -1;
-    return gr_session_reset(t->session, "epoch", e) || gr_data_begin(t->session->data, "train", t->epoch, 0, e) ? (int)e->status : 0;
+    if (gr_data_begin(t->session->data, "train", t->epoch + 1, 0, e)) return e->status;
+    t->epoch++;
+    return 0;
 }
 
-static int next_batch(gr_training *t, gr_error *e)
+/* The next batch, going from epoch to epoch. */
+static int find_batch(gr_training *t, place *p, gr_error *e)
 {
-    gr_session *s = t->session;
-    if (!t->batch_fields && begin_epoch(t, e)) return e->status;
-    int more = gr_data_next(s->data, &t->batch_fields, e);
+    gr_data *data = t->session->data;
+    if (t->epoch < 0 && begin_epoch(t, e)) return e->status;
+    int more = gr_data_next(data, &p->fields, e);
     if (more == 0) {
-        t->epoch++;
         if (begin_epoch(t, e)) return e->status;
-        more = gr_data_next(s->data, &t->batch_fields, e);
+        more = gr_data_next(data, &p->fields, e);
     }
     if (more < 1) return more < 0 ? (int)e->status : gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
-    t->batch++;
-    t->piece = 0;
-    t->pieces = gr_cut_pieces(s, t->batch_fields);
-    return gr_session_reset(s, "batch", e);
-}
-
-static const gr_tensor *piece_of(gr_training *t)
-{
-    return t->batch_fields ? gr_cut_piece(t->session, t->batch_fields, t->piece, t->fields) : NULL;
+    p->batch = t->at.fields && t->at.epoch == t->epoch ? t->at.batch + 1 : 0;
+    p->epoch = t->epoch;
+    p->piece = 0;
+    p->pieces = gr_cut_pieces(t->session, p->fields);
+    return 0;
 }
 
 /* The next piece of the batch in hand, or of the next one. */
+static int find_next(gr_training *t, gr_error *e)
+{
+    place p = t->at;
+    if (t->found) return 0;
+    if (p.fields && p.piece + 1 < p.pieces) p.piece++;
+    else if (find_batch(t, &p, e)) return e->status;
+    t->next = p;
+    t->found = true;
+    return 0;
+}
+
+static const gr_tensor *piece_at(gr_training *t, const place *p)
+{
+    return p->fields ? gr_cut_piece(t->session, p->fields, p->piece, t->fields) : NULL;
+}
+
+/* What is carried is set back last, when all that may fail but for memory has been done. */
+static int reset_carried(gr_session *s, const place *p, gr_error *e)
+{
+    if (p->piece == 0 && p->batch == 0 && gr_session_reset(s, "epoch", e)) return e->status;
+    return p->piece == 0 && gr_session_reset(s, "batch", e) ? (int)e->status : 0;
+}
+
 static int feed_next(gr_training *t, gr_error *e)
 {
+    const place *p = &t->next;
     if (!t->session->data) return gr_set_error(e, GR_EINVAL, "%s has no `data` section: feed its Inputs", gr_model_path(t->session->model));
-    if (t->batch_fields && t->piece + 1 < t->pieces) t->piece++;
-    else if (next_batch(t, e)) return e->status;
-    gr_exec *x = gr_exec_for_batch(t->exec, piece_of(t), e);
+    if (find_next(t, e)) return e->status;
+    gr_exec *x = gr_exec_for_batch(t->exec, piece_at(t, p), e);
     if (!x) return e->status;
-    const bool begins = t->batch == 0 && t->piece == 0;
-    if (!begins && gr_carry_check(t->exec, x, t->piece == 0, e)) return e->status;
+    const bool begins = p->batch == 0 && p->piece == 0;
+    if (!begins && gr_carry_check(t->exec, x, p->piece == 0, e)) return e->status;
+    if (gr_exec_feed_batch(x, piece_at(t, p), e) || reset_carried(t->session, p, e)) return e->status;
     t->exec = x;
-    return gr_exec_feed_batch(x, piece_of(t), e);
+    t->at = *p;
+    t->found = false;
+    return 0;
 }
 
 /* ---- a step ---- */
@@ -72,12 +103,13 @@ static int feed_next(gr_training *t, gr_error *e)
 static int make_step(gr_training *t, double *loss, gr_error *e)
 {
     gr_session *s = t->session;
-    const bool ends = !t->batch_fields || (t->piece + 1 >= t->pieces && t->batch + 1 == t->per_epoch);
-    gr_pace_set(&t->pace, t->exec, t->epoch, ends, t->per_epoch * gr_cut_full_pieces(s));
+    const place *p = &t->at;
+    if (t->found) return gr_set_error(e, GR_EINVAL, "the last gr_training_next failed, so that no batch is fed whole: call it again");
+    const bool ends = !p->fields || (p->piece + 1 >= p->pieces && p->batch + 1 == t->per_epoch);
+    gr_pace_set(&t->pace, t->exec, p->epoch, ends, t->per_epoch * gr_cut_full_pieces(s));
     for (int i = 0; !isnan(t->lr) && i < s->recipe->num_lrs; i++) gr_exec_set_lr(t->exec, i, t->lr);
     const int status = gr_exec_step(t->exec, t->step, e);
-    if (status == GR_ESTATE && t->batch_fields) gr_find_nonfinite(t->exec, piece_of(t), t->step, e);
-    else if (status == GR_ESTATE) gr_set_error(e, GR_ESTATE, "a value of the step is not finite");
+    if (status == GR_ESTATE) gr_find_nonfinite(t->exec, t->step, e);
     if (status) return status;
     gr_type type;
     const void *value = gr_run_result(t->exec->run, s->recipe->minimize, &type);
@@ -111,6 +143,7 @@ static int prepare(gr_training *t, const gr_training_options *o, gr_error *e)
 /* fn within gr_try; a failure as the caller gets it. */
 static int guarded(gr_training *t, int (*fn)(gr_training *t, void *data, gr_error *e), void *data, gr_failure **why)
 {
+    const locale_t before = gr_enter_plain();
     gr_frame frame;
     gr_error e = {0};
     int status;
@@ -120,6 +153,7 @@ static int guarded(gr_training *t, int (*fn)(gr_training *t, void *data, gr_erro
     } else {
         status = gr_caught(t->session->arena, &e);
     }
+    gr_leave_plain(before);
     if (!status) return 0;
     e.status = status;
     gr_diag_clear(t->session->diag);
@@ -137,7 +171,9 @@ static int open_session(gr_training *t, const char *path, const gr_training_opti
     const gr_session_options so = {
         .model = {.sets = o->sets, .plugins = o->plugins, .real = o->dtype ? o->dtype : GR_FLOAT32}, .threads = o->threads,
         .seed = o->seed, .weights = o->weights, .unbound = true, .quiet = !o->notify, .say = gr_told_sink(&t->told), .memory = t->memory};
+    const locale_t before = gr_enter_plain();
     t->session = gr_session_open(path, &so, &e);
+    gr_leave_plain(before);
     if (!t->session) return gr_failed(t->memory, &t->told, &e, why);
     gr_training_options copy = *o;
     return guarded(t, do_prepare, &copy, why);
@@ -155,7 +191,7 @@ int gr_training_open(const char *path, const gr_training_options *options, gr_tr
     if (o.memory) m = o.memory;
     gr_training *t = gr_allocate_alone(m, sizeof *t);
     if (!t) return gr_refuse(m, why, GR_ENOMEM, "out of memory");
-    *t = (gr_training){.own = *m, .memory = &t->own, .lr = NAN,
+    *t = (gr_training){.own = *m, .memory = &t->own, .epoch = -1, .lr = NAN,
                        .told = {.memory = &t->own, .notify = o.notify, .notify_data = o.notify_data}};
     const int status = open_session(t, path, &o, why);
     if (status) gr_training_close(t);
@@ -185,7 +221,7 @@ int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failu
 
 int gr_training_next(gr_training *t, gr_failure **why) { return guarded(t, do_next, NULL, why); }
 int gr_training_step(gr_training *t, double *loss, gr_failure **why) { return guarded(t, do_step, loss, why); }
-int64_t gr_training_epoch(const gr_training *t) { return t->epoch; }
+int64_t gr_training_epoch(const gr_training *t) { return t->at.epoch; }
 void gr_training_set_lr(gr_training *t, double lr) { t->lr = lr; }
 int gr_training_save(gr_training *t, const char *path, gr_failure **why)
 {

@@ -84,7 +84,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, bool last, gr_error
     gr_pace_set(&t->pace, t->exec, t->epoch, last && t->batch + 1 == t->per_epoch, t->per_epoch * gr_cut_full_pieces(t->session));
     double start = gr_seconds();
     int status = gr_exec_step(t->exec, t->step, e);
-    if (status == GR_ESTATE) gr_find_nonfinite(t->exec, field, t->step, e);
+    if (status == GR_ESTATE) gr_find_nonfinite(t->exec, t->step, e);
     if (status) return status;
     t->result->seconds += gr_seconds() - start;
     t->result->tokens += gr_count_tokens(t->exec, field);

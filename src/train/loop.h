@@ -65,5 +65,5 @@ bool gr_check_validations(gr_session *s);
 
 /* Runs the step of x again keeping every value, and says which was the first that is not
  * finite, and at which time step. Always fills e. (nonfinite.c) */
-void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e);
+void gr_find_nonfinite(const gr_exec *x, int64_t step, gr_error *e);
 #endif

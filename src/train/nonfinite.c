@@ -103,13 +103,26 @@ static void say(const gr_exec *x, const found *f, int64_t step, gr_error *e)
                      what, name, phase, likely_cause(f));
 }
 
-void gr_find_nonfinite(const gr_exec *x, const gr_tensor *field, int64_t step, gr_error *e)
+/* The same step again, whoever fed it, or it might be a finite one that is committed. */
+static void feed_alike(gr_exec *to, const gr_exec *from)
+{
+    const gr_session *s = to->session;
+    for (int i = 0; i < s->num_inputs; i++) {
+        gr_type t, have;
+        void *data = gr_run_feed(to->run, s->inputs[i].name, &t);
+        const void *fed = gr_run_feed(from->run, s->inputs[i].name, &have);
+        if (data && fed && gr_type_equal(&t, &have)) memcpy(data, fed, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
+    }
+}
+
+void gr_find_nonfinite(const gr_exec *x, int64_t step, gr_error *e)
 {
     gr_want want = x->want;
     want.keep_all = true;
     gr_exec *all = gr_session_compile(x->session, &want, e);
     found best = {0};
-    if (all && (!field || gr_exec_feed_batch(all, field, e) == 0)) {
+    if (all) {
+        feed_alike(all, x);
         gr_run_step(all->run, step);
         for (int i = 0; i < all->graph->num_results; i++) look_at(all, i, &best);
         if (best.value) {
