@@ -55,6 +55,12 @@ $CC -std=c11 $warn $cflags "$root/graphs/embed/stream.c" $libs -o stream
 diff wanted got >&2 || fail "stream.c writes something else than graphrun generate"
 if ./stream "$model" lstm.safetensors "$prompt" $length hidden=49 layers=1 2>error; then fail "stream.c takes weights of another shape"; fi
 grep -q "another shape: rnn.weight_hh_l0" error || fail "stream.c does not say what is wrong, but: $(cat error)"
+for wrong in 0 -3 ten 4x ""; do
+    if ./stream "$model" lstm.safetensors "$prompt" "$wrong" $sets 2>error; then fail "stream.c takes '$wrong' as a length"; fi
+    grep -q "LENGTH is '$wrong'; write how many" error || fail "stream.c does not say what a length is, but: $(cat error)"
+done
+if ./stream "$model" lstm.safetensors "" $length $sets 2>error; then fail "stream.c takes an empty prompt"; fi
+grep -q "PROMPT is empty; write" error || fail "stream.c does not say what a prompt is, but: $(cat error)"
 if found "$CXX"; then
     $CXX -std=c++17 $warn $cflags "$root/graphs/embed/threads.cpp" $libs -pthread -o threads
     ./threads "$model" lstm.safetensors $length "$prompt" "the river " "$prompt" "$prompt" -- $sets >got || fail "threads.cpp"

@@ -23,12 +23,16 @@
  * objects. Threads that are started block all signals and are bound to no core.
  *
  * Threads: a gr_network may be used by any number of threads at once. A gr_stream or gr_training is used
- * by one at a time, whichever; different ones run in parallel. Weights exist once, also the form in which
- * products keep them; a stream has its own inputs, results, workspace and state.
+ * by one at a time, whichever; different ones run in parallel, without a lock but for opening and resizing. Weights
+ * exist once, also the form in which products keep them; a stream has its own inputs, results, workspace and state.
+ * The functions of gr_memory are called by any of these threads, `notify` by the one whose call it is about; neither
+ * calls the library. Functions of plugins are called by several threads at once, for different nodes and streams. A
+ * child of fork() uses none of its parent's objects.
  *
  * Errors: a function that can fail returns 0 or more for success, else a negative gr_status, and then puts
  * a gr_failure into *why, unless `why` is NULL. Without a failure *why stays as it is. What failed left
- * the objects as they were, but where it says otherwise.
+ * the objects as they were, but where it says otherwise. Every function may fail with GR_ENOMEM that does not say
+ * that it allocates nothing; GR_ESTATE, where it is not named, is a mistake of graphrun's own, and its text says so.
  *
  * Ownership: what an open function gives is the caller's, to be closed; closing NULL is allowed. Streams may
  * be closed before or after their network. What is passed in is copied, but gr_memory's functions.
@@ -118,11 +122,12 @@ typedef struct gr_stream_options {
  * forward loops mixes them (attention, a layer that runs backwards). */
 int gr_stream_open(gr_network *n, const gr_stream_options *o, gr_stream **to, gr_failure **why);
 void gr_stream_close(gr_stream *s);
-/* Another stream of the same options, in the same state. Its inputs and results are its own. */
+/* Another stream of the same options, lengths and state, whose Inputs hold what s was fed. Its memory is its own. */
 int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why);
 
 /* The memory of an Input: dense, row-major, zeros at first. It is read in every run and stays as it was fed;
- * with `along`, an Input without that axis is read in the first run after the beginning alone. `to` is good until the stream is resized or closed. GR_EINVAL: no such Input, or no result needs it. */
+ * with `along`, an Input without that axis is read in the first run after the beginning alone. `to` is good until the
+ * stream is resized or closed. GR_EINVAL: no such Input, or no result needs it. */
 int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why);
 /* The memory of a value that the stream was opened for: dense, row-major, to be read after a run, until the next.
  * `to` is good until the stream is resized or closed. */
@@ -140,8 +145,14 @@ void gr_stream_reset(gr_stream *s);
 int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why);
 /* Other lengths of axes, in place of those of the options; the state stays where its shape does: feed a prompt in
  * one piece, then step by step. Lengths that the network meets for the first time cost about 10 ms, and their
- * memory stays with it. Ask for inputs and results again. */
+ * memory stays with it. Inputs whose shape stays keep what they were fed. Ask for inputs and results again. */
 int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why);
+/* State i of a stream with `along`, from 0: what loops carry from run to run, and what the first run made once for all
+ * (an encoder's output). To be read and written between runs: kept in a file, set by hand, made zero for the one row of
+ * a batch whose sequence ended. 1; 0 past the last. *name (may be NULL) is the network's: the loop's name and the
+ * carry's, "rnn:h". `to` is dense and row-major, good until the stream is resized or closed. At the beginning it first
+ * makes what the first run would, so feed Inputs without that axis before, and may fail as a run. */
+int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why);
 
 /* ---- training ---- */
 
@@ -170,15 +181,18 @@ void gr_training_close(gr_training *t);
 int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failure **why);
 /* Feeds the next batch of the data source (with `bptt`, the next piece), going from epoch to epoch without end; steps
  * on these are those of `graphrun train`, bit for bit. A batch of another shape has memory of its own: ask for Inputs
- * again. GR_EINVAL: the model has no `data`. */
+ * again. GR_EINVAL: the model has no `data`, or its batch cannot be fed. A call that failed has not moved on: the next
+ * one feeds the same batch, and until then there is no step. */
 int gr_training_next(gr_training *t, gr_failure **why);
 /* One training step on what was fed: forward, backward, update. *loss (may be NULL) is the loss before the update.
- * GR_ESTATE: a value was not finite; nothing has changed. */
+ * GR_ESTATE: a value was not finite, the text says which; nothing has changed. GR_EINVAL: a value that was fed is
+ * refused (a class out of range), or the last gr_training_next has failed; likewise. */
 int gr_training_step(gr_training *t, double *loss, gr_failure **why);
 int64_t gr_training_epoch(const gr_training *t); /* of the batch that was fed last, from 0 */
 /* In place of what the schedule of the model file says, from the next step on; of all parameters. */
 void gr_training_set_lr(gr_training *t, double lr);
-/* The weights as a safetensors file, for gr_network_open and for PyTorch. */
+/* The weights as a safetensors file, for gr_network_open and for PyTorch; a file of that name is replaced once the new
+ * one is whole. GR_EIO: it cannot be written. */
 int gr_training_save(gr_training *t, const char *path, gr_failure **why);
 
 #ifdef __cplusplus

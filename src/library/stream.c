@@ -3,13 +3,17 @@
  *     network's store   weights, packed weights            read by all
  *     stream's store    what loops carry, workspace         its own
  *     binding           a plan's programs with their memory: inputs, results
- */
+ *
+ * What a run of one stream writes no other thread reads or writes, so runs hold no lock: plans do not change once
+ * made, the network's store only gets new entries, and those under the lock. */
 #include "library/library.h"
 
 #include <string.h>
 
 /* What the run before the first piece gives, and where the pieces have it. */
 typedef struct border {
+    const char *name;
+    gr_type type;
     void *to;
     const void *from;
     size_t bytes;
@@ -43,8 +47,7 @@ static int make_pool(gr_stream *s, gr_error *e)
     return s->pool ? 0 : e->status;
 }
 
-/* What is carried is the stream's own, also where preparing the weights left a state of that name in the network's
- * store; all else is found there. */
+/* What is carried is the stream's own; all else is found in the network's store. */
 static int own_states(gr_stream *s, const gr_exec *x, gr_error *e)
 {
     for (int i = 0; i < x->graph->num_states; i++) {
@@ -66,9 +69,9 @@ static int bind_borders(gr_stream *s, binding *b, const gr_piece *p, gr_error *e
     for (int i = 0; i < p->num_borders; i++) {
         gr_type t;
         const void *from = gr_run_result(b->before, p->borders[i].state, &t);
-        void *to = gr_store_get(s->store, p->borders[i].state, &t, NULL, e);
+        void *to = gr_store_own(s->store, p->borders[i].state, &t, e);
         if (!to) return e->status;
-        b->borders[i] = (border){to, from, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)};
+        b->borders[i] = (border){p->borders[i].what, t, to, from, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)};
     }
     return 0;
 }
@@ -96,17 +99,35 @@ typedef struct request {
     const gr_plan *plan;              /* NULL: the one of these axes */
 } request;
 
-/* Under the lock; both arenas are open (gr_try). */
-static int attach(gr_stream *s, const request *r, gr_error *e)
+/* The plan that is asked for; NULL with e filled. */
+static const gr_plan *find_plan(const gr_stream *s, const request *r, gr_error *e)
 {
     gr_network *n = s->network;
+    gr_arena *a = n->session->arena;
+    const gr_plan *volatile p = NULL;
     gr_kind kind = s->at ? s->at->plan->kind : (gr_kind){0};
-    if (r->options && gr_kind_of(n, r->options, &kind, e)) return e->status;
-    const gr_plan *p = r->plan ? r->plan : gr_plan_for(n, &kind, r->axes, r->num_axes, e);
-    binding *b = p ? bind(s, p, e) : NULL;
-    if (!b) return e->status;
-    s->at = b;
-    return 0;
+    gr_frame frame;
+    if (r->plan) return r->plan;
+    if (gr_try(a, &frame)) {
+        if (!r->options || gr_kind_of(n, r->options, &kind, e) == 0) p = gr_plan_for(n, &kind, r->axes, r->num_axes, e);
+        gr_end_try(a, &frame);
+    } else {
+        gr_caught(a, e);
+    }
+    return p;
+}
+
+/* What works in one arena opens no other's frame, which unwinding would leave open. */
+static int attach(gr_stream *s, const request *r, gr_error *e)
+{
+    const gr_plan *p = find_plan(s, r, e);
+    gr_frame frame;
+    if (!p) return e->status;
+    if (!gr_try(s->arena, &frame)) return gr_caught(s->arena, e);
+    binding *b = bind(s, p, e);
+    if (b) s->at = b;
+    gr_end_try(s->arena, &frame);
+    return b ? 0 : (int)e->status;
 }
 
 /* A failure may leave lengths of axes and diagnostics in the session. */
@@ -118,35 +139,21 @@ static void mend(gr_session *s)
             if (s->inputs[i].axis[k]) gr_model_feed_axis(s->model, s->inputs[i].axis[k], -1);
 }
 
-static int attach_guarded(gr_stream *s, const request *r, gr_error *e)
-{
-    gr_arena *a = s->network->session->arena;
-    gr_frame frame, own;
-    int status;
-    if (!gr_try(a, &frame)) return gr_caught(a, e);
-    if (gr_try(s->arena, &own)) {
-        status = attach(s, r, e);
-        gr_end_try(s->arena, &own);
-    } else {
-        status = gr_caught(s->arena, e);
-    }
-    gr_end_try(a, &frame);
-    return status;
-}
-
 static int attach_locked(gr_stream *s, const request *r, gr_failure **why)
 {
     gr_network *n = s->network;
     gr_error e = {0};
     if (r->num_axes < 0 || r->num_axes >= GR_MAX_PIECE_AXES || (r->num_axes > 0 && !r->axes))
         return gr_refuse(n->memory, why, GR_EINVAL, "num_axes is %d; it is from 0 to %d, with as many axes", r->num_axes, GR_MAX_PIECE_AXES - 1);
+    const locale_t before = gr_enter_plain();
     pthread_mutex_lock(&n->lock);
-    const int status = attach_guarded(s, r, &e);
+    const int status = attach(s, r, &e);
     if (status) {
         mend(n->session);
         gr_failed(n->memory, &n->told, &e, why);
     }
     pthread_mutex_unlock(&n->lock);
+    gr_leave_plain(before);
     return status;
 }
 
@@ -205,12 +212,31 @@ static bool same_borders(const gr_plan *p, const gr_plan *q)
     return same;
 }
 
+static void copy_fed(gr_run *to, gr_run *from, const char *input)
+{
+    gr_type t, have;
+    void *data = to ? gr_run_feed(to, input, &t) : NULL;
+    const void *fed = from ? gr_run_feed(from, input, &have) : NULL;
+    if (data && fed && gr_type_equal(&t, &have)) memcpy(data, fed, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
+}
+
+/* Inputs whose shapes are the same keep what they were fed. */
+static void keep_fed(const gr_session *of, const binding *to, const binding *from)
+{
+    for (int i = 0; to != from && i < of->num_inputs; i++) {
+        copy_fed(to->run, from->run, of->inputs[i].name);
+        copy_fed(to->before, from->before, of->inputs[i].name);
+    }
+}
+
 int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why)
 {
-    const gr_plan *before = s->at->plan;
+    const binding *before = s->at;
     const int status = attach_locked(s, &(request){.axes = axes, .num_axes = num_axes}, why);
-    if (status == 0 && !same_borders(before, s->at->plan)) s->begun = false;
-    return status;
+    if (status) return status;
+    keep_fed(s->network->session, s->at, before);
+    if (!same_borders(before->plan, s->at->plan)) s->begun = false;
+    return 0;
 }
 
 /* ---- states ---- */
@@ -243,6 +269,8 @@ int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
         return status;
     }
     copy_states(c, s);
+    keep_fed(s->network->session, c->at, s->at);
+    c->runs = s->runs; /* so that it draws what s would */
     *to = c;
     return 0;
 }
@@ -311,13 +339,23 @@ static int begin(gr_stream *s, gr_failure **why)
     return 0;
 }
 
+int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why)
+{
+    *to = (gr_tensor){.data = NULL};
+    if (i < 0 || i >= s->at->plan->piece.num_borders) return 0;
+    const int status = s->begun ? 0 : begin(s, why);
+    if (status) return status;
+    const border *b = &s->at->borders[i];
+    if (name) *name = b->name;
+    *to = gr_dense_tensor(b->to, &b->type);
+    return 1;
+}
+
 int gr_stream_run(gr_stream *s, gr_failure **why)
 {
-    if (!s->begun) {
-        const int status = begin(s, why);
-        if (status) return status;
-    }
-    const int status = step(s, s->at->run, why);
+    int status = s->begun ? 0 : begin(s, why);
+    if (status) return status;
+    status = step(s, s->at->run, why);
     s->runs++;
     return status;
 }

@@ -51,7 +51,7 @@ static gr_state *add_state(cutter *c, const gr_value *v, const char *what, bool 
     gr_arena *a = c->root->arena;
     const char *name = gr_arena_printf(a, "generate:%s %s", what, gr_type_text(a, &v->type));
     gr_border *b = GR_PUSH(a, c->borders, c->num_borders, c->cap_borders);
-    *b = (gr_border){.node = v->node->name, .output = v->index, .state = name, .carry = carry};
+    *b = (gr_border){.node = v->node->name, .output = v->index, .state = name, .what = what, .carry = carry};
     gr_state *s = gr_graph_add_state(c->root, name, &v->type, "Zeros");
     s->trainable = s->weight = false;
     s->reset = "never";

@@ -45,6 +45,7 @@ bool gr_stepwise_loops(const gr_stepwise *s);
 typedef struct gr_border {
     const char *node; int output; /* of the whole graph's root */
     const char *state;
+    const char *what;             /* for a person: "rnn:h", "encoder.0" */
     bool carry;                   /* only its first value is; each step gives it the next */
 } gr_border;
 
