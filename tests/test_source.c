@@ -133,8 +133,10 @@ static void broken_promises_are_found(void)
         {"CountsBatches", SOURCE_ORDER, "batch 0"},
         {"CountsBatches", SOURCE_FILL, "from the last to the first"},
         {"WritesNotAll", SOURCE_FILL, "write all of its fields"},
-        {"Allocates", SOURCE_MEMORY, "gr_source_alloc"},
-        {"WritesMore", SOURCE_FIELDS, "'x' is larger than was announced"},
+        {"Allocates", SOURCE_ORDER, "calls gr_source_alloc() while it makes a batch, which 'open' alone may"},
+        {"AllocatesEarly", SOURCE_ORDER, "calls gr_source_alloc() in 'begin'"},
+        {"WritesMore", SOURCE_ORDER, "'x' is larger than was announced"},
+        {"FailsInFill", SOURCE_ORDER, "FailsInFill: row 7 is not there"},
         {"Overlaps", SOURCE_SPLITS, "'train' and 'valid' have 5 to 6 in common"},
         {"GivesUndeclared", SOURCE_FIELDS, "'y' is not declared"},
         {"GivesNothing", SOURCE_OPENS, "gr_source_open_items()"},
@@ -227,6 +229,34 @@ static void unknown_attributes_fail(void)
     gr_arena_destroy(a);
 }
 
+/* The batches before it are given, however far ahead the thread that makes them is. */
+static void a_batch_fails_when_its_turn_comes(void)
+{
+    static const struct { const char *source, *says; } wrong[] = {
+        {"FailsLater", "FailsLater: batch 3 cannot be read"}, {"AddsTextLater", "AddsTextLater calls gr_source_lexicon() while it makes a batch"},
+        {"NoItem", "NoItem: gr_items.get gives NULL for item 3 of the field 'x'"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *path = temp_file("later.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\nvars: {batch: 1}\ndata: {op: %s}\ngraph: {}\n", WRONG, wrong[i].source);
+        gr_error e = {0};
+        gr_arena *a = gr_arena_create();
+        gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
+        const gr_data_options o = {.seed = 1};
+        gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+        const gr_tensor *field;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+        for (int again = 0; again < 2; again++) {
+            CU_ASSERT_EQUAL(gr_data_begin(d, "train", again, 0, &e), 0);
+            for (int b = 0; b < 3; b++) CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), 1);
+            for (int k = 0; k < 2; k++) CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), -1);
+            CU_ASSERT_EQUAL(e.status, GR_EINVAL);
+            if (!strstr(e.message, wrong[i].says)) fprintf(stderr, "\n%s: %s", wrong[i].source, e.message);
+            CU_ASSERT_PTR_NOT_NULL(strstr(e.message, wrong[i].says));
+        }
+        gr_data_close(d);
+        gr_arena_destroy(a);
+    }
+}
+
 /* The example learns: who always answers 0.5 has a loss of 0.042. */
 static void plugin_feeds_training(void)
 {
@@ -307,6 +337,7 @@ void test_source(void)
     CU_add_test(s, "mistakes are shown where they stand", mistakes_are_shown_where_they_stand);
     CU_add_test(s, "wrong items are refused", wrong_items_are_refused);
     CU_add_test(s, "an attribute that is not declared fails with its name", unknown_attributes_fail);
+    CU_add_test(s, "a batch fails when its turn comes", a_batch_fails_when_its_turn_comes);
     CU_add_test(s, "a plugin's batches feed Inputs", plugin_feeds_training);
     CU_add_test(s, "broken descriptors are refused with a reason", broken_descriptors_are_refused);
     CU_add_test(s, "older and newer descriptors are taken", older_and_newer_descriptors_are_taken);

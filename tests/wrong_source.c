@@ -70,6 +70,30 @@ static void greedy_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor 
     good_fill(d, s, batch, field);
 }
 
+static void greedy_begin(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    good_begin(d, s, epoch);
+    gr_source_alloc(d, 64);
+}
+
+static void failing_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    good_fill(d, s, batch, field);
+    gr_source_fail(d, GR_AT_NODE, NULL, "row %d is not there", 7);
+}
+
+static void failing_later(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    good_fill(d, s, batch, field);
+    if (batch >= 3) gr_source_fail(d, GR_AT_NODE, NULL, "batch %d cannot be read", (int)batch);
+}
+
+static void adding_later(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    good_fill(d, s, batch, field);
+    if (batch == 3) gr_source_add_token(d, gr_source_lexicon(d), "x", 1, true);
+}
+
 static void asking_fill(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
 {
     good_fill(d, s, batch, field);
@@ -133,6 +157,22 @@ static const void *no_item(gr_data *d, int64_t item, int field, void *scratch)
     return scratch;
 }
 
+static const void *no_third_item(gr_data *d, int64_t item, int field, void *scratch)
+{
+    (void)d;
+    (void)field;
+    return item == 3 ? NULL : scratch;
+}
+
+static int no_item_open(gr_data *d)
+{
+    gr_items *x = gr_source_alloc(d, sizeof *x);
+    x->get = no_third_item;
+    x->count = 5;
+    gr_items_field(x, "x", GR_ITEM_FIXED, 0, GR_FLOAT32);
+    return gr_source_open_items(d, x);
+}
+
 static int wrong_items_open(gr_data *d)
 {
     gr_items *x = gr_source_alloc(d, sizeof *x);
@@ -158,6 +198,9 @@ static int wrong_items_open(gr_data *d)
 static const gr_source wrong_items = {GR_SOURCE_HEADER, .name = "WrongItems", .summary = "A source for tests.", .attrs = item_attrs, .fields = wrong_fields,
                                       .open = wrong_items_open, .example = "vars: {batch: 2}\ndata: {op: WrongItems}\n"};
 
+static const gr_source no_items = {GR_SOURCE_HEADER, .name = "NoItem", .summary = "A source for tests.", .fields = wrong_fields, .open = no_item_open,
+                                   .example = "vars: {batch: 1}\ndata: {op: NoItem}\n"};
+
 #define SOURCE(id, title, opens, begins, fills)                                                                          \
     static const gr_source id = {GR_SOURCE_HEADER, .name = title, .summary = "A source for tests.", .attrs = wrong_attrs,  \
                                  .keys = wrong_keys, .fields = wrong_fields, .open = opens, .begin = begins, .fill = fills, \
@@ -174,7 +217,12 @@ SOURCE(empty, "GivesNothing", empty_open, good_begin, good_fill);
 SOURCE(asking, "AsksInFill", wrong_open, good_begin, asking_fill);
 SOURCE(asking_early, "AsksInOpen", asking_open, good_begin, good_fill);
 SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
+SOURCE(greedy_early, "AllocatesEarly", wrong_open, greedy_begin, good_fill);
+SOURCE(failing, "FailsInFill", wrong_open, good_begin, failing_fill);
+SOURCE(late_failing, "FailsLater", wrong_open, good_begin, failing_later);
+SOURCE(late_adding, "AddsTextLater", wrong_open, good_begin, adding_later);
 
 static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
-                                               &overlapping, &nameless, &empty, &asking, &asking_early, &refusing, &wrong_items, NULL};
+                                               &overlapping, &nameless, &empty, &asking, &asking_early, &refusing, &wrong_items, &no_items,
+                                               &greedy_early, &failing, &late_failing, &late_adding, NULL};
 GR_PLUGIN(.sources = sources)

@@ -29,13 +29,44 @@ const gr_attr *gr_data_find_attr(const gr_data *d, const char *name)
     return i < 0 ? NULL : &d->attr[i];
 }
 
-const char *gr_data_unknown_attr(gr_data *d, char *text, size_t room)
+/* ---- what a source does wrong ---- */
+
+static void vcomplain(gr_data *d, const char *fmt, va_list args)
 {
-    *text = 0;
-    if (atomic_load(&d->unknown) == 2)
-        snprintf(text, room, "%s asks for its attribute '%s', which it does not declare: add it to 'attrs' of the source, or correct the name",
-                 d->desc->name, d->unknown_name);
-    return text;
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&d->complaint, &none, 1)) return;
+    vsnprintf(d->complaint_text, sizeof d->complaint_text, fmt, args);
+    d->complaint_batch = d->making;
+    atomic_store(&d->complaint, 2);
+}
+
+void gr_data_complain(gr_data *d, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vcomplain(d, fmt, args);
+    va_end(args);
+}
+
+void gr_data_leave(gr_data *d, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vcomplain(d, fmt, args);
+    va_end(args);
+    longjmp(d->back, 1);
+}
+
+void gr_data_opening(gr_data *d, const char *name)
+{
+    if (d->opened)
+        gr_data_leave(d, "%s calls %s() %s, which 'open' alone may", d->desc->name, name, d->making < 0 ? "in 'begin'" : "while it makes a batch");
+}
+
+/* What was wrong in making the batch, or before it; NULL: nothing. */
+static const char *complaint(const gr_data *d, int64_t batch)
+{
+    return atomic_load(&d->complaint) == 2 && d->complaint_batch <= batch ? d->complaint_text : NULL;
 }
 
 gr_loc gr_data_attr_at(const gr_data *d, const char *name) { return d->attr_at[attr_index(d, name)]; }
@@ -194,13 +225,12 @@ static int open_source(gr_data *d)
 {
     static const gr_attr_spec none[] = {GR_END_ATTRS};
     int before = gr_diag_count(d->diag);
-    char unknown[512];
     d->desc = find_desc(d);
     if (!d->desc) return -1;
     d->specs = d->desc->attrs ? d->desc->attrs : none;
     d->attr = gr_model_attrs(d->model, d->section, d->specs, d->desc->name, d->desc->keys, &d->attr_at);
     int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d) : -1;
-    if (*gr_data_unknown_attr(d, unknown, sizeof unknown)) opened = gr_source_fail(d, GR_AT_NODE, NULL, "%s", unknown);
+    if (complaint(d, -1)) opened = gr_source_fail(d, GR_AT_NODE, NULL, "%s", complaint(d, -1));
     d->unread = opened > 0;
     if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
         for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
@@ -211,6 +241,7 @@ static int open_source(gr_data *d)
     if (gr_diag_count(d->diag) > before || check_opened(d) < 0) return -1;
     if (!d->options.facts_only) make_slots(d);
     if (d->num_vocabs || d->num_numbers) d->metadata = gr_data_to_json(d);
+    d->opened = true;
     return 0;
 }
 
@@ -224,6 +255,7 @@ gr_data *gr_data_open(gr_model *m, gr_doc *section, const gr_data_options *o, gr
     d->diag = gr_model_diag(m);
     d->section = section;
     d->options = *o;
+    d->making = -1;
     if (e) *e = (gr_error){0};
     if (section->kind != GR_DOC_MAP) {
         gr_diag_error(d->diag, section->at, "'data' takes a map: {op: CharText, path: FILE}");
@@ -274,12 +306,38 @@ int64_t gr_data_batches(const gr_data *d, const char *split)
 
 /* ---- batches ---- */
 
+/* What a source left of a field, which has to be a full batch or less. */
+static void check_filled(gr_data *d, const gr_field *f, gr_tensor *got)
+{
+    bool right = got->data && got->dtype == f->type.dtype && got->rank == f->type.rank;
+    for (int k = 0; right && k < got->rank; k++) right = got->dim[k] >= 0 && got->dim[k] <= f->type.dim[k];
+    if (right) return;
+    gr_data_complain(d, "%s: batch %lld: the field '%s' is larger than was announced, of another rank or dtype, or has no data: 'fill' may lower "
+                     "its dims, and nothing else", d->desc->name, (long long)d->making, f->name);
+    shape_slot(f, got);
+}
+
+static void begin_guarded(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    if (setjmp(d->back) == 0) d->desc->begin(d, s, epoch);
+}
+
+static void fill_guarded(gr_data *d, int64_t batch, gr_tensor *field)
+{
+    if (setjmp(d->back)) return;
+    if (d->batches) gr_items_fill(d, d->split, batch, field);
+    else d->desc->fill(d, d->split, batch, field);
+}
+
 void gr_data_make(gr_data *d, int64_t batch, gr_tensor *field)
 {
     for (int i = 0; i < d->num_fields; i++) shape_slot(&d->fields[i], &field[i]);
-    if (d->batches) gr_items_fill(d, d->split, batch, field);
-    else d->desc->fill(d, d->split, batch, field);
-    for (int i = 0; i < d->num_fields; i++) set_strides(&field[i]);
+    d->making = batch;
+    fill_guarded(d, batch, field);
+    for (int i = 0; i < d->num_fields; i++) {
+        if (!d->batches) check_filled(d, &d->fields[i], &field[i]);
+        set_strides(&field[i]);
+    }
 }
 
 static void fill_slot(void *data, int64_t batch, int slot)
@@ -307,11 +365,14 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
         !(d->prefetch = gr_prefetch_create(gr_arena_memory(d->arena), fill_slot, d, e)))
         return GR_ENOMEM;
     if (d->prefetch) gr_prefetch_stop(d->prefetch);
+    atomic_store(&d->complaint, 0);
+    d->making = -1;
     d->split = s;
     d->next = first;
     d->end = s->batches;
     if (d->batches) gr_items_begin(d, s, epoch);
-    else if (d->desc->begin) d->desc->begin(d, s, epoch);
+    else if (d->desc->begin) begin_guarded(d, s, epoch);
+    if (complaint(d, -1)) return gr_set_error(e, GR_EINVAL, "%s", complaint(d, -1));
     if (d->prefetch) gr_prefetch_start(d->prefetch, first, s->batches);
     return 0;
 }
@@ -319,13 +380,12 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
 int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e)
 {
     if (!d->split) return gr_set_error(e, GR_EINVAL, "no epoch has begun");
-    char unknown[512];
     int slot = 0;
     if (d->prefetch) slot = gr_prefetch_next(d->prefetch);
     else if (d->next >= d->end) slot = -1;
     else fill_slot(d, d->next, slot);
-    if (*gr_data_unknown_attr(d, unknown, sizeof unknown)) {
-        gr_set_error(e, GR_EINVAL, "%s", unknown);
+    if (complaint(d, d->next)) {
+        gr_set_error(e, GR_EINVAL, "%s", complaint(d, d->next));
         return -1;
     }
     if (slot < 0) return 0;

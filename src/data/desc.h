@@ -9,6 +9,7 @@
 #include "data/source.h"
 #include <graphrun/builtin.h>
 #include <graphrun/source.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 
 struct gr_vocab {
@@ -61,15 +62,25 @@ struct gr_data {
     const gr_split *split;
     int64_t next, end;
     gr_prefetch *prefetch;
-    atomic_int unknown;  /* an attribute that is not declared was asked for, on whichever thread: 2 once it is written below */
-    char unknown_name[64];
+    /* what the source said or did wrong in `begin` or in making a batch, on whichever thread */
+    bool opened;         /* `open` has returned: what it alone may call is refused */
+    jmp_buf back;        /* out of such a call */
+    int64_t making;      /* the batch in hand, -1: `begin` or `open` */
+    atomic_int complaint; /* 0: none; 2: the text stands, and of which batch */
+    int64_t complaint_batch;
+    char complaint_text[512];
     gr_tensor slot[GR_PREFETCH_SLOTS][GR_MAX_FIELDS];
 };
 
 /* ---- data.c: for the host and sources built in; functions with a namesake gr_source_* are as it says ---- */
 const gr_attr *gr_data_find_attr(const gr_data *d, const char *name); /* NULL: the source has none so called */
-/* What is wrong where the source asked for an attribute that it does not declare; "": it did not. */
-const char *gr_data_unknown_attr(gr_data *d, char *text, size_t room);
+/* Keeps the first thing that is wrong, for whoever asks for a batch: this may be another thread, where nothing can be
+ * unwound or said. */
+GR_PRINTF(2, 3) void gr_data_complain(gr_data *d, const char *fmt, ...);
+/* The same, and leaves the source's function in hand. */
+GR_PRINTF(2, 3) _Noreturn void gr_data_leave(gr_data *d, const char *fmt, ...);
+/* In the host's function `name`, which `open` alone may call. */
+void gr_data_opening(gr_data *d, const char *name);
 gr_loc gr_data_attr_at(const gr_data *d, const char *name);
 /* An entry of a map, not marked used; NULL if absent. */
 gr_doc *gr_data_entry(const gr_doc *map, const char *key);

@@ -219,6 +219,8 @@ static int add_fields(gr_data *d, gr_batches *x)
 static const char *field_fault(gr_arena *a, const gr_items *x, const gr_item_field *f)
 {
     if (!f->name) return "a field has no name";
+    if (f->dtype != GR_FLOAT32 && f->dtype != GR_FLOAT64 && f->dtype != GR_INT32 && f->dtype != GR_BOOL)
+        return gr_arena_printf(a, "the dtype of the field '%s' is %d; write GR_FLOAT32, GR_FLOAT64, GR_INT32 or GR_BOOL", f->name, (int)f->dtype);
     if (f->rank < 0 || rank_of(f) > GR_MAX_RANK || f->batch_axis < 0 || f->batch_axis > rank_of(f))
         return gr_arena_printf(a, "the rank or batch_axis of the field '%s' is out of range", f->name);
     if (f->kind != GR_ITEM_FIXED && (f->axis < 0 || f->axis >= x->num_axes))
@@ -367,7 +369,9 @@ static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows,
     for (int k = 0; k < f->rank; k++) step *= f->dim[k];
     for (int64_t r = 0; r < rows && f->kind != GR_ITEM_LENGTHS; r++) {
         int64_t n = f->kind == GR_ITEM_RAGGED ? x->in.length[f->axis][item[r]] : 1;
-        put_item(f, x->in.get(d, item[r], field, x->scratch), n * step, to->data, r, rows, outer, inner);
+        const void *from = x->in.get(d, item[r], field, x->scratch);
+        if (!from && n * step > 0) gr_data_leave(d, "%s: gr_items.get gives NULL for item %lld of the field '%s'", d->desc->name, (long long)item[r], f->name);
+        put_item(f, from, n * step, to->data, r, rows, outer, inner);
     }
 }
 

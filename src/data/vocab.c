@@ -118,6 +118,18 @@ int gr_data_special(const gr_data *d, const char *field, gr_special which)
     return v ? v->special[which] : -1;
 }
 
+/* By a copy of the source that has an arena and messages of its own, so that any thread may. NULL with e filled. */
+static char *prepare(const gr_data *d, gr_arena *a, char *text, size_t *n, gr_error *e)
+{
+    gr_data within = {.head = d->head, .desc = d->desc, .specs = d->specs, .model = d->model, .arena = a, .diag = gr_diag_create(a),
+                      .section = d->section, .attr = d->attr, .attr_at = d->attr_at, .options = d->options, .unicode = d->unicode, .making = -1};
+    text = d->desc->prepare(&within, text, n);
+    const char *said = gr_diag_message(within.diag, 0, NULL);
+    if (text && !said && !atomic_load(&within.complaint)) return text;
+    gr_set_error(e, GR_EINVAL, "%s", said ? said : atomic_load(&within.complaint) ? within.complaint_text : "the data source's 'prepare' gives NULL");
+    return NULL;
+}
+
 int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char *text, int32_t **ids, gr_error *e)
 {
     gr_text_field f = text_field(d, field);
@@ -128,9 +140,7 @@ int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char 
                                                                  : "the data source has no vocabulary", field);
     if (gr_utf8_check(text, n) < n) return gr_set_error(e, GR_EINVAL, "the text is not UTF-8");
     char *copy = gr_arena_strdup(a, text);
-    gr_data within = *d; /* what it needs is a's */
-    within.arena = a;
-    if (d->desc->prepare) copy = d->desc->prepare(&within, copy, &n);
+    if (d->desc->prepare && !(copy = prepare(d, a, copy, &n, e))) return -1;
     copy = gr_arena_strndup(a, copy, n);
     int count = gr_vocab_encode(f.vocab, a, copy, &inner, e), size = 0;
     if (count < 0) return -1;
