@@ -92,6 +92,45 @@ static void data_in_another_order_are_other_data(void)
     gr_arena_destroy(a);
 }
 
+/* A byte in a file of the data may be in no batch of the first epoch. */
+static void the_end_of_the_data_counts(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_model("cut", "GRU", 6, "{op: CharText, path: cut.txt, max_chars: 800, split: {train: 0.75, valid: 0.25}}", ""), tiny_lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("end.json");
+    o.allow_different_data = true;
+    CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "cp '%s' '%s'", temp_path("tiny.txt"), temp_path("cut.txt"))), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
+    mark(a, &o, 0);
+    mark(a, &o, 1);
+    CU_ASSERT(has_mark(tiny_compare(a, &o), 0));
+    CU_ASSERT_EQUAL_FATAL(system(gr_arena_printf(a, "printf x >> '%s'", temp_path("cut.txt"))), 0);
+    const gr_comparison *c = tiny_compare(a, &o);
+    CU_ASSERT(c && !has_mark(c, 0) && has_mark(c, 1));
+    gr_arena_destroy(a);
+}
+
+/* Two letters that change places behind the batches that are told one by one. */
+static void batches_far_on_are_compared(void)
+{
+    static const char *const single[] = {"batch=1", "time=1", NULL}, *const *const sets[] = {single, single};
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_model("straight", "GRU", 6, "{op: CharText, path: tiny.txt, partition: sequential, split: {train: 0.75, valid: 0.25}}", ""),
+                                tiny_model("turned", "GRU", 6, "{op: CharText, path: far.txt, partition: sequential, split: {train: 0.75, valid: 0.25}}", "")};
+    gr_compare_options o = tiny_options(path, 2);
+    o.sets = sets;
+    char *text = read_text(temp_path("tiny.txt"), NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_FATAL(strlen(text) > 1300 && strncmp(strstr(text + 1200, "cats"), "cats", 4) == 0);
+    memcpy(strstr(text + 1200, "cats"), "acts", 4);
+    temp_file("far.txt", "%s", text);
+    free(text);
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "batches 1000 to"));
+    gr_arena_destroy(a);
+}
+
 /* Nothing that is done is written over without a place in what comes. */
 static void runs_that_would_be_lost_are_told(void)
 {
@@ -119,5 +158,7 @@ void test_compare_recall(void)
     CU_add_test(s, "a model is compared with itself", a_model_is_compared_with_itself);
     CU_add_test(s, "plugins built again are other models", plugins_built_again_are_other_models);
     CU_add_test(s, "data in another order are other data", data_in_another_order_are_other_data);
+    CU_add_test(s, "the end of the data counts", the_end_of_the_data_counts);
+    CU_add_test(s, "batches far on are compared", batches_far_on_are_compared);
     CU_add_test(s, "runs that would be lost are told", runs_that_would_be_lost_are_told);
 }

@@ -288,6 +288,8 @@ static const gr_split *find_split(const gr_data *d, const char *name)
     return NULL;
 }
 
+const char *gr_data_file(const gr_data *d, int i) { return i >= 0 && i < d->num_files ? d->files[i] : NULL; }
+
 const char *gr_data_split(const gr_data *d, int i) { return i < d->num_splits ? d->splits[i].name : NULL; }
 bool gr_data_has_split(const gr_data *d, const char *split) { return find_split(d, split) != NULL; }
 

@@ -53,6 +53,7 @@ struct gr_data {
     gr_batches *batches; /* of a source that has items (items.h) */
     gr_field *fields; int num_fields;
     gr_split *splits; int num_splits;
+    const char **files; int num_files, cap_files; /* that it reads */
     gr_vocab **vocabs; int num_vocabs, cap_vocabs;
     gr_text_field *texts; int num_texts, cap_texts; /* none: any field is of the first vocabulary */
     gr_numbers *numbers; int num_numbers, cap_numbers;
@@ -114,6 +115,9 @@ int gr_part_check(gr_data *d, const gr_part *part, int64_t count, const char *wh
 int gr_data_part_splits(gr_data *d, const gr_part *part, int num_parts);
 bool gr_split_is_train(const gr_split *s); /* the one that is shuffled */
 
+/* The file that an entry of the section names, to be opened as it is; NULL after a diagnostic. It is among
+ * gr_data_file() from then on. */
+const char *gr_data_path(gr_data *d, gr_doc *entry);
 int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **parts);
 
 /* ---- order.c: numbers that depend on seed, epoch and position alone ---- */

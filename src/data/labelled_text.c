@@ -107,7 +107,7 @@ static int read_by_label(gr_data *d, gr_doc *files)
     for (int i = 0; i < files->count; i++) {
         gr_doc *entry = files->item[i];
         entry->used = true;
-        gr_part part = {.path = gr_model_file(d->model, entry), .place = gr_part_place(d, entry->at)};
+        gr_part part = {.path = gr_data_path(d, entry), .place = gr_part_place(d, entry->at)};
         if (!part.path || read_file(d, &part, entry->key) < 0) return -1;
     }
     return 0;

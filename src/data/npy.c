@@ -31,7 +31,7 @@ static int read_array(gr_data *d, gr_doc *doc, array *a)
 {
     gr_error e = {0};
     doc->used = true;
-    const char *path = gr_model_file(d->model, doc);
+    const char *path = gr_data_path(d, doc);
     int64_t dim = gr_source_attr(d, "dim")->i;
     if (!path) return -1;
     if (gr_npy_read(d->arena, path, &a->t, &e) < 0) {

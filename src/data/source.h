@@ -62,6 +62,10 @@ bool gr_data_has_split(const gr_data *d, const char *split);
 bool gr_data_may_have_split(const gr_data *d, const char *split);
 int64_t gr_data_batches(const gr_data *d, const char *split); /* in an epoch */
 
+/* File i that the section names and the source reads, to be opened as it is ("x.zip/member.txt", too); NULL past
+ * the last. */
+const char *gr_data_file(const gr_data *d, int i);
+
 /* Starts epoch number `epoch` (from 0) of a split at batch `first`. 0, or -1 with e filled. */
 int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, gr_error *e);
 /* The next batch of it: 1; 0 at its end; -1 with e filled. field[i] belongs to the source and

@@ -91,6 +91,13 @@ int gr_data_read_splits(gr_data *d, int64_t total, const gr_part *part, int num_
     return 0;
 }
 
+const char *gr_data_path(gr_data *d, gr_doc *entry)
+{
+    const char *path = gr_model_file(d->model, entry);
+    if (path) *GR_PUSH(d->arena, d->files, d->num_files, d->cap_files) = path;
+    return path;
+}
+
 int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **parts)
 {
     gr_doc *doc = gr_doc_get(d->section, key);
@@ -106,7 +113,7 @@ int gr_data_paths(gr_data *d, const char *key, const char *example, gr_part **pa
     for (int i = 0; i < n; i++) {
         gr_doc *entry = map ? doc->item[i] : doc;
         entry->used = true;
-        (*parts)[i] = (gr_part){.split = map ? entry->key : NULL, .path = gr_model_file(d->model, entry), .place = gr_part_place(d, entry->at)};
+        (*parts)[i] = (gr_part){.split = map ? entry->key : NULL, .path = gr_data_path(d, entry), .place = gr_part_place(d, entry->at)};
         if (!(*parts)[i].path) return 0;
     }
     return n;

@@ -184,51 +184,6 @@ static void set_trials(gr_compare_work *w)
     }
 }
 
-#define HASH_PRIME 0x100000001b3
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). The text's end counts, too. */
-static uint64_t hash(uint64_t h, const char *text)
-{
-    for (const char *at = text;; at++) {
-        h = (h ^ (unsigned char)*at) * HASH_PRIME;
-        if (!*at) return h;
-    }
-}
-
-/* The bytes of every plugin that the model loads: one that was built again may be another. */
-static int hash_plugins(const gr_session *s, uint64_t *h, gr_error *e)
-{
-    const char *path;
-    unsigned char bytes[4096];
-    for (int p = 0; (path = gr_registry_plugin(gr_model_registry(s->model), p)); p++) {
-        gr_reader r;
-        if (gr_reader_open(&r, path, e)) return e->status;
-        for (int64_t at = 0; at < r.size && !e->status; at += (int64_t)sizeof bytes) {
-            const int64_t n = r.size - at < (int64_t)sizeof bytes ? r.size - at : (int64_t)sizeof bytes;
-            if (gr_reader_get(&r, bytes, n, at, e)) break;
-            for (int64_t i = 0; i < n; i++) *h = (*h ^ bytes[i]) * HASH_PRIME;
-        }
-        gr_reader_close(&r);
-        if (e->status) return e->status;
-    }
-    return 0;
-}
-
-/* All that the numbers of a model's runs depend on, but seed and learning rate. */
-static int set_key(gr_compare_work *w, int i, gr_error *e)
-{
-    const gr_comparison *c = w->c;
-    gr_contender *k = &w->c->contender[i];
-    uint64_t h = 0xcbf29ce484222325;
-    h = hash(hash(hash(hash(h, c->version), c->kernel), c->dtype), k->yaml);
-    for (int s = 0; s < k->num_sets; s++) h = hash(h, k->sets[s]);
-    if (hash_plugins(w->open[i], &h, e)) return e->status;
-    for (int m = 0; m < c->num_metrics; m++) h = hash(h, c->metric[m]);
-    for (int t = 0; t < w->traits[i].count; t++) h = hash(h, w->traits[i].line[t]);
-    h = hash(h, gr_arena_printf(w->arena, "%d %.17g %d %016llx", c->budget, c->amount, c->points, (unsigned long long)w->traits[i].ordered));
-    k->key = gr_arena_printf(w->arena, "%016llx", (unsigned long long)h);
-    return 0;
-}
-
 static int describe(gr_compare_work *w, gr_error *e)
 {
     const gr_compare_options *o = w->options;
@@ -373,7 +328,7 @@ static int open_all(gr_compare_work *w, gr_error *e)
     set_trials(w);
     for (int i = 0; i < c->num_contenders; i++) {
         gr_watch_spec *watch = &w->open[i]->recipe->watch;
-        if (set_key(w, i, e)) return e->status;
+        if (gr_compare_key(w, i, e)) return e->status;
         if (watch->patience && !w->options->session.quiet)
             fprintf(stderr, "graphrun: %s: early_stopping is left out: all models train for the whole budget\n", c->contender[i].name);
         watch->given = watch->keep = false;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ELEMENTS ((int64_t)1 << 23) /* of a split, that are looked at */
+enum { TOLD = 1000 }; /* batches of a split that have a line each; what follows has one together */
 
 static void add(gr_arena *a, gr_data_traits *t, const char *line) { *GR_PUSH(a, t->line, t->count, t->cap) = line; }
 
@@ -31,15 +31,6 @@ static const char *lengths_text(gr_arena *a, const int64_t *dim, int rank)
     return text;
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): numbers that are alike give sums that are not. */
-static uint64_t mixed(uint64_t z)
-{
-    z += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 static int64_t elements_of(const gr_tensor *t)
 {
     int64_t n = 1;
@@ -54,23 +45,41 @@ static uint64_t bits_of(double x)
     return z;
 }
 
+static int64_t last_axis(const gr_tensor *t, const int64_t *of) { return t->rank ? of[t->rank - 1] : 1; }
+
 /* The sum, and in *ordered what depends on where each element stands as well: runs that are gone on with read the
  * same batches to the element. */
 static uint64_t sum_of(const gr_tensor *t, uint64_t *ordered)
 {
     int64_t index[GR_MAX_RANK] = {0};
-    const int64_t n = elements_of(t);
-    uint64_t sum = 0;
-    for (int k = 0; k < t->rank; k++) *ordered = mixed(*ordered ^ (uint64_t)t->dim[k]);
-    for (int64_t i = 0; i < n; i++) {
+    const int64_t n = elements_of(t), columns = last_axis(t, t->dim), stride = last_axis(t, t->stride);
+    uint64_t sum = 0, h = *ordered;
+    for (int k = 0; k < t->rank; k++) h = gr_mixed(h ^ (uint64_t)t->dim[k]);
+    for (int64_t left = n; left > 0; left -= columns) {
         int64_t at = 0;
-        for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
-        const uint64_t x = mixed(bits_of(gr_element(t->data, t->dtype, at)));
-        sum += x;
-        *ordered = mixed(*ordered ^ x);
-        for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
+        for (int k = 0; k < t->rank - 1; k++) at += index[k] * t->stride[k];
+        for (int64_t i = 0; i < columns; i++) {
+            const uint64_t x = gr_mixed(bits_of(gr_element(t->data, t->dtype, at + i * stride)));
+            sum += x;
+            h = ((h << 29 | h >> 35) ^ x) * 0x9e3779b97f4a7c15; /* x is mixed already */
+        }
+        for (int k = t->rank - 2; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
     }
+    *ordered = gr_mixed(h);
     return sum;
+}
+
+/* A line for batch b, or its numbers in *rest. */
+static void add_batch(gr_arena *a, gr_data_traits *to, const char *split, int64_t b, const gr_tensor *field, const gr_field *list, int n, uint64_t *rest)
+{
+    const char *text = b < TOLD ? gr_arena_printf(a, "batch %lld of '%s'", (long long)b, split) : NULL;
+    for (int i = 0; i < n; i++) {
+        const uint64_t sum = sum_of(&field[i], &to->ordered);
+        if (text)
+            text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank), (unsigned long long)sum);
+        else *rest = gr_mixed(*rest ^ sum ^ gr_mixed((uint64_t)elements_of(&field[i])));
+    }
+    if (text) add(a, to, text);
 }
 
 static int add_batches(gr_arena *a, gr_data_traits *to, gr_session *s, const char *split, gr_error *e)
@@ -78,16 +87,13 @@ static int add_batches(gr_arena *a, gr_data_traits *to, gr_session *s, const cha
     const gr_field *list;
     const gr_tensor *field;
     const int n = gr_data_fields(s->data, &list);
-    int more = 0;
-    int64_t left = MOST_ELEMENTS;
+    uint64_t rest = 0;
+    int64_t b = 0;
+    int more;
     if (gr_data_begin(s->data, split, 0, 0, e)) return e->status;
-    for (int b = 0; left > 0 && (more = gr_data_next(s->data, &field, e)) > 0; b++) {
-        const char *text = gr_arena_printf(a, "batch %d of '%s'", b, split);
-        for (int i = 0; i < n; left -= elements_of(&field[i++]))
-            text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank),
-                                   (unsigned long long)sum_of(&field[i], &to->ordered));
-        add(a, to, text);
-    }
+    while ((more = gr_data_next(s->data, &field, e)) > 0) add_batch(a, to, split, b++, field, list, n, &rest);
+    if (b > TOLD)
+        add(a, to, gr_arena_printf(a, "batches %d to %lld of '%s', together %016llx", TOLD, (long long)b - 1, split, (unsigned long long)rest));
     return more < 0 ? e->status : 0;
 }
 

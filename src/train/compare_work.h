@@ -50,6 +50,15 @@ static inline gr_trial gr_trial_waiting(uint64_t seed, double lr)
 
 static inline bool gr_compare_stopped(const gr_compare_work *w) { return gr_stop_asked(w->options->stop); }
 
+/* splitmix64 (Steele, Lea, Flood 2014): numbers that are alike give others that are not. */
+static inline uint64_t gr_mixed(uint64_t z)
+{
+    z += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
 /* Options of a session of contender i, for that many threads. */
 gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threads);
 
@@ -59,6 +68,11 @@ int gr_data_traits_of(gr_session *s, gr_arena *a, gr_data_traits *to, gr_error *
 const char *gr_data_difference(const gr_compare_work *w, int i);
 /* Steps of training program x until so many tokens were read; 0 with e filled. */
 int64_t gr_steps_of_tokens(const gr_exec *x, double tokens, gr_error *e);
+
+/* compare_key.c */
+uint64_t gr_hash_bytes(uint64_t h, const char *bytes, size_t n);
+/* A hash of all that the numbers of contender i's runs depend on, but seed and learning rate. */
+int gr_compare_key(gr_compare_work *w, int i, gr_error *e);
 
 /* compare_match.c: scales the var of contenders 1 ... and adds it to their `sets`. */
 int gr_compare_match(gr_compare_work *w, gr_error *e);
