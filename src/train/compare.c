@@ -351,6 +351,7 @@ static int compare(gr_compare_work *w, gr_error *e)
     gr_compare_recall(w);
     if (settle_rates(w, e)) return e->status;
     gr_compare_tell_recalled(w);
+    if (gr_compare_keep_before(w, e)) return e->status;
     if (gr_compare_speed(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders && !gr_compare_stopped(w); i++)
         if (set_steps(w, i, e)) return e->status;

@@ -4,7 +4,7 @@
  * written for readers, and made anew when the file is read. */
 #include "base/utf8.h"
 #include "io/file.h"
-#include "train/compare.h"
+#include "train/compare_work.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 
 #define KIND "graphrun comparison"
 enum { FORMAT = 1 };
-#define MOST_BYTES ((size_t)1 << 30)
 
 static const char *const budget_names[] = {"steps", "seconds", "tokens"};
 static const char *const status_names[] = {"waiting", "done", "diverged"};
@@ -317,7 +316,7 @@ int gr_comparison_read(gr_arena *a, const char *path, gr_comparison **out, gr_er
     json_error_t at;
     *out = NULL;
     if (access(path, F_OK) != 0) return 0;
-    if (gr_file_read(a, path, MOST_BYTES, &dump, &length, e)) return e->status;
+    if (gr_file_read(a, path, GR_COMPARE_MOST_RESULTS, &dump, &length, e)) return e->status;
     json_t *o = json_loadb(dump, length, 0, &at);
     if (o) gr_arena_defer(a, free_json, o);
     if (!o) return gr_set_error(e, GR_EINVAL, "%s: line %d: %s; it holds no comparison that could be gone on with: remove it or name another file", path, at.line, at.text);

@@ -1,4 +1,5 @@
 /* compare_recall.c - going on: runs of an earlier comparison that would be the same again are taken from its file. */
+#include "io/file.h"
 #include "train/compare_work.h"
 
 #include <string.h>
@@ -27,61 +28,11 @@ static const gr_contender *same_contender(const gr_compare_work *w, const gr_con
     return NULL;
 }
 
-static bool is_done(const gr_trial *t) { return t->status != GR_TRIAL_WAITING; }
-
-static bool is_compared(const gr_comparison *c, const gr_contender *old)
-{
-    for (int i = 0; i < c->num_contenders; i++)
-        if (strcmp(c->contender[i].name, old->name) == 0 || strcmp(c->contender[i].key, old->key) == 0) return true;
-    return false;
-}
-
-/* A model of the file that is compared no longer; NULL: there is none with runs. */
-static const gr_contender *lost_contender(const gr_compare_work *w)
-{
-    for (int i = 0; i < w->before->num_contenders; i++) {
-        const gr_contender *old = &w->before->contender[i];
-        bool done = false;
-        for (int t = 0; t < w->before->num_seeds; t++) done = done || is_done(&old->trial[t]);
-        for (int t = 0; t < old->num_grid; t++) done = done || is_done(&old->grid[t]);
-        if (done && !is_compared(w->c, old)) return old;
-    }
-    return NULL;
-}
-
-/* A run of a seed that is no longer made, of a model that is as it was. */
-static const gr_trial *lost_trial(const gr_compare_work *w)
-{
-    for (int i = 0; i < w->c->num_contenders; i++) {
-        const gr_contender *k = &w->c->contender[i], *old = same_contender(w, k);
-        for (int t = 0; old && t < w->before->num_seeds; t++) {
-            bool there = !is_done(&old->trial[t]);
-            for (int s = 0; s < w->c->num_seeds && !there; s++) there = k->trial[s].seed == old->trial[t].seed;
-            if (!there) return &old->trial[t];
-        }
-    }
-    return NULL;
-}
-
-/* Results are written over those of before, so that all of these must have a place in them. */
-static int check_lost(const gr_compare_work *w, gr_error *e)
-{
-    const gr_contender *k = lost_contender(w);
-    const gr_trial *t = k ? NULL : lost_trial(w);
-    if (k) return gr_set_error(e, GR_EINVAL, "%s holds runs of %s, which is not compared now: they would be lost; compare it as well, or "
-                               "name another file for the results", w->options->file, k->name);
-    if (t) return gr_set_error(e, GR_EINVAL, "%s holds runs of seed %llu, which is not compared now: they would be lost; give its seeds as well "
-                               "(--seeds %d from --seed %llu), or name another file for the results", w->options->file, (unsigned long long)t->seed,
-                               w->before->num_seeds, (unsigned long long)w->before->seed[0]);
-    return 0;
-}
-
 int gr_compare_read_before(gr_compare_work *w, gr_error *e)
 {
     if (!w->options->file) return 0;
     const int there = gr_comparison_read(w->arena, w->options->file, &w->before, e);
-    if (there < 0) return there;
-    return there ? check_lost(w, e) : 0;
+    return there < 0 ? there : 0;
 }
 
 static void recall_trial(gr_trial *t, const gr_trial *list, int n)
@@ -126,6 +77,38 @@ static void tell_changed(const gr_compare_work *w, const gr_contender *k)
                 strcmp(old->yaml, k->yaml) != 0 ? "its file has changed" : "its settings, data or budget have changed", w->options->file);
         return;
     }
+}
+
+/* "report.json" -> "report-0123456789abcdef.json": the same bytes have one copy. */
+static const char *copy_name(gr_arena *a, const char *file, uint64_t digest)
+{
+    const char *slash = strrchr(file, '/'), *dot = strrchr(file, '.');
+    const size_t stem = dot && dot > (slash ? slash + 1 : file) ? (size_t)(dot - file) : strlen(file);
+    return gr_arena_printf(a, "%.*s-%016llx%s", (int)stem, file, (unsigned long long)digest, file + stem);
+}
+
+static int copy_file(gr_arena *a, const char *file, const char **copy, gr_error *e)
+{
+    char *bytes;
+    size_t n;
+    gr_writer to;
+    if (gr_file_read(a, file, GR_COMPARE_MOST_RESULTS, &bytes, &n, e)) return e->status;
+    *copy = copy_name(a, file, gr_hash_bytes(n, bytes, n));
+    if (gr_writer_open(&to, *copy, e)) return e->status;
+    gr_writer_put(&to, bytes, n);
+    return gr_writer_finish(&to, true, e);
+}
+
+int gr_compare_keep_before(gr_compare_work *w, gr_error *e)
+{
+    const char *copy;
+    const int lost = w->before ? count_done(w->before) - count_done(w->c) : 0;
+    if (lost < 1) return 0;
+    if (copy_file(w->arena, w->options->file, &copy, e)) return e->status;
+    if (!w->options->session.quiet)
+        fprintf(stderr, "graphrun: %s has %d run%s that %s not of this comparison: it is kept as %s\n", w->options->file, lost, lost == 1 ? "" : "s",
+                lost == 1 ? "is" : "are", copy);
+    return 0;
 }
 
 void gr_compare_recall(gr_compare_work *w)

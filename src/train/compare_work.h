@@ -41,6 +41,7 @@ typedef struct gr_compare_work {
 } gr_compare_work;
 
 #define GR_COMPARE_MOST_BYTES ((size_t)16 << 20) /* of a model file */
+#define GR_COMPARE_MOST_RESULTS ((size_t)1 << 30) /* bytes of a file of results */
 
 /* A run of which nothing is made. */
 static inline gr_trial gr_trial_waiting(uint64_t seed, double lr)
@@ -103,4 +104,6 @@ void gr_compare_recall(gr_compare_work *w);
 /* How many contenders before k have its key: a model may be compared with itself. */
 int gr_compare_ordinal(const gr_comparison *c, const gr_contender *k);
 void gr_compare_tell_recalled(const gr_compare_work *w); /* on standard error: how much that is, and what is made again */
+/* Where the file holds runs that have no place in this comparison, of which it is about to be written over: copies it. */
+int gr_compare_keep_before(gr_compare_work *w, gr_error *e);
 #endif
