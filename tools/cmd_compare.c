@@ -15,7 +15,7 @@ typedef struct compare_args {
     gr_compare_options o;
     int64_t steps, tokens;
     double seconds;
-    const char *page;
+    const char *page, *sweep;
     gr_arena *arena;
 } compare_args;
 
@@ -90,6 +90,57 @@ static int take_models(const cli_command *self, compare_args *a, int count, char
     a->o.sets = sets;
     a->o.num_models = count;
     return -1;
+}
+
+static bool is_setting_of(const char *setting, const char *name)
+{
+    const size_t n = strlen(name);
+    return strncmp(setting, name, n) == 0 && setting[n] == '=';
+}
+
+/* The setting that gives what is swept already; NULL: there is none. */
+static const char *given_already(const compare_args *a)
+{
+    for (int i = 0; i < a->common.sets.count; i++)
+        if (is_setting_of(a->common.sets.item[i], a->o.sweep)) return a->common.sets.item[i];
+    for (int i = 0; i < a->o.num_models; i++)
+        for (int k = 0; a->o.sets[i][k]; k++)
+            if (is_setting_of(a->o.sets[i][k], a->o.sweep)) return a->o.sets[i][k];
+    return NULL;
+}
+
+static int check_sweep(const cli_command *self, const compare_args *a)
+{
+    const gr_compare_options *o = &a->o;
+    const char *given = given_already(a);
+    if (given) return cli_misuse(self, "%s is swept, so leave out %s", o->sweep, given);
+    if (o->num_values < 2) return cli_misuse(self, "--sweep %s names one value, which --set gives: name two or more, as in %s=A,B", a->sweep, o->sweep);
+    if (o->num_values > GR_COMPARE_MAX_VALUES) return cli_misuse(self, "--sweep takes at most %d values, not %d", GR_COMPARE_MAX_VALUES, o->num_values);
+    for (int i = 0; i < o->num_values; i++) {
+        if (!*o->value[i]) return cli_misuse(self, "--sweep %s has an empty value", a->sweep);
+        for (int k = 0; k < i; k++)
+            if (strcmp(o->value[i], o->value[k]) == 0) return cli_misuse(self, "--sweep %s has the value %s twice", a->sweep, o->value[i]);
+    }
+    return -1;
+}
+
+/* "delay=5,10,20": a setting and its values. */
+static int take_sweep(const cli_command *self, compare_args *a)
+{
+    gr_compare_options *o = &a->o;
+    const char *equals = a->sweep ? strchr(a->sweep, '=') : NULL, **list = NULL;
+    int cap = 0;
+    if (!a->sweep) return -1;
+    if (!equals || equals == a->sweep) return cli_misuse(self, "--sweep names a var and its values, as in --sweep hidden=32,64,128, not '%s'", a->sweep);
+    o->sweep = gr_arena_strndup(a->arena, a->sweep, (size_t)(equals - a->sweep));
+    for (const char *at = equals; at == equals || *at;) {
+        const char *value = at + 1 + strspn(at + 1, " ");
+        const size_t length = setting_length(value);
+        *GR_PUSH(a->arena, list, o->num_values, cap) = gr_arena_strndup(a->arena, value, length);
+        at = value + length;
+    }
+    o->value = list;
+    return check_sweep(self, a);
 }
 
 static int take_budget(const cli_command *self, compare_args *a)
@@ -188,6 +239,8 @@ static int parse(const cli_command *self, compare_args *a, int argc, char **argv
         {"seconds", 0, CLI_FLOAT, &a->seconds, "S", "the steps that each model makes in so long, by its measured speed"},
         {"tokens", 0, CLI_INT, &a->tokens, "N", "the steps that read so many tokens"},
         {"points", 0, CLI_INT, &o->points, "N", "validations of a run, the last at its end (20)"},
+        {"sweep", 0, CLI_TEXT, &a->sweep, "VAR=A,B,...", "compare the models with each of these values: one report, what is judged by the value"},
+        {"gradient", 0, CLI_TEXT, &o->gradient, "VALUE", "also how much of the loss's gradient reaches VALUE at each of its steps before training"},
         {"metric", 0, CLI_TEXT, &o->metric, "NAME", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
         {"match-parameters", 0, CLI_TEXT, &o->match, "VAR", "scale this var of the other models to the first one's number of parameters"},
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
@@ -204,6 +257,7 @@ static int parse(const cli_command *self, compare_args *a, int argc, char **argv
     done = cli_parse(self, argc, argv, own, &a->common, &count);
     if (done < 0) done = check(self, a, count);
     if (done < 0) done = take_models(self, a, count, argv);
+    if (done < 0) done = take_sweep(self, a);
     return done < 0 ? check_files(self, a) : done;
 }
 

@@ -39,8 +39,9 @@ static void draw_model(gr_arena *a, const gr_contender *k, const gr_session_opti
 
 int compare_page_write(gr_arena *a, const gr_comparison *c, const gr_session_options *o, const char *file, gr_error *e)
 {
-    gr_model_picture *picture = GR_NEW_ARRAY(a, gr_model_picture, c->num_contenders + 1);
-    for (int i = 0; i < c->num_contenders; i++) draw_model(a, &c->contender[i], o, &picture[i]);
+    const int models = gr_comparison_models(c); /* of a sweep those with its first value */
+    gr_model_picture *picture = GR_NEW_ARRAY(a, gr_model_picture, models + 1);
+    for (int i = 0; i < models; i++) draw_model(a, &c->contender[i], o, &picture[i]);
     gr_writer w;
     if (gr_writer_open(&w, file, e)) return e->status;
     if (gr_compare_page_write(&(gr_compare_page){.comparison = c, .picture = picture}, w.file)) {

@@ -12,6 +12,7 @@
 #include "train/compare.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { MAX_X_TICKS = 5, MAX_Y_TICKS = 6 };
 
@@ -25,7 +26,15 @@ typedef struct plot {
 
 /* ---- means and intervals ---- */
 
-gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level)
+static void set_band(gr_band *b, int i, const gr_estimate *e, bool by_ratio)
+{
+    b->mean[i] = by_ratio ? exp(e->mean) : e->mean;
+    const bool known = e->n > 1 && (!by_ratio || isfinite(e->low));
+    b->lo[i] = !known ? b->mean[i] : by_ratio ? exp(e->low) : e->low;
+    b->hi[i] = !known ? b->mean[i] : by_ratio ? exp(e->high) : e->high;
+}
+
+gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level, bool by_ratio)
 {
     const gr_chart_line **run = GR_NEW_ARRAY(a, const gr_chart_line *, s->num_runs + 1);
     double *at = GR_NEW_ARRAY(a, double, s->num_runs + 1);
@@ -39,12 +48,10 @@ gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level)
     double **part[] = {&b.x, &b.mean, &b.lo, &b.hi};
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) *part[i] = GR_NEW_ARRAY(a, double, b.count + 1);
     for (int i = 0; i < b.count; i++) {
-        for (int k = 0; k < runs; k++) at[k] = run[k]->y[i];
+        for (int k = 0; k < runs; k++) at[k] = by_ratio ? log(run[k]->y[i]) : run[k]->y[i];
         const gr_estimate e = gr_estimate_of(at, runs, level);
         b.x[i] = run[0]->x[i];
-        b.mean[i] = e.mean;
-        b.lo[i] = e.n > 1 ? e.low : e.mean;
-        b.hi[i] = e.n > 1 ? e.high : e.mean;
+        set_band(&b, i, &e, by_ratio);
     }
     return b;
 }
@@ -67,14 +74,16 @@ static gr_axis axis_of_y(const plot *p)
     for (int s = 0; s < p->chart->num_series; s++)
         for (int k = 0; k < p->chart->series[s].num_runs; k++) {
             const gr_chart_line *l = &p->chart->series[s].runs[k];
-            for (int i = 0; i < l->count; i++) widen(&r, l->y[i]);
+            for (int i = 0; i < l->count; i++) widen(&r, p->chart->by_ratio && l->y[i] <= 0 ? NAN : l->y[i]);
         }
-    if (p->chart->may_log_y && gr_axis_wants_log(r.lo, r.hi)) {
+    if (p->chart->by_ratio || (p->chart->may_log_y && gr_axis_wants_log(r.lo, r.hi))) {
         const double room = pow(r.hi / r.lo, 0.03);
         return gr_axis_make(r.lo / room, r.hi * room, MAX_Y_TICKS, true);
     }
+    const range most = {r.lo - (r.hi - r.lo) / 3, r.hi + (r.hi - r.lo) / 3}; /* an interval of few seeds may dwarf them */
     for (int s = 0; s < p->chart->num_series; s++)
-        for (int i = 0; p->chart->points && i < p->band[s].count; i++) widen(&r, p->band[s].lo[i]), widen(&r, p->band[s].hi[i]);
+        for (int i = 0; p->chart->num_ticks && i < p->band[s].count; i++)
+            widen(&r, fmax(p->band[s].lo[i], most.lo)), widen(&r, fmin(p->band[s].hi[i], most.hi));
     const double room = (r.hi - r.lo) * 0.04;
     return gr_axis_make(r.lo - room, r.hi + room, MAX_Y_TICKS, false);
 }
@@ -87,14 +96,36 @@ static gr_axis axis_of_x(const plot *p)
             const gr_chart_line *l = &p->chart->series[s].runs[k];
             for (int i = 0; i < l->count; i++) widen(&r, l->x[i]);
         }
-    if (!p->chart->points && r.lo > 0) r.lo = 0;
-    return gr_axis_make(r.lo, r.hi, MAX_X_TICKS, p->chart->log_x);
+    if (!p->chart->num_ticks && r.lo > 0) r.lo = 0;
+    gr_axis x = gr_axis_make(r.lo, r.hi, MAX_X_TICKS, p->chart->log_x);
+    for (int i = 0; i < p->chart->num_ticks; i++) x.tick[i] = p->chart->tick[i];
+    if (p->chart->num_ticks) x.num_ticks = p->chart->num_ticks;
+    return x;
 }
 
 /* ---- axes ---- */
 
 static double percent_x(const plot *p, double v) { return 100 * gr_axis_place(&p->x, v); }
 static double percent_y(const plot *p, double v) { return 100 * (1 - gr_axis_place(&p->y, v)); }
+
+/* The ticks of settings may be near each other: one whose name would stand on that before is left without. A phone
+ * shows about 40 characters. */
+static void write_x_labels(const plot *p)
+{
+    const double wide = 100. / 40;
+    double end = -100;
+    char label[GR_AXIS_LABEL];
+    for (int i = 0; i < p->x.num_ticks; i++) {
+        const char *text = p->chart->num_ticks ? p->chart->tick_name[i] : gr_axis_label(&p->x, i, label);
+        const double at = percent_x(p, p->x.tick[i]), half = 0.5 * wide * (double)strlen(text);
+        fprintf(p->to, "<line class=\"tick\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"100%%\" y2=\"100%%\" transform=\"translate(0 4)\"/>", at, at);
+        if (p->chart->num_ticks && at - half < end + 0.5 * wide) continue;
+        end = at + half;
+        fprintf(p->to, "<text class=\"x\" x=\"%.2f%%\" y=\"100%%\" dy=\"20\">", at);
+        gr_html_text(p->to, text);
+        fputs("</text>\n", p->to);
+    }
+}
 
 static void write_grid(const plot *p)
 {
@@ -104,11 +135,7 @@ static void write_grid(const plot *p)
         fprintf(p->to, "<line class=\"grid\" x2=\"100%%\" y1=\"%.2f%%\" y2=\"%.2f%%\"/><text class=\"y\" y=\"%.2f%%\" dx=\"-8\" dy=\".35em\">%s</text>\n",
                 at, at, at, gr_axis_label(&p->y, i, label));
     }
-    for (int i = 0; i < p->x.num_ticks; i++) {
-        const double at = percent_x(p, p->x.tick[i]);
-        fprintf(p->to, "<line class=\"tick\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"100%%\" y2=\"100%%\" transform=\"translate(0 4)\"/>", at, at);
-        fprintf(p->to, "<text class=\"x\" x=\"%.2f%%\" y=\"100%%\" dy=\"20\">%s</text>\n", at, gr_axis_label(&p->x, i, label));
-    }
+    write_x_labels(p);
     fputs("<line class=\"axis\" x2=\"100%\" y1=\"100%\" y2=\"100%\"/>\n<text class=\"x name\" x=\"100%\" y=\"100%\" dy=\"37\">", p->to);
     gr_html_text(p->to, p->chart->x_label);
     fputs("</text>\n", p->to);
@@ -186,8 +213,8 @@ static void write_markers(const plot *p)
 {
     for (int s = 0; s < p->chart->num_series; s++) {
         const gr_band *b = &p->band[s];
-        for (int i = p->chart->points ? 0 : b->count - 1; i >= 0 && i < b->count; i++)
-            if (isfinite(b->mean[i])) write_marker_at(p, p->chart->series[s].style, b->x[i], b->mean[i]);
+        for (int i = p->chart->num_ticks ? 0 : b->count - 1; i >= 0 && i < b->count; i++)
+            if (isfinite(b->mean[i]) && (!p->chart->by_ratio || b->mean[i] >= p->y.lo)) write_marker_at(p, p->chart->series[s].style, b->x[i], b->mean[i]);
     }
 }
 
@@ -219,6 +246,11 @@ static void write_data(const plot *p)
     }
 }
 
+static const char *number_text(const plot *p, double v, char number[GR_NUMBER_TEXT])
+{
+    return p->chart->by_ratio ? gr_arena_printf(p->arena, "%.2g", v) : gr_number_text(v, gr_number_decimals(v, 0), number);
+}
+
 /* What the picture shows, for those who do not see it: where each line begins and ends. */
 static void write_description(const plot *p)
 {
@@ -228,8 +260,8 @@ static void write_description(const plot *p)
         const gr_band *b = &p->band[s];
         if (!b->count) continue;
         const double first = b->mean[0], last = b->mean[b->count - 1];
-        gr_html_text(p->to, gr_arena_printf(p->arena, " %s: from %s", p->chart->series[s].name, gr_number_text(first, gr_number_decimals(first, 0), number)));
-        gr_html_text(p->to, gr_arena_printf(p->arena, " to %s.", gr_number_text(last, gr_number_decimals(last, 0), number)));
+        gr_html_text(p->to, gr_arena_printf(p->arena, " %s: from %s", p->chart->series[s].name, number_text(p, first, number)));
+        gr_html_text(p->to, gr_arena_printf(p->arena, " to %s.", number_text(p, last, number)));
     }
 }
 
@@ -260,7 +292,7 @@ static void write_plot(const plot *p)
 void gr_chart_write(gr_arena *a, const gr_chart *c, FILE *to)
 {
     plot p = {.chart = c, .band = GR_NEW_ARRAY(a, gr_band, c->num_series + 1), .arena = a, .to = to};
-    for (int s = 0; s < c->num_series; s++) p.band[s] = gr_chart_band(a, &c->series[s], c->level);
+    for (int s = 0; s < c->num_series; s++) p.band[s] = gr_chart_band(a, &c->series[s], c->level, c->by_ratio);
     fputs("<figure class=\"chart\">\n<figcaption>", to);
     gr_html_text(to, c->title);
     fputs("</figcaption>\n", to);

@@ -30,7 +30,9 @@ typedef struct gr_chart {
     gr_chart_series *series; int num_series;
     bool log_x;
     bool may_log_y;          /* where y differs by its ratios: a loss, no accuracy */
-    bool points;             /* x are few settings, not a course: markers on every one */
+    bool by_ratio;           /* y are lengths over many decades, 0 among them: a log axis, and means are geometric */
+    const double *tick; const char *const *tick_name; int num_ticks; /* x are these few settings, rising, not a course:
+                                markers on every one; 0: it is a course. At most GR_AXIS_TICKS */
     double level;            /* of the intervals: 0.95 */
 } gr_chart;
 
@@ -38,8 +40,9 @@ typedef struct gr_chart {
 typedef struct gr_band { double *x, *mean, *lo, *hi; int count; } gr_band;
 
 /* From the runs of s that have points, as far as all of them go; they have the same x up to there. lo and hi: the
- * interval of the mean at that level, or the mean itself where there is one run. */
-gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level);
+ * interval of the mean at that level, or the mean itself where there is one run. by_ratio: of the geometric mean, 0
+ * where a run has 0. */
+gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level, bool by_ratio);
 
 /* A figure. Scratch memory comes from a. What `to` makes of it is the caller's to see. */
 void gr_chart_write(gr_arena *a, const gr_chart *c, FILE *to);

@@ -1,10 +1,11 @@
 /* comparison.c - the table that graphrun compare prints. */
 #include "report/comparison.h"
 #include "report/number.h"
+#include "train/compare.h"
 
 #include <string.h>
 
-enum { COLUMNS = 7, ROOM = 160 };
+enum { COLUMNS = 7, ROOM = 160, MOST_COLUMNS = 1 + 64 };
 
 typedef struct cell { char text[ROOM]; } cell;
 
@@ -93,13 +94,14 @@ static int width_of(const char *text)
     return n;
 }
 
-static void print_row(const cell *row, const int *width, FILE *to)
+/* The first column is on the left, and so is the last where it holds words. */
+static void print_row(const cell *row, const int *width, int columns, bool words, FILE *to)
 {
-    for (int i = 0; i < COLUMNS; i++) {
+    for (int i = 0; i < columns; i++) {
         const int pad = width[i] - width_of(row[i].text);
-        const bool left = i == 0 || i == COLUMNS - 1;
-        if (i && (i < COLUMNS - 1 || *row[i].text)) fputs("  ", to);
-        fprintf(to, "%*s%s%*s", left ? 0 : pad, "", row[i].text, left && i < COLUMNS - 1 ? pad : 0, "");
+        const bool last = i == columns - 1, left = i == 0 || (last && words);
+        if (i && (!last || *row[i].text)) fputs("  ", to);
+        fprintf(to, "%*s%s%*s", left ? 0 : pad, "", row[i].text, left && !last ? pad : 0, "");
     }
     fputc('\n', to);
 }
@@ -113,11 +115,74 @@ static void print_table(const gr_comparison *c, FILE *to)
             if (r < 0) head(c, row);
             else row_of(c, r, row);
             for (int i = 0; i < COLUMNS; i++) width[i] = width_of(row[i].text) > width[i] ? width_of(row[i].text) : width[i];
-            if (pass) print_row(row, width, to);
+            if (pass) print_row(row, width, COLUMNS, true, to);
         }
 }
 
+/* ---- a sweep ---- */
+
+/* At the first step, the geometric mean over seeds; NaN: not measured. */
+static double gradient_of(const gr_comparison *c, const gr_contender *k)
+{
+    double sum = 0;
+    for (int i = 0; k->num_gradient && i < c->num_seeds; i++) sum += log(k->gradient[(ptrdiff_t)i * k->num_gradient]);
+    return k->num_gradient ? exp(sum / c->num_seeds) : (double)NAN;
+}
+
+/* A row for each value of the sweep (-1: the heads of columns), a column for each model. */
+static void value_row(const gr_comparison *c, int value, bool gradient, cell *row)
+{
+    const int models = gr_comparison_models(c);
+    snprintf(row[0].text, ROOM, "%.70s", value < 0 ? c->sweep : c->value[value]);
+    for (int m = 0; m < models; m++) {
+        const gr_contender *k = &c->contender[(value < 0 ? 0 : value * models) + m];
+        if (value < 0) snprintf(row[1 + m].text, ROOM, "%.70s", k->model);
+        else if (gradient) snprintf(row[1 + m].text, ROOM, "%.2g", gradient_of(c, k));
+        else estimate_text(row[1 + m].text, c->by_best ? &k->best : &k->final, c->num_seeds, false);
+    }
+}
+
+static void print_values(const gr_comparison *c, bool gradient, FILE *to)
+{
+    int width[MOST_COLUMNS] = {0};
+    cell row[MOST_COLUMNS];
+    const int columns = 1 + gr_comparison_models(c);
+    if (columns > MOST_COLUMNS) return; /* no terminal is so wide: the tables below have the same */
+    for (int pass = 0; pass < 2; pass++)
+        for (int v = -1; v < c->num_values; v++) {
+            value_row(c, v, gradient, row);
+            for (int i = 0; i < columns; i++) width[i] = width_of(row[i].text) > width[i] ? width_of(row[i].text) : width[i];
+            if (pass) print_row(row, width, columns, false, to);
+        }
+    fputc('\n', to);
+}
+
+static void print_sweep(const gr_comparison *c, FILE *to)
+{
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    if (!a) return;
+    print_values(c, false, to);
+    if (gr_try(a, &frame)) {
+        for (int v = 0; v < c->num_values; v++) {
+            fprintf(to, "%s = %s\n", c->sweep, c->value[v]);
+            print_table(gr_comparison_at(a, c, v), to);
+            fputc('\n', to);
+        }
+        gr_end_try(a, &frame);
+    }
+    gr_arena_destroy(a);
+}
+
 /* ---- what the numbers mean ---- */
+
+static void print_gradient(const gr_comparison *c, FILE *to)
+{
+    if (!c->gradient) return;
+    fprintf(to, "\nLength of the loss's gradient toward %s at its first step, before training%s:\n", c->gradient, c->num_seeds > 1 ? " (geometric means over seeds)" : "");
+    if (c->sweep) print_values(c, true, to);
+    for (int i = 0; i < c->num_contenders && !c->sweep; i++) fprintf(to, "%s %.2g\n", c->contender[i].name, gradient_of(c, &c->contender[i]));
+}
 
 static void print_budget(const gr_comparison *c, FILE *to)
 {
@@ -135,7 +200,7 @@ static void print_budget(const gr_comparison *c, FILE *to)
 
 static void print_statistics(const gr_comparison *c, FILE *to)
 {
-    const int m = c->num_contenders - 1;
+    const int m = c->num_contenders - gr_comparison_values(c);
     if (c->num_seeds < 2) {
         fputs("One seed: nothing is known of what another would give, so there are no intervals and no verdict; --seeds 5 has them.\n", to);
         return;
@@ -161,7 +226,7 @@ static void print_matched(const gr_comparison *c, FILE *to)
         const gr_contender *k = &c->contender[i];
         if (k->matched)
             fprintf(to, "%s: %s was scaled from %lld to %lld, so that it has %lld parameters (%+.2f%%).\n", k->name, k->matched, (long long)k->matched_from,
-                    (long long)k->matched_to, (long long)k->parameters, 100 * ((double)k->parameters / (double)c->contender[0].parameters - 1));
+                    (long long)k->matched_to, (long long)k->parameters, 100 * ((double)k->parameters / (double)c->contender[i - i % gr_comparison_models(c)].parameters - 1));
     }
 }
 
@@ -181,12 +246,16 @@ void gr_comparison_print(const gr_comparison *c, FILE *to)
 {
     print_budget(c, to);
     fputc('\n', to);
-    print_table(c, to);
-    fputc('\n', to);
+    if (c->sweep) print_sweep(c, to);
+    else {
+        print_table(c, to);
+        fputc('\n', to);
+    }
     print_statistics(c, to);
     fprintf(to, "Speeds are of training alone with %d thread%s, models by turns.\n", c->threads, c->threads == 1 ? "" : "s");
     print_rates(c, to);
     print_matched(c, to);
     print_diverged(c, to);
+    print_gradient(c, to);
     if (!c->same_data) fprintf(to, "The data are not the same:\n%s\n", c->different);
 }

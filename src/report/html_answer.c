@@ -57,7 +57,7 @@ gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c)
     const int n = c->num_contenders;
     gr_answer answer = {.order = GR_NEW_ARRAY(a, int, n + 1), .behind = GR_NEW_ARRAY(a, gr_estimate, n + 1), .told = GR_NEW_ARRAY(a, bool, n + 1)};
     put_in_order(c, &answer);
-    const int pairs = answer.ranked * (answer.ranked - 1) / 2;
+    const int pairs = answer.ranked * (answer.ranked - 1) / 2 * (c->sweep ? c->num_values : 1);
     for (int i = 1; i < answer.ranked; i++) {
         const int best = answer.order[0], other = answer.order[i];
         gr_estimate *e = &answer.behind[i];
@@ -93,7 +93,7 @@ static void write_names(const gr_page *p, bool told)
     if (all > shown) fprintf(p->to, " and %d others", all - shown);
 }
 
-static int missing_runs(const gr_comparison *c)
+int gr_missing_runs(const gr_comparison *c)
 {
     int n = 0;
     for (int i = 0; i < c->num_contenders; i++)
@@ -103,7 +103,7 @@ static int missing_runs(const gr_comparison *c)
 
 static void write_headline(const gr_page *p)
 {
-    const int missing = missing_runs(p->c), runs = p->c->num_contenders * p->c->num_seeds;
+    const int missing = gr_missing_runs(p->c), runs = p->c->num_contenders * p->c->num_seeds;
     fputs("<h1>", p->to);
     if (p->answer.ranked == 0) {
         fputs("No run has ended with a result", p->to);
@@ -218,7 +218,7 @@ static double percent(const gr_axis *x, double v) { return fmin(fmax(100 * gr_ax
 static void write_strip(const gr_page *p, const gr_axis *x, int contender)
 {
     const gr_estimate *e = gr_judged(p->c, contender);
-    const int style = gr_style_of(contender);
+    const int style = gr_style_of(p->c, contender);
     fputs("<svg class=\"strip\" aria-hidden=\"true\">", p->to);
     for (int i = 0; i < x->num_ticks; i++) {
         const double at = percent(x, x->tick[i]);
@@ -272,7 +272,7 @@ static void write_ranking(const gr_page *p)
 
 /* ---- what weakens the answer ---- */
 
-static void write_warnings(const gr_page *p)
+void gr_page_warnings(const gr_page *p)
 {
     const gr_comparison *c = p->c;
     if (!c->complete) fputs("<p class=\"warning\">Not all runs are done yet: the same command goes on where it was interrupted.</p>\n", p->to);
@@ -293,6 +293,6 @@ void gr_page_answer(const gr_page *p)
 {
     write_headline(p);
     write_lead(p);
-    write_warnings(p);
+    gr_page_warnings(p);
     write_ranking(p);
 }

@@ -2,11 +2,12 @@
 #include "report/html_compare.h"
 #include "report/chart.h"
 #include "report/html_parts.h"
+#include "train/compare.h"
 
 #include <math.h>
 #include <string.h>
 
-int gr_style_of(int contender) { return contender % GR_CHART_STYLES; }
+int gr_style_of(const gr_comparison *c, int contender) { return contender % gr_comparison_models(c) % GR_CHART_STYLES; }
 
 const char *gr_metric_title(const gr_page *p, int metric) { return gr_arena_printf(p->arena, "validation %s", p->c->metric[metric]); }
 
@@ -26,7 +27,7 @@ void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool
 void gr_page_name(const gr_page *p, int contender)
 {
     fputs("<svg class=\"mark\" viewBox=\"-7 -7 14 14\" width=\"14\" height=\"14\" aria-hidden=\"true\">", p->to);
-    gr_chart_write_marker(gr_style_of(contender), p->to);
+    gr_chart_write_marker(gr_style_of(p->c, contender), p->to);
     fputs("</svg><bdi>", p->to);
     gr_html_text(p->to, p->c->contender[contender].name);
     fputs("</bdi>", p->to);
@@ -73,12 +74,19 @@ static void write_head(const gr_page *p)
           "<meta name=\"color-scheme\" content=\"light dark\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
           "<title>", p->to);
-    for (int i = 0; i < p->c->num_contenders; i++) gr_html_text(p->to, gr_arena_printf(p->arena, "%s%s", i ? ", " : "", p->c->contender[i].name));
+    const int models = gr_comparison_models(p->c);
+    for (int i = 0; i < models; i++)
+        gr_html_text(p->to, gr_arena_printf(p->arena, "%s%s", i ? ", " : "", p->at ? p->c->contender[i].model : p->c->contender[i].name));
     fputs(": graphrun compare</title>\n<style>\n", p->to);
     fwrite(style->text, 1, style->length, p->to);
     fputs("</style>\n</head>\n<body>\n<header>\n<p class=\"over\">graphrun compare <span aria-hidden=\"true\">\xc2\xb7</span> ", p->to);
-    fprintf(p->to, "%d models <span aria-hidden=\"true\">\xc2\xb7</span> %d seed%s <span aria-hidden=\"true\">\xc2\xb7</span> ",
-            p->c->num_contenders, p->c->num_seeds, p->c->num_seeds == 1 ? "" : "s");
+    static const char dot[] = " <span aria-hidden=\"true\">\xc2\xb7</span> ";
+    fprintf(p->to, "%d models%s", models, dot);
+    if (p->at) {
+        gr_html_text(p->to, gr_arena_printf(p->arena, "%d values of %s", p->c->num_values, p->c->sweep));
+        fputs(dot, p->to);
+    }
+    fprintf(p->to, "%d seed%s%s", p->c->num_seeds, p->c->num_seeds == 1 ? "" : "s", dot);
     write_amount(p);
     fputs("</p>\n", p->to);
 }
@@ -93,17 +101,45 @@ static void write_foot(const gr_page *p)
     fputs("</script>\n</body>\n</html>\n", p->to);
 }
 
+static void write_one(const gr_page *p)
+{
+    gr_page_answer(p);
+    fputs("</header>\n<main>\n", p->to);
+    gr_page_table(p);
+    gr_page_curves(p);
+    gr_page_gradient(p);
+    gr_page_attention(p);
+    gr_page_models(p);
+}
+
+static void write_sweep(const gr_page *p)
+{
+    gr_page_sweep_answer(p);
+    fputs("</header>\n<main>\n", p->to);
+    gr_page_sweep(p);
+    gr_page_models(&p->at[0]);
+}
+
+static const gr_page *pages_of_values(const gr_page *p)
+{
+    gr_page *at = GR_NEW_ARRAY(p->arena, gr_page, p->c->num_values);
+    for (int i = 0; i < p->c->num_values; i++) {
+        at[i] = *p;
+        at[i].c = gr_comparison_at(p->arena, p->c, i);
+        at[i].answer = gr_answer_of(p->arena, at[i].c);
+    }
+    return at;
+}
+
 static void write_page(const gr_compare_page *page, gr_arena *a, FILE *to)
 {
     const gr_comparison *c = page->comparison;
-    const gr_page p = {.c = c, .picture = page->picture, .answer = gr_answer_of(a, c), .decimals = decimals_of_judged(c), .arena = a, .to = to};
+    gr_page p = {.c = c, .picture = page->picture, .decimals = decimals_of_judged(c), .arena = a, .to = to};
+    if (c->sweep) p.at = pages_of_values(&p);
+    else p.answer = gr_answer_of(a, c);
     write_head(&p);
-    gr_page_answer(&p);
-    fputs("</header>\n<main>\n", to);
-    gr_page_table(&p);
-    gr_page_curves(&p);
-    gr_page_attention(&p);
-    gr_page_models(&p);
+    if (c->sweep) write_sweep(&p);
+    else write_one(&p);
     gr_page_runs(&p);
     gr_page_settings(&p);
     write_foot(&p);

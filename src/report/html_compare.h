@@ -13,7 +13,7 @@ typedef struct gr_model_picture {
 
 typedef struct gr_compare_page {
     const gr_comparison *comparison;
-    const gr_model_picture *picture; /* by contender; NULL: none is shown */
+    const gr_model_picture *picture; /* by model, of a sweep with its first value; NULL: none is shown */
 } gr_compare_page;
 
 /* The same bytes for the same comparison. -1: out of memory. What `to` makes of it is the caller's to see. */

@@ -40,7 +40,7 @@ static gr_chart_series *series_of(const gr_page *p, int metric, const time_unit 
     for (int i = 0; i < p->c->num_contenders; i++) {
         const gr_contender *x = &p->c->contender[i];
         const double factor = unit ? x->seconds_per_step / unit->seconds : p->c->budget == GR_BUDGET_TOKENS ? 0 : 1;
-        list[i] = (gr_chart_series){.name = x->name, .style = gr_style_of(i), .runs = GR_NEW_ARRAY(p->arena, gr_chart_line, p->c->num_seeds + 1)};
+        list[i] = (gr_chart_series){.name = x->name, .style = gr_style_of(p->c, i), .runs = GR_NEW_ARRAY(p->arena, gr_chart_line, p->c->num_seeds + 1)};
         for (int k = 0; k < p->c->num_seeds; k++)
             if (isfinite(factor)) list[i].runs[list[i].num_runs++] = line_of(p, &x->trial[k], metric, factor);
     }

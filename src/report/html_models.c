@@ -134,6 +134,11 @@ static void write_model(const gr_page *p, int i)
 void gr_page_models(const gr_page *p)
 {
     fputs("<section>\n<h2>The models</h2>\n", p->to);
+    if (p->c->sweep) {
+        fputs("<p class=\"note\">With ", p->to);
+        gr_html_text(p->to, gr_value_title(p, p->c->at));
+        fputs("; the tables have what other values change.</p>\n", p->to);
+    }
     for (int i = 0; i < p->c->num_contenders; i++) write_model(p, i);
     fputs("</section>\n", p->to);
 }
@@ -144,6 +149,13 @@ static const char *seeds_text(const gr_page *p)
 {
     const char *text = "";
     for (int k = 0; k < p->c->num_seeds; k++) text = gr_arena_printf(p->arena, "%s%s%llu", text, k ? ", " : "", (unsigned long long)p->c->seed[k]);
+    return text;
+}
+
+static const char *values_text(const gr_page *p)
+{
+    const char *text = "";
+    for (int i = 0; i < p->c->num_values; i++) text = gr_arena_printf(p->arena, "%s%s%s", text, i ? ", " : "", p->c->value[i]);
     return text;
 }
 
@@ -163,6 +175,7 @@ void gr_page_settings(const gr_page *p)
     write_code(p, "Command", c->command);
     write_fact(p, "Budget", budget_text(p));
     write_fact(p, "Seeds", seeds_text(p));
+    if (c->sweep) write_fact(p, "Swept", gr_arena_printf(p->arena, "%s: %s", c->sweep, values_text(p)));
     write_fact(p, "Judged by", gr_arena_printf(p->arena, "%s %s, %s is better", c->by_best ? "best" : "last", gr_metric_title(p, c->judged), c->larger ? "more" : "less"));
     write_fact(p, "Learning rates", c->tuned ? "chosen for each model on validation data, with a seed that no run has" : "those of the files");
     write_fact(p, "Same data", c->same_data ? "yes: the same batches in the same order for each seed" : "no");

@@ -17,7 +17,8 @@ typedef struct gr_answer {
 typedef struct gr_page {
     const gr_comparison *c;
     const gr_model_picture *picture;
-    gr_answer answer;
+    const struct gr_page *at; /* of a sweep, one for each value; NULL: it is none, or of one value */
+    gr_answer answer;        /* of a sweep none: that of each value counts */
     int decimals;            /* of what is judged */
     gr_arena *arena;         /* of scratch memory */
     FILE *to;
@@ -28,7 +29,7 @@ gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c);
 const gr_estimate *gr_judged(const gr_comparison *c, int contender);
 double gr_judged_of(const gr_comparison *c, const gr_trial *t);
 /* The colour, dashes and marker of a contender. */
-int gr_style_of(int contender);
+int gr_style_of(const gr_comparison *c, int contender);
 
 /* "validation perplexity" */
 const char *gr_metric_title(const gr_page *p, int metric);
@@ -38,6 +39,24 @@ void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool
 void gr_page_name(const gr_page *p, int contender);
 
 void gr_page_answer(const gr_page *p);    /* html_answer.c: the sentence and the ranking */
+void gr_page_warnings(const gr_page *p);  /* what weakens it */
+int gr_missing_runs(const gr_comparison *c);
+void gr_page_sweep_answer(const gr_page *p); /* html_sweep.c: the sentence of a sweep */
+void gr_page_sweep(const gr_page *p);     /* charts and tables by its value, and all of each value */
+void gr_page_gradient(const gr_page *p);  /* html_gradient.c: how far it reaches back */
+/* A table of the values of a sweep by model; cell writes a <td> of a model of one value. */
+void gr_page_value_table(const gr_page *p, const char *label, void (*cell)(const gr_page *at, int contender));
+void gr_page_judged_cell(const gr_page *at, int contender);
+void gr_page_gradient_cell(const gr_page *at, int contender);
+/* "delay = 40" */
+const char *gr_value_title(const gr_page *p, int value);
+/* A chart's x and its ticks: the values of a sweep, by size where they are numbers, else one after another. */
+typedef struct gr_value_axis {
+    int *order;              /* the values, by x */
+    double *x; const char **name; /* in that order */
+    bool log;
+} gr_value_axis;
+gr_value_axis gr_axis_of_values(const gr_page *p);
 void gr_page_table(const gr_page *p);     /* html_table.c: the models side by side */
 void gr_page_runs(const gr_page *p);      /* every run of them */
 void gr_page_curves(const gr_page *p);    /* html_curves.c */

@@ -139,6 +139,40 @@ void gr_page_table(const gr_page *p)
     fputs("</section>\n", p->to);
 }
 
+/* ---- values of a sweep by model ---- */
+
+void gr_page_judged_cell(const gr_page *p, int i)
+{
+    const gr_answer *of = &p->answer;
+    int place = 0;
+    while (place < of->ranked && of->order[place] != i) place++;
+    const gr_estimate *e = gr_judged(p->c, i);
+    open_cell(p, e->n > 0 ? e->mean : NAN);
+    gr_page_estimate(p, e, p->decimals, false);
+    if (place > 0 && place < of->ranked && of->told[place]) fputs(" <span class=\"verdict worse\">worse</span>", p->to);
+    if (e->n < p->c->num_seeds) fprintf(p->to, " <span class=\"verdict\">%d of %d runs</span>", e->n, p->c->num_seeds);
+    fputs("</td>", p->to);
+}
+
+void gr_page_value_table(const gr_page *p, const char *label, void (*cell)(const gr_page *at, int contender))
+{
+    open_table(p, label);
+    fputs("<thead><tr>\n", p->to);
+    write_header(p, p->c->sweep, "");
+    for (int m = 0; m < gr_comparison_models(p->c); m++) write_header(p, p->c->contender[m].model, "");
+    fputs("</tr></thead>\n<tbody>\n", p->to);
+    const gr_value_axis order = gr_axis_of_values(p);
+    for (int i = 0; i < p->c->num_values; i++) {
+        const int v = order.order[i];
+        fprintf(p->to, "<tr><th scope=\"row\" data-v=\"%.9g\">", order.x[i]);
+        gr_html_text(p->to, p->c->value[v]);
+        fputs("</th>", p->to);
+        for (int m = 0; m < p->at[v].c->num_contenders; m++) cell(&p->at[v], m);
+        fputs("</tr>\n", p->to);
+    }
+    close_table(p);
+}
+
 /* ---- runs ---- */
 
 static void write_status(const gr_page *p, const gr_trial *t)

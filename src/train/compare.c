@@ -20,9 +20,17 @@ static const char *base_name(gr_arena *a, const char *path)
 
 static bool name_is_taken(const gr_comparison *c, int i, const char *name)
 {
-    for (int k = 0; k < i; k++)
-        if (strcmp(c->contender[k].name, name) == 0) return true;
+    for (int k = gr_compare_first(c, i); k < i; k++)
+        if (strcmp(c->contender[k].model, name) == 0) return true;
     return false;
+}
+
+/* Contenders are the models with the first value of a sweep, then with the second ... */
+static int model_of(const gr_compare_work *w, int i) { return i % w->options->num_models; }
+
+static const char *value_set(gr_compare_work *w, int i)
+{
+    return gr_arena_printf(w->arena, "%s=%s", w->c->sweep, w->c->value[i / w->options->num_models]);
 }
 
 /* The model's own, with what sets it apart from others of the same file. */
@@ -32,20 +40,22 @@ static void name_contender(gr_compare_work *w, int i)
     gr_arena *a = w->arena;
     const char *own = gr_model_name(w->open[i]->model);
     const char *name = own && *own ? gr_arena_strdup(a, own) : base_name(a, k->path);
-    const char *const *sets = w->options->sets ? w->options->sets[i] : NULL;
+    const char *const *sets = w->options->sets ? w->options->sets[model_of(w, i)] : NULL;
     for (int s = 0; sets && sets[s]; s++) name = gr_arena_printf(a, "%s %s", name, sets[s]);
-    k->name = name;
-    for (int n = 2; name_is_taken(w->c, i, k->name); n++) k->name = gr_arena_printf(a, "%s (%d)", name, n);
+    k->model = name;
+    for (int n = 2; name_is_taken(w->c, i, k->model); n++) k->model = gr_arena_printf(a, "%s (%d)", name, n);
+    k->name = w->c->sweep ? gr_arena_printf(a, "%s %s", k->model, value_set(w, i)) : k->model;
 }
 
 static void join_sets(gr_compare_work *w, int i)
 {
-    const char *const *all = w->options->session.model.sets, *const *own = w->options->sets ? w->options->sets[i] : NULL;
+    const char *const *all = w->options->session.model.sets, *const *own = w->options->sets ? w->options->sets[model_of(w, i)] : NULL;
     int cap = 0;
     gr_contender *k = &w->c->contender[i];
     const char **list = NULL;
     for (int s = 0; all && all[s]; s++) *GR_PUSH(w->arena, list, k->num_sets, cap) = gr_arena_strdup(w->arena, all[s]);
     for (int s = 0; own && own[s]; s++) *GR_PUSH(w->arena, list, k->num_sets, cap) = gr_arena_strdup(w->arena, own[s]);
+    if (w->c->sweep) *GR_PUSH(w->arena, list, k->num_sets, cap) = value_set(w, i);
     int count = k->num_sets;
     *GR_PUSH(w->arena, list, count, cap) = NULL;
     k->sets = list;
@@ -75,7 +85,7 @@ static int add_contender(gr_compare_work *w, int i, gr_error *e)
     gr_contender *k = &w->c->contender[i];
     char *text;
     size_t length;
-    k->path = gr_arena_strdup(w->arena, w->options->path[i]);
+    k->path = gr_arena_strdup(w->arena, w->options->path[model_of(w, i)]);
     join_sets(w, i);
     if (gr_file_read(w->arena, k->path, GR_COMPARE_MOST_BYTES, &text, &length, e) || open_contender(w, i, e)) return e->status;
     const gr_recipe *r = w->open[i]->recipe;
@@ -141,7 +151,8 @@ static int compare_data(gr_compare_work *w, gr_error *e)
         if (!why) continue;
         if (!w->options->allow_different_data)
             return gr_set_error(e, GR_EINVAL, "%s and %s read different data, so their numbers say nothing of which is better: %s. "
-                                "--allow-different-data compares them all the same", c->contender[0].path, c->contender[i].path, why);
+                                "--allow-different-data compares them all the same", c->contender[gr_compare_first(c, i)].path,
+                                c->contender[i].path, why);
         c->different = gr_arena_printf(w->arena, "%s%s%s: %s", c->different, c->same_data ? "" : "\n", c->contender[i].name, why);
         c->same_data = false;
     }
@@ -200,6 +211,7 @@ static int describe(gr_compare_work *w, gr_error *e)
     c->dtype = gr_dtype_name(o->session.model.real ? o->session.model.real : GR_FLOAT32);
     c->level = GR_COMPARE_LEVEL;
     c->points = (int)o->points;
+    c->gradient = o->gradient ? gr_arena_strdup(w->arena, o->gradient) : NULL;
     return 0;
 }
 
@@ -352,7 +364,7 @@ static int compare(gr_compare_work *w, gr_error *e)
     if (settle_rates(w, e)) return e->status;
     gr_compare_tell_recalled(w);
     if (gr_compare_keep_before(w, e)) return e->status;
-    if (gr_compare_speed(w, e)) return e->status;
+    if (gr_compare_gradients(w, e) || gr_compare_speed(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders && !gr_compare_stopped(w); i++)
         if (set_steps(w, i, e)) return e->status;
     close_all(w);
@@ -368,7 +380,29 @@ static int check_options(const gr_compare_options *o, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "a comparison has 1 to %d seeds, not %lld", GR_COMPARE_MAX_SEEDS, (long long)o->seeds);
     if (o->points < 1 || o->points > 10000) return gr_set_error(e, GR_EINVAL, "a run has 1 to 10000 validations, not %lld", (long long)o->points);
     if (o->amount < 0 || !isfinite(o->amount)) return gr_set_error(e, GR_EINVAL, "a budget is above 0");
+    if (o->sweep && (o->num_values < 2 || o->num_values > GR_COMPARE_MAX_VALUES))
+        return gr_set_error(e, GR_EINVAL, "a sweep has 2 to %d values, not %d", GR_COMPARE_MAX_VALUES, o->num_values);
     return o->file && gr_writer_try(o->file, e) ? (int)e->status : 0;
+}
+
+static void start(gr_compare_work *w)
+{
+    const gr_compare_options *o = w->options;
+    gr_arena *a = w->arena;
+    gr_comparison *c = w->c = GR_NEW(a, gr_comparison);
+    c->num_contenders = o->num_models;
+    if (o->sweep) {
+        const char **value = GR_NEW_ARRAY(a, const char *, o->num_values);
+        for (int i = 0; i < o->num_values; i++) value[i] = gr_arena_strdup(a, o->value[i]);
+        c->sweep = gr_arena_strdup(a, o->sweep);
+        c->value = value;
+        c->num_values = o->num_values;
+        c->at = -1;
+        c->num_contenders *= c->num_values;
+    }
+    c->contender = GR_NEW_ARRAY(a, gr_contender, c->num_contenders);
+    w->open = GR_NEW_ARRAY(a, gr_session *, c->num_contenders);
+    w->traits = GR_NEW_ARRAY(a, gr_data_traits, c->num_contenders);
 }
 
 int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr_error *e)
@@ -379,11 +413,7 @@ int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr
     *out = NULL;
     if (check_options(o, e)) return e->status;
     if (gr_try(a, &frame)) {
-        w.c = GR_NEW(a, gr_comparison);
-        w.c->num_contenders = o->num_models;
-        w.c->contender = GR_NEW_ARRAY(a, gr_contender, o->num_models);
-        w.open = GR_NEW_ARRAY(a, gr_session *, o->num_models);
-        w.traits = GR_NEW_ARRAY(a, gr_data_traits, o->num_models);
+        start(&w);
         if (compare(&w, e) == 0) *out = w.c;
         gr_end_try(a, &frame);
     } else {

@@ -23,6 +23,7 @@
 #define GR_TUNING_SEED 1000000    /* added to the first seed, for the runs that choose a learning rate */
 #define GR_COMPARE_AUTO "auto"    /* x0.1, x0.3, x1, x3 */
 #define GR_COMPARE_MAX_RATES 16
+#define GR_COMPARE_MAX_VALUES 16
 
 typedef struct gr_compare_options {
     const char *const *path; int num_models; /* model files */
@@ -38,6 +39,10 @@ typedef struct gr_compare_options {
     const char *match;          /* var to scale so that parameters match; NULL: none */
     const char *tune;           /* learning rates to choose from: "0.01, 0.1", factors of the file's own:
                                    "x0.3, x1, x3", or GR_COMPARE_AUTO; NULL: the file's own */
+    const char *sweep;          /* a var or dotted setting: all models are compared with each of its values; NULL: none */
+    const char *const *value; int num_values; /* from 2 to GR_COMPARE_MAX_VALUES, none twice */
+    const char *gradient;       /* a value of all models, [steps, batch, ...] or [batch, steps, ...]: how much of the loss's
+                                   gradient reaches it at each step before training; NULL: not asked */
     bool allow_different_data;
     double round_seconds;       /* of each of the rounds in which speeds are measured; 0: they are not */
     const char *file;           /* where results go after every run, and what is gone on from; NULL: nowhere */
@@ -51,6 +56,10 @@ int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr
 
 /* The mean of n numbers and its Student t interval. */
 gr_estimate gr_estimate_of(const double *x, int n, double level);
+/* What a sweep gave for value i, as a comparison of its own, in `a`; models have the names that they have for all
+ * values. */
+const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i);
+
 /* Fills all that follows from the runs: `final` and `best` of runs and contenders, differences, verdicts,
  * whether it is complete. */
 void gr_compare_judge(gr_comparison *c);

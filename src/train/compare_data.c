@@ -154,8 +154,9 @@ static const char *settings(gr_arena *a, const char *text, gr_session *of, gr_se
 const char *gr_data_difference(const gr_compare_work *w, int i)
 {
     gr_arena *to = w->arena;
-    const gr_data_traits *x = &w->traits[0], *y = &w->traits[i];
-    gr_session *a = w->open[0], *b = w->open[i];
+    const int first = gr_compare_first(w->c, i);
+    const gr_data_traits *x = &w->traits[first], *y = &w->traits[i];
+    gr_session *a = w->open[first], *b = w->open[i];
     for (int k = 0; k < x->count || k < y->count; k++) {
         const char *of_a = k < x->count ? x->line[k] : "nothing more", *of_b = k < y->count ? y->line[k] : "nothing more";
         if (strcmp(of_a, of_b) == 0) continue;

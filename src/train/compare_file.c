@@ -121,17 +121,27 @@ static json_t *difference_json(const gr_difference *d)
     return json_pack("{s:o, s:o, s:s, s:o}", "of", estimate_json(&d->of), "p", number(d->p), "verdict", verdict_names[d->verdict], "why", text(d->why));
 }
 
+/* A list a seed. */
+static json_t *gradient_json(const gr_contender *k, int seeds)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && k->num_gradient && i < seeds; i++)
+        list = with(list, numbers(k->gradient + (ptrdiff_t)i * k->num_gradient, k->num_gradient));
+    return list;
+}
+
 static json_t *contender_json(const gr_comparison *c, const gr_contender *k)
 {
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:I, s:I}", "name", text(k->name), "path", text(k->path), "doc", text(k->doc),
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:o, s:I, s:I, s:I}", "name", text(k->name), "model", text(k->model), "path", text(k->path), "doc", text(k->doc),
                           "yaml", text(k->yaml), "sets", texts(k->sets, k->num_sets), "key", k->key, "parameters", (json_int_t)k->parameters, "memory",
                           (json_int_t)k->memory, "matched", text(k->matched), "matched_from", (json_int_t)k->matched_from, "matched_to",
                           (json_int_t)k->matched_to, "steps", (json_int_t)k->steps);
-    json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "tokens_per_second", number(k->tokens_per_second),
+    json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "tokens_per_second", number(k->tokens_per_second),
                              "seconds_per_step", number(k->seconds_per_step), "own_lr", number(k->own_lr), "lr", number(k->lr), "grid",
                              trials_json(k->grid, k->num_grid, c->num_metrics), "runs", trials_json(k->trial, c->num_seeds, c->num_metrics),
                              "diverged", k->diverged, "final", estimate_json(&k->final), "best", estimate_json(&k->best), "difference",
-                             difference_json(&k->difference), "attention", attention_json(k));
+                             difference_json(&k->difference), "attention", attention_json(k), "gradient",
+                             gradient_json(k, c->num_seeds));
     return joined(o, rest);
 }
 
@@ -143,11 +153,12 @@ static json_t *comparison_json(const gr_comparison *c)
     json_t *o = json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:o, s:s, s:i, s:i}", "kind", KIND, "format", FORMAT, "command", text(c->command), "date", text(c->date),
                           "version", c->version, "kernel", c->kernel, "cpu", text(c->cpu), "dtype", c->dtype, "threads", c->threads, "at_once",
                           c->at_once);
-    json_t *rest = json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:f, s:o, s:i, s:b, s:I, s:b, s:o}", "budget", budget_names[c->budget],
+    json_t *rest = json_pack("{s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:f, s:o, s:i, s:b, s:I, s:b, s:o, s:o, s:o, s:o}", "budget", budget_names[c->budget],
                              "amount", c->amount, "same_data", c->same_data, "different", text(c->different), "data", text(c->data), "metrics",
                              texts(c->metric, c->num_metrics), "judged", text(c->metric[c->judged]), "larger_is_better", c->larger, "by_best", c->by_best,
                              "level", c->level, "seeds", seeds, "points", c->points, "tuned", c->tuned, "tuning_seed", (json_int_t)c->tuning_seed,
-                             "complete", c->complete, "models", models);
+                             "complete", c->complete, "sweep", text(c->sweep), "values", texts(c->value, c->sweep ? c->num_values : 0),
+                             "gradient", text(c->gradient), "models", models);
     return joined(o, rest);
 }
 
@@ -254,10 +265,21 @@ static void get_attention(gr_arena *a, const json_t *list, gr_contender *k)
     k->attention = m;
 }
 
+/* As many steps as the first list has. */
+static void get_gradient(gr_arena *a, const json_t *list, int seeds, gr_contender *k)
+{
+    if ((int)json_array_size(list) != seeds) return;
+    k->num_gradient = (int)json_array_size(json_array_get(list, 0));
+    double *to = GR_NEW_ARRAY(a, double, (int64_t)seeds * k->num_gradient + 1);
+    for (int i = 0; i < seeds * k->num_gradient; i++)
+        to[i] = as_number(json_array_get(json_array_get(list, (size_t)(i / k->num_gradient)), (size_t)(i % k->num_gradient)));
+    k->gradient = to;
+}
+
 static void get_contender(gr_arena *a, const gr_comparison *c, const json_t *o, gr_contender *k)
 {
     const json_t *grid = json_object_get(o, "grid");
-    *k = (gr_contender){.name = get_text(a, o, "name"), .path = get_text(a, o, "path"), .doc = get_text(a, o, "doc"), .yaml = get_text(a, o, "yaml"),
+    *k = (gr_contender){.name = get_text(a, o, "name"), .model = get_text(a, o, "model"), .path = get_text(a, o, "path"), .doc = get_text(a, o, "doc"), .yaml = get_text(a, o, "yaml"),
                         .key = get_text(a, o, "key"), .parameters = get_integer(o, "parameters"), .memory = get_integer(o, "memory"),
                         .matched_from = get_integer(o, "matched_from"), .matched_to = get_integer(o, "matched_to"), .steps = get_integer(o, "steps"),
                         .tokens_per_second = get_number(o, "tokens_per_second"), .seconds_per_step = get_number(o, "seconds_per_step"),
@@ -267,6 +289,7 @@ static void get_contender(gr_arena *a, const gr_comparison *c, const json_t *o, 
     k->grid = get_trials(a, grid, k->num_grid, c->num_metrics);
     k->trial = get_trials(a, json_object_get(o, "runs"), c->num_seeds, c->num_metrics);
     get_attention(a, json_object_get(o, "attention"), k);
+    get_gradient(a, json_object_get(o, "gradient"), c->num_seeds, k);
 }
 
 static void get_settings(gr_arena *a, const json_t *o, gr_comparison *c)
@@ -280,6 +303,10 @@ static void get_settings(gr_arena *a, const json_t *o, gr_comparison *c)
                          .points = (int)get_integer(o, "points"), .tuned = get_bool(o, "tuned"), .tuning_seed = (uint64_t)get_integer(o, "tuning_seed")};
     c->metric = get_texts(a, json_object_get(o, "metrics"), &c->num_metrics);
     c->judged = get_choice(o, "judged", c->metric, c->num_metrics);
+    c->value = get_texts(a, json_object_get(o, "values"), &c->num_values);
+    if (json_is_string(json_object_get(o, "sweep"))) c->sweep = get_text(a, o, "sweep");
+    if (json_is_string(json_object_get(o, "gradient"))) c->gradient = get_text(a, o, "gradient");
+    c->at = c->sweep ? -1 : 0;
     const json_t *seeds = json_object_get(o, "seeds");
     c->num_seeds = (int)json_array_size(seeds);
     uint64_t *seed = GR_NEW_ARRAY(a, uint64_t, c->num_seeds + 1);
@@ -298,13 +325,20 @@ static gr_comparison *get_comparison(gr_arena *a, const json_t *o)
     return c;
 }
 
+/* All models for each value of a sweep. */
+static bool is_swept_evenly(const json_t *o)
+{
+    const size_t models = json_array_size(json_object_get(o, "models")), values = json_array_size(json_object_get(o, "values"));
+    return !json_is_string(json_object_get(o, "sweep")) || (values > 0 && models % values == 0);
+}
+
 static bool is_comparison(const json_t *o)
 {
     const char *kind = json_string_value(json_object_get(o, "kind"));
     const double level = get_number(o, "level");
     const size_t seeds = json_array_size(json_object_get(o, "seeds"));
     return kind && strcmp(kind, KIND) == 0 && get_integer(o, "format") == FORMAT && level > 0 && level < 1 && seeds <= GR_COMPARE_MAX_SEEDS &&
-           json_array_size(json_object_get(o, "metrics")) > 0;
+           json_array_size(json_object_get(o, "metrics")) > 0 && is_swept_evenly(o);
 }
 
 static void free_json(void *o) { json_decref(o); }

@@ -2,7 +2,7 @@
  *
  * Means have Student t intervals over seeds. A model is compared with the first by the differences seed by
  * seed, a paired t test. As there are m such comparisons, each interval has the level 1 - (1 - level) / m
- * (Bonferroni): the chance that any of them claims what is not so is 1 - level at most, and a difference is
+ * (Bonferroni; of a sweep all of them count): the chance that any of them claims what is not so is 1 - level at most, and a difference is
  * significant exactly where its interval leaves out 0. */
 #include "train/compare.h"
 #include "train/statistics.h"
@@ -78,7 +78,7 @@ static const char *no_verdict(const gr_comparison *c, const gr_contender *first,
 
 static gr_difference difference(const gr_comparison *c, const gr_contender *first, const gr_contender *k, double *x)
 {
-    const int m = c->num_contenders - 1;
+    const int m = c->num_contenders - gr_comparison_values(c);
     int n = 0;
     for (int i = 0; i < c->num_seeds; i++)
         if (k->trial[i].status == GR_TRIAL_DONE && first->trial[i].status == GR_TRIAL_DONE)
@@ -102,7 +102,23 @@ void gr_compare_judge(gr_comparison *c)
         judge_contender(c, &c->contender[k], x);
         c->complete = c->complete && !waits(c, &c->contender[k]);
         const gr_estimate none = {0, NAN, NAN, NAN};
-        c->contender[k].difference = k ? difference(c, &c->contender[0], &c->contender[k], x)
-                                       : (gr_difference){.of = none, .p = NAN, .why = ""};
+        const int first = k - k % gr_comparison_models(c);
+        c->contender[k].difference = k > first ? difference(c, &c->contender[first], &c->contender[k], x)
+                                               : (gr_difference){.of = none, .p = NAN, .why = ""};
     }
+}
+
+const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i)
+{
+    const int n = gr_comparison_models(c);
+    gr_comparison *to = gr_arena_copy(a, c, sizeof *c);
+    to->contender = gr_arena_copy(a, c->contender + (ptrdiff_t)i * n, (size_t)n * sizeof *c->contender);
+    to->num_contenders = n;
+    to->at = i;
+    to->complete = true;
+    for (int k = 0; k < n; k++) {
+        to->contender[k].name = to->contender[k].model;
+        to->complete = to->complete && !waits(to, &to->contender[k]);
+    }
+    return to;
 }

@@ -128,8 +128,10 @@ static int match(search *x, gr_error *e)
 int gr_compare_match(gr_compare_work *w, gr_error *e)
 {
     const gr_comparison *c = w->c;
-    for (int i = 1; w->options->match && i < c->num_contenders; i++) {
-        search x = {.w = w, .contender = i, .var = w->options->match, .target = c->contender[0].parameters, .best_count = -1};
+    for (int i = 0; w->options->match && i < c->num_contenders; i++) {
+        const int first = gr_compare_first(c, i);
+        if (i == first) continue;
+        search x = {.w = w, .contender = i, .var = w->options->match, .target = c->contender[first].parameters, .best_count = -1};
         if (match(&x, e)) return e->status;
     }
     return 0;

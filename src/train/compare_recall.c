@@ -41,6 +41,15 @@ static void recall_trial(gr_trial *t, const gr_trial *list, int n)
         if (list[i].seed == t->seed && (list[i].lr == t->lr || (isnan(list[i].lr) && isnan(t->lr)))) *t = list[i];
 }
 
+static void recall_gradient(const gr_comparison *c, const gr_comparison *before, gr_contender *k, const gr_contender *old)
+{
+    if (!c->gradient || !before->gradient || strcmp(c->gradient, before->gradient) != 0 || c->num_seeds != before->num_seeds ||
+        memcmp(c->seed, before->seed, sizeof *c->seed * (size_t)c->num_seeds) != 0)
+        return;
+    k->gradient = old->gradient;
+    k->num_gradient = old->num_gradient;
+}
+
 /* Speeds are of a machine and a number of threads, but the steps of a budget in seconds are those of the runs. */
 static void recall(const gr_compare_work *w, gr_contender *k, const gr_contender *old)
 {
@@ -50,6 +59,7 @@ static void recall(const gr_compare_work *w, gr_contender *k, const gr_contender
         k->seconds_per_step = old->seconds_per_step;
         k->tokens_per_second = old->tokens_per_second;
     }
+    recall_gradient(c, before, k, old);
     for (int i = 0; i < k->num_grid; i++) recall_trial(&k->grid[i], old->grid, old->num_grid);
     for (int i = 0; i < c->num_seeds; i++) recall_trial(&k->trial[i], old->trial, before->num_seeds);
     if (k->trial[0].status == GR_TRIAL_WAITING) return; /* it is to look at its attention itself */

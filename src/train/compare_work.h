@@ -49,6 +49,9 @@ static inline gr_trial gr_trial_waiting(uint64_t seed, double lr)
     return (gr_trial){.seed = seed, .lr = lr, .why = "", .final = NAN, .best = NAN, .best_step = -1};
 }
 
+/* The contender that i is compared with: the first model with the same value of a sweep. */
+static inline int gr_compare_first(const gr_comparison *c, int i) { return i - i % gr_comparison_models(c); }
+
 static inline bool gr_compare_stopped(const gr_compare_work *w) { return gr_stop_asked(w->options->stop); }
 
 /* splitmix64 (Steele, Lea, Flood 2014): numbers that are alike give others that are not. */
@@ -65,7 +68,7 @@ gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threa
 
 /* compare_data.c */
 int gr_data_traits_of(gr_session *s, gr_arena *a, gr_data_traits *to, gr_error *e);
-/* In what contender i's data differ from the first's, in words; NULL: they do not. */
+/* In what contender i's data differ from those of the first of its value, in words; NULL: they do not. */
 const char *gr_data_difference(const gr_compare_work *w, int i);
 /* Steps of training program x until so many tokens were read; 0 with e filled. */
 int64_t gr_steps_of_tokens(const gr_exec *x, double tokens, gr_error *e);
@@ -75,7 +78,7 @@ uint64_t gr_hash_bytes(uint64_t h, const char *bytes, size_t n);
 /* A hash of all that the numbers of contender i's runs depend on, but seed and learning rate. */
 int gr_compare_key(gr_compare_work *w, int i, gr_error *e);
 
-/* compare_match.c: scales the var of contenders 1 ... and adds it to their `sets`. */
+/* compare_match.c: scales the var of all models but the first and adds it to their `sets`. */
 int gr_compare_match(gr_compare_work *w, gr_error *e);
 /* Numbers that are trained, of an open session; -1 with e filled. */
 int64_t gr_count_parameters(gr_session *s, gr_error *e);
@@ -94,6 +97,9 @@ int gr_compare_choose(gr_compare_work *w, gr_error *e); /* when they are made */
 
 /* compare_attention.c: where the session's model looks, with the weights that it has; in its arena. Their number. */
 int gr_compare_look(gr_session *s, const gr_attention_map **maps);
+
+/* compare_gradient.c: how much of the loss's gradient reaches each step, of all that do not know it yet. */
+int gr_compare_gradients(gr_compare_work *w, gr_error *e);
 
 /* compare_run.c: makes the jobs, several side by side. */
 int gr_compare_run(gr_compare_work *w, gr_error *e);

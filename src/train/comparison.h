@@ -71,11 +71,12 @@ typedef struct gr_attention_map {
 } gr_attention_map;
 
 typedef struct gr_contender {
-    const char *name;     /* of the model, with its own settings; made unique */
+    const char *name;     /* of the model, with its own settings and the value of a sweep; made unique */
+    const char *model;    /* without the value: the same for all values */
     const char *path;     /* as given on the command line */
     const char *doc;      /* the file's `doc:`, or "" */
     const char *yaml;     /* the file's text */
-    const char *const *sets; int num_sets; /* "KEY=VALUE" put in its place: --set, and the matched var */
+    const char *const *sets; int num_sets; /* "KEY=VALUE" put in its place: --set, the value of a sweep, and the matched var */
     const char *key;      /* a hash of all that its runs depend on, apart from seed and learning rate */
     int64_t parameters;   /* numbers that are trained */
     int64_t memory;       /* bytes of a training step in all: parameters, moments, arena, inputs, results */
@@ -88,8 +89,10 @@ typedef struct gr_contender {
     gr_trial *trial; /* by seed, num_seeds of the comparison */
     int diverged;         /* runs that did */
     gr_estimate final, best; /* level `level`; over the runs that are done */
-    gr_difference difference; /* of what is judged, to the first; of the first itself n is 0 */
+    gr_difference difference; /* of what is judged, to the first of the same value; of the first itself n is 0 */
     const gr_attention_map *attention; int num_attention;
+    int num_gradient;     /* steps of the value toward which gradients were measured; 0: none was */
+    double *gradient;     /* [seed][step]: the length of the loss's gradient there before training */
 } gr_contender;
 
 typedef enum gr_budget { GR_BUDGET_STEPS, GR_BUDGET_SECONDS, GR_BUDGET_TOKENS } gr_budget;
@@ -117,7 +120,14 @@ typedef struct gr_comparison {
     bool tuned;           /* learning rates were chosen */
     uint64_t tuning_seed; /* none of `seed` */
     bool complete;        /* all runs are done or diverged */
-    gr_contender *contender; int num_contenders;
+    const char *sweep;    /* the var or setting that is swept; NULL: none is */
+    const char *const *value; int num_values; /* of it */
+    int at;               /* the only one that this comparison has, of gr_comparison_at(); -1: it has all. Without a sweep: 0 */
+    const char *gradient; /* the value of the models toward which the loss's gradient was measured; NULL: none */
+    gr_contender *contender; int num_contenders; /* of a sweep all models with its first value, then with the next ... */
 } gr_comparison;
+
+static inline int gr_comparison_values(const gr_comparison *c) { return c->sweep && c->at < 0 ? c->num_values : 1; }
+static inline int gr_comparison_models(const gr_comparison *c) { return c->num_contenders / gr_comparison_values(c); }
 
 #endif

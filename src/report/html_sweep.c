@@ -1,0 +1,204 @@
+/* html_sweep.c - models compared with several values of a var: what is judged by the value, and all of each value. */
+#include "report/axis.h"
+#include "report/chart.h"
+#include "report/html_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *gr_value_title(const gr_page *p, int value) { return gr_arena_printf(p->arena, "%s = %s", p->c->sweep, p->c->value[value]); }
+
+/* ---- the axis ---- */
+
+static bool is_number(const char *text, double *x)
+{
+    char *end;
+    *x = strtod(text, &end);
+    return end > text && !*end && isfinite(*x);
+}
+
+gr_value_axis gr_axis_of_values(const gr_page *p)
+{
+    const int n = p->c->num_values;
+    gr_value_axis a = {GR_NEW_ARRAY(p->arena, int, n), GR_NEW_ARRAY(p->arena, double, n), GR_NEW_ARRAY(p->arena, const char *, n), false};
+    bool numbers = true;
+    double x;
+    for (int i = 0; i < n; i++) numbers = is_number(p->c->value[i], &x) && numbers;
+    for (int i = 0; i < n; i++) {
+        int at = i;
+        if (!numbers || !is_number(p->c->value[i], &x)) x = i;
+        for (; at > 0 && a.x[at - 1] > x; at--) {
+            a.x[at] = a.x[at - 1];
+            a.order[at] = a.order[at - 1];
+        }
+        a.x[at] = x;
+        a.order[at] = i;
+    }
+    for (int i = 0; i < n; i++) a.name[i] = p->c->value[a.order[i]];
+    a.log = numbers && gr_axis_wants_log(a.x[0], a.x[n - 1]);
+    return a;
+}
+
+/* ---- the sentence ---- */
+
+static bool is_worse(const gr_page *at, int model)
+{
+    for (int i = 1; i < at->answer.ranked; i++)
+        if (at->answer.order[i] == model) return at->answer.told[i];
+    return false;
+}
+
+static int times_worse(const gr_page *p, int model)
+{
+    int n = 0;
+    for (int v = 0; v < p->c->num_values; v++) n += is_worse(&p->at[v], model);
+    return n;
+}
+
+/* Of models that are worse than the best with some value, or with none. */
+static int count_models(const gr_page *p, bool worse)
+{
+    int n = 0;
+    for (int m = 0; m < gr_comparison_models(p->c); m++) n += (times_worse(p, m) > 0) == worse;
+    return n;
+}
+
+static void write_model(const gr_page *p, int m)
+{
+    fputs("<bdi>", p->to);
+    gr_html_text(p->to, p->c->contender[m].model);
+    fputs("</bdi>", p->to);
+}
+
+/* "a", "a and b", "a, b and c" of those that are never worse. */
+static void write_best(const gr_page *p)
+{
+    const int all = count_models(p, false);
+    for (int m = 0, n = 0; m < gr_comparison_models(p->c); m++) {
+        if (times_worse(p, m)) continue;
+        if (n) fputs(n == all - 1 ? " and " : ", ", p->to);
+        write_model(p, m);
+        n++;
+    }
+}
+
+static void write_headline(const gr_page *p)
+{
+    const gr_comparison *c = p->c;
+    const int missing = gr_missing_runs(c), best = count_models(p, false);
+    fputs("<h1>", p->to);
+    if (missing) fprintf(p->to, "%d of %d runs are still missing", missing, c->num_contenders * c->num_seeds);
+    else if (c->num_seeds < 2) fputs("What differs may be chance: one seed was tried", p->to);
+    else if (best == gr_comparison_models(c)) fprintf(p->to, "%d seeds cannot tell the models apart, whatever ", c->num_seeds);
+    else if (!best) fputs("No model keeps up with the best, whatever ", p->to);
+    else {
+        if (best == 1) fputs("Only ", p->to);
+        write_best(p);
+        fprintf(p->to, " keep%s up with the best, whatever ", best == 1 ? "s" : "");
+    }
+    if (!missing && c->num_seeds > 1) {
+        gr_html_text(p->to, c->sweep);
+        fputs(" is", p->to);
+    }
+    fputs(".</h1>\n", p->to);
+}
+
+/* "a is worse than the best at 40 and 80. b is at 80." */
+static void write_lead(const gr_page *p)
+{
+    const gr_value_axis axis = gr_axis_of_values(p);
+    bool first = true;
+    if (!count_models(p, true)) return;
+    fputs("<p class=\"lead\">", p->to);
+    for (int m = 0; m < gr_comparison_models(p->c); m++) {
+        const int all = times_worse(p, m);
+        if (!all) continue;
+        if (!first) fputc(' ', p->to);
+        write_model(p, m);
+        fputs(first ? " is worse than the best, and not by chance, with " : " is with ", p->to);
+        gr_html_text(p->to, p->c->sweep);
+        for (int i = 0, n = 0; i < p->c->num_values; i++) {
+            if (!is_worse(&p->at[axis.order[i]], m)) continue;
+            fputs(n == 0 ? " " : n == all - 1 ? " and " : ", ", p->to);
+            gr_html_text(p->to, axis.name[i]);
+            n++;
+        }
+        fputc('.', p->to);
+        first = false;
+    }
+    fputs("</p>\n", p->to);
+}
+
+void gr_page_sweep_answer(const gr_page *p)
+{
+    write_headline(p);
+    write_lead(p);
+    gr_page_warnings(p);
+}
+
+/* ---- what is judged by the value ---- */
+
+static gr_chart_series *series_of(const gr_page *p, const gr_value_axis *axis)
+{
+    const gr_comparison *c = p->c;
+    const int models = gr_comparison_models(c);
+    gr_chart_series *list = GR_NEW_ARRAY(p->arena, gr_chart_series, models);
+    for (int m = 0; m < models; m++) {
+        list[m] = (gr_chart_series){.name = c->contender[m].model, .style = gr_style_of(c, m), .runs = GR_NEW_ARRAY(p->arena, gr_chart_line, c->num_seeds),
+                                    .num_runs = c->num_seeds};
+        for (int k = 0; k < c->num_seeds; k++) {
+            gr_chart_line *l = &list[m].runs[k];
+            *l = (gr_chart_line){.x = axis->x, .y = GR_NEW_ARRAY(p->arena, double, c->num_values), .count = c->num_values};
+            for (int i = 0; i < l->count; i++) l->y[i] = gr_judged_of(c, &p->at[axis->order[i]].c->contender[m].trial[k]);
+        }
+    }
+    return list;
+}
+
+static void write_judged(const gr_page *p)
+{
+    const gr_comparison *c = p->c;
+    const gr_value_axis axis = gr_axis_of_values(p);
+    const char *metric = gr_metric_title(p, c->judged);
+    const gr_chart chart = {
+        .title = gr_arena_printf(p->arena, "By %s", c->sweep), .about = gr_arena_printf(p->arena, "%s by %s", metric, c->sweep), .x_label = c->sweep,
+        .y_label = gr_arena_printf(p->arena, "%s %s, %s is better", c->by_best ? "best" : "last", metric, c->larger ? "more" : "less"),
+        .series = series_of(p, &axis), .num_series = gr_comparison_models(c), .log_x = axis.log, .may_log_y = !c->larger,
+        .tick = axis.x, .tick_name = axis.name, .num_ticks = c->num_values, .level = c->level};
+    fputs("<section>\n<h2>", p->to);
+    gr_html_text(p->to, gr_arena_printf(p->arena, "As %s changes", c->sweep));
+    fputs("</h2>\n", p->to);
+    gr_chart_write_legend(chart.series, chart.num_series, p->to);
+    gr_chart_write(p->arena, &chart, p->to);
+    fputs("<div class=\"below\">\n", p->to);
+    gr_page_value_table(p, gr_arena_printf(p->arena, "%s by %s", metric, c->sweep), gr_page_judged_cell);
+    fputs("</div>\n", p->to);
+    if (c->num_seeds > 1)
+        fprintf(p->to, "<p class=\"note\">Means over %d seeds with their %.3g%% intervals (Student's t); thin lines are single seeds. "
+                "\"Worse\" is worse than the best with the same value beyond chance, all pairs of all values together (Bonferroni).</p>\n",
+                c->num_seeds, 100 * c->level);
+    fputs("</section>\n", p->to);
+}
+
+/* ---- each value ---- */
+
+static void write_value(const gr_page *at)
+{
+    fputs("<details class=\"part\"><summary>", at->to);
+    gr_html_text(at->to, gr_value_title(at, at->c->at));
+    fputs("</summary>\n", at->to);
+    gr_page_table(at);
+    gr_page_curves(at);
+    gr_page_attention(at);
+    fputs("</details>\n", at->to);
+}
+
+void gr_page_sweep(const gr_page *p)
+{
+    write_judged(p);
+    gr_page_gradient(p);
+    fputs("<section>\n<h2>Value by value</h2>\n<p class=\"note\">The models side by side, their curves, and what attention looked at.</p>\n", p->to);
+    for (int i = 0; i < p->c->num_values; i++) write_value(&p->at[i]);
+    fputs("</section>\n", p->to);
+}
