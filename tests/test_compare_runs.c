@@ -202,6 +202,11 @@ static void parameters_are_matched(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "'width' is no var of it"));
     o.match = "time"; /* changes no parameter */
     CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    const char *const turned[] = {path[1], path[0]}; /* the second has enough of them as it is */
+    o.path = turned;
+    o.num_models = 2;
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "whatever the var is"));
     gr_arena_destroy(a);
 }
 

@@ -36,6 +36,8 @@ typedef struct search {
     const char *var;
     int64_t target;
     int64_t best, best_count; /* nearest so far; best_count -1: none */
+    int64_t least, most;      /* parameters of all that were tried */
+    int tried;
 } search;
 
 /* Parameters of the model with the var at `value`; -1: there is no such model. */
@@ -53,7 +55,11 @@ static int64_t count_at(search *x, int64_t value)
     gr_session *s = gr_session_open(k->path, &o, &e);
     const int64_t n = s ? gr_count_parameters(s, &e) : -1;
     gr_session_close(s);
-    if (n >= 0 && (x->best_count < 0 || llabs(n - x->target) < llabs(x->best_count - x->target))) {
+    if (n < 0) return n;
+    x->least = x->tried && x->least < n ? x->least : n;
+    x->most = x->tried && x->most > n ? x->most : n;
+    x->tried++;
+    if (x->best_count < 0 || llabs(n - x->target) < llabs(x->best_count - x->target)) {
         x->best = value;
         x->best_count = n;
     }
@@ -112,7 +118,8 @@ static int match(search *x, gr_error *e)
     const int64_t above = find_above(x, k->matched_from);
     if (above) bisect(x, 0, above);
     if (gr_compare_stopped(x->w)) return gr_set_error(e, GR_ESTATE, "stopped while parameters were matched");
-    if (!above || x->best_count < 0)
+    const bool idle = x->tried > 1 && x->least == x->most && x->least != x->target; /* the var changes nothing */
+    if (!above || x->best_count < 0 || idle)
         return gr_set_error(e, GR_EINVAL, "%s: no %s makes %lld parameters, as the first model has; it has %lld whatever the var is",
                             k->path, x->var, (long long)x->target, (long long)k->parameters);
     k->matched = gr_arena_strdup(a, x->var);
