@@ -195,6 +195,25 @@ static void the_page_says_who_falls_behind(void)
     gr_arena_destroy(a);
 }
 
+static void what_cannot_be_told_apart_is_no_praise(void)
+{
+    static const double value[] = {1, 1.1, 1.05, 1.02, 1.1, 1.03, 1.01, 1.1, 1.04, 1, 1.1, 1.05, 1.03, 1.1, 1.06, 5, 5.2, 5.1};
+    static const char *const name[] = {"a", "b", "c"};
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_comparison(a, 6, 3, value);
+    for (int i = 0; i < 6; i++) c->contender[i].model = name[i % 3];
+    c->sweep = "x";
+    c->value = hidden;
+    c->num_values = 2;
+    c->at = -1;
+    gr_compare_judge(c);
+    char *page = page_of(c);
+    CU_ASSERT(contains(page, "<h1><bdi>c</bdi> falls behind the best as x changes.</h1>"));
+    CU_ASSERT(contains(page, "with x 6. With no value can 3 seeds tell <bdi>a</bdi> and <bdi>b</bdi> from the best.</p>"));
+    free(page);
+    gr_arena_destroy(a);
+}
+
 /* Words stand one after another, in the order in which they were given; their names cannot break the page. */
 static void values_may_be_words(void)
 {
@@ -266,6 +285,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "gradients are measured", gradients_are_measured);
     CU_add_test(s, "a value without steps is told", a_value_without_steps_is_told);
     CU_add_test(s, "the page says who falls behind", the_page_says_who_falls_behind);
+    CU_add_test(s, "what cannot be told apart is no praise", what_cannot_be_told_apart_is_no_praise);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);

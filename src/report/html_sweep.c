@@ -71,36 +71,43 @@ static void write_model(const gr_page *p, int m)
     fputs("</bdi>", p->to);
 }
 
-/* "a", "a and b", "a, b and c" of those that are never worse. */
-static void write_best(const gr_page *p)
+/* "a", "a and b", "a, b and c" of those that are worse with some value, or with none. */
+static void write_models(const gr_page *p, bool worse)
 {
-    const int all = count_models(p, false);
+    const int all = count_models(p, worse);
     for (int m = 0, n = 0; m < gr_comparison_models(p->c); m++) {
-        if (times_worse(p, m)) continue;
+        if ((times_worse(p, m) > 0) != worse) continue;
         if (n) fputs(n == all - 1 ? " and " : ", ", p->to);
         write_model(p, m);
         n++;
     }
 }
 
+/* What the seeds cannot tell from the best keeps up with it as far as anybody knows: that is said of the last one alone. */
 static void write_headline(const gr_page *p)
 {
     const gr_comparison *c = p->c;
-    const int missing = gr_missing_runs(c), best = count_models(p, false);
+    const int missing = gr_missing_runs(c), best = count_models(p, false), worse = gr_comparison_models(c) - best;
+    const char *whatever = gr_arena_printf(p->arena, ", whatever %s is", c->sweep), *end = whatever;
     fputs("<h1>", p->to);
-    if (missing) fprintf(p->to, "%d of %d runs are still missing", missing, c->num_contenders * c->num_seeds);
-    else if (c->num_seeds < 2) fputs("What differs may be chance: one seed was tried", p->to);
-    else if (best == gr_comparison_models(c)) fprintf(p->to, "%d seeds cannot tell the models apart, whatever ", c->num_seeds);
-    else if (!best) fputs("No model keeps up with the best, whatever ", p->to);
-    else {
-        if (best == 1) fputs("Only ", p->to);
-        write_best(p);
-        fprintf(p->to, " keep%s up with the best, whatever ", best == 1 ? "s" : "");
+    if (missing || c->num_seeds < 2) {
+        if (missing) fprintf(p->to, "%d of %d runs are still missing", missing, c->num_contenders * c->num_seeds);
+        else fputs("What differs may be chance: one seed was tried", p->to);
+        end = "";
+    } else if (!worse) {
+        fprintf(p->to, "%d seeds cannot tell the models apart", c->num_seeds);
+    } else if (!best) {
+        fputs("No model keeps up with the best", p->to);
+    } else if (best == 1) {
+        fputs("Only ", p->to);
+        write_models(p, false);
+        fputs(" keeps up with the best", p->to);
+    } else {
+        write_models(p, true);
+        fprintf(p->to, " fall%s behind the best", worse == 1 ? "s" : "");
+        end = gr_arena_printf(p->arena, " as %s changes", c->sweep);
     }
-    if (!missing && c->num_seeds > 1) {
-        gr_html_text(p->to, c->sweep);
-        fputs(" is", p->to);
-    }
+    gr_html_text(p->to, end);
     fputs(".</h1>\n", p->to);
 }
 
@@ -126,6 +133,11 @@ static void write_lead(const gr_page *p)
         }
         fputc('.', p->to);
         first = false;
+    }
+    if (count_models(p, false) > 1) {
+        fprintf(p->to, " With no value can %d seeds tell ", p->c->num_seeds);
+        write_models(p, false);
+        fputs(" from the best.", p->to);
     }
     fputs("</p>\n", p->to);
 }
