@@ -12,6 +12,8 @@
 enum { LONGEST = 14, LABEL = 8 }; /* characters of a token that are shown; width of one */
 
 /* Of a map: sizes in pixels. */
+enum { CARD = 300 }; /* how wide a card is inside, at least, on a desk */
+
 typedef struct layout { int cell, font, left, top; bool upright; } layout;
 
 static int length_of(const char *text)
@@ -132,6 +134,17 @@ static void write_map(const gr_page *p, const gr_attention_map *m)
     fputs("</div>\n", p->to);
 }
 
+/* A map that a card of a column would cut off. */
+static bool is_wide(const gr_page *p, const gr_contender *x)
+{
+    bool wide = false;
+    for (int i = 0; i < x->num_attention; i++) {
+        const layout l = layout_of(p, &x->attention[i]);
+        wide = wide || l.left + x->attention[i].columns * l.cell > CARD;
+    }
+    return wide;
+}
+
 void gr_page_attention(const gr_page *p)
 {
     int maps = 0;
@@ -142,7 +155,7 @@ void gr_page_attention(const gr_page *p)
     for (int i = 0; i < p->c->num_contenders; i++) {
         const gr_contender *x = &p->c->contender[i];
         if (!x->num_attention) continue;
-        fputs("<article>\n<h3>", p->to);
+        fprintf(p->to, "<article%s>\n<h3>", is_wide(p, x) ? " class=\"wide\"" : "");
         gr_page_name(p, i);
         fputs("</h3>\n", p->to);
         for (int k = 0; k < x->num_attention; k++) write_map(p, &x->attention[k]);

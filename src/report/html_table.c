@@ -135,7 +135,8 @@ void gr_page_table(const gr_page *p)
     close_table(p);
     if (c->num_seeds > 1)
         fprintf(p->to, "<p class=\"note\">Means over %d seeds and their %.3g%% intervals (Student's t); "
-                "those of the differences hold all together (Bonferroni).</p>\n", c->num_seeds, 100 * c->level);
+                "those of the differences hold all together (Bonferroni).%s</p>\n", c->num_seeds, 100 * c->level,
+                !c->sweep && c->num_contenders > 2 ? " What stands above allows for all pairs, of which the best was found by looking, and takes more to be told." : "");
     fputs("</section>\n", p->to);
 }
 
