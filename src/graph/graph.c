@@ -270,11 +270,13 @@ void gr_scan_stands_for(gr_scan *scan, const gr_scan *other)
     scan->span = other->span;
 }
 
-static const char *time_axis(const gr_node *scan)
+const char *gr_scan_axis(const gr_node *scan)
 {
     const gr_scan *s = scan->scan;
     for (int i = 0; i < s->sequences; i++)
         if (scan->in[s->carries + i]->type.axis[0]) return scan->in[s->carries + i]->type.axis[0];
+    for (int i = 2 * s->carries; i < scan->num_out; i++)
+        if (scan->out[i]->type.axis[0]) return scan->out[i]->type.axis[0];
     return NULL;
 }
 
@@ -314,6 +316,14 @@ gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name)
     return gr_graph_add_arg(s->body, c, name, &init->type);
 }
 
+void gr_scan_name_carry(gr_node *scan, int carry, const gr_type *t)
+{
+    const gr_type steps = gr_type_stacked(t, scan->scan->steps + 1, NULL);
+    gr_type_take_names(&scan->scan->body->args[carry]->type, t);
+    gr_type_take_names(&gr_scan_last(scan, carry)->type, t);
+    gr_type_take_names(&gr_scan_history(scan, carry)->type, &steps);
+}
+
 void gr_scan_set_next(gr_node *scan, int carry, gr_value *inner) { scan->scan->body->results[carry] = inner; }
 
 int gr_scan_stack(gr_node *scan, gr_value *inner, const char *name)
@@ -321,7 +331,7 @@ int gr_scan_stack(gr_node *scan, gr_value *inner, const char *name)
     gr_scan *s = scan->scan;
     for (int j = 0; j < s->stacked; j++)
         if (s->body->results[s->carries + j] == inner) return j;
-    gr_type t = gr_type_stacked(&inner->type, s->steps, time_axis(scan));
+    gr_type t = gr_type_stacked(&inner->type, s->steps, gr_scan_axis(scan));
     gr_graph_add_result(s->body, s->carries + s->stacked, name, inner);
     insert_output(scan, scan->num_out,
                   value_make(scan, name ? name : gr_arena_printf(scan->graph->arena, "%s", inner->node->name), &t));

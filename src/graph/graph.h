@@ -227,6 +227,11 @@ void gr_scan_stands_for(gr_scan *scan, const gr_scan *other);
 gr_value *gr_scan_invariant(gr_node *scan, gr_value *outer);
 gr_value *gr_scan_sequence(gr_node *scan, gr_value *outer, const char *name);
 gr_value *gr_scan_carry(gr_node *scan, gr_value *init, const char *name); /* gives the arg */
+/* What has no name of a carry's axes, in the body and outside, gets that of t, which is a step's: a carry that
+ * starts from zeros has names from what it becomes alone. */
+void gr_scan_name_carry(gr_node *scan, int carry, const gr_type *t);
+/* The name of the axis that the loop runs over, NULL: none is known. */
+const char *gr_scan_axis(const gr_node *scan);
 void gr_scan_set_next(gr_node *scan, int carry, gr_value *inner);
 /* A Scan that stands in no graph yet; gr_scan_insert appends it, so that its inputs may be
  * made while its body is. */
@@ -281,6 +286,8 @@ int64_t gr_type_elements(const gr_type *t);
 gr_type gr_type_stacked(const gr_type *t, int64_t n, const char *axis);
 /* t without its leading axis. */
 gr_type gr_type_slice(const gr_type *t);
+/* Axes of t without a name get that of the same axis of `from`, if it is as long. */
+void gr_type_take_names(gr_type *t, const gr_type *from);
 /* NumPy broadcasting; -1 if they do not fit. */
 int gr_broadcast(const gr_type *a, const gr_type *b, gr_type *out);
 

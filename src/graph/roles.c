@@ -62,8 +62,10 @@ gr_value *gr_emit_sum_to(gr_emitter *e, gr_value *v, const gr_type *t)
 
 gr_value *gr_emit_zeros(gr_emitter *e, const gr_type *t)
 {
-    return gr_emit_role(e, GR_ROLE_FILL, 0, NULL, "shape=%s, value=0, dtype=%s", ints_text(e->graph->arena, t->rank, t->dim),
-                        gr_dtype_name(t->dtype));
+    gr_value *v = gr_emit_role(e, GR_ROLE_FILL, 0, NULL, "shape=%s, value=0, dtype=%s", ints_text(e->graph->arena, t->rank, t->dim),
+                               gr_dtype_name(t->dtype));
+    gr_type_take_names(&v->type, t);
+    return v;
 }
 
 gr_value *gr_emit_initial(gr_emitter *e, const char *name, const char *shape)

@@ -31,6 +31,12 @@ gr_type gr_type_slice(const gr_type *t)
     return r;
 }
 
+void gr_type_take_names(gr_type *t, const gr_type *from)
+{
+    for (int i = 0; i < t->rank && t->rank == from->rank; i++)
+        if (!t->axis[i] && t->dim[i] == from->dim[i]) t->axis[i] = from->axis[i];
+}
+
 bool gr_type_equal(const gr_type *a, const gr_type *b)
 {
     if (a->dtype != b->dtype || a->rank != b->rank) return false;

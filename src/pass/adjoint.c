@@ -34,6 +34,7 @@ void ad_add_term(ad_level *l, gr_value *v, gr_value *term)
     ad_mark *m = ad_mark_of(v);
     if (!m->wanted || !(term = in_reach(l, term))) return;
     if (!gr_type_equal(&term->type, &v->type)) term = sum_to(l, term, &v->type);
+    gr_type_take_names(&term->type, &v->type);
     *GR_PUSH(l->backward->arena, m->terms, m->num_terms, m->cap_terms) = term;
 }
 

@@ -102,10 +102,20 @@ static gr_value *stack(gr_hoister *h, gr_value *v)
     return gr_scan_stacked(f->loop, gr_scan_stack(f->loop, f->inner, name));
 }
 
+/* A step's names behind that of the loop's axis. */
+static void name_axes(const gr_hoister *h, gr_value *stacked, const gr_type *step)
+{
+    const gr_type t = gr_type_stacked(step, steps_of(h), gr_scan_axis(h->scan));
+    gr_type_take_names(&stacked->type, &t);
+}
+
 gr_value *gr_stacked_form(gr_hoister *h, gr_value *v)
 {
     gr_form *f = gr_form_of(v);
-    if (!f->stacked) f->stacked = stack(h, v);
+    if (!f->stacked) {
+        f->stacked = stack(h, v);
+        name_axes(h, f->stacked, &v->type);
+    }
     return f->stacked;
 }
 
@@ -135,6 +145,7 @@ static void add_carries(gr_hoister *h, gr_node *loop, gr_node **members, int n)
         f->loop = loop;
         f->carry = loop->scan->carries;
         f->inner = gr_scan_carry(loop, gr_arg_outer(arg), name ? name : arg->node->name);
+        gr_scan_name_carry(loop, f->carry, &arg->type);
     }
 }
 
@@ -196,7 +207,10 @@ static bool take_results(gr_hoister *h, gr_node *n, gr_value **result)
 {
     for (int i = 0; i < n->num_out; i++)
         if (!result[i] || !is_stack_of(h, &result[i]->type, &n->out[i]->type)) return false;
-    for (int i = 0; i < n->num_out; i++) gr_form_of(n->out[i])->stacked = result[i];
+    for (int i = 0; i < n->num_out; i++) {
+        gr_form_of(n->out[i])->stacked = result[i];
+        name_axes(h, result[i], &n->out[i]->type);
+    }
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* infer.c - every type again from the leaves, loop bodies too, and what must hold
- * between types: a carry's next is like its init, a loop's sequences are of one length. */
+ * between types: a carry's next is like its init, a loop's sequences are of one length. A carry that starts
+ * without names of axes gets those of its next, and the body is inferred once more with them. */
 #include "pass/pass.h"
 
 static int infer_graph(gr_graph *g);
@@ -29,11 +30,24 @@ static int infer_args(gr_node *n)
     return 0;
 }
 
+/* Whether a carry's arg got a name. */
+static bool name_carries(gr_node *n)
+{
+    bool named = false;
+    for (int i = 0; i < n->scan->carries; i++) {
+        gr_type *t = &n->scan->body->args[i]->type;
+        const gr_type was = *t;
+        gr_type_take_names(t, &n->scan->body->results[i]->type);
+        for (int k = 0; k < t->rank; k++) named |= t->axis[k] != was.axis[k];
+    }
+    return named;
+}
+
 static int infer_scan(gr_node *n)
 {
     gr_scan *s = n->scan;
     gr_graph *body = s->body;
-    if (infer_args(n) != 0 || infer_graph(body) != 0) return -1;
+    if (infer_args(n) != 0 || infer_graph(body) != 0 || (name_carries(n) && infer_graph(body) != 0)) return -1;
     for (int i = 0; i < s->carries; i++) {
         if (!gr_type_equal(&body->args[i]->type, &body->results[i]->type))
             return mismatch(n, "the next value of a carry must be like the first", body->args[i], body->results[i]);

@@ -28,7 +28,7 @@ gr_value *gr_lift(gr_value *v)
 gr_type gr_lift_type(const gr_value *v)
 {
     gr_type t = v->type;
-    for (const gr_graph *g = v->node->graph; g->parent; g = g->parent) t = gr_type_stacked(&t, g->owner->scan->steps, NULL);
+    for (const gr_graph *g = v->node->graph; g->parent; g = g->parent) t = gr_type_stacked(&t, g->owner->scan->steps, gr_scan_axis(g->owner));
     return t;
 }
 

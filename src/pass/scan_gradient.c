@@ -22,11 +22,13 @@
 /* ---- importing forward values ---- */
 
 /* history without its entry at one end: what the steps read, or what they made. */
-static gr_value *history_slice(gr_emitter *e, gr_value *history, int64_t steps, bool from_one)
+static gr_value *history_slice(const ad_level *l, gr_value *history, bool from_one)
 {
-    int64_t start = from_one ? 1 : 0;
-    return gr_emit_role(e, GR_ROLE_SLICE, 1, &history, "dim=0, start=%lld, stop=%lld", (long long)start,
-                        (long long)(start + steps));
+    const int64_t start = from_one ? 1 : 0, stop = start + l->scan->scan->steps;
+    gr_value *v = gr_emit_role(l->outer->emitter, GR_ROLE_SLICE, 1, &history, "dim=0, start=%lld, stop=%lld", (long long)start,
+                               (long long)stop);
+    v->type.axis[0] = gr_scan_axis(l->scan);
+    return v;
 }
 
 static const char *value_name(const gr_value *v)
@@ -46,8 +48,7 @@ static gr_value *import_carry(ad_level *l, int carry, bool made, const char *nam
 {
     gr_value *history = ad_import(l->outer, gr_scan_history(l->scan, carry));
     bool from_one = made != l->scan->scan->reverse;
-    gr_value *slices = history_slice(l->outer->emitter, history, l->scan->scan->steps, from_one);
-    return gr_scan_sequence(l->loop, slices, name);
+    return gr_scan_sequence(l->loop, history_slice(l, history, from_one), name);
 }
 
 static gr_value *import_arg(ad_level *l, gr_value *arg)
@@ -176,7 +177,7 @@ static gr_value *open_carry(ad_level *l, int i)
     gr_value *adjoint = gr_scan_carry(l->loop, init, primed(l->backward, arg->node->name));
     ad_add_term(l, l->result[i], adjoint);
     if (history) {
-        gr_value *made = history_slice(l->outer->emitter, history, s->steps, !s->reverse);
+        gr_value *made = history_slice(l, history, !s->reverse);
         ad_add_term(l, l->result[i], gr_scan_sequence(l->loop, made, primed(l->backward, "history")));
     }
     return adjoint;
