@@ -166,10 +166,42 @@ static void the_gradient_stands_beside(void)
     CU_ASSERT(has(p, "style=\"filled,dashed,rounded\""));
     CU_ASSERT(has(p, "style=\"filled,bold,rounded\""));
     CU_ASSERT_EQUAL(count(p, "gradient of GRUCell"), 2);
-    CU_ASSERT_EQUAL(count(p, "{rank=same;"), 5); /* l0, l1, y, loss; y's update */
+    CU_ASSERT_EQUAL(count(p, "style=invis, minlen=0"), 4); /* l0, l1, y, loss beside what derives from them */
     CU_ASSERT(has(p, "dir=back")); /* the gradient runs up */
+    CU_ASSERT_EQUAL(boxes(p, "update"), 1); /* of all parameters */
+    CU_ASSERT(has(p, "subgraph cluster_forward {"));
+    CU_ASSERT(has(p, "subgraph cluster_backward {"));
     CU_ASSERT_EQUAL(count(p, "{"), count(p, "}"));
     free(p);
+}
+
+/* All that derives from one node is a box, but where everything is opened. */
+static void a_gradient_is_a_box(void)
+{
+    static const char model[] = "graphrun: 1\nvars: {time: 4, batch: 2}\ngraph:\n  x: {op: Input, shape: [time, batch, 5]}\n"
+                                "  a: {op: Linear, in: x, out_features: 5}\n  m: {op: Max, in: a, dim: 1}\n  loss: {op: Mean, in: m}\n";
+    char *p = picture_of(model, "differentiate", GR_DOT_FIT, NULL, gr_picture_write_dot), *all = picture_of(model, "differentiate", GR_DOT_ALL, NULL, gr_picture_write_dot);
+    CU_ASSERT(has(p, "<B>m</B><BR/>gradient of Max<BR/>"));
+    CU_ASSERT_EQUAL(count(p, "<B>m&#39;</B>") + count(p, "<B>m'</B>"), 0);
+    CU_ASSERT(count(all, "<B>m'</B>") > 1);
+    free(p);
+    free(all);
+}
+
+/* The title says how long axes are, so that arrows need not. */
+static void axes_keep_their_names(void)
+{
+    static const char *const passes[] = {"differentiate", "hoist", "fuse"};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        char *p = picture(passes[i], GR_DOT_FIT), *m = picture_of(text, passes[i], GR_DOT_FIT, NULL, gr_picture_write_mermaid);
+        CU_ASSERT(has(p, "<BR/>time 4, batch 2<"));
+        CU_ASSERT(has(m, "lengths[\"time 4, batch 2\"]"));
+        CU_ASSERT(has(p, "label=<&#160;&#91;time, batch, 5&#93;>"));
+        CU_ASSERT_EQUAL(count(p, "&#160;&#91;4, "), 0);
+        CU_ASSERT_EQUAL(count(p, ", 2, 5&#93;"), 0);
+        free(p);
+        free(m);
+    }
 }
 
 static void what_is_hoisted_shows(void)
@@ -223,6 +255,8 @@ void test_dot(void)
     CU_add_test(s, "a Scan's step is opened as it is written", a_step_is_opened_as_it_is_written);
     CU_add_test(s, "a weight that nodes share is drawn once", what_is_shared_is_drawn_once);
     CU_add_test(s, "the gradient stands beside the forward graph", the_gradient_stands_beside);
+    CU_add_test(s, "a gradient is one box", a_gradient_is_a_box);
+    CU_add_test(s, "axes keep their names through the passes", axes_keep_their_names);
     CU_add_test(s, "what is hoisted stands before or after its loop", what_is_hoisted_shows);
     CU_add_test(s, "loops that hoisting takes apart are drawn apart", loops_taken_apart_are_apart);
     CU_add_test(s, "fused groups are listed", fused_groups_are_listed);

@@ -3,13 +3,22 @@
 
 #include <string.h>
 
-gr_node *gr_dot_origin(const gr_value *v)
+static int num_names(const gr_type *t)
 {
-    for (;;) {
+    int n = 0;
+    for (int i = 0; i < t->rank; i++) n += t->axis[i] != NULL;
+    return n;
+}
+
+gr_node *gr_dot_origin(const gr_value *v, const gr_type **type)
+{
+    bool inner = false;
+    for (*type = &v->type;; *type = inner || num_names(&v->type) <= num_names(*type) ? *type : &v->type) {
         gr_node *n = v->node;
         if (n->scan) {
             const int c = n->scan->carries;
             v = n->scan->body->results[v->index < c ? v->index : v->index - c];
+            inner = true;
         } else if (gr_dot_is_invariant(n)) {
             v = gr_arg_outer(v);
         } else if (!gr_dot_is_hidden(n)) {
@@ -31,13 +40,15 @@ static gr_pic_box *box_for(const gr_node *n, gr_phase phase)
 
 static void add(gr_dot *d, const gr_value *v, const gr_node *to, gr_phase phase, gr_pic_flow flow)
 {
-    const gr_node *from = v ? gr_dot_origin(v) : NULL;
+    const gr_type *type;
+    const gr_node *from = v ? gr_dot_origin(v, &type) : NULL;
     gr_pic_box *tail = from ? box_for(from, phase) : NULL, *head = box_for(to, phase);
     if (!tail || !head || (tail == head && tail->look == GR_LOOK_PART)) return;
+    if (from->op->role == GR_ROLE_STATE && tail->look == GR_LOOK_PART) return; /* listed in a box of the same node */
     if (flow == GR_FLOW_DATA && tail->phase != head->phase) flow = GR_FLOW_KEPT;
     const bool part = tail->look == GR_LOOK_PART || head->look == GR_LOOK_PART;
     const bool said = part && (phase == GR_UPDATE || from->op->role == GR_ROLE_STATE); /* beside the parameter's name */
-    gr_pic_add_arrow(d->p, tail, head, phase, flow, said ? "" : gr_dot_type(d, &v->type));
+    gr_pic_add_arrow(d->p, tail, head, phase, flow, said ? "" : gr_dot_type(d, type));
 }
 
 static void draw_graph(gr_dot *d, const gr_graph *g)
@@ -82,22 +93,26 @@ static void draw_passed_on(gr_dot *d)
         const gr_applied *part = &d->g->applied[i];
         bool same = false;
         for (int k = 0; k < part->num_in; k++) same |= part->num_out && part->in[k] == part->out[0];
-        const gr_node *from = same && is_in(d->g, part->out[0]->node) ? gr_dot_origin(part->out[0]) : NULL;
+        const gr_type *type;
+        const gr_node *from = same && is_in(d->g, part->out[0]->node) ? gr_dot_origin(part->out[0], &type) : NULL;
         if (!from || strchr(part->name, '.') || owns_a_node(d, &d->top, part->name)) continue;
         gr_pic_box *tail = box_for(from, GR_FORWARD);
         if (!tail) continue;
         gr_pic_box *b = gr_pic_add_box(d->p, &d->p->top, GR_LOOK_VIEW, GR_FORWARD, part->name, part->op->name);
         for (int k = 0; k < d->p->num_arrows; k++)
             if (d->p->arrow[k]->from == tail && d->p->arrow[k]->flow == GR_FLOW_DATA) d->p->arrow[k]->from = b;
-        gr_pic_add_arrow(d->p, tail, b, GR_FORWARD, GR_FLOW_DATA, gr_dot_type(d, &part->out[0]->type));
+        gr_pic_add_arrow(d->p, tail, b, GR_FORWARD, GR_FLOW_DATA, gr_dot_type(d, type));
     }
 }
 
 /* ---- side by side ---- */
 
+static const char *box_key(const gr_dot *d, const gr_pic_box *b) { return gr_arena_printf(d->a, "%d", b->id); }
+
 /* A closed branch beside that of the same path, a node beside what derives from it. */
-static void pair(gr_dot *d, const char *key, gr_pic_box *box)
+static void pair(gr_dot *d, const char *path, const char *key, gr_pic_box *box)
 {
+    gr_map_set(d->paths, box_key(d, box), (void *)(uintptr_t)path);
     const char *taken = gr_arena_printf(d->a, "%s/%d", key, (int)box->phase);
     if (gr_map_get(d->pairs, taken)) return;
     gr_map_set(d->pairs, taken, box);
@@ -107,13 +122,19 @@ static void pair(gr_dot *d, const char *key, gr_pic_box *box)
     else *GR_PUSH(d->a, d->p->pair, d->p->num_pairs, d->p->cap_pairs) = (gr_pic_pair){other, box};
 }
 
+static void pair_node(gr_dot *d, const gr_node *n, gr_pic_box *box)
+{
+    const char *path = gr_arena_strndup(d->a, n->name, strcspn(n->name, "'"));
+    pair(d, path, path, box);
+}
+
 static void pair_nodes(gr_dot *d, const gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         const gr_node *n = g->nodes[i];
         gr_pic_box *box = gr_dot_place_of(n)->box[n->phase];
         if (box && box->look != GR_LOOK_PART && n->op->role != GR_ROLE_STATE && n->op->role != GR_ROLE_ARG)
-            pair(d, gr_arena_strndup(d->a, n->name, strcspn(n->name, "'")), box);
+            pair_node(d, n, box);
         if (n->scan) pair_nodes(d, n->scan->body);
     }
 }
@@ -121,8 +142,93 @@ static void pair_nodes(gr_dot *d, const gr_graph *g)
 static void pair_branches(gr_dot *d, const gr_branch *b)
 {
     for (int i = 0; i < GR_NUM_STAGES; i++)
-        if (b->closed[i]) pair(d, gr_arena_printf(d->a, "%s/%d", b->path, b->phase == GR_UPDATE ? 0 : i), b->closed[i]);
+        if (b->closed[i] && b->derived) pair_node(d, b->node[0], b->closed[i]);
+        else if (b->closed[i]) pair(d, b->path, gr_arena_printf(d->a, "%s/%d", b->path, b->phase == GR_UPDATE ? 0 : i), b->closed[i]);
     for (const gr_branch *k = b->first; k; k = k->next) pair_branches(d, k);
+}
+
+/* ---- what goes without saying ---- */
+
+static const char *path_of(const gr_dot *d, const gr_pic_box *b)
+{
+    const char *path = gr_map_get(d->paths, box_key(d, b));
+    return path ? path : "";
+}
+
+static bool is_within(const char *path, const char *around)
+{
+    const size_t n = strlen(around);
+    return n && strncmp(path, around, n) == 0 && (!path[n] || path[n] == '.');
+}
+
+/* What b stands beside, NULL: nothing. */
+static const gr_pic_box *beside(const gr_dot *d, const gr_pic_box *b)
+{
+    for (int i = 0; i < d->p->num_pairs; i++)
+        if (d->p->pair[i].b == b) return d->p->pair[i].a;
+    return NULL;
+}
+
+/* Whether x shows what the gradient x->to derives from: it comes from beside, else no arrow before it does so. */
+static bool is_from_own(const gr_dot *d, const gr_pic_arrow *x)
+{
+    const gr_pic_box *a = beside(d, x->to);
+    if (a) return x->from == a;
+    if (!is_within(path_of(d, x->from), path_of(d, x->to))) return false;
+    for (int i = 0; d->p->arrow[i] != x; i++)
+        if (d->p->arrow[i]->to == x->to && is_within(path_of(d, d->p->arrow[i]->from), path_of(d, x->to))) return false;
+    return true;
+}
+
+/* Whether what the gradient x->to derives from reads x->from, too, or is it. */
+static bool is_read_forward(const gr_dot *d, const gr_pic_arrow *x)
+{
+    const char *path = path_of(d, x->to);
+    if (is_within(path_of(d, x->from), path)) return true;
+    for (int i = 0; i < d->p->num_arrows; i++) {
+        const gr_pic_arrow *y = d->p->arrow[i];
+        if (y->from == x->from && y->flow == GR_FLOW_DATA && is_within(path_of(d, y->to), path)) return true;
+    }
+    return false;
+}
+
+/* A gradient reads what its node made and read: of the arrows that say so, one is drawn. */
+static void drop_implied(gr_dot *d)
+{
+    int kept = 0;
+    gr_pic_arrow **list = GR_NEW_ARRAY(d->a, gr_pic_arrow *, d->p->num_arrows + 1);
+    for (int i = 0; i < d->p->num_arrows; i++) {
+        gr_pic_arrow *x = d->p->arrow[i];
+        const bool gradient = x->flow == GR_FLOW_KEPT && x->from->phase == GR_FORWARD && x->to->phase == GR_BACKWARD;
+        if (gradient && is_from_own(d, x)) {
+            if (!beside(d, x->to)) *GR_PUSH(d->a, d->p->pair, d->p->num_pairs, d->p->cap_pairs) = (gr_pic_pair){x->from, x->to};
+        } else if (gradient && is_read_forward(d, x)) {
+            continue;
+        }
+        if (x->from->result && x->to->phase == GR_UPDATE) continue; /* that the loss is finite */
+        list[kept++] = x;
+    }
+    d->p->arrow = list;
+    d->p->num_arrows = kept;
+}
+
+static bool are_labelled_alike(const gr_pic_arrow *x, const gr_pic_arrow *y)
+{
+    bool alike = x->num_labels == y->num_labels;
+    for (int i = 0; i < x->num_labels && alike; i++) alike = strcmp(x->label[i], y->label[i]) == 0;
+    return alike;
+}
+
+/* What goes to several boxes says its type once. */
+static void drop_labels(gr_dot *d)
+{
+    for (int i = d->p->num_arrows - 1; i > 0; i--) {
+        gr_pic_arrow *x = d->p->arrow[i];
+        bool said = false;
+        for (int k = 0; k < i && !said; k++)
+            said = d->p->arrow[k]->from == x->from && d->p->arrow[k]->flow == x->flow && are_labelled_alike(d->p->arrow[k], x);
+        if (said) x->num_labels = 0;
+    }
 }
 
 void gr_dot_draw_arrows(gr_dot *d)
@@ -131,4 +237,6 @@ void gr_dot_draw_arrows(gr_dot *d)
     if (!d->options->inside) draw_passed_on(d);
     pair_branches(d, &d->top);
     pair_nodes(d, d->g);
+    if (d->options->depth != GR_DOT_ALL) drop_implied(d);
+    if (d->options->inside) drop_labels(d);
 }

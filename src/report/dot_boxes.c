@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { LISTED = 4, WIDTH = 34 }; /* parameters that a box lists; characters of a line */
+enum { LISTED = 4, WIDTH = 30, OP_WIDTH = 24 }; /* parameters that a box lists; characters of a small line and of an op's */
 
 /* ---- types ---- */
 
@@ -17,10 +17,22 @@ static bool is_made_up(const gr_dot *d, int64_t n)
     return false;
 }
 
-/* "time 35"; "time" or "?" where the length is made up. */
+/* Whether the title says that the axis is so long; told of one first, it does. */
+static bool is_said(const gr_dot *d, const char *axis, int64_t n)
+{
+    gr_picture *p = d->p;
+    const uintptr_t said = (uintptr_t)gr_map_get(d->lengths, axis), length = (uintptr_t)n + 1;
+    if (said) return said == length;
+    gr_map_set(d->lengths, axis, (void *)length);
+    p->lengths = gr_arena_printf(d->a, "%s%s%s %lld", p->lengths, *p->lengths ? ", " : "", axis, (long long)n);
+    return true;
+}
+
+/* "time 35"; "time" where the length is made up or the title says it; "?" */
 static const char *axis_text(const gr_dot *d, const char *axis, int64_t n)
 {
     if (is_made_up(d, n)) return axis ? axis : "?";
+    if (axis && d->options->inside && is_said(d, axis, n)) return axis;
     return gr_arena_printf(d->a, "%s%s%lld", axis ? axis : "", axis ? " " : "", (long long)n);
 }
 
@@ -190,8 +202,27 @@ static const gr_node *only_node(const gr_branch *b)
     return b->first ? NULL : found;
 }
 
+/* "SGD of rnn, logits": what nodes are called whose parameters it updates. */
+static const char *optimisers_text(const gr_dot *d)
+{
+    const char *text = "", *last = "";
+    gr_map *named = gr_map_create(d->a);
+    for (int i = 0; i < d->g->num_applied; i++) {
+        const gr_applied *x = &d->g->applied[i];
+        const char *param = strchr(x->name, '.'), *op = x->op->name;
+        if (!(x->op->traits & GR_OPTIMISER) || !param) continue;
+        const char *node = gr_arena_strndup(d->a, param + 1, strcspn(param + 1, "."));
+        if (gr_map_get(named, node)) continue;
+        gr_map_set(named, node, d->p);
+        text = strcmp(last, op) == 0 ? gr_arena_printf(d->a, "%s, %s", text, node) : gr_arena_printf(d->a, "%s%s%s of %s", text, *text ? "; " : "", op, node);
+        last = op;
+    }
+    return text;
+}
+
 static const char *closed_op(const gr_dot *d, const gr_branch *b)
 {
+    if (b->folded) return optimisers_text(d);
     if (b->phase == GR_UPDATE) {
         const gr_applied *optimiser = optimiser_of(d, b);
         return optimiser ? optimiser->op->name : "update";
@@ -215,8 +246,9 @@ static gr_pic_box *closed_box(gr_dot *d, gr_branch *b, gr_dot_stage stage, bool 
                      : stage == GR_STAGE_LOOP && loop ? steps_text(d, loop) : "outside the loop";
     gr_pic_box *box;
     if (several) box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, name, stage == GR_STAGE_BEFORE || stage == GR_STAGE_AFTER ? steps : "");
-    else box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, b->name, closed_op(d, b));
-    if (!several && stage != GR_STAGE_NONE) gr_pic_add_line(d->p, box, stage == GR_STAGE_LOOP ? name : steps);
+    else box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, b->name, gr_pic_wrap(d->a, closed_op(d, b), OP_WIDTH));
+    gr_map_set(d->paths, gr_arena_printf(d->a, "%d", box->id), (void *)(uintptr_t)b->path);
+    if (!several && stage != GR_STAGE_NONE && (stage != GR_STAGE_LOOP || loop) && !b->derived) gr_pic_add_line(d->p, box, stage == GR_STAGE_LOOP ? name : steps);
     return b->closed[stage] = box;
 }
 
@@ -239,6 +271,7 @@ static void write_content(gr_dot *d, gr_pic_box *b, const content *c)
 
 static void close_nodes(gr_dot *d, gr_branch *whole, const gr_branch *b, bool several, content *ops)
 {
+    const bool known = b->phase == GR_UPDATE && optimiser_of(d, b); /* its name says all */
     for (int i = 0; i < b->num_nodes; i++) {
         const gr_node *n = b->node[i];
         if (n->op->role == GR_ROLE_STATE) continue;
@@ -246,6 +279,7 @@ static void close_nodes(gr_dot *d, gr_branch *whole, const gr_branch *b, bool se
         gr_pic_box *box = closed_box(d, whole, stage, several);
         box->result |= is_result(d, n);
         gr_dot_place_of(n)->box[n->phase] = box;
+        if (known) continue;
         if (n->tape) list_group(d, &ops[stage], n);
         else if (n->op->role != GR_ROLE_ARG) count_one(d, &ops[stage].ops, n->op->name);
     }
@@ -263,6 +297,11 @@ static void close_branch(gr_dot *d, gr_branch *b, gr_pic_group *in)
 {
     bool has[GR_NUM_STAGES] = {false};
     content ops[GR_NUM_STAGES] = {{.ops = {0}, .fused = {0}}};
+    const gr_node *one = only_node(b);
+    if (b->derived && one && !gr_dot_part(d, b->path)) {
+        gr_dot_place_of(one)->box[one->phase] = add_node(d, in, one, one->phase);
+        return;
+    }
     find_stages(d, b, has);
     int several = 0;
     for (int i = 0; i < GR_NUM_STAGES; i++) several += has[i];
@@ -278,7 +317,7 @@ static void close_branch(gr_dot *d, gr_branch *b, gr_pic_group *in)
         if (!b->closed[i]) continue;
         if (!d->options->inside && *attrs) gr_pic_add_line(d->p, b->closed[i], attrs);
         const gr_node *only = several < 2 ? only_node(b) : NULL;
-        if (d->options->inside && (b->phase != GR_UPDATE || !optimiser_of(d, b)) && (!only || only->tape)) write_content(d, b->closed[i], &ops[i]);
+        if (d->options->inside && (!only || only->tape)) write_content(d, b->closed[i], &ops[i]);
     }
 }
 
@@ -343,7 +382,8 @@ static void note_readers(gr_dot *d, const gr_graph *g)
         const gr_node *n = g->nodes[i];
         gr_pic_box *box = gr_dot_place_of(n)->box[n->phase];
         for (int k = 0; k < n->num_in && !n->scan && box; k++) {
-            const gr_node *from = n->in[k] ? gr_dot_origin(n->in[k]) : NULL;
+            const gr_type *type;
+            const gr_node *from = n->in[k] ? gr_dot_origin(n->in[k], &type) : NULL;
             if (!from || from->op->role != GR_ROLE_STATE) continue;
             struct gr_dot_readers *r = &gr_dot_place_of(from)->readers[n->phase];
             bool known = false;
@@ -418,6 +458,20 @@ static bool are_closed(const struct gr_dot_readers *r)
     return true;
 }
 
+static const char *path_of(const gr_dot *d, const gr_pic_box *b)
+{
+    const char *path = gr_map_get(d->paths, gr_arena_printf(d->a, "%d", b->id));
+    return path ? path : "";
+}
+
+/* Whether all are boxes of one node, in and beside its loop. */
+static bool are_one(const gr_dot *d, const struct gr_dot_readers *r)
+{
+    for (int i = 1; i < r->count; i++)
+        if (strcmp(path_of(d, r->box[0]), path_of(d, r->box[i])) != 0) return false;
+    return true;
+}
+
 /* In the box that alone reads it, if that stands for several nodes; else as a box of its own, one a phase.
  * What a closed box of another phase reads is not drawn: it is that of the box beside it. */
 static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase phase)
@@ -425,11 +479,11 @@ static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase pha
     gr_dot_place *at = gr_dot_place_of(s->value->node);
     const struct gr_dot_readers *r = &at->readers[phase];
     if (!r->count || (phase != GR_FORWARD && are_closed(r))) return;
-    if (are_closed(r) && r->count > 1) {
+    if (are_closed(r) && !are_one(d, r)) {
         at->box[phase] = shared_box(d, lists, s, r);
     } else if (are_closed(r)) {
-        at->box[phase] = r->box[0];
-        list_state(d, lists, r->box[0], s);
+        at->box[phase] = r->box[r->count - 1];
+        list_state(d, lists, r->box[r->count - 1], s);
     } else {
         gr_branch *home = at->branch, *closed = gr_dot_closed(d, home);
         if (closed) home = closed->parent;

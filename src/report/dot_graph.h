@@ -22,6 +22,8 @@ typedef struct gr_branch {
     gr_phase phase;
     const gr_node *scan;          /* of which it is the body, or NULL */
     gr_dot_stage stage;           /* of what is in it, if it was made for that */
+    bool derived;                 /* what derives from one node: its gradient */
+    bool folded;                  /* the update of all parameters */
     int id, level;
     gr_node **node; int num_nodes, cap_nodes;
     gr_pic_group *group;
@@ -40,7 +42,7 @@ typedef struct gr_dot {
     gr_graph *g;
     gr_picture *p;
     const gr_dot_options *options;
-    gr_map *parts, *branches, *in_loop, *owners, *pairs;
+    gr_map *parts, *branches, *in_loop, *owners, *pairs, *lengths, *paths;
     gr_branch top;
     int num_branches;
 } gr_dot;
@@ -63,11 +65,13 @@ static inline bool gr_dot_is_hidden(const gr_node *n) { return !gr_dot_place_of(
 
 /* ---- dot_boxes.c ---- */
 void gr_dot_draw_boxes(gr_dot *d);
-/* "[time 35, batch 32]"; what is no float says so. */
+/* "[time 35, batch 32]"; what is no float says so. Between passes, where there is less room, "[time, batch]": the
+ * title says the lengths of axes. */
 const char *gr_dot_type(const gr_dot *d, const gr_type *t);
 
 /* ---- dot_arrows.c ---- */
 void gr_dot_draw_arrows(gr_dot *d);
-/* The node whose output is drawn for v: through Scans down, through invariants and what is hidden up; NULL: none. */
-gr_node *gr_dot_origin(const gr_value *v);
+/* The node whose output is drawn for v: through Scans down, through invariants and what is hidden up; NULL: none.
+ * *type is the one to show: a view that is not drawn may have lost names of axes. */
+gr_node *gr_dot_origin(const gr_value *v, const gr_type **type);
 #endif

@@ -60,7 +60,7 @@ static void put_box(const gr_picture *p, const gr_pic_box *b, int depth, FILE *t
 {
     indent(depth, to);
     fprintf(to, "n%d%s\"", b->id, bracket[b->look][0]);
-    put_text(p, *b->name ? b->name : " ", to);
+    put_text(p, gr_pic_name(p->arena, b->name), to);
     if (*b->op) fputs("<br/>", to), put_text(p, b->op, to);
     for (int i = 0; i < b->num_lines; i++) fputs("<br/>", to), put_text(p, b->line[i], to);
     fprintf(to, "\"%s\n", bracket[b->look][1]);
@@ -81,7 +81,7 @@ static void put_group(const gr_picture *p, const gr_pic_group *g, int depth, FIL
     if (g->parent) {
         indent(depth, to);
         fprintf(to, "subgraph g%d[\"", g->id);
-        put_text(p, *g->name ? g->name : " ", to);
+        put_text(p, gr_pic_name(p->arena, g->name), to);
         if (*g->note) fputs(" - ", to), put_text(p, g->note, to);
         fputs("\"]\n", to);
     }
@@ -197,6 +197,11 @@ void gr_picture_write_mermaid(const gr_picture *p, FILE *to)
         put_grid(p, to);
     } else {
         fputs("flowchart TD\n", to);
+        if (*p->lengths) {
+            fputs("    lengths[\"", to);
+            put_text(p, p->lengths, to);
+            fputs("\"]\n    style lengths fill:none,stroke:none\n", to);
+        }
         put_group(p, &p->top, 0, to);
         for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
     }

@@ -9,7 +9,7 @@
 gr_picture *gr_pic_create(gr_arena *a, const char *title)
 {
     gr_picture *p = GR_NEW(a, gr_picture);
-    *p = (gr_picture){.arena = a, .title = title ? title : "", .note = "", .top = {.name = "", .note = ""}, .arrows = gr_map_create(a)};
+    *p = (gr_picture){.arena = a, .title = title ? title : "", .note = "", .lengths = "", .top = {.name = "", .note = ""}, .arrows = gr_map_create(a)};
     return p;
 }
 
@@ -150,6 +150,12 @@ const char *gr_pic_wrap(gr_arena *a, const char *text, int width)
         if (i < n) out[used++] = '\n';
     }
     return out;
+}
+
+const char *gr_pic_name(gr_arena *a, const char *name)
+{
+    enum { WIDEST = 34 };
+    return *name ? gr_pic_wrap(a, name, WIDEST) : " ";
 }
 
 const char *gr_pic_number(gr_arena *a, int64_t n)

@@ -67,7 +67,7 @@ typedef struct gr_pic_pair { gr_pic_box *a, *b; } gr_pic_pair; /* stand side by 
 
 typedef struct gr_picture {
     gr_arena *arena;
-    const char *title, *note;
+    const char *title, *note, *lengths; /* of axes: "time 35, batch 32" */
     gr_pic_group top;
     int num_boxes, num_groups;
     gr_pic_arrow **arrow; int num_arrows, cap_arrows;
@@ -75,6 +75,7 @@ typedef struct gr_picture {
     int threads;                  /* of the grid; 0: it is none */
     int64_t columns;              /* that the grid would have if it showed all steps, and those that it has; one */
     int shown;                    /*   more stands for the rest */
+    int effort;                   /* 0: the best layout; 1, 2: ever simpler ones, for where Graphviz fails */
     struct gr_map *arrows;        /* those there are */
 } gr_picture;
 
@@ -97,6 +98,8 @@ char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_
 const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr);
 /* Broken before it is wider than `width` characters, behind commas and underscores. */
 const char *gr_pic_wrap(gr_arena *a, const char *text, int width);
+/* A name on as many lines as it needs; " " for none. */
+const char *gr_pic_name(gr_arena *a, const char *name);
 /* 1234567 as "1,234,567". */
 const char *gr_pic_number(gr_arena *a, int64_t n);
 #endif

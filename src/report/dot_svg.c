@@ -116,13 +116,13 @@ static char *finish(const gr_picture *p, const char *text, size_t *size)
     const char *from = strstr(text, "<svg"), *inside = from ? strchr(from, '>') : NULL;
     if (!inside) return NULL;
     const char *rest = without_names(a, inside + 1, size);
-    char *out = gr_arena_printf(a, "<svg class=\"graphrun-dot\" role=\"img\" aria-label=\"%s\"%.*s>\n%s%s", gr_pic_escape(a, p->title, xml),
+    char *out = gr_arena_printf(a, "<svg class=\"graphrun-dot\" role=\"img\" aria-label=\"%s\" style=\"max-width:100%%;height:auto\"%.*s>\n%s%s", gr_pic_escape(a, p->title, xml),
                                 (int)(inside - from - 4), from + 4, style(a), rest);
     *size = strlen(out);
     return out;
 }
 
-char *gr_graphviz(const gr_picture *p, const char *format, size_t *size, gr_error *e)
+static char *draw(const gr_picture *p, const char *format, size_t *size, gr_error *e)
 {
     FILE *in = tmpfile(), *err = tmpfile();
     int status = 0;
@@ -144,6 +144,21 @@ char *gr_graphviz(const gr_picture *p, const char *format, size_t *size, gr_erro
     }
     if (in) fclose(in);
     if (err) fclose(err);
+    return out;
+}
+
+/* Of some graphs with many groups Graphviz 2.43 says "trouble in init_rank" or "triangulation failed". */
+char *gr_graphviz(const gr_picture *p, const char *format, size_t *size, gr_error *e)
+{
+    enum { SIMPLEST = 2 };
+    gr_picture now = *p;
+    char *out = draw(&now, format, size, e);
+    for (; !out && now.effort < SIMPLEST && !p->threads; now.effort++) {
+        gr_picture simpler = now;
+        gr_error again = {0};
+        simpler.effort++;
+        if ((out = draw(&simpler, format, size, &again))) *e = (gr_error){0};
+    }
     return out;
 }
 

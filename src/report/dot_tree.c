@@ -126,10 +126,23 @@ static int count_loops(const gr_branch *b)
     return n;
 }
 
-/* What fits a page: one box a node that a person wrote, but one for each of its layers. */
+/* How many boxes it would have if it were opened. */
+static int count_boxes(const gr_branch *b)
+{
+    int n = 0;
+    for (int i = 0; i < b->num_nodes; i++) n += b->node[i]->op->role != GR_ROLE_STATE;
+    for (const gr_branch *k = b->first; k; k = k->next) n += *k->name ? 1 : count_boxes(k);
+    return n;
+}
+
+/* What fits a page: one box a node that a person wrote, but one for each of its layers. The gradient of a step
+ * that a person wrote is opened as the step is, unless that is a graph by itself. */
 static bool is_opened(const gr_dot *d, const gr_branch *b)
 {
+    enum { MOST = 6 };
+    if (b->derived) return false;
     if (d->options->depth != GR_DOT_FIT) return b->level <= d->options->depth;
+    if (b->phase == GR_BACKWARD && *b->name && is_written_loop(d, gr_dot_part(d, b->path)) && count_boxes(b) > MOST) return false;
     return b->level == 0 || (b->phase != GR_UPDATE && count_loops(b) > 1);
 }
 
@@ -234,21 +247,52 @@ static void place(gr_dot *d, gr_graph *g, gr_branch *home)
 }
 
 /* A node called as one of the branches beside it belongs into that: embedding beside embedding.weight,
- * rnn'.slice beside the loop of rnn'. */
+ * rnn'.slice beside the loop of rnn'. All that derives from one node, max' and max'.mul, is a branch of its own. */
 static void gather(gr_dot *d, gr_branch *b)
 {
     int kept = 0;
-    for (int i = 0; i < b->num_nodes; i++) {
+    for (int i = 0; i < b->num_nodes && !b->derived; i++) {
         gr_node *n = b->node[i];
         const char *name = last_name(d, n);
         size_t length = strcspn(name, "'");
         gr_branch *k = b->first;
         while (k && (!*k->name || k->phase != n->phase || strncmp(k->name, name, length) != 0 || k->name[length])) k = k->next;
+        if (!k && n->phase == GR_BACKWARD && name[length] && n->op->role != GR_ROLE_ARG && d->options->depth != GR_DOT_ALL) {
+            k = child(d, b, gr_arena_strndup(d->a, name, length), n->phase, NULL, GR_STAGE_NONE);
+            k->derived = true;
+        }
         if (k) put(d, k, n);
         else b->node[kept++] = n;
     }
-    b->num_nodes = kept;
+    if (!b->derived) b->num_nodes = kept;
     for (gr_branch *k = b->first; k; k = k->next) gather(d, k);
+}
+
+/* The update of all parameters as one branch, whose path is that of no node. */
+static void fold_update(gr_dot *d)
+{
+    gr_branch *first = d->top.first, *all = NULL;
+    d->top.first = d->top.last = NULL;
+    for (gr_branch *k = first, *next; k; k = next) {
+        next = k->next;
+        k->next = NULL;
+        gr_branch *in = &d->top;
+        if (k->phase == GR_UPDATE) {
+            if (!all) all = child(d, &d->top, "update:", GR_UPDATE, NULL, GR_STAGE_NONE);
+            in = k->parent = all;
+        }
+        if (in->last) in->last->next = k;
+        else in->first = k;
+        in->last = k;
+    }
+    int kept = 0;
+    for (int i = 0; i < d->top.num_nodes; i++)
+        if (all && d->top.node[i]->phase == GR_UPDATE) put(d, all, d->top.node[i]);
+        else d->top.node[kept++] = d->top.node[i];
+    d->top.num_nodes = kept;
+    if (!all) return;
+    all->name = "update";
+    all->folded = true;
 }
 
 void gr_dot_plant(gr_dot *d)
@@ -266,4 +310,5 @@ void gr_dot_plant(gr_dot *d)
     }
     place(d, g, &d->top);
     gather(d, &d->top);
+    if (d->options->depth <= 0) fold_update(d);
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PAIR_WEIGHT = 5 }; /* how much more than an arrow pulls boxes to each other */
+
 static const char *const stroke[] = {[GR_FORWARD] = "solid", [GR_BACKWARD] = "dashed", [GR_UPDATE] = "bold"};
 static const char *const word[] = {[GR_FORWARD] = "forward, solid", [GR_BACKWARD] = "backward, dashed", [GR_UPDATE] = "update, bold"};
 
@@ -66,7 +68,7 @@ static const char *shape_of(gr_pic_look look)
 static void put_label(const gr_picture *p, const gr_pic_box *b, FILE *to)
 {
     fputs("label=<", to);
-    put_text(p, *b->name ? b->name : " ", "<B>", "</B>", to);
+    put_text(p, gr_pic_name(p->arena, b->name), "<B>", "</B>", to);
     if (*b->op) {
         fputs("<BR/>", to);
         put_text(p, b->op, "", "", to);
@@ -154,17 +156,37 @@ static bool is_empty(const gr_pic_group *g)
 static void put_group(const gr_picture *p, const gr_pic_group *g, FILE *to)
 {
     if (is_empty(g)) return;
-    if (g->parent) {
-        const char *line = line_of(g->phase);
-        fprintf(to, "subgraph cluster_%d {\nlabel=<", g->id);
-        put_text(p, *g->name ? g->name : " ", "<B>", "</B>", to);
-        if (*g->note) put_text(p, g->note, "&#160;&#160;", "", to);
-        fprintf(to, ">; style=\"rounded,filled%s\"; fillcolor=\"%s\"; color=\"%s\"; fontcolor=\"%s\"; penwidth=%s;\n",
-                g->aside ? ",dotted" : g->phase == GR_BACKWARD ? ",dashed" : "", shade_of(g->phase), line, line, g->loop ? "2.5" : "1");
-    }
+    const char *line = line_of(g->phase);
+    fprintf(to, "subgraph cluster_%d {\nlabel=<", g->id);
+    put_text(p, gr_pic_name(p->arena, g->name), "<B>", "</B>", to);
+    if (*g->note) put_text(p, g->note, "&#160;&#160;", "", to);
+    fprintf(to, ">; style=\"rounded,filled%s\"; fillcolor=\"%s\"; color=\"%s\"; fontcolor=\"%s\"; penwidth=%s;\n",
+            g->aside ? ",dotted" : g->phase == GR_BACKWARD ? ",dashed" : "", shade_of(g->phase), line, line, g->loop ? "2.5" : "1");
     for (int i = 0; i < g->num_boxes; i++) put_box(p, g->box[i], to);
     for (const gr_pic_group *k = g->first; k; k = k->next) put_group(p, k, to);
-    if (g->parent) fputs("}\n", to);
+    fputs("}\n", to);
+}
+
+static void put_phase(const gr_picture *p, gr_phase phase, FILE *to)
+{
+    for (int i = 0; i < p->top.num_boxes; i++)
+        if (p->top.box[i]->phase == phase) put_box(p, p->top.box[i], to);
+    for (const gr_pic_group *k = p->top.first; k; k = k->next)
+        if (k->phase == phase) put_group(p, k, to);
+}
+
+/* The forward graph as a column, the backward one with the update beside it; a point at the head of each says
+ * which stands on the left. */
+static void put_columns(const gr_picture *p, FILE *to)
+{
+    const bool columns = gr_pic_has_phase(p, GR_BACKWARD);
+    const char *head = "[shape=point, style=invis, width=0.01]";
+    if (columns) fprintf(to, "subgraph cluster_forward {\nlabel=\"\"; style=invis; left %s;\n", head);
+    put_phase(p, GR_FORWARD, to);
+    if (columns) fprintf(to, "}\nsubgraph cluster_backward {\nlabel=\"\"; style=invis; right %s;\n", head);
+    put_phase(p, GR_BACKWARD, to);
+    put_phase(p, GR_UPDATE, to);
+    if (columns) fputs("}\n{rank=same; left -> right [style=invis]}\n", to);
 }
 
 /* ---- arrows ---- */
@@ -237,18 +259,25 @@ static void put_legend(const gr_picture *p, FILE *to)
         fprintf(to, "<TD BORDER=\"%s\" STYLE=\"%s\" COLOR=\"%s\" BGCOLOR=\"%s\"> %s </TD><TD> </TD>", i == GR_UPDATE ? "3" : "1",
                 i == GR_BACKWARD ? "DASHED" : "SOLID", line_of((gr_phase)i), fill_of((gr_phase)i), word[i]);
     }
+    bool kept = false;
+    for (int i = 0; i < p->num_arrows; i++) kept |= p->arrow[i]->flow == GR_FLOW_KEPT && p->arrow[i]->phase == GR_BACKWARD;
+    if (kept) fprintf(to, "<TD BORDER=\"1\" STYLE=\"DOTTED\" COLOR=\"%s\"> kept for backward, dotted </TD><TD> </TD>", line_of(GR_BACKWARD));
 }
 
 static void put_title(const gr_picture *p, FILE *to)
 {
     const bool legend = gr_pic_has_phase(p, GR_BACKWARD) || gr_pic_has_phase(p, GR_UPDATE) || p->threads > 1;
-    if (!*p->title && !*p->note && !legend) return;
+    if (!*p->title && !*p->note && !*p->lengths && !legend) return;
     fputs("label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"4\"><TR><TD><FONT POINT-SIZE=\"15\">", to);
     put_text(p, *p->title ? p->title : " ", "<B>", "</B>", to);
     fputs("</FONT>", to);
     if (*p->note) {
         fputs("<BR/>", to);
         put_text(p, p->note, "", "", to);
+    }
+    if (*p->lengths) {
+        fputs("<BR/>", to);
+        put_text(p, p->lengths, "", "", to);
     }
     fputs("</TD></TR>", to);
     if (legend) {
@@ -265,9 +294,9 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
     const char *font = "fontname=\"Helvetica,Arial,sans-serif\"";
     fputs("digraph \"", to);
     fputs(gr_pic_escape(p->arena, *p->title ? p->title : "graphrun", quoted), to);
-    fprintf(to, "\" {\ngraph [%s, fontsize=12, fontcolor=\"%s\", bgcolor=\"%s\", nodesep=0.3, ranksep=0.35, labelloc=t, newrank=true, pad=0.2];\n"
+    fprintf(to, "\" {\ngraph [%s, fontsize=12, fontcolor=\"%s\", bgcolor=\"%s\", nodesep=0.3, ranksep=0.35, labelloc=t%s, pad=0.2];\n"
             "node [%s, fontsize=12, fontcolor=\"%s\", height=0.3, margin=\"0.14,0.06\"];\nedge [%s, fontsize=10, fontcolor=\"%s\", arrowsize=0.7];\n",
-            font, gr_light[GR_COLOUR_TEXT], gr_light[GR_COLOUR_PAGE], font, gr_light[GR_COLOUR_TEXT], font, gr_light[GR_COLOUR_MUTED]);
+            font, gr_light[GR_COLOUR_TEXT], gr_light[GR_COLOUR_PAGE], p->effort == 0 ? ", newrank=true" : p->effort == 1 ? "" : ", splines=line", font, gr_light[GR_COLOUR_TEXT], font, gr_light[GR_COLOUR_MUTED]);
     put_title(p, to);
     if (p->threads) {
         fputs("layout=neato; inputscale=72; splines=line; overlap=true; outputorder=edgesfirst;\n", to);
@@ -276,9 +305,9 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
         fputs("}\n", to);
         return;
     }
-    put_group(p, &p->top, to);
+    put_columns(p, to);
     for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
-    for (int i = 0; i < p->num_pairs; i++) 
-        fprintf(to, "{rank=same; n%d -> n%d [style=invis]}\n", p->pair[i].a->id, p->pair[i].b->id);
+    for (int i = 0; i < p->num_pairs && p->effort < 2; i++) /* side by side; with rank=same Graphviz fails where there are many groups */
+        fprintf(to, "n%d -> n%d [style=invis, minlen=0, weight=%d];\n", p->pair[i].a->id, p->pair[i].b->id, PAIR_WEIGHT);
     fputs("}\n", to);
 }
