@@ -60,7 +60,8 @@ const char *gr_dot_local_name(const gr_dot *d, const gr_node *n);
 gr_dot_stage gr_dot_stage_of(const gr_dot *d, const gr_node *n);
 /* What a body sees whole is read from where it is made. */
 bool gr_dot_is_invariant(const gr_node *n);
-/* Left out of the picture, because it has no name of its own and computes nothing: a view, a constant. */
+/* Left out of the picture, because it has no name of its own and computes nothing: a view, a constant,
+ * weights in another order. */
 static inline bool gr_dot_is_hidden(const gr_node *n) { return !gr_dot_place_of(n)->branch; }
 
 /* ---- dot_boxes.c ---- */

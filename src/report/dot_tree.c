@@ -1,5 +1,6 @@
 /* dot_tree.c - which branch of the picture each node of a graph belongs to. */
 #include "report/dot_graph.h"
+#include "report/reference.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -71,15 +72,27 @@ static const char *last_name(const gr_dot *d, const gr_node *n)
     return name + from + (name[from] == '.');
 }
 
+static bool is_view(const gr_node *n) { return (n->op->traits & GR_VIEW) && n->num_in > 0 && n->in[0]; }
+
+/* A parameter as a pass has laid it out for its readers. */
+static bool is_laid_out(const gr_node *n)
+{
+    if (strcmp(gr_op_kind(n->op), "internal") != 0 || n->num_in != 1 || !n->in[0]) return false;
+    const gr_node *from = n->in[0]->node;
+    while (is_view(from)) from = from->in[0]->node;
+    return from->op->role == GR_ROLE_STATE;
+}
+
 /* It computes nothing and stands in no model file. */
 static bool is_left_out(const gr_dot *d, const gr_node *n)
 {
     const bool inner = n->graph->parent || n->phase != GR_FORWARD || strchr(n->name, '.');
-    if (d->options->depth == GR_DOT_ALL || !inner || n->tape) return false;
+    if (d->options->depth == GR_DOT_ALL || n->tape) return false;
+    if (!inner && (!d->options->inside || gr_dot_part(d, n->name))) return false;
     if (n->op->role == GR_ROLE_FILL) return true;
     if (gr_dot_part(d, n->name)) return false;
     if (n->op->role == GR_ROLE_CONSTANT) return true;
-    return (n->op->traits & GR_VIEW) && n->num_in > 0 && n->in[0];
+    return is_view(n) || is_laid_out(n);
 }
 
 /* ---- branches ---- */
