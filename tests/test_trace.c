@@ -50,7 +50,7 @@ static recorded run(int threads, bool on)
     CU_ASSERT_EQUAL_FATAL(gr_data_next(r.session->data, &field, &e), 1);
     r.exec = gr_exec_for_batch(r.exec, field, &e);
     CU_ASSERT_EQUAL_FATAL(gr_exec_feed_batch(r.exec, field, &e), 0);
-    r.trace = gr_trace_create(r.exec->schedule, STEPS, &e);
+    r.trace = gr_trace_create(r.exec->program, r.exec->schedule, STEPS, &e);
     if (on) gr_run_set_trace(r.exec->run, r.trace);
     for (int i = 0; i < STEPS; i++) CU_ASSERT_EQUAL(gr_exec_step(r.exec, i, &e), 0);
     gr_run_set_trace(r.exec->run, NULL);
@@ -72,14 +72,16 @@ static void every_task_is_there(void)
         const gr_schedule *s = r.exec->schedule;
         CU_ASSERT_EQUAL(r.trace->steps, STEPS);
         for (int w = 0; w < s->threads; w++) {
-            CU_ASSERT_EQUAL(r.trace->count[w], s->worker[w].tasks * STEPS);
-            int64_t before = r.trace->started[0];
-            for (int64_t i = 0; i < r.trace->count[w]; i++) {
-                const gr_event *v = &r.trace->event[w][i];
-                CU_ASSERT_TRUE(before <= v->arrived && v->arrived <= v->begin && v->begin <= v->end);
-                CU_ASSERT_TRUE(v->end <= r.trace->ended[v->step]);
-                before = v->end;
+            gr_trace_reader reader = {.trace = r.trace, .worker = w};
+            gr_event v;
+            int64_t before = r.trace->started[0], count = 0;
+            for (; gr_trace_next(&reader, &v); count++) {
+                CU_ASSERT_TRUE(before <= v.arrived && v.arrived <= v.begin && v.begin <= v.end);
+                CU_ASSERT_TRUE(r.trace->started[v.step] <= v.arrived && v.end <= r.trace->ended[v.step]);
+                before = v.end;
             }
+            CU_ASSERT_EQUAL(count, s->worker[w].tasks * STEPS);
+            CU_ASSERT_EQUAL(reader.tick, r.trace->tick[w] + STEPS * r.trace->each[w] - 1);
         }
         end(&r);
     }
@@ -93,7 +95,7 @@ static void tracing_changes_no_bit(void)
         const void *a = gr_store_data(on.session->store, i, &t), *b = gr_session_state(off.session, gr_store_name(on.session->store, i), NULL);
         CU_ASSERT_EQUAL(memcmp(a, b, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)), 0);
     }
-    CU_ASSERT_EQUAL(off.trace->count[0], 0);
+    CU_ASSERT_EQUAL(off.trace->steps, 0);
     end(&on);
     end(&off);
 }
@@ -103,9 +105,8 @@ static void the_timeline_is_json(void)
     recorded r = run(2, true);
     char *text, *summary;
     size_t size;
-    const gr_trace_report report = {.title = "a \"title\"", .program = r.exec->program, .schedule = r.exec->schedule, .trace = r.trace};
     FILE *to = open_memstream(&text, &size);
-    CU_ASSERT_EQUAL(gr_trace_write(&report, to), 0);
+    CU_ASSERT_EQUAL(gr_trace_write(r.trace, "a \"title\"", to), 0);
     fclose(to);
     json_t *root = json_loads(text, 0, NULL), *v;
     CU_ASSERT_PTR_NOT_NULL_FATAL(root);
@@ -118,13 +119,13 @@ static void the_timeline_is_json(void)
         step_of_loop |= json_object_get(json_object_get(v, "args"), "time step") != NULL;
     }
     int64_t expected = 0;
-    for (int w = 0; w < r.trace->threads; w++) expected += r.trace->count[w];
+    for (int w = 0; w < r.exec->schedule->threads; w++) expected += r.exec->schedule->worker[w].tasks * STEPS;
     CU_ASSERT_EQUAL(tasks, expected);
     CU_ASSERT_TRUE(step_of_loop);
     json_decref(root);
     free(text);
     to = open_memstream(&summary, &size);
-    gr_trace_print(&report, to);
+    gr_trace_print(r.trace, "a title", to);
     fclose(to);
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "3 steps, "));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "waiting"));

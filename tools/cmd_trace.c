@@ -20,7 +20,7 @@ static int record(bench *b, int64_t steps, gr_trace **made, gr_error *e)
     int status = bench_open(b, e);
     for (int i = 0; i < WARM_UP && !status; i++) status = gr_exec_step(b->exec, b->done++, e);
     if (status) return status;
-    if (!(*made = gr_trace_create(b->exec->schedule, (int)steps, e))) return e->status;
+    if (!(*made = gr_trace_create(b->exec->program, b->exec->schedule, (int)steps, e))) return e->status;
     gr_run_set_trace(b->exec->run, *made);
     for (int64_t i = 0; i < steps && !status; i++) status = gr_exec_step(b->exec, b->done++, e);
     gr_run_set_trace(b->exec->run, NULL);
@@ -28,11 +28,11 @@ static int record(bench *b, int64_t steps, gr_trace **made, gr_error *e)
     return status;
 }
 
-static int write_file(const gr_trace_report *r, const char *path, gr_error *e)
+static int write_file(const gr_trace *t, const char *title, const char *path, gr_error *e)
 {
     gr_writer w;
     if (gr_writer_open(&w, path, e)) return e->status;
-    const bool made = gr_trace_write(r, w.file) == 0 || ferror((FILE *)w.file); /* the latter is the writer's to tell */
+    const bool made = gr_trace_write(t, title, w.file) == 0 || ferror((FILE *)w.file); /* the latter is the writer's to tell */
     if (gr_writer_finish(&w, made, e)) return e->status;
     return made ? 0 : gr_set_error(e, GR_ENOMEM, "%s: out of memory for the timeline", path);
 }
@@ -49,9 +49,8 @@ static int trace(gr_session *s, void *data)
     int code = status ? cli_fail(&e) : EXIT_DONE;
     if (!status) {
         const char *title = gr_arena_printf(s->arena, "%s, %s", gr_model_name(s->model), b.what == BENCH_TRAIN ? "training step" : "forward pass");
-        const gr_trace_report r = {.title = title, .program = b.exec->program, .schedule = b.exec->schedule, .trace = t};
-        gr_trace_print(&r, stdout);
-        if (a->file && write_file(&r, a->file, &e)) code = cli_fail(&e);
+        gr_trace_print(t, title, stdout);
+        if (a->file && write_file(t, title, a->file, &e)) code = cli_fail(&e);
     }
     gr_trace_free(t);
     return code;

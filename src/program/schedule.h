@@ -39,6 +39,15 @@ typedef struct gr_instruction {
     int first_wait, num_waits;
 } gr_instruction;
 
+/* What follows LOOP_BEGIN or LOOP_END, the i-th of a list, and the loop's index then. */
+static inline int gr_follow_loop(const gr_program *p, const gr_instruction *ins, int i, int64_t *index)
+{
+    const gr_loop_info *loop = &p->loops[ins->loop];
+    if (ins->kind == GR_LOOP_END && ++index[loop->depth] < loop->count) return ins->jump;
+    index[loop->depth] = 0;
+    return i + 1;
+}
+
 typedef struct gr_worker_list {
     gr_instruction *ins; int num_ins;
     gr_wait *waits; int num_waits;

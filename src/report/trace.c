@@ -46,10 +46,10 @@ static void put(timeline *t, json_t *o)
     json_decref(o);
 }
 
-static void put_event(timeline *t, const gr_trace_report *r, int worker, const gr_event *e)
+static void put_event(timeline *t, const gr_trace *r, int worker, const gr_event *e)
 {
     const gr_template *x = &r->program->templates[e->template_index];
-    const double begin = gr_trace_ns(r->trace, e->begin), arrived = gr_trace_ns(r->trace, e->arrived), end = gr_trace_ns(r->trace, e->end);
+    const double begin = gr_trace_ns(r, e->begin), arrived = gr_trace_ns(r, e->arrived), end = gr_trace_ns(r, e->end);
     char at[64], units[64];
     time_text(r->program, x, e, at);
     snprintf(units, sizeof units, "%lld-%lld of %lld", (long long)e->units_begin, (long long)e->units_end - 1, (long long)x->units);
@@ -69,18 +69,20 @@ static void put_name(timeline *t, const char *what, int worker, const char *name
     put(t, json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", what, "ph", "M", "pid", 1, "tid", worker, "args", "name", name));
 }
 
-int gr_trace_write(const gr_trace_report *r, FILE *to)
+int gr_trace_write(const gr_trace *r, const char *title, FILE *to)
 {
     timeline t = {.to = to, .first = true};
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", to);
-    put_name(&t, "process_name", 0, r->title);
-    for (int w = 0; w < r->trace->threads; w++) {
+    put_name(&t, "process_name", 0, title);
+    for (int w = 0; w < r->schedule->threads; w++) {
         char name[64];
         const int core = r->schedule->worker[w].core;
-        if (core >= 0 && r->trace->threads > 1) snprintf(name, sizeof name, "thread %d, core %d", w, core);
+        gr_trace_reader reader = {.trace = r, .worker = w};
+        gr_event e;
+        if (core >= 0 && r->schedule->threads > 1) snprintf(name, sizeof name, "thread %d, core %d", w, core);
         else snprintf(name, sizeof name, "thread %d", w);
         put_name(&t, "thread_name", w, name);
-        for (int64_t i = 0; i < r->trace->count[w]; i++) put_event(&t, r, w, &r->trace->event[w][i]);
+        while (gr_trace_next(&reader, &e)) put_event(&t, r, w, &e);
     }
     fputs("\n]}\n", to);
     return t.failed ? -1 : 0;
@@ -112,22 +114,24 @@ static void add_sum(sum *to, const sum *s)
 }
 
 /* By template; templates of one node and kind are one line. */
-static int sum_events(const gr_trace_report *r, sum *list)
+static int sum_events(const gr_trace *r, sum *list)
 {
     const gr_program *p = r->program;
     for (int i = 0; i < p->num_templates; i++) {
         const gr_template *t = &p->templates[i];
         list[i] = (sum){.t = t, .kind = kind_of(t), .predicted = t->cost * gr_iterations(p, t->loop)};
     }
-    for (int w = 0; w < r->trace->threads; w++)
-        for (int64_t i = 0; i < r->trace->count[w]; i++) {
-            const gr_event *e = &r->trace->event[w][i];
-            sum *s = &list[e->template_index];
-            s->ns += gr_trace_ns(r->trace, e->end) - gr_trace_ns(r->trace, e->begin);
-            s->waited += gr_trace_ns(r->trace, e->begin) - gr_trace_ns(r->trace, e->arrived);
-            s->flops += event_flops(s->t, e);
+    for (int w = 0; w < r->schedule->threads; w++) {
+        gr_trace_reader reader = {.trace = r, .worker = w};
+        gr_event e;
+        while (gr_trace_next(&reader, &e)) {
+            sum *s = &list[e.template_index];
+            s->ns += gr_trace_ns(r, e.end) - gr_trace_ns(r, e.begin);
+            s->waited += gr_trace_ns(r, e.begin) - gr_trace_ns(r, e.arrived);
+            s->flops += event_flops(s->t, &e);
             s->calls++;
         }
+    }
     int n = 0;
     for (int i = 0; i < p->num_templates; i++) {
         int k = 0;
@@ -164,19 +168,19 @@ static void print_kinds(const sum *list, int n, double steps, double all, FILE *
     fprintf(to, "  %-24s %9.1f %6.1f%%\n", "between tasks, idle", (all - known - waited) * 1e-3 / steps, 100 * (all - known - waited) / all);
 }
 
-void gr_trace_print(const gr_trace_report *r, FILE *to)
+void gr_trace_print(const gr_trace *t, const char *title, FILE *to)
 {
     enum { NODES = 20 };
-    const gr_trace *t = r->trace;
-    sum *list = GR_NEW_ARRAY(r->program->arena, sum, r->program->num_templates + 1);
-    const int n = sum_events(r, list);
+    const int threads = t->schedule->threads;
+    const double predicted = t->schedule->predicted;
+    sum *list = GR_NEW_ARRAY(t->program->arena, sum, t->program->num_templates + 1);
+    const int n = sum_events(t, list);
     const double steps = t->steps > 0 ? t->steps : 1;
     double wall = 0;
     for (int i = 0; i < t->steps; i++) wall += gr_trace_ns(t, t->ended[i]) - gr_trace_ns(t, t->started[i]);
-    const double all = wall * t->threads;
-    fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", r->title, t->steps, t->steps == 1 ? "" : "s",
-            t->threads, t->threads == 1 ? "" : "s", wall * 1e-3 / steps, r->schedule->predicted * 1e-3,
-            wall > 0 ? 100 * (r->schedule->predicted * steps / wall - 1) : 0);
+    const double all = wall * threads;
+    fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", title, t->steps, t->steps == 1 ? "" : "s",
+            threads, threads == 1 ? "" : "s", wall * 1e-3 / steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * steps / wall - 1) : 0);
     print_kinds(list, n, steps, all, to);
     fprintf(to, "\nby node%29s %7s %11s\n", "us a step", "share", "predicted");
     for (int i = 0; i < n && i < NODES && list[i].ns > 0; i++) {

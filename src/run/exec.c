@@ -279,51 +279,26 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins)
     }
 }
 
-static void run_traced(gr_worker_run *w, const gr_instruction *ins, gr_task *task)
-{
-    gr_trace *t = w->trace;
-    gr_event *e = &t->event[w->index][t->count[w->index]++];
-    e->arrived = e->begin = w->ticks;
-    e->template_index = ins->template_index;
-    e->step = t->steps;
-    e->units_begin = ins->begin;
-    e->units_end = ins->end;
-    memcpy(e->index, w->loop_index, sizeof e->index);
-    if (ins->num_waits) {
-        wait_all(w, ins);
-        e->begin = gr_ticks();
-    }
-    run_task(w, task);
-    e->end = w->ticks = gr_ticks();
-}
-
 void gr_run_list(gr_worker_run *w)
 {
+    const gr_trace *t = w->trace;
     int64_t *index = w->loop_index, done = w->threads > 1 ? w->base[w->index] : 0;
+    int64_t *tick = t ? t->tick[w->index] + t->steps * t->each[w->index] : NULL;
     bool counts = w->threads > 1 && w->list->awaited;
-    const gr_loop_info *loop;
     memset(index, 0, sizeof *index * GR_MAX_LOOPS);
-    if (w->trace) w->ticks = gr_ticks();
-    for (int i = 0; i < w->list->num_ins; i++) {
+    if (tick) *tick++ = gr_ticks();
+    for (int i = 0; i < w->list->num_ins;) {
         const gr_instruction *ins = &w->list->ins[i];
-        switch (ins->kind) {
-        case GR_RUN:
-            if (w->trace) {
-                run_traced(w, ins, &w->task[i]);
-            } else {
-                if (ins->num_waits) wait_all(w, ins);
-                run_task(w, &w->task[i]);
-            }
-            if (counts) gr_signal_raise(w->progress[w->index], ++done);
-            break;
-        case GR_LOOP_BEGIN:
-            index[w->program->loops[ins->loop].depth] = 0;
-            break;
-        case GR_LOOP_END:
-            loop = &w->program->loops[ins->loop];
-            if (++index[loop->depth] < loop->count) i = ins->jump - 1;
-            else index[loop->depth] = 0;
-            break;
+        if (ins->kind != GR_RUN) {
+            i = gr_follow_loop(w->program, ins, i, index);
+            continue;
         }
+        if (ins->num_waits) {
+            wait_all(w, ins);
+            if (tick) *tick++ = gr_ticks();
+        }
+        run_task(w, &w->task[i++]);
+        if (tick) *tick++ = gr_ticks();
+        if (counts) gr_signal_raise(w->progress[w->index], ++done);
     }
 }

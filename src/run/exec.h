@@ -47,7 +47,6 @@ struct gr_worker_run {
     int64_t step;
     int64_t *loop_index;   /* where each loop is, by depth */
     gr_trace *trace;       /* NULL: none */
-    int64_t ticks;         /* while there is one: when the task before ended */
 };
 
 /* Works out all that is the same in every run. where[b]: the memory of buffer b. All lives

@@ -1,4 +1,4 @@
-/* trace.c - lists of events. */
+/* trace.c - see trace.h. */
 #include "run/trace.h"
 #include "graph/graph.h"
 #include <string.h>
@@ -18,19 +18,31 @@ static void *zeros(size_t n, size_t size)
     return p;
 }
 
-gr_trace *gr_trace_create(const gr_schedule *s, int steps, gr_error *e)
+static int64_t ticks_of(const gr_program *p, const gr_worker_list *list)
+{
+    int64_t n = 1;
+    for (int i = 0; i < list->num_ins; i++)
+        if (list->ins[i].kind == GR_RUN)
+            n += (int64_t)gr_iterations(p, p->templates[list->ins[i].template_index].loop) * (list->ins[i].num_waits ? 2 : 1);
+    return n;
+}
+
+gr_trace *gr_trace_create(const gr_program *p, const gr_schedule *s, int steps, gr_error *e)
 {
     const size_t n = (size_t)s->threads, k = (size_t)steps;
     gr_trace *t = zeros(1, sizeof *t);
     if (!t) goto fail;
-    t->threads = s->threads;
-    t->event = zeros(n, sizeof *t->event);
-    t->count = zeros(n, sizeof *t->count);
+    t->program = p;
+    t->schedule = s;
+    t->tick = zeros(n, sizeof *t->tick);
+    t->each = zeros(n, sizeof *t->each);
     t->started = zeros(k, sizeof *t->started);
     t->ended = zeros(k, sizeof *t->ended);
-    if (!t->event || !t->count || !t->started || !t->ended) goto fail;
-    for (int w = 0; w < s->threads; w++)
-        if (!(t->event[w] = zeros((size_t)s->worker[w].tasks * k, sizeof **t->event))) goto fail;
+    if (!t->tick || !t->each || !t->started || !t->ended) goto fail;
+    for (int w = 0; w < s->threads; w++) {
+        t->each[w] = ticks_of(p, &s->worker[w]);
+        if (!(t->tick[w] = zeros((size_t)t->each[w] * k, sizeof **t->tick))) goto fail;
+    }
     t->tick0 = gr_ticks();
     t->ns0 = monotonic_ns();
     return t;
@@ -43,12 +55,42 @@ fail:
 void gr_trace_free(gr_trace *t)
 {
     if (!t) return;
-    for (int w = 0; t->event && w < t->threads; w++) gr_free(t->event[w]);
-    gr_free(t->event);
-    gr_free(t->count);
+    for (int w = 0; t->tick && w < t->schedule->threads; w++) gr_free(t->tick[w]);
+    gr_free(t->tick);
+    gr_free(t->each);
     gr_free(t->started);
     gr_free(t->ended);
     gr_free(t);
+}
+
+static void read_event(gr_trace_reader *r, const gr_instruction *ins, gr_event *e)
+{
+    *e = (gr_event){.template_index = ins->template_index, .step = r->step, .units_begin = ins->begin, .units_end = ins->end};
+    memcpy(e->index, r->index, sizeof e->index);
+    e->arrived = *r->tick;
+    if (ins->num_waits) r->tick++;
+    e->begin = *r->tick;
+    e->end = *++r->tick;
+}
+
+bool gr_trace_next(gr_trace_reader *r, gr_event *e)
+{
+    const gr_trace *t = r->trace;
+    const gr_worker_list *list = &t->schedule->worker[r->worker];
+    for (; r->step < t->steps; r->step++, r->at = 0) {
+        if (r->at == 0) r->tick = t->tick[r->worker] + r->step * t->each[r->worker];
+        while (r->at < list->num_ins) {
+            const gr_instruction *ins = &list->ins[r->at];
+            if (ins->kind != GR_RUN) {
+                r->at = gr_follow_loop(t->program, ins, r->at, r->index);
+                continue;
+            }
+            r->at++;
+            read_event(r, ins, e);
+            return true;
+        }
+    }
+    return false;
 }
 
 void gr_trace_stop(gr_trace *t)
