@@ -242,6 +242,21 @@ static void crowd(void)
     gr_session_close(s);
 }
 
+/* Where handing over takes longer than all the work, one worker has it, and waits for nobody. */
+static void one_worker_waits_for_nobody(void)
+{
+    gr_error e = {0};
+    gr_session *s = open_model(GR_SOURCE_DIR "/graphs/hello.yaml", 1);
+    gr_program *p = program_of(s);
+    gr_topology *t = gr_topology_get(s->arena, "core:4", &e);
+    t->wait_ns = 1e9;
+    const gr_schedule *one = gr_schedule_create(s->arena, p, t, 1, &e), *four = gr_schedule_create(s->arena, p, t, 4, &e);
+    for (int w = 1; w < 4; w++) CU_ASSERT_EQUAL(four->worker[w].tasks, 0);
+    CU_ASSERT_DOUBLE_EQUAL(four->predicted, gr_program_ns(p), 1e-6 * gr_program_ns(p));
+    CU_ASSERT_EQUAL(four->predicted, one->predicted);
+    gr_session_close(s);
+}
+
 /* A model as small as the first one looks at no machine, makes no thread and measures nothing. */
 static void small_models_wait_for_nothing(void)
 {
@@ -295,5 +310,6 @@ void test_costs(void)
     CU_add_test(s, "known without workers", known_without_workers);
     CU_add_test(s, "caches that hold what is used again", caches);
     CU_add_test(s, "cores that hinder each other", crowd);
+    CU_add_test(s, "one worker waits for nobody", one_worker_waits_for_nobody);
     CU_add_test(s, "small models wait for nothing", small_models_wait_for_nothing);
 }

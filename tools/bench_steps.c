@@ -159,7 +159,8 @@ int bench_open(bench *b, gr_error *e)
     for (int i = 0; b->what == BENCH_TRAIN && i < s->recipe->num_lrs; i++) /* the same step again must not diverge */
         gr_exec_set_lr(b->exec, i, s->recipe->lrs[i].lr * 1e-3);
     b->threads = b->exec->schedule->threads;
-    b->predicted = b->exec->schedule->predicted * 1e-9;
+    b->predicted = INFINITY;
+    for (const gr_schedule *k = b->exec->schedule; k; k = k->fewer) b->predicted = fmin(b->predicted, k->predicted * 1e-9); /* a run finds the best */
     b->tokens = b->what == BENCH_STEP ? 1 : count_tokens(b->exec);
     b->flops = program_flops(b->exec->program);
     return 0;

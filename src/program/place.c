@@ -67,13 +67,15 @@ static bool pays(const placer *m, const gr_template *t, int size)
     return size > 1 && t->units > 1 && shared_cost(t, size) + m->topo->wait_ns < t->cost;
 }
 
+/* What several hand over in a loop, they hand over at each of its steps. */
 static double item_cost(const placer *m, const item *x, int size)
 {
+    const double wait = size > 1 && x->loop >= 0 ? m->topo->wait_ns : 0;
     double ns = 0;
     for (int t = x->first; t < x->last; t++) {
         const gr_template *one = &m->p->templates[t];
         double each = pays(m, one, size) ? shared_cost(one, size) : one->cost;
-        ns += (each + (size > 1 ? m->topo->wait_ns : 0)) * gr_iterations(m->p, one->loop);
+        ns += (each + wait) * gr_iterations(m->p, one->loop);
     }
     return ns;
 }
@@ -85,38 +87,66 @@ static double done_at(const item *x, int64_t q)
     return x->start + (x->finish - x->start) * (double)(q + 1) / (double)x->count;
 }
 
-/* When what the item begins with is there, and what its last iteration needs. */
-static void item_ready(const placer *m, const item *x, double *ready, double *last)
+/* When what an item waits for is made. */
+typedef struct ready {
+    double first, last;   /* what its first iteration needs, what its last one does */
+    int maker;            /* the worker that makes the latest of the first's; -1: several do */
+    double others;        /* the latest of the first's that `maker` does not make */
+} ready;
+
+static ready item_ready(const placer *m, const item *x)
 {
-    *ready = *last = 0;
+    ready r = {.maker = -1};
     for (int i = m->dep_at[x->first]; i < m->dep_at[x->last]; i++) {
         const gr_dependency *d = &m->p->deps[i];
         if (d->before >= x->first) continue;
         const item *y = &m->items[m->item_of[d->before]];
         int64_t from = d->loop < 0 ? gr_lag_at(&d->lag, 0) : INT64_MAX, to = d->loop < 0 ? gr_lag_at(&d->lag, x->count - 1) : INT64_MAX;
         double begins = from < 0 ? 0 : done_at(y, from), ends = done_at(y, to);
-        if (begins > *ready) *ready = begins;
-        if (ends > *last) *last = ends;
+        const int maker = y->team.count == 1 ? y->team.first : -1;
+        if (begins > r.first) {
+            if (maker != r.maker) r.others = r.first;
+            r.first = begins;
+            r.maker = maker;
+        } else if (maker != r.maker && begins > r.others) {
+            r.others = begins;
+        }
+        if (ends > r.last) r.last = ends;
     }
-    if (m->n > 1 && *ready > 0) *ready += m->topo->wait_ns;
+    return r;
+}
+
+/* When the team can begin: what others have made is handed over. */
+static double team_start(const placer *m, const ready *r, gr_team team)
+{
+    const double made = team.count == 1 && team.first == r->maker ? r->others : r->first;
+    double start = m->n > 1 && made > 0 ? made + m->topo->wait_ns : made;
+    for (int w = team.first; w < team.first + team.count; w++)
+        if (m->busy[w] > start) start = m->busy[w];
+    return start;
 }
 
 /* ---- placing one ---------------------------------------------------------------- */
 
-/* On a team of `size`, of all that begin at a multiple of it the one that ends first. */
-static double best_team(const placer *m, const item *x, int size, double ready, double last, gr_team *team)
+/* When an item that starts then ends: its last iteration cannot come before what that needs. */
+static double item_end(const item *x, const ready *r, double start, double cost)
+{
+    const double least = r->last + cost / (double)x->count;
+    return start + cost > least ? start + cost : least;
+}
+
+/* On a team of `size`, of all that begin at a multiple of it the one that ends first; a later one must gain what
+ * it takes to hand the result over. */
+static double best_team(const placer *m, const item *x, int size, const ready *r, gr_team *team)
 {
     double cost = item_cost(m, x, size), best = 0;
     team->count = 0;
     for (int first = 0; first + size <= m->n; first += size) {
-        double start = ready;
-        for (int w = first; w < first + size; w++)
-            if (m->busy[w] > start) start = m->busy[w];
-        double end = start + cost, least = last + cost / (double)x->count;
-        if (end < least) end = least;
-        if (team->count && end >= best) continue;
+        const gr_team next = {first, size};
+        const double end = item_end(x, r, team_start(m, r, next), cost);
+        if (team->count && end + m->topo->wait_ns >= best) continue;
         best = end;
-        *team = (gr_team){first, size};
+        *team = next;
     }
     return best;
 }
@@ -134,22 +164,17 @@ static void put(placer *m, item *x, gr_team team, double start, double finish)
 /* before: the item that went through the earlier steps of the same layer; NULL: none. */
 static void place_item(placer *m, item *x, int size, const item *before)
 {
-    double ready, last;
-    item_ready(m, x, &ready, &last);
+    const ready r = item_ready(m, x);
     gr_team one = {0}, all = {0};
-    double best = best_team(m, x, x->loop >= 0 && size < m->n ? size : 1, ready, last, &one), start = ready;
+    double best = best_team(m, x, x->loop >= 0 && size < m->n ? size : 1, &r, &one);
     if (x->loop < 0 || size == m->n) {
-        double together = best_team(m, x, m->n, ready, last, &all);
+        double together = best_team(m, x, m->n, &r, &all);
         if (m->n > 1 && together < best) best = together, one = all;
     } else if (before) {
         one = before->team;
-        double cost = item_cost(m, x, one.count);
-        if (before->finish > start) start = before->finish;
-        best = start + cost < last + cost / (double)x->count ? last + cost / (double)x->count : start + cost;
+        best = item_end(x, &r, team_start(m, &r, one), item_cost(m, x, one.count));
     }
-    for (int w = one.first; w < one.first + one.count; w++)
-        if (m->busy[w] > start) start = m->busy[w];
-    put(m, x, one, start, best);
+    put(m, x, one, team_start(m, &r, one), best);
 }
 
 /* ---- groups ------------------------------------------------------------------------ */
@@ -258,8 +283,15 @@ static double crowded(const placer *m, double ns)
 {
     const int others = m->topo->cores - 1;
     double busy = ns > 0 ? gr_program_ns(m->p) / ns - 1 : 0;
-    if (m->topo->crowd <= 1 || others < 1 || busy <= 0) return ns;
+    if (m->n < 2 || m->topo->crowd <= 1 || others < 1 || busy <= 0) return ns;
     return ns * (1 + (m->topo->crowd - 1) * (busy < others ? busy : others) / others);
+}
+
+static bool uses_several(const placer *m)
+{
+    for (int t = 0; t < m->p->num_templates; t++)
+        if (m->team[t].first + m->team[t].count > 1) return true;
+    return false;
 }
 
 void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int threads, gr_schedule *s)
@@ -276,6 +308,6 @@ void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int thr
         choose(&m, &g, busy, s, &cap);
         i = g.last;
     }
-    s->predicted = m.num_items > 0 ? crowded(&m, end_of(&m)) + (threads > 1 ? START_NS : 0) : 0;
+    s->predicted = m.num_items > 0 ? crowded(&m, end_of(&m)) + (uses_several(&m) ? START_NS : 0) : 0;
     s->team = m.team;
 }
