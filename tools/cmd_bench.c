@@ -231,6 +231,7 @@ int cmd_bench(int argc, char **argv)
     gr_session_options o = cli_session_options(&a.common);
     if ((done = cli_weights_dtype(self, &a.common, a.weights_dtype, &o)) >= 0) return done;
     o.weights = a.weights;
+    o.measure = true;
     o.inference = strcmp(a.what, "train") != 0;
     o.facts_only = strcmp(a.what, "step") == 0;
     bench_rival_prepare();

@@ -70,6 +70,7 @@ int cmd_trace(int argc, char **argv)
     if (done >= 0) return done;
     if (a.steps < 1 || a.steps > 10000) return cli_misuse(self, "--steps takes a number from 1 to 10000");
     gr_session_options o = cli_session_options(&a.common);
+    o.measure = true;
     gr_session *s = cli_open(argv[1], &o);
     if (!s) return EXIT_MODEL;
     int code = cli_guard(s, trace, &a);

@@ -1,4 +1,9 @@
-/* measure.c - see measure.h. */
+/* measure.c - see measure.h.
+ *
+ * Work is timed by the thread's own clock, which stands still while another process has the core. What slows
+ * it down unseen - a neighbour on the same physical core, a host that takes processors away - comes and goes in
+ * milliseconds, and a step has its share of it: each number is the mean of some passes without the fastest and
+ * the slowest. Only handing over, for which two must be there, counts as it is at best. */
 #include "run/measure.h"
 #include "kernel/kernel.h"
 #include "kernel/tape.h"
@@ -9,7 +14,7 @@
 
 #define UNEVEN 4 /* hand-overs in one wait: two workers never come at the same time */
 
-enum { TRIES = 2, PASSES = 6, SIDE = 256, ROWS = 32, ROOM = 16 << 20, TRIPS = 200, TOGETHER = 20, EACH = 2 << 20 };
+enum { TRIES = 2, PASSES = 8, SIDE = 256, ROWS = 32, ROOM = 16 << 20, TRIPS = 200, TOGETHER = 20, EACH = 2 << 20, MOVED = ROOM / 2 };
 
 typedef struct bench {
     gr_arena *arena;
@@ -20,28 +25,31 @@ typedef struct bench {
     gr_pool *pool;
     gr_signal signal[2];
     int64_t trips; /* made so far */
+    double busy[ROOM / EACH]; /* by worker: nanoseconds that it computed */
 } bench;
 
-static double now_ns(void)
+static double now_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 /* Nanoseconds of fn(b, n) at best, of tries after one that warms the caches. */
-static double best_of(bench *b, void (*fn)(bench *, int64_t), int64_t n)
+static double best_by(clockid_t clock, bench *b, void (*fn)(bench *, int64_t), int64_t n)
 {
     double best = 0;
     fn(b, n);
     for (int i = 0; i < TRIES; i++) {
-        const double start = now_ns();
+        const double start = now_ns(clock);
         fn(b, n);
-        const double ns = now_ns() - start;
+        const double ns = now_ns(clock) - start;
         if (i == 0 || ns < best) best = ns;
     }
     return best > 1 ? best : 1;
 }
+
+static double best_of(bench *b, void (*fn)(bench *, int64_t), int64_t n) { return best_by(CLOCK_THREAD_CPUTIME_ID, b, fn, n); }
 
 /* n times [rows, sum] x [sum, SIDE], the second packed; all in `room`, EACH bytes. */
 static void multiply(const bench *b, char *room, int64_t rows, int64_t sum, int64_t n)
@@ -66,7 +74,11 @@ static void multiply_little(bench *b, int64_t n)
     for (int64_t i = 0; i < n; i++) b->math->gemm(&g);
 }
 
-static void move(bench *b, int64_t bytes) { memcpy(b->room, b->room + ROOM / 2, (size_t)bytes); }
+/* n bytes, and as often as it takes for the clock, which costs a microsecond, not to show. */
+static void move(bench *b, int64_t n)
+{
+    for (int64_t done = 0; done < MOVED; done += n) memcpy(b->room, b->room + ROOM / 2, (size_t)n);
+}
 
 /* A tape of `count` instructions on two inputs, all in L1, n times. */
 static void run_tape(bench *b, int count, int64_t n)
@@ -89,7 +101,7 @@ static void run_long(bench *b, int64_t n) { run_tape(b, 8, n); }
 
 static double instruction_ns(bench *b, gr_tape_op op)
 {
-    enum { TIMES = 40 };
+    enum { TIMES = 400 };
     b->op = (int)op;
     const double ns = (best_of(b, run_long, TIMES) - best_of(b, run_short, TIMES)) / (7.0 * TIMES * GR_TAPE_TILE);
     return ns > 0.001 ? ns : 0.001;
@@ -116,22 +128,27 @@ static void hand_over(bench *b, int64_t n)
 /* Workers multiply at once, each for itself. */
 static void join_in(void *data, int w)
 {
-    const bench *b = data;
+    bench *b = data;
+    const double start = now_ns(CLOCK_THREAD_CPUTIME_ID);
     multiply(b, b->room + (int64_t)w * EACH, ROWS, SIDE, TOGETHER);
+    b->busy[w] = now_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 }
 
+/* Of the slowest. */
 static double together_ns(bench *b)
 {
     const int most = ROOM / EACH, threads = gr_pool_threads(b->pool) < most ? gr_pool_threads(b->pool) : most;
+    double ns = 0;
     gr_pool_run(b->pool, threads, join_in, b); /* wakes them */
-    const double start = now_ns();
     gr_pool_run(b->pool, threads, join_in, b);
-    return now_ns() - start;
+    for (int w = 0; w < threads; w++)
+        if (b->busy[w] > ns) ns = b->busy[w];
+    return ns;
 }
 
 static double bytes_ns(bench *b, int64_t bytes)
 {
-    return 2 * (double)bytes / best_of(b, move, bytes); /* read and written */
+    return 2.0 * MOVED / best_of(b, move, bytes); /* read and written */
 }
 
 static void measure_once(bench *b, gr_costs *c)
@@ -139,10 +156,10 @@ static void measure_once(bench *b, gr_costs *c)
     const double flops = 2.0 * SIDE * SIDE;
     c->gflops = 10 * ROWS * flops / best_of(b, multiply_many, 10);
     c->short_gflops = 40 * ROWS * flops * GR_SHORT_SUM / SIDE / best_of(b, multiply_short, 40);
-    c->row_gflops = 20 * flops / best_of(b, multiply_one, 20);
-    c->product_ns = best_of(b, multiply_little, 200) / 200;
+    c->row_gflops = 40 * flops / best_of(b, multiply_one, 40);
+    c->product_ns = best_of(b, multiply_little, 1000) / 1000;
     b->op = GR_TAPE_ADD;
-    const double one = best_of(b, run_short, 100) / (100.0 * GR_TAPE_TILE);
+    const double one = best_of(b, run_short, 1000) / (1000.0 * GR_TAPE_TILE);
     c->simple_ns = instruction_ns(b, GR_TAPE_ADD);
     c->divide_ns = instruction_ns(b, GR_TAPE_DIV);
     c->vector_ns = instruction_ns(b, GR_TAPE_TANH);
@@ -150,7 +167,7 @@ static void measure_once(bench *b, gr_costs *c)
     c->l2_bytes_ns = bytes_ns(b, 64 << 10);
     c->l3_bytes_ns = bytes_ns(b, 1 << 20);
     c->memory_bytes_ns = bytes_ns(b, ROOM / 2);
-    if (gr_pool_threads(b->pool) > 1) c->wait_ns = UNEVEN * best_of(b, hand_over, 0) / (2.0 * TRIPS);
+    if (gr_pool_threads(b->pool) > 1) c->wait_ns = UNEVEN * best_by(CLOCK_MONOTONIC, b, hand_over, 0) / (2.0 * TRIPS);
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -159,38 +176,56 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* How many times as long as alone: as it mostly is, for it is what the workers share that shows. */
-static double crowd_of(double *together, double gflops)
-{
-    qsort(together, PASSES, sizeof *together, compare_doubles);
-    const double ratio = together[PASSES / 2] * gflops / (2.0 * ROWS * SIDE * SIDE * TOGETHER);
-    return ratio > 1 ? ratio : 1;
-}
-
-void gr_costs_improve(gr_costs *best, const gr_costs *other)
+/* Rates become times and times rates; all else stays. */
+static void turn(double number[GR_COSTS])
 {
     static const gr_costs rates = {.gflops = 1, .short_gflops = 1, .row_gflops = 1, .l2_bytes_ns = 1, .l3_bytes_ns = 1, .memory_bytes_ns = 1};
-    double is_rate[GR_COSTS], x[GR_COSTS], y[GR_COSTS];
+    double is_rate[GR_COSTS];
     memcpy(is_rate, &rates, sizeof is_rate);
-    memcpy(x, best, sizeof x);
-    memcpy(y, other, sizeof y);
     for (int i = 0; i < GR_COSTS; i++)
-        if (is_rate[i] > 0 ? y[i] > x[i] : y[i] < x[i]) x[i] = y[i];
-    memcpy(best, x, sizeof x);
+        if (is_rate[i] > 0) number[i] = 1 / number[i];
 }
 
-/* The best of some passes: what others do to the machine slows it down for milliseconds. */
+/* Sorts it. */
+static double middle_mean(double *list)
+{
+    double sum = 0;
+    qsort(list, PASSES, sizeof *list, compare_doubles);
+    for (int i = 1; i < PASSES - 1; i++) sum += list[i];
+    return sum / (PASSES - 2);
+}
+
 static void measure(bench *b, gr_costs *c)
 {
-    double together[PASSES];
+    double list[GR_COSTS][PASSES], number[GR_COSTS], wait_ns = gr_builtin_costs.wait_ns;
     for (int pass = 0; pass < PASSES; pass++) {
         gr_costs now = gr_builtin_costs;
         measure_once(b, &now);
-        together[pass] = together_ns(b);
-        if (pass == 0) *c = now;
-        gr_costs_improve(c, &now);
+        now.crowd = together_ns(b) / (2.0 * ROWS * SIDE * SIDE * TOGETHER); /* of one operation, until all is known */
+        if (pass == 0 || now.wait_ns < wait_ns) wait_ns = now.wait_ns;
+        memcpy(number, &now, sizeof now);
+        turn(number);
+        for (int i = 0; i < GR_COSTS; i++) list[i][pass] = number[i];
     }
-    c->crowd = crowd_of(together, c->gflops);
+    for (int i = 0; i < GR_COSTS; i++) number[i] = middle_mean(list[i]);
+    turn(number);
+    memcpy(c, number, sizeof *c);
+    c->wait_ns = wait_ns;
+    c->crowd = c->crowd * c->gflops > 1 ? c->crowd * c->gflops : 1;
+}
+
+void gr_costs_join(gr_costs *mean, int times, const gr_costs *now)
+{
+    const double wait_ns = now->wait_ns < mean->wait_ns ? now->wait_ns : mean->wait_ns;
+    double x[GR_COSTS], y[GR_COSTS];
+    memcpy(x, mean, sizeof x);
+    memcpy(y, now, sizeof y);
+    turn(x);
+    turn(y);
+    for (int i = 0; i < GR_COSTS; i++) x[i] += (y[i] - x[i]) / (times + 1);
+    turn(x);
+    memcpy(mean, x, sizeof x);
+    mean->wait_ns = wait_ns;
 }
 
 bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FORMAT 3 /* to be raised where a number gets another meaning */
+#define FORMAT 4 /* to be raised where a number gets another meaning */
 #define MOST_BYTES 4096
 
 /* What stands in /proc is not ours, so it may be missing. */

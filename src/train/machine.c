@@ -3,7 +3,7 @@
 
 #define TOO_SMALL 10e3 /* nanoseconds: waking another worker alone takes half of it */
 #define LARGE 500e3    /* that measuring the machine is worth it */
-#define TIMES 4        /* that it is measured, by as many sessions */
+#define TIMES 4        /* that it is measured, by as many sessions; each later one that is to counts for one of so many */
 
 static int need_pool(gr_session *s, gr_error *e)
 {
@@ -34,9 +34,9 @@ static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
     const bool done = gr_costs_measure(&now, s->arena, pool);
     if (lonely) gr_pool_destroy(pool);
     if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (times) gr_costs_improve(&s->costs, &now);
+    if (times) gr_costs_join(&s->costs, times < TIMES ? times : TIMES - 1, &now);
     else s->costs = now;
-    gr_costs_write(s->arena, s->options.costs, cores, &s->costs, times + 1);
+    gr_costs_write(s->arena, s->options.costs, cores, &s->costs, times < TIMES ? times + 1 : TIMES);
     return 0;
 }
 
@@ -46,7 +46,7 @@ static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
     if (s->costs_known) return 0;
     s->costs = gr_builtin_costs;
     const int times = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
-    const bool measure = times < TIMES && large && s->pool;
+    const bool measure = (times < TIMES || s->options.measure) && large && s->pool;
     s->costs_known = times || measure;
     return measure ? measure_costs(s, cores, times, e) : 0;
 }
