@@ -2,12 +2,13 @@
  *
  *     call + bytes / bandwidth + { kernel    units * begin + operations * each
  *                                { tape      elements * (operands * access + instructions)
- *     call + the larger of bytes / bandwidth and flops / rate(rows), for a product, which reads ahead
+ *     call + packing + the larger of bytes / bandwidth and flops / rate(rows), for a product, which reads ahead
  *
  * Each operand's bandwidth is that of the cache that still has it (see reuse). A product with an
  * epilogue has a tape's terms as well. */
 #include "program/cost.h"
 #include "program/build.h"
+#include <math.h>
 #include <string.h>
 
 const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 60, .short_gflops = 45, .row_gflops = 25, .simple_ns = 0.1,
@@ -16,6 +17,7 @@ const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 6
 
 #define PACKED 2       /* the input of a product that is its second operand, packed */
 #define MANY_ROWS 8    /* that keep the multipliers busy */
+#define PANEL 16       /* columns that are computed at once, needed or not */
 #define UNIT 25        /* nanoseconds of a kernel that is no product for a unit (a row), apart from its operations */
 #define INSTRUCTION 8  /* of a tape for an instruction, apart from its elements */
 
@@ -157,19 +159,27 @@ static double moving_ns(const scale *s, double bytes, double distance)
     return bytes / (distance <= s->l3 / 2 ? s->c->l3_bytes_ns : s->c->memory_bytes_ns);
 }
 
-/* Of all operands of template t; the clock is that of its item's end. */
-static double operands_ns(const scale *s, const gr_program *p, const reuse *r, int t)
+/* Of operand i of template t; the clock is that of its item's end. */
+static double operand_ns(const scale *s, const gr_program *p, const reuse *r, int t, int i)
 {
-    double ns = 0;
+    const gr_operand *o = touched(&p->templates[t], i);
     bool first;
-    for (int i = 0; i < count_operands(&p->templates[t]); i++) {
-        const gr_operand *o = touched(&p->templates[t], i);
-        if (!o) continue;
-        const int l = loop_of_reuse(p, t, i, &first);
-        const double distance = l >= 0 ? r->each[l] : r->clock - r->last[o->buffer];
-        ns += moving_ns(s, bytes_of(o), distance < r->most ? distance : r->most);
-    }
-    return ns;
+    if (!o) return 0;
+    const int l = loop_of_reuse(p, t, i, &first);
+    const double distance = l >= 0 ? r->each[l] : r->clock - r->last[o->buffer];
+    return moving_ns(s, bytes_of(o), distance < r->most ? distance : r->most);
+}
+
+typedef struct moved { double ns, packing; } moved; /* packing: of what a product packs before it begins */
+
+static moved operands_ns(const scale *s, const gr_program *p, const reuse *r, int t)
+{
+    const gr_template *x = &p->templates[t];
+    const int packed = is_product(x) && is_read(x, PACKED - 1) ? PACKED - 1 : -1;
+    moved m = {0};
+    for (int i = 0; i < count_operands(x); i++) *(i == packed ? &m.packing : &m.ns) += operand_ns(s, p, r, t, i);
+    if (packed >= 0) m.packing += bytes_of(&x->in[packed]) / s->c->l2_bytes_ns;
+    return m;
 }
 
 static double tape_ns(const scale *s, const gr_template *t)
@@ -200,12 +210,11 @@ static double product_ns(const scale *s, const gr_template *t, const gr_call *ca
     const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * (double)gr_tensor_numel(c)) : 1;
     double each = 1 / (k->row_gflops + share * (k->gflops - k->row_gflops)), begin = 1 / k->short_gflops - 1 / k->gflops;
     if (begin > 0) each += begin * GR_SHORT_SUM / sum;
-    double ns = flops * s->real * each + product_calls(t, stack) * k->product_ns;
-    if (is_read(t, PACKED - 1)) ns += 2 * bytes_of(&t->in[PACKED - 1]) / k->l2_bytes_ns;
-    return ns;
+    if (cols > PANEL || rows >= MANY_ROWS) flops *= ceil(cols / PANEL) * PANEL / cols;
+    return flops * s->real * each + product_calls(t, stack) * k->product_ns;
 }
 
-static double op_ns(gr_arena *a, const scale *s, const gr_template *t, double moving)
+static double op_ns(gr_arena *a, const scale *s, const gr_template *t, const moved *m)
 {
     const gr_op *op = t->node->op;
     gr_call call;
@@ -214,15 +223,15 @@ static double op_ns(gr_arena *a, const scale *s, const gr_template *t, double mo
     double flops = op->flops ? op->flops(&call) : (t->num_out ? (double)gr_tensor_numel(&call.out[0]) : 0);
     if (is_product(t)) {
         const double ns = product_ns(s, t, &call, flops);
-        return ns > moving ? ns : moving;
+        return m->packing + (ns > m->ns ? ns : m->ns);
     }
-    return moving + (t->units > 1 ? (double)t->units : 0) * UNIT + flops * s->c->simple_ns * s->real;
+    return m->ns + (t->units > 1 ? (double)t->units : 0) * UNIT + flops * s->c->simple_ns * s->real;
 }
 
-static double template_ns(gr_arena *a, const scale *s, const gr_template *t, double moving)
+static double template_ns(gr_arena *a, const scale *s, const gr_template *t, const moved *m)
 {
     const bool op = t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT;
-    return s->c->call_ns + (op ? op_ns(a, s, t, moving) : moving) + (t->tape ? tape_ns(s, t) : 0);
+    return s->c->call_ns + (op ? op_ns(a, s, t, m) : m->ns) + (t->tape ? tape_ns(s, t) : 0);
 }
 
 /* Passes the items of a step: the first time to learn what is touched when. */
@@ -232,8 +241,10 @@ static void pass_step(const gr_program *p, const scale *s, reuse *r, bool weigh)
         const int loop = p->templates[first].loop;
         last = loop >= 0 ? p->loops[gr_loop_below(p, loop, -1)].last : first + 1;
         r->clock += bytes_of_item(p, first, last);
-        for (int t = first; weigh && t < last; t++)
-            p->templates[t].cost = template_ns(p->arena, s, &p->templates[t], operands_ns(s, p, r, t));
+        for (int t = first; weigh && t < last; t++) {
+            const moved m = operands_ns(s, p, r, t);
+            p->templates[t].cost = template_ns(p->arena, s, &p->templates[t], &m);
+        }
         for (int t = first; t < last; t++)
             for (int i = 0; i < count_operands(&p->templates[t]); i++)
                 if (touched(&p->templates[t], i)) r->last[touched(&p->templates[t], i)->buffer] = r->clock;
