@@ -14,21 +14,6 @@ typedef struct plan_args {
 
 enum { MOST_CORES = 64 };
 
-/* For 1, 2, 4, ... threads on a machine like the topology's, with as many cores. */
-static const gr_schedule **schedules(gr_session *s, const gr_program *p, const gr_topology *t, gr_error *e)
-{
-    const gr_schedule **list = GR_NEW_ARRAY(s->arena, const gr_schedule *, 8);
-    int *core = GR_NEW_ARRAY(s->arena, int, MOST_CORES);
-    for (int i = 0; i < MOST_CORES; i++) core[i] = i;
-    for (int threads = 1, i = 0; threads <= MOST_CORES; threads *= 2) {
-        gr_topology many = *t;
-        many.cores = threads;
-        many.core = core;
-        if (!(list[i++] = gr_schedule_create(s->arena, p, &many, threads, e))) return NULL;
-    }
-    return list;
-}
-
 static const char *title(gr_session *s, bool trains)
 {
     const char *text = gr_arena_printf(s->arena, "%s, one %s step, %s", gr_model_name(s->model), trains ? "training" : "forward",
@@ -38,20 +23,37 @@ static const char *title(gr_session *s, bool trains)
     return text;
 }
 
-/* Of this machine by what is known of it, of another by the built-in numbers; nothing is measured. */
-static gr_topology *weigh(gr_session *s, gr_program *p, const char *other, gr_error *e)
+/* The program for so many workers, weighed for t, of this machine by what is known of it, of another by the built-in
+ * numbers; nothing is measured. */
+static gr_program *program_for(gr_session *s, gr_graph *g, gr_topology *t, bool other, int workers, gr_error *e)
 {
-    gr_topology *t = gr_topology_get(s->arena, other, e);
-    if (!t) return NULL;
-    if (!other) return gr_session_weigh(s, p, t, e) ? NULL : t;
+    gr_program *p = gr_program_create_for(s->arena, g, workers, e);
+    if (!p) return NULL;
+    if (!other) return gr_session_weigh(s, p, t, e) ? NULL : p;
     gr_program_weigh(p, &gr_builtin_costs, t->l2_bytes, t->l3_bytes);
-    return t;
+    return p;
+}
+
+/* For 1, 2, 4, ... threads on a machine like the topology's, with as many cores. */
+static const gr_schedule **schedules(gr_session *s, gr_graph *g, const gr_topology *t, bool other, gr_error *e)
+{
+    const gr_schedule **list = GR_NEW_ARRAY(s->arena, const gr_schedule *, 8);
+    int *core = GR_NEW_ARRAY(s->arena, int, MOST_CORES);
+    for (int i = 0; i < MOST_CORES; i++) core[i] = i;
+    for (int threads = 1, i = 0; threads <= MOST_CORES; threads *= 2) {
+        gr_topology many = *t;
+        const gr_program *p = program_for(s, g, &many, other, threads, e);
+        many.cores = threads;
+        many.core = core;
+        if (!p || !(list[i++] = gr_schedule_create(s->arena, p, &many, threads, e))) return NULL;
+    }
+    return list;
 }
 
 static int plan(gr_session *s, void *data)
 {
     const plan_args *a = data;
-    const bool trains = s->recipe->minimize && !a->forward;
+    const bool trains = s->recipe->minimize && !a->forward, other = a->topology != NULL;
     const gr_want want = {.update = trains, .training = trains, .metrics = !trains && s->recipe->minimize, .assume_axes = true};
     gr_error e = {0};
     gr_graph *g = gr_session_graph(s, &want, NULL);
@@ -59,12 +61,13 @@ static int plan(gr_session *s, void *data)
         gr_diag_print(s->diag, stderr);
         return EXIT_MODEL;
     }
-    gr_program *program = gr_program_create(s->arena, g, &e);
-    gr_plan p = {.title = title(s, trains), .program = program};
-    if (!program || !(p.topology = weigh(s, program, a->topology, &e))) return cli_fail(&e);
-    if (!(p.by_cores = schedules(s, program, p.topology, &e))) return cli_fail(&e);
-    const int most = s->options.threads ? s->options.threads : p.topology->cores;
-    p.schedule = gr_schedule_ladder(s->arena, program, p.topology, s->options.threads, most, &e); /* as a run makes it */
+    gr_topology *t = gr_topology_get(s->arena, a->topology, &e);
+    if (!t) return cli_fail(&e);
+    const int most = s->options.threads ? s->options.threads : t->cores;
+    gr_program *program = program_for(s, g, t, other, most, &e);
+    gr_plan p = {.title = title(s, trains), .program = program, .topology = t};
+    if (!program || !(p.by_cores = schedules(s, g, t, other, &e))) return cli_fail(&e);
+    p.schedule = gr_schedule_ladder(s->arena, program, t, s->options.threads, most, &e); /* as a run makes it */
     if (!p.schedule) return cli_fail(&e);
     gr_plan_print(&p, stdout);
     return EXIT_DONE;

@@ -33,6 +33,13 @@ int gr_add_compute(gr_build *b, const gr_node *n, int loop, const gr_operand *co
 void gr_add_copy(gr_build *b, const gr_node *n, int loop, const gr_operand *from, const gr_operand *to);
 /* From the operands as they are: units and scratch. */
 void gr_template_measure(gr_build *b, gr_template *t);
+/* apart.c: whether t treats the `steps` entries of the leading axis of what it makes one apart from the other;
+ * whether its input i then has them in its leading axis (all of a tape have). */
+bool gr_steps_apart(gr_arena *a, const gr_template *t, int64_t steps);
+bool gr_has_steps(const gr_template *t, int i, int64_t steps);
+/* band.c: loops whose rows never meet become one for each of so many workers, if there are rows enough; before
+ * chunk.c. */
+void gr_band_loops(gr_build *b, int workers);
 /* chunk.c: what feeds a loop from the loop before it is made chunk by chunk, in a loop around
  * both; before memory is planned. */
 void gr_chunk_loops(gr_build *b);
@@ -55,6 +62,8 @@ bool gr_operand_same(const gr_operand *a, const gr_operand *b); /* the same elem
  * GR_MAX_LOOPS) run through and loops before it at index 0, in bytes from the buffer's
  * start. count[l]: the loops' lengths. false: none. */
 bool gr_operand_bounds(const gr_operand *o, int from, const int64_t *count, int64_t *low, int64_t *high);
+/* Whether [xl, xh) and [yl + s e, yh + s e) overlap for any integer e from -most to most. */
+bool gr_ranges_meet(int64_t xl, int64_t xh, int64_t yl, int64_t yh, int64_t s, int64_t most);
 int gr_loop_depth(const gr_program *p, int loop); /* -1: depth -1 */
 /* Is `inner` the loop `outer` or within it? Everything is within -1. */
 bool gr_loop_within(const gr_program *p, int inner, int outer);

@@ -14,7 +14,6 @@
  *
  * Only what treats its steps alike and reads loop A, at once or through others of the kind, is
  * taken along. To cut rows changes no bit, and c is a function of shapes alone. */
-#include "graph/emit.h"
 #include "program/build.h"
 #include <string.h>
 
@@ -70,63 +69,6 @@ static bool in_slot(const gr_program *p, const gr_template *t, const gr_operand 
     int64_t first = s->offset + (n->sign < 0 ? (n->steps - 1) * s->step : 0), size = size_of(o);
     if (o->ring[0] || o->stride[0] != n->sign * s->step || !gr_operand_bounds(o, 1, count, &low, &high)) return false;
     return low >= first * size && high <= (first + s->step) * size;
-}
-
-/* ---- which templates treat their steps alike ---------------------------------- */
-
-static bool is_whole_port(const gr_node *n, int i)
-{
-    int p = 0;
-    while (n->port[p + 1] <= i) p++;
-    return (n->op->inputs[p].flags & GR_PORT_WHOLE) != 0;
-}
-
-/* The type at another number of steps: 0 takes the axis away. */
-static gr_type at_steps(const gr_type *t, int64_t steps)
-{
-    gr_type r = *t;
-    r.dim[0] = steps;
-    return steps ? r : gr_type_slice(t);
-}
-
-/* Whether n, inferred from inputs of that many steps, gives its outputs at so many. */
-static bool scales(gr_arena *a, const gr_node *n, int num_in, const gr_type *out, int num_out, int64_t steps, int64_t now)
-{
-    gr_graph *g = gr_graph_create(a, n->graph->registry, gr_diag_create(a), n->graph->real);
-    gr_value **in = GR_NEW_ARRAY(a, gr_value *, num_in + 1);
-    for (int i = 0; i < num_in; i++) {
-        if (!n->in[i]) continue;
-        const gr_type *t = &n->in[i]->type;
-        bool has = t->rank > 0 && t->dim[0] == steps && !is_whole_port(n, i);
-        if (!has && now == 0 && !is_whole_port(n, i)) return false;
-        gr_type other = has ? at_steps(t, now) : *t;
-        in[i] = gr_graph_add_arg(g, i, n->in[i]->node->name, &other);
-    }
-    gr_node_spec spec = {.op = n->op, .name = n->name, .num_in = num_in, .in = in, .port = n->port,
-                         .attr = gr_arena_copy(a, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
-    gr_node *c = gr_node_add(g, &spec);
-    g->typed = true;
-    if (gr_infer_node(g, c) != 0 || c->num_out != num_out) return false;
-    for (int i = 0; i < num_out; i++) {
-        if (out[i].rank < 1 || out[i].dim[0] != steps) return false;
-        gr_type want = at_steps(&out[i], now);
-        if (!gr_type_equal(&c->out[i]->type, &want)) return false;
-    }
-    return true;
-}
-
-/* A product has one row after the other where another number of steps shows in the leading
- * axis of its result alone; a ROWWISE node where it is the same node on a step. */
-static bool steps_apart(const chunker *k, const gr_template *t, int64_t steps)
-{
-    const gr_node *n = t->node;
-    if (t->kind == GR_TASK_TAPE || t->kind == GR_TASK_COPY) return true;
-    if (n->op->traits & (GR_RANDOM | GR_EFFECT)) return false;
-    if (t->kind == GR_TASK_PRODUCT) return scales(k->b->a, n, n->product_inputs, &n->epilogue->product, 1, steps, steps + 1);
-    gr_type *out = GR_NEW_ARRAY(k->b->a, gr_type, n->num_out + 1);
-    for (int i = 0; i < n->num_out; i++) out[i] = n->out[i]->type;
-    if (n->op->traits & GR_CONTRACTION) return scales(k->b->a, n, n->num_in, out, n->num_out, steps, steps + 1);
-    return (n->op->traits & GR_ROWWISE) && scales(k->b->a, n, n->num_in, out, n->num_out, steps, 0);
 }
 
 /* ---- what feeds a loop --------------------------------------------------------- */
@@ -192,7 +134,7 @@ static bool may_feed(const chunker *k, const nest *n, int t)
         if (how < 0) return false;
         read = read || how > 0;
     }
-    return read && steps_apart(k, x, n->steps);
+    return read && gr_steps_apart(k->b->a, x, n->steps);
 }
 
 static bool reads_loop(const chunker *k, const nest *n, const gr_template *t)
@@ -286,7 +228,7 @@ static void find_nest(chunker *k, int loop)
 {
     const gr_loop_info *l = &k->p->loops[loop];
     nest n = {.loop = loop, .steps = l->count, .sign = l->reverse ? -1 : 1};
-    if (l->parent >= 0 || l->count < 4 || deepest(k->p, loop) + 1 >= GR_MAX_LOOPS) return;
+    if (l->parent >= 0 || l->rows || l->count < 4 || deepest(k->p, loop) + 1 >= GR_MAX_LOOPS) return;
     n.feeds = gr_arena_array(k->b->a, (size_t)k->p->num_templates + 1, sizeof *n.feeds);
     if (find_feeders(k, &n) == 0 || !choose_steps(k, &n)) return;
     *GR_PUSH(k->b->a, k->list, k->count, k->cap) = n;
@@ -346,15 +288,6 @@ static void go_by_chunks(const chunker *k, const piece *x, gr_operand *o, int64_
     o->stride[0] = x->n->sign * step * x->c;
 }
 
-/* Whether operand i of a feeder has the steps in its leading axis. All of a tape have. */
-static bool has_steps(const gr_template *t, int i, int64_t steps)
-{
-    bool product = t->kind == GR_TASK_PRODUCT && i < t->node->product_inputs;
-    if (t->kind != GR_TASK_KERNEL && !product) return true;
-    const gr_value *v = t->node->in[i];
-    return v && v->type.rank > 0 && v->type.dim[0] == steps && !is_whole_port(t->node, i);
-}
-
 static gr_operand feeder_operand(const chunker *k, const piece *x, const gr_operand *from)
 {
     gr_operand o = *from;
@@ -407,7 +340,7 @@ static void add_feeder(rebuild *r, const piece *x, const gr_template *t, int loo
 {
     gr_template *c = add_own(r, t, loop);
     for (int i = 0; i < c->num_in; i++)
-        if (c->in[i].buffer >= 0 && has_steps(t, i, x->n->steps)) c->in[i] = feeder_operand(r->k, x, &t->in[i]);
+        if (c->in[i].buffer >= 0 && gr_has_steps(t, i, x->n->steps)) c->in[i] = feeder_operand(r->k, x, &t->in[i]);
     for (int i = 0; i < c->num_out; i++) c->out[i] = feeder_operand(r->k, x, &t->out[i]);
     c->steps = x->c;
     gr_template_measure(r->k->b, c);

@@ -170,6 +170,18 @@ static gr_lag lag_of(int64_t xl, int64_t xh, int64_t s, int64_t yl, int64_t yh, 
     return (gr_lag){p.mul / g, floor_div(p.add, g), p.div / g};
 }
 
+/* Rows of x and other rows of y, in steps that lie alike (band.c). */
+static bool never_meet(const finder *f, const access *x, const access *y, int depth)
+{
+    const int64_t *n = f->length[x->template_index], *m = f->length[y->template_index], ring = x->o->ring[depth];
+    int64_t xl, xh, yl, yh, most = (n[depth] > m[depth] ? n[depth] : m[depth]) - 1;
+    if (!alike(x->o, y->o, depth) || (ring > 0 && x->o->buffer != y->o->buffer)) return false;
+    gr_operand_bounds(x->o, depth + 1, n, &xl, &xh);
+    gr_operand_bounds(y->o, depth + 1, m, &yl, &yh);
+    return !gr_ranges_meet(xl + x->base, xh + x->base, yl + y->base, yh + y->base,
+                           x->o->stride[depth] * (int64_t)gr_dtype_size(x->o->tensor.dtype), ring > 0 ? ring - 1 : most);
+}
+
 /* x before y, neither of which stands in the other's loop, in the same iteration of `common`. */
 static void relate_across(finder *f, const access *x, const access *y, int common)
 {
@@ -179,6 +191,7 @@ static void relate_across(finder *f, const access *x, const access *y, int commo
     gr_lag lag = {0};
     bool same = true;
     for (int l = 0; l < depth; l++) same = same && alike(x->o, y->o, l) && x->o->ring[l] == 0;
+    if (from >= 0 && to >= 0 && same && never_meet(f, x, y, depth)) return;
     if (from >= 0 && to >= 0 && same) {
         int64_t xl, xh, yl, yh;
         int64_t s = region(f, x, depth, &xl, &xh), r = region(f, y, depth, &yl, &yh);

@@ -87,6 +87,16 @@ bool gr_operand_bounds(const gr_operand *o, int from, const int64_t *count, int6
     return true;
 }
 
+bool gr_ranges_meet(int64_t xl, int64_t xh, int64_t yl, int64_t yh, int64_t s, int64_t most)
+{
+    if (s == 0) return xl < yh && yl < xh;
+    if (s < 0) s = -s;
+    int64_t above = xl - yh, e = above / s; /* s e > above where y reaches x from below ... */
+    e = e * s > above ? e : e + 1;
+    if (e < -most) e = -most;
+    return e <= most && yl + s * e < xh; /* ... and the least such leaves it soonest */
+}
+
 int gr_loop_depth(const gr_program *p, int loop) { return loop < 0 ? -1 : p->loops[loop].depth; }
 
 bool gr_loop_within(const gr_program *p, int inner, int outer)

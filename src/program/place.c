@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
+#define BANDS 1.2       /* how much longer one worker a band may be predicted to take than all for each step */
 
 typedef struct item {
     int first, last;    /* templates */
@@ -181,7 +182,9 @@ static void place_item(placer *m, item *x, int size, const item *before)
 
 static bool same_layer(const placer *m, const item *x, const item *y)
 {
-    return x->loop >= 0 && y->loop >= 0 && m->p->loops[x->loop].scan == m->p->loops[y->loop].scan;
+    if (x->loop < 0 || y->loop < 0) return false;
+    const gr_loop_info *a = &m->p->loops[x->loop], *b = &m->p->loops[y->loop];
+    return a->scan == b->scan && a->first_row == b->first_row;
 }
 
 /* Does an item ask all of item `of` or of a later one that is marked? */
@@ -244,18 +247,28 @@ static void note_choice(const placer *m, const group *g, const double *ns, gr_lo
     }
 }
 
+/* Whether workers that share each step are to be avoided: bands are made so that none waits for the others at every
+ * one of them, each time for the slowest, which no prediction counts. */
+static bool has_bands(const placer *m, const group *g)
+{
+    for (int i = g->first; i < g->last; i++)
+        if (m->items[i].loop >= 0 && m->p->loops[m->items[i].loop].rows > 0) return true;
+    return false;
+}
+
 /* Every way of placing a group from the same start; the one that ends first stays. */
 static void choose(placer *m, const group *g, double *busy, gr_schedule *s, int *cap)
 {
     int team = g->layers > 1 ? m->n / g->layers : m->n, size[GR_LOOP_SPLITS] = {m->n, team > 1 ? team : 1, 1};
     double ns[GR_LOOP_SPLITS] = {0}, begin = end_of(m);
     gr_loop_split best = GR_SPLIT_COLUMNS;
+    const double shared = has_bands(m, g) ? BANDS : 1;
     memcpy(busy, m->busy, sizeof *busy * (size_t)m->n);
     for (gr_loop_split k = 0; k < GR_LOOP_SPLITS; k++) {
         bool again = (k > 0 && size[k] == size[0]) || (k == GR_SPLIT_WHOLE && size[k] == size[GR_SPLIT_WAVEFRONT]);
         if (again || (g->layers == 0 && k > 0)) continue;
         ns[k] = place_group(m, g, size[k], busy) - begin;
-        if (ns[k] < ns[best]) best = k;
+        if (ns[k] < ns[best] * (best == GR_SPLIT_COLUMNS ? shared : 1)) best = k;
     }
     place_group(m, g, size[best], busy);
     note_choice(m, g, ns, best, s, cap);

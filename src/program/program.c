@@ -16,7 +16,7 @@ static const gr_value *uncountable(const gr_graph *g)
     return NULL;
 }
 
-static int build(gr_build *b)
+static int build(gr_build *b, int workers)
 {
     const gr_value *v = uncountable(b->p->graph);
     if (v) return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", v->node->name);
@@ -24,6 +24,7 @@ static int build(gr_build *b)
     if (b->too_large)
         return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
     gr_share_in_place(b);
+    gr_band_loops(b, workers);
     gr_chunk_loops(b);
     gr_plan_memory(b, true);
     gr_find_dependencies(b);
@@ -31,7 +32,7 @@ static int build(gr_build *b)
     return 0;
 }
 
-gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e)
+gr_program *gr_program_create_for(gr_arena *a, gr_graph *g, int workers, gr_error *e)
 {
     gr_program *volatile made = NULL;
     gr_frame frame;
@@ -41,13 +42,15 @@ gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e)
         p->graph = g;
         p->real = g->real;
         gr_build b = {.p = p, .a = a, .e = e};
-        if (build(&b) == 0) made = p;
+        if (build(&b, workers) == 0) made = p;
         gr_end_try(a, &frame);
     } else {
         gr_caught(a, e);
     }
     return made;
 }
+
+gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e) { return gr_program_create_for(a, g, 1, e); }
 
 int gr_program_pack(gr_program *p, gr_error *e)
 {

@@ -85,6 +85,7 @@ typedef struct gr_loop_info {
     bool chunks;       /* runs through chunks of the one loop in it, which has `count` steps of each: steps
                           begin .. of `steps` in all, in order of execution (chunk.c) */
     int64_t begin, steps; /* of a loop in a loop of chunks; steps 0: it stands in none */
+    int64_t first_row, rows; /* the band of its rows that it goes through, others through the rest (band.c); rows 0: all */
     int first, last;   /* templates [first, last) stand in it (also through inner loops) */
 } gr_loop_info;
 
@@ -124,6 +125,8 @@ typedef struct gr_program {
 
 /* From a graph that all passes have run on. NULL with e filled. */
 gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e);
+/* The same, made for so many workers: their number changes no bit of a result. */
+gr_program *gr_program_create_for(gr_arena *a, gr_graph *g, int workers, gr_error *e);
 /* Plans its memory again, as is enough where no loop runs beside another. Schedules made before must be written
  * again (gr_schedule_rewrite). 0 or a negative status with e filled. */
 int gr_program_pack(gr_program *p, gr_error *e);

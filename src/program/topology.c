@@ -5,6 +5,7 @@
 #include "program/schedule.h"
 #include <hwloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -119,4 +120,11 @@ void gr_topology_bind(int core)
     if (o) hwloc_bitmap_and(set, set, o->cpuset);
     if (!hwloc_bitmap_iszero(set)) hwloc_set_cpubind(machine, set, HWLOC_CPUBIND_THREAD);
     hwloc_bitmap_free(set);
+}
+
+int gr_topology_usable(void)
+{
+    cpu_set_t set;
+    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? n : 1;
 }

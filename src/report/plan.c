@@ -219,6 +219,7 @@ static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
     for (int w = 0; w < plan->schedule->threads; w++) whole += share_of(plan, w, l->first, l->last);
     fprintf(to, "  %-22s %12s   %lld %s%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
             l->chunks ? "chunks" : "steps", l->reverse ? ", backwards," : "", l->last - l->first, l->last - l->first == 1 ? "" : "s");
+    if (l->rows) fprintf(to, ", rows %lld to %lld", (long long)l->first_row, (long long)(l->first_row + l->rows - 1));
     for (int w = 0; w < plan->schedule->threads && plan->schedule->threads > 1; w++) {
         const double part = share_of(plan, w, l->first, l->last);
         if (part > 0) fprintf(to, ", thread %d %.0f%%", w, 100 * part / whole);
@@ -229,7 +230,8 @@ static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
 /* How the loop is shared out, and what the other ways would take up to the next group of loops. */
 static void print_choice(const gr_plan *plan, int loop, FILE *to)
 {
-    static const char *const name[] = {"columns", "wavefront", "one thread a layer"};
+    static const char *const names[2][GR_LOOP_SPLITS] = {{"columns", "wavefront", "one thread a layer"}, {"columns", "bands of rows", "one thread a band"}};
+    const char *const *name = names[plan->program->loops[loop].rows > 0];
     const gr_schedule *s = plan->schedule;
     for (int i = 0; i < s->num_choices; i++) {
         const gr_choice *c = &s->choices[i];

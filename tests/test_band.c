@@ -1,0 +1,131 @@
+/* test_band.c - loops cut into bands of rows: which are, that bands wait for none of each other, and that
+ * no bit shows how many there are. */
+#include "check_schedule.h"
+#include "tests.h"
+#include "train_support.h"
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A recurrent model over [time, batch, 16]; `cell` is its node "rnn". */
+static const char *write_model(const char *cell, int batch)
+{
+    return temp_file("band.yaml",
+        "graphrun: 1\nname: band\nvars: {time: 9, batch: %d}\ngraph:\n"
+        "  x: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [$time, $batch, 16]}\n"
+        "  rnn: %s\n"
+        "  y: {op: Mul, in: [rnn.output, rnn.output]}\n  loss: {op: Mean, in: y}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 0.5}, epochs: 1}\n", batch, cell);
+}
+
+static const char lstm[] = "{op: LSTM, in: x, hidden_size: 48, num_layers: 2}";
+/* Each step takes the mean over the batch off its state. */
+static const char mixing[] =
+    "{op: Scan, over: time, in: {x: x}, carry: {h: {init: start, next: n}}, out: {output: n}, step: {"
+    "g: {op: Linear, in: [x, h], out_features: 48}, m: {op: Mean, in: g, dim: 0, keepdim: true}, d: {op: Sub, in: [g, m]}, "
+    "n: {op: Tanh, in: d}}}\n  start: {op: Zeros, shape: [$batch, 48]}";
+
+static gr_program *program_for(gr_arena *a, gr_session *s, int workers)
+{
+    const gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_program *p = gr_program_create_for(a, gr_session_graph(s, &want, NULL), workers, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return p;
+}
+
+static int count_bands(const gr_program *p)
+{
+    int n = 0;
+    for (int l = 0; l < p->num_loops; l++) n += p->loops[l].rows > 0;
+    return n;
+}
+
+/* Two layers, forward and backward, are four loops. */
+static void rows_are_cut_where_they_stay_apart(void)
+{
+    const struct { const char *cell; int batch, workers, bands; } cases[] = {
+        {lstm, 32, 1, 0}, {lstm, 32, 2, 8}, {lstm, 33, 2, 8}, {lstm, 32, 4, 16}, {lstm, 24, 3, 12},
+        {lstm, 15, 2, 0}, {lstm, 32, 5, 0}, {mixing, 32, 2, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gr_session *s = open_model(write_model(cases[i].cell, cases[i].batch), 1);
+        gr_arena *a = gr_arena_create();
+        const int bands = count_bands(program_for(a, s, cases[i].workers));
+        if (bands != cases[i].bands) fprintf(stderr, "case %d: %d bands\n", (int)i, bands);
+        CU_ASSERT_EQUAL(bands, cases[i].bands);
+        gr_arena_destroy(a);
+        gr_session_close(s);
+    }
+}
+
+/* Each band has a worker of its own, which waits in its loop for what came before the loop alone. */
+static void bands_wait_for_none_of_each_other(void)
+{
+    gr_session *s = open_model(write_model(lstm, 32), 1);
+    gr_arena *a = gr_arena_create();
+    gr_error e = {0};
+    gr_program *p = program_for(a, s, 2);
+    gr_schedule *two = gr_schedule_create(a, p, gr_topology_get(a, "core:2", &e), 2, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(two);
+    CU_ASSERT_PTR_NULL(check_schedule(p, two));
+    CU_ASSERT_EQUAL(two->num_choices, 8);
+    for (int i = 0; i < two->num_choices; i++) CU_ASSERT_EQUAL(two->choices[i].workers, 1);
+    for (int i = 0; i < p->num_deps; i++) {
+        const gr_template *x = &p->templates[p->deps[i].before], *y = &p->templates[p->deps[i].after];
+        const bool bands = x->loop >= 0 && y->loop >= 0 && x->loop != y->loop && p->loops[x->loop].scan == p->loops[y->loop].scan;
+        CU_ASSERT_FALSE(bands);
+    }
+    gr_arena_destroy(a);
+    gr_session_close(s);
+}
+
+/* The loss of three steps of training, then every parameter. */
+static char *outcome(const char *model, int threads, size_t *size)
+{
+    gr_session *s = open_model(model, threads);
+    const gr_want want = {.update = true, .training = true, .fetch = (const char *[]){"loss", NULL}};
+    gr_error e = {0};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    CU_ASSERT_EQUAL(count_bands(x->program) > 0, threads > 1);
+    char *text = NULL;
+    FILE *f = open_memstream(&text, size);
+    for (int step = 0; step < 3; step++) {
+        gr_type t;
+        CU_ASSERT_EQUAL(gr_exec_step(x, step, &e), 0);
+        fwrite(gr_run_result(x->run, "loss", &t), sizeof(float), 1, f);
+    }
+    for (int i = 0; i < gr_store_count(s->store); i++) {
+        gr_type t;
+        const void *data = gr_store_data(s->store, i, &t);
+        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), f);
+    }
+    fclose(f);
+    gr_session_close(s);
+    return text;
+}
+
+static void no_bit_shows_the_bands(void)
+{
+    static const char *const cells[] = {lstm, "{op: GRU, in: x, hidden_size: 48}", "{op: RNN, in: x, hidden_size: 80}",
+                                        "{op: LSTM, in: x, hidden_size: 48, bidirectional: true}"};
+    for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {
+        const char *model = write_model(cells[c], 33);
+        size_t n, m;
+        char *one = outcome(model, 1, &n);
+        for (int threads = 2; threads <= 4; threads++) {
+            char *many = outcome(model, threads, &m);
+            CU_ASSERT(n == m && memcmp(one, many, n) == 0);
+            free(many);
+        }
+        free(one);
+    }
+}
+
+void test_band(void)
+{
+    CU_pSuite s = CU_add_suite("band", NULL, NULL);
+    CU_add_test(s, "rows are cut where they stay apart", rows_are_cut_where_they_stay_apart);
+    CU_add_test(s, "bands wait for none of each other", bands_wait_for_none_of_each_other);
+    CU_add_test(s, "no bit shows the bands", no_bit_shows_the_bands);
+}
