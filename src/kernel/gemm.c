@@ -229,13 +229,15 @@ static void pack_v(const job *j, int64_t col, int64_t cols)
 static void direct_rows(const job *j, int64_t row, int64_t rows, int64_t col, gr_tile t)
 {
     const engine *e = j->e;
-    const int64_t chunks = (rows + e->isa->max_rows - 1) / e->isa->max_rows;
+    const int64_t chunks = (rows + e->isa->max_rows - 1) / e->isa->max_rows, asked = (j->kc + GR_AHEAD - 1) / GR_AHEAD * 64;
+    const char *ahead = t.ahead, *end = ahead ? ahead + e->vw * j->kc * e->size : NULL;
     t.k = j->kc, t.s_rs = j->s_ms, t.s_ks = j->s_ks, t.c_rs = j->c_ms, t.c_cs = j->c_ns, t.first = j->first;
     for (int64_t i = 0; i < chunks; i++) {
         const int64_t at = row + rows * i / chunks;
         t.rows = row + rows * (i + 1) / chunks - at;
         t.s = j->s + (at * j->s_ms + j->k0 * j->s_ks) * e->size;
         t.c = j->c + (at * j->c_ms + col * j->c_ns) * e->size;
+        t.ahead = ahead && ahead + i * asked < end ? ahead + i * asked : NULL;
         run_own(e, &t);
     }
 }
@@ -257,7 +259,8 @@ static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, in
         const int64_t skip = (j->skip + col) % e->vw;
         const char *v = v_panel(j, base, col);
         cols = e->vw - skip < end - col ? e->vw - skip : end - col;
-        if (direct) direct_rows(j, row, rows, col, (gr_tile){.cols = cols, .skip = skip, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc});
+        const char *ahead = col + cols < end && !j->half ? v + e->vw * j->kc * e->size : NULL;
+        if (direct) direct_rows(j, row, rows, col, (gr_tile){.cols = cols, .skip = skip, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc, .ahead = ahead});
         else packed_rows(j, row, rows, col, skip, cols, v);
     }
 }

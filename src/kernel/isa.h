@@ -32,7 +32,9 @@ typedef struct gr_tile {
     const void *s; int64_t s_rs, s_ks;
     void *c; int64_t c_rs, c_cs;
     bool first;
+    const void *ahead; /* a cache line of it is asked for every GR_AHEAD steps of k; NULL: nothing is */
 } gr_tile;
+#define GR_AHEAD 4
 
 typedef struct gr_isa {
     const char *name;

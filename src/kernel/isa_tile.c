@@ -8,17 +8,22 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     VEC acc[MAX_ROWS * 2 > 16 ? MAX_ROWS * 2 : 16];
     const REAL *s = t->s;
     const int64_t v_ks = t->v_ks, v_ps = t->v_ps, s_rs = t->s_rs, s_ks = t->s_ks;
+    const char *ahead = t->ahead ? t->ahead : t->s;
+    const int64_t line = t->ahead ? 64 : 0;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
-    for (int64_t l = 0; l < t->k; l++, v += v_ks, s += s_ks) {
-        VEC b[8];
+    for (int64_t left = t->k; left > 0; left -= GR_AHEAD, ahead += line) {
+        __builtin_prefetch(ahead, 0, 2);
+        for (int64_t l = left < GR_AHEAD ? left : GR_AHEAD; l > 0; l--, v += v_ks, s += s_ks) {
+            VEC b[8];
 #pragma GCC unroll 8
-        for (int j = 0; j < nv; j += 2) PAIR(v + j / 2 * v_ps, b + j);
+            for (int j = 0; j < nv; j += 2) PAIR(v + j / 2 * v_ps, b + j);
 #pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const VEC x = VN(set)(s[i * s_rs]);
+            for (int i = 0; i < rows; i++) {
+                const VEC x = VN(set)(s[i * s_rs]);
 #pragma GCC unroll 8
-            for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
+                for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
+            }
         }
     }
 #pragma GCC unroll 16
