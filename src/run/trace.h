@@ -6,8 +6,8 @@
  *
  *     | its begin | the wait's end, the units made, the task's end | the task's end | ...
  *
- * with a wait's end only where the instruction has waits, and units only where workers share them. gr_trace_next makes events of them, gr_trace_ns
- * nanoseconds. */
+ * with a wait's end only where the instruction has waits, and units only where workers share them.
+ * gr_trace_next makes events of them, gr_trace_ns nanoseconds. */
 #ifndef GR_RUN_TRACE_H
 #define GR_RUN_TRACE_H
 
