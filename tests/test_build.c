@@ -410,6 +410,12 @@ static void single_mistakes(void)
     one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [4, 2, 3]}\n  h: {op: Input, shape: [1, 2, 5]}\n"
                 "  l: {op: RNN, in: {input: x, h_0: h}, hidden_size: 4}\n", "h_0 must be");
     one_mistake("graphrun: 1\ngraph: [a, b]\n", "");
+    one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [4, 2, 3]}\n  s: {op: Scan, in: {t: x}, steps: {n: {op: Tanh, in: t}}, out: {o: n}}\n",
+                "Scan has no key 'steps'; did you mean 'step'?");
+    one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [4, 2, 3]}\n  s: {op: Scan, in: {t: x}, step: {n: {op: Tanh, in: t}}, out: n}\n",
+                "'out' is a map: {name: node of the step}");
+    one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [4, 2, 3]}\n  s: {op: Scan, in: {t: x}, step: {n: {op: Tanh, in: t}}, out: {}}\n",
+                "the Scan 's' needs 'out'");
     one_mistake("graphrun: 1\ngraph:\n  x: {op: Input, shape: [2, 3]}\n"
                 "  c: {op: RNNCell, in: x, hidden_size: 3, nonlinearity: sine}\n", "tanh|relu");
     one_mistake("graphrun: 1\nblocks:\n  B: {in: x, vars: {unread: 3}, graph: {a: {op: Tanh, in: x}}, out: {y: a}}\n"

@@ -122,7 +122,8 @@ static const struct { const char *theirs, *ours, *otherwise; } foreign[] = {
     {"F1", "TokenF1", NULL}, {"F1Score", "TokenF1", NULL},
     {"Sequential", "", "leave it out: the nodes of `graph` name what they read"},
     {"Bidirectional", "", "write bidirectional: true at the layer"}, {"TimeDistributed", "", "leave it out: layers keep the axes before the last apart"},
-    /* sections, commands */
+    /* sections, keys, commands */
+    {"params", "vars", NULL}, {"parameters", "vars", NULL}, {"args", "vars", NULL},
     {"model", "graph", NULL}, {"layers", "graph", NULL}, {"nodes", "graph", NULL}, {"fit", "train", NULL}, {"predict", "run", NULL},
     {"inference", "run", NULL}, {"test", "eval", NULL}, {"validate", "eval", NULL}, {"sample", "generate", NULL},
 };

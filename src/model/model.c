@@ -75,6 +75,15 @@ void gr_model_check_keys(gr_model *m, gr_doc *map, const char *what, const char 
     }
 }
 
+bool gr_model_nearly_has(const gr_doc *map, const char *const *keys, const char *key)
+{
+    for (int i = 0; map->kind == GR_DOC_MAP && i < map->count; i++) {
+        const char *near = gr_nearest_term(map->item[i]->key, keys);
+        if (near && strcmp(near, key) == 0) return true;
+    }
+    return false;
+}
+
 /* ---- sections ---- */
 
 static const char *optional_text(gr_model *m, const char *key)

@@ -92,6 +92,8 @@ void gr_model_feed_axis(gr_model *m, const char *axis, int64_t length);
 /* Reports the entries of a map whose keys are not among `keys` (NULL-ended), with the nearest
  * one: "train has no 'epoch'; did you mean 'epochs'?" */
 void gr_model_check_keys(gr_model *m, gr_doc *map, const char *what, const char *const *keys);
+/* Whether a key of the map was likely meant for `key`, one of those. */
+bool gr_model_nearly_has(const gr_doc *map, const char *const *keys, const char *key);
 /* After all stages have read what they use: reports keys and vars that nobody did. */
 void gr_model_check_unused(gr_model *m);
 #endif

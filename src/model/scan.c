@@ -63,7 +63,8 @@ static void check_keys(gr_body *b, gr_item *it, gr_doc *map, const char *const *
 static gr_doc *map_of(gr_body *b, gr_item *it, const char *key, const char *form, bool required)
 {
     gr_doc *d = gr_doc_get(it->doc, key);
-    if (!d && required) gr_diag_error(b->m->diag, it->doc->key_at, "the Scan '%s' needs '%s', %s", it->name, key, form);
+    if (!d && required && !gr_model_nearly_has(it->doc, scan_keys, key))
+        gr_diag_error(b->m->diag, it->doc->key_at, "the Scan '%s' needs '%s', %s", it->name, key, form);
     if (d && d->kind != GR_DOC_MAP) gr_diag_error(b->m->diag, d->at, "'%s' is %s", key, form);
     if ((!d && required) || (d && d->kind != GR_DOC_MAP)) it->bad = true;
     if (d && d->kind != GR_DOC_MAP) gr_doc_use_all(d);
@@ -161,7 +162,10 @@ static gr_port *scan_outputs(gr_body *b, gr_item *it, const scan *s)
             }
         out[made++] = (gr_port){name, 0, ""};
     }
-    if (!made) gr_diag_error(b->m->diag, it->doc->key_at, "the Scan '%s' needs 'out', a map {name: node of the step}, or a carry", it->name);
+    const gr_doc *written = gr_doc_peek(it->doc, "out");
+    const bool said = written ? written->kind != GR_DOC_MAP : gr_model_nearly_has(it->doc, scan_keys, "out");
+    if (!made && !said)
+        gr_diag_error(b->m->diag, it->doc->key_at, "the Scan '%s' needs 'out', a map {name: node of the step}, or a carry", it->name);
     return out;
 }
 
@@ -220,6 +224,7 @@ const gr_op *gr_scan_op(gr_body *b, gr_item *it, const gr_op *base)
     s->lengths = read_lengths(b, it, &p);
     s->step = map_of(b, it, "step", "a map of nodes", true);
     s->out = map_of(b, it, "out", "a map: {name: node of the step}", false);
+    if (s->out && !s->step) gr_doc_use_all(s->out);
     gr_op *op = GR_NEW(a, gr_op);
     *GR_PUSH(a, p.port, p.count, p.cap) = (gr_port){0};
     p.count--;

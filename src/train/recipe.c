@@ -114,11 +114,7 @@ static const char *const train_keys[] = {"minimize", "optimizer", "clip_grad_val
 
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what)
 {
-    for (int i = 0; i < map->count; i++) {
-        const char *near = gr_nearest_term(map->item[i]->key, keys);
-        if (near && strcmp(near, key) == 0) return;
-    }
-    gr_diag_error(gr_model_diag(m), map->key ? map->key_at : map->at, "missing key '%s'%s", key, what);
+    if (!gr_model_nearly_has(map, keys, key)) gr_diag_error(gr_model_diag(m), map->key ? map->key_at : map->at, "missing key '%s'%s", key, what);
 }
 
 static void add_loss(gr_model *m, gr_doc *name, const char *text, gr_doc *weight, gr_recipe *r)
