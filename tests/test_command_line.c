@@ -95,6 +95,7 @@ static void what_a_model_lacks(void)
         {"check " HELLO " --set rnn.over=time", "'rnn' is a node: write graph.rnn.over=time"},
         {"check " HELLO " --set train.early_stopping=true", "'early_stopping' is after how many validations"},
         {"check " HELLO " --set graph.x.from=data.z", "--set:1:14: error: the data source has no field 'z'; there are: x, y"},
+        {"check " HELLO " --set 'graph.letters={op: OneHot, in: x[0], num_classes: 4}'", "'[' cannot follow a name; an output of a node is NODE.NAME"},
         {"bench " HELLO " --json /nowhere/b.json", "/nowhere/b.json"},
     };
     for (size_t i = 0; i < sizeof line / sizeof *line; i++) {

@@ -90,6 +90,14 @@ static void sets(void)
     done(&b);
 }
 
+static void a_model_without_a_name_has_its_files(void)
+{
+    bench b = read_model("graphrun: 1\n", NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.m);
+    CU_ASSERT_STRING_EQUAL(gr_model_name(b.m), "told");
+    done(&b);
+}
+
 static void bad_sets(void)
 {
     const char *const set[] = {"hiden=1", "train.optimiser.lr=1", "nothing", "trian.x=1", "train.epochs.n=1",
@@ -281,6 +289,7 @@ void test_model(void)
 {
     CU_pSuite s = CU_add_suite("model", NULL, NULL);
     CU_add_test(s, "sections and vars", sections);
+    CU_add_test(s, "a name", a_model_without_a_name_has_its_files);
     CU_add_test(s, "--set", sets);
     CU_add_test(s, "--set of what is not there", bad_sets);
     CU_add_test(s, "sections that are wrong", bad_sections);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/utf8.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -132,6 +133,8 @@ static int syntax_error(reader *r)
         char c = r->source->text[at];
         if (c == '\t') gr_diag_error(r->diag, loc, "a tab; YAML is indented with spaces alone");
         else gr_diag_error(r->diag, loc, "'%c' cannot begin a value; put it in quotes", c);
+    } else if (at > 0 && at < r->source->length && r->source->text[at] == '[' && isalnum((unsigned char)r->source->text[at - 1])) {
+        gr_diag_error(r->diag, loc, "'[' cannot follow a name; an output of a node is NODE.NAME, as in rnn.output");
     } else {
         gr_diag_error(r->diag, loc, "%s", plain_words(problem));
         bool elsewhere = p->context && p->context_mark.line != p->problem_mark.line;

@@ -163,6 +163,13 @@ static const char *folder_of(gr_arena *a, const char *path)
     return slash == path ? "/" : gr_arena_strndup(a, path, (size_t)(slash - path));
 }
 
+/* "models/lstm.yaml": "lstm", where the file gives no name. */
+static const char *name_of(gr_model *m)
+{
+    const char *name = optional_text(m, "name"), *slash = strrchr(m->path, '/'), *last = slash ? slash + 1 : m->path, *dot = strrchr(last, '.');
+    return *name ? name : gr_arena_strndup(m->arena, last, dot > last ? (size_t)(dot - last) : strlen(last));
+}
+
 gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o, gr_diag *d, gr_error *e)
 {
     gr_doc *root = o && o->text ? gr_doc_read_text(a, path, o->text, strlen(o->text), d) : gr_doc_read_file(a, path, d, e);
@@ -184,7 +191,7 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
     read_vars(m);
     check_format(m);
     gr_model_check_keys(m, m->root, "a model", top_keys);
-    m->name = optional_text(m, "name");
+    m->name = name_of(m);
     m->doc_text = optional_text(m, "doc");
     load_plugins(m, o);
     m->blocks = map_section(m, "blocks", "a map of blocks: {Cell: {in: ..., graph: ..., out: ...}}");

@@ -38,7 +38,7 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
 gr_registry *gr_model_registry(gr_model *m);
 gr_diag *gr_model_diag(gr_model *m);
 gr_arena *gr_model_arena(gr_model *m);
-const char *gr_model_name(const gr_model *m);
+const char *gr_model_name(const gr_model *m); /* `name:`, or the file's without folder and ending */
 const char *gr_model_doc_text(const gr_model *m); /* `doc:`, or "" */
 const char *gr_model_path(const gr_model *m);
 
