@@ -45,6 +45,7 @@ static void options_that_are_none(void)
     refused("train -xq " HELLO, "there is no option '-x' here; --help lists those that are");
     refused("bench " HELLO " --rival-limit 3", "--rival-limit is about --rival NAME=COMMAND, which is not given");
     refused("dot " HELLO " --threads 2", "--threads says who runs what in the picture that --steps T draws");
+    refused("train " HELLO " --save ''", "--save wants FILE, not ''");
     refused("train " HELLO " --lr 0.1", "and --set KEY=VALUE changes the model, as in --set train.optimizer.lr=0.1");
     refused("train " HELLO " --set =3", "--set wants KEY=VALUE, not '=3'");
     refused("run " HELLO " --input x", "--input wants NAME=FILE.npy, not 'x'");

@@ -106,6 +106,7 @@ static int set_option(const cli_command *self, const cli_option *o, const char *
     switch (o->kind) {
     case CLI_FLAG: *(bool *)o->to = true; return -1;
     case CLI_TEXT:
+        if (!*text) return cli_misuse(self, "--%s wants %s, not ''", o->name, o->value);
         if (strchr(o->value, '|') && !is_choice(o->value, text)) return cli_misuse(self, "--%s is %s, not '%s'", o->name, o->value, text);
         *(const char **)o->to = text;
         return -1;

@@ -11,13 +11,6 @@
 
 /* ---- opening models ---- */
 
-/* "../x/lstm.yaml" -> "lstm" */
-static const char *base_name(gr_arena *a, const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    return dot && dot > name ? gr_arena_strndup(a, name, (size_t)(dot - name)) : name;
-}
-
 static bool name_is_taken(const gr_comparison *c, int i, const char *name)
 {
     for (int k = gr_compare_first(c, i); k < i; k++)
@@ -38,8 +31,7 @@ static void name_contender(gr_compare_work *w, int i)
 {
     gr_contender *k = &w->c->contender[i];
     gr_arena *a = w->arena;
-    const char *own = gr_model_name(w->open[i]->model);
-    const char *name = own && *own ? gr_arena_strdup(a, own) : base_name(a, k->path);
+    const char *name = gr_arena_strdup(a, gr_model_name(w->open[i]->model));
     const char *const *sets = w->options->sets ? w->options->sets[model_of(w, i)] : NULL;
     for (int s = 0; sets && sets[s]; s++) name = gr_arena_printf(a, "%s %s", name, sets[s]);
     k->model = name;
