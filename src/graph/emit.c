@@ -150,6 +150,7 @@ int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t)
 /* NumPy broadcasting over all inputs; float if any input is. */
 static int infer_pointwise(gr_emitter *e, gr_node *n)
 {
+    if (!n->in[0]) return fail(e, GR_AT_NODE, NULL, "its first input is absent");
     gr_type t = n->in[0]->type;
     for (int i = 1; i < n->num_in; i++) {
         if (!n->in[i]) continue;
@@ -163,6 +164,37 @@ static int infer_pointwise(gr_emitter *e, gr_node *n)
     return 0;
 }
 
+/* ---- what an op's functions have to leave ---- */
+
+/* That a function failed in silence would leave a person without a message. */
+static void check_said(gr_emitter *e, const char *function)
+{
+    if (gr_diag_count(e->graph->diag) == 0) gr_misuse(&e->ctx, "gives -1 in '%s' without saying what is wrong: call gr_fail()", function);
+}
+
+static int num_declared(const gr_op *op)
+{
+    int n = 0;
+    while (op->outputs && op->outputs[n].name && !(op->outputs[n].flags & GR_PORT_VARIADIC)) n++;
+    return n;
+}
+
+/* Its node has a type for each output. */
+static void check_typed(gr_emitter *e, const gr_node *n)
+{
+    int i = 0;
+    while (i < n->num_out && (n->out[i]->type.dtype != GR_UNKNOWN || !e->graph->typed)) i++;
+    if (i < n->num_out || i < num_declared(n->op))
+        gr_misuse(&e->ctx, "gives output '%s' no type: call gr_set_output() for each in 'infer'", gr_output_name(e, n->op, i));
+}
+
+/* It gives its first output at least, and nodes go where they went. */
+static void check_expanded(gr_emitter *e, const gr_op_frame *f, const gr_graph *before)
+{
+    if (e->graph != before) gr_misuse(&e->ctx, "leaves a loop open: call gr_loop_end()");
+    if (!f->num_results || !f->result[0]) gr_misuse(&e->ctx, "gives no output '%s': call gr_set_result() in 'expand'", gr_output_name(e, f->op, 0));
+}
+
 static int infer_in(gr_emitter *e, gr_node *n)
 {
     gr_op_frame f = {.kind = GR_FRAME_INFER, .op = n->op, .attr = n->attr, .attr_at = n->attr_at,
@@ -170,6 +202,8 @@ static int infer_in(gr_emitter *e, gr_node *n)
                      .in = n->in, .port = n->port, .num_in = n->num_in};
     push_frame(e, &f);
     int r = n->op->infer ? n->op->infer(&e->ctx) : n->num_in ? infer_pointwise(e, n) : 0;
+    if (r < 0) check_said(e, "infer");
+    else check_typed(e, n);
     pop_frame(e);
     return r;
 }
@@ -252,8 +286,7 @@ static int check_ties(gr_emitter *e, const gr_op_frame *f)
 
 const char *gr_output_name(gr_emitter *e, const gr_op *op, int i)
 {
-    int n = 0;
-    while (op->outputs && op->outputs[n].name && !(op->outputs[n].flags & GR_PORT_VARIADIC)) n++;
+    const int n = num_declared(op);
     return i < n ? op->outputs[i].name : gr_arena_printf(e->graph->arena, "%d", i);
 }
 
@@ -264,8 +297,11 @@ static int apply_composite(gr_emitter *e, const gr_apply *w, const char *path, c
                      .port_at = w->port_at, .at = w->at, .prefix = path, .params = params, .in = w->in,
                      .port = w->port, .num_in = w->num_in, .ties = w->ties, .num_ties = w->num_ties,
                      .tie_used = GR_NEW_ARRAY(a, bool, w->num_ties)};
+    const gr_graph *before = e->graph;
     push_frame(e, &f);
     int r = w->op->expand(&e->ctx);
+    if (r < 0) check_said(e, "expand");
+    else check_expanded(e, &f, before);
     pop_frame(e);
     if (r < 0 || check_ties(e, &f) < 0) return give_unknown(e, w->op, o);
     for (int i = 0; i < f.num_results; i++) put(o, f.result[i], gr_output_name(e, w->op, i));
@@ -366,8 +402,10 @@ int gr_emitter_call(gr_emitter *e, const gr_node_view *view, int (*fn)(gr_ctx *)
     const char *path = *e->prefix ? gr_path_join(e->graph->arena, e->prefix, n->name) : n->name;
     gr_op_frame f = {.kind = GR_FRAME_VIEW, .op = n->op, .attr = n->attr, .attr_at = n->attr_at, .port_at = n->port_at,
                      .at = n->at, .prefix = path, .params = path, .port = n->port, .num_in = 0, .view = view};
+    const gr_graph *before = e->graph;
     push_frame(e, &f);
     int r = fn(&e->ctx);
+    if (r >= 0 && e->graph != before) gr_misuse(&e->ctx, "leaves a loop open: call gr_loop_end()");
     pop_frame(e);
     return r;
 }

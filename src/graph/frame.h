@@ -72,8 +72,8 @@ gr_value *gr_unknown_value(gr_emitter *e);
 gr_value *gr_emitted_output(gr_emitter *e, gr_value *v, int index);
 /* -1 after a message if no value of g can be of type t. */
 int gr_check_type(gr_emitter *e, const gr_graph *g, const gr_type *t);
-/* Stops the process: an op did what op.h forbids. */
-_Noreturn void gr_misuse(const gr_ctx *c, const char *what);
+/* An op did what op.h or host.h forbids, "asks for ...": it is not gone on with (gr_blame), and its name is told. */
+GR_PRINTF(2, 3) _Noreturn void gr_misuse(const gr_ctx *c, const char *fmt, ...);
 /* Where an attribute or input of the node in hand is written, or the node itself. */
 gr_loc gr_fault_place(const gr_emitter *e, gr_at at, const char *which);
 int gr_frame_fail(gr_emitter *e, gr_at at, const char *which, const char *fmt, va_list args);

@@ -7,14 +7,64 @@
 enum { MAX_OUTPUTS = 256 };
 
 static gr_emitter *emitter(const gr_ctx *c) { return (gr_emitter *)(uintptr_t)c; }
-static gr_op_frame *frame(const gr_ctx *c) { return emitter(c)->frame; }
 /* Values are immutable to ops alone. */
 static gr_value *value(gr_val v) { return (gr_value *)(uintptr_t)v; }
 static bool unknown(const gr_value *v) { return v && v->type.dtype == GR_UNKNOWN; }
 
-_Noreturn void gr_misuse(const gr_ctx *c, const char *what)
+void gr_misuse(const gr_ctx *c, const char *fmt, ...)
 {
-    gr_bug(emitter(c)->graph->arena, "op %s: %s", frame(c) ? frame(c)->op->name : "-", what);
+    char text[384];
+    const gr_op_frame *f = emitter(c)->frame;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    gr_blame(emitter(c)->graph->arena, "op %s%s %s", f ? f->op->name : "", f ? "" : "(in a function of gr_later)", text);
+}
+
+static gr_op_frame *frame(const gr_ctx *c)
+{
+    if (!emitter(c)->frame) gr_misuse(c, "asks for what a node has; in a function of gr_later() there is no node in hand");
+    return emitter(c)->frame;
+}
+
+/* Of a gradient, batch or accumulate. */
+static const gr_node_view *view_of(const gr_ctx *c, const char *function)
+{
+    if (frame(c)->kind != GR_FRAME_VIEW) gr_misuse(c, "calls %s() in 'infer' or 'expand', where there is no such thing", function);
+    return frame(c)->view;
+}
+
+/* The number of an input among all; that of the next port where the index is too large. */
+static int input_number(const gr_ctx *c, int port, int index)
+{
+    const gr_op_frame *f = frame(c);
+    const int ports = gr_op_num_inputs(f->op);
+    if (port < 0 || port >= ports || index < 0) gr_misuse(c, "asks for value %d of its input port %d; it has %d ports, from 0", index, port, ports);
+    return f->port[port] + index;
+}
+
+/* How many outputs the op can have. */
+static int most_outputs(const gr_op *op)
+{
+    int n = 0;
+    for (; op->outputs && op->outputs[n].name; n++)
+        if (op->outputs[n].flags & GR_PORT_VARIADIC) return MAX_OUTPUTS;
+    return n;
+}
+
+static void check_output(const gr_ctx *c, int index, const char *function)
+{
+    const gr_op *op = frame(c)->op;
+    if (index < 0 || index >= most_outputs(op)) gr_misuse(c, "calls %s() for output %d; it declares %d outputs, from 0", function, index, most_outputs(op));
+}
+
+static void check_given(const gr_ctx *c, const gr_type *t, const char *function)
+{
+    if (!t) gr_misuse(c, "gives %s() no type", function);
+    bool right = t->dtype > GR_UNKNOWN && t->dtype < GR_NUM_DTYPES && t->rank >= 0 && t->rank <= GR_MAX_RANK;
+    for (int i = 0; right && i < t->rank; i++) right = t->dim[i] >= 0;
+    if (!right) gr_misuse(c, "gives %s() what is no type: dtype %d, rank %d, or a dim below 0", function, (int)t->dtype, t->rank);
 }
 
 static int host_fail(gr_ctx *c, gr_at at, const char *which, const char *fmt, va_list args)
@@ -25,7 +75,7 @@ static int host_fail(gr_ctx *c, gr_at at, const char *which, const char *fmt, va
 static int attr_index(const gr_ctx *c, const char *name)
 {
     int i = gr_op_attr(frame(c)->op, name);
-    if (i < 0) gr_misuse(c, gr_arena_printf(emitter(c)->graph->arena, "has no attribute '%s'", name));
+    if (i < 0) gr_misuse(c, "asks for its attribute '%s', which it does not declare: add it to 'attrs', or correct the name", name ? name : "");
     return i;
 }
 
@@ -49,7 +99,7 @@ static int host_set_attr(gr_ctx *c, const char *name, int64_t n, const int64_t *
 static int host_count(const gr_ctx *c, int port)
 {
     const gr_op_frame *f = frame(c);
-    int first = f->port[port], n = f->port[port + 1] - first;
+    int first = input_number(c, port, 0), n = f->port[port + 1] - first;
     gr_value *const *in = f->kind == GR_FRAME_VIEW ? f->view->node->in : f->in;
     return n == 1 && !in[first] ? 0 : n;
 }
@@ -57,7 +107,7 @@ static int host_count(const gr_ctx *c, int port)
 static gr_val host_in(gr_ctx *c, int port, int index)
 {
     const gr_op_frame *f = frame(c);
-    int i = f->port[port] + index;
+    int i = input_number(c, port, index);
     if (i >= f->port[port + 1]) return NULL;
     if (f->kind == GR_FRAME_VIEW) return f->view->node->in[i] ? f->view->in(f->view->data, emitter(c), i) : NULL;
     return f->in[i];
@@ -72,7 +122,9 @@ static const gr_type *host_type(const gr_ctx *c, gr_val v)
 static int host_set_output(gr_ctx *c, int index, const gr_type *t)
 {
     gr_node *n = frame(c)->node;
-    if (frame(c)->kind != GR_FRAME_INFER) gr_misuse(c, "sets an output outside of infer");
+    if (frame(c)->kind != GR_FRAME_INFER) gr_misuse(c, "calls gr_set_output() outside of 'infer'; gr_set_result() gives the values of 'expand'");
+    check_output(c, index, "gr_set_output");
+    check_given(c, t, "gr_set_output");
     if (gr_check_type(emitter(c), n->graph, t) < 0) return -1;
     while (n->num_out <= index) gr_node_add_output(n, NULL, t);
     n->out[index]->type = *t;
@@ -83,6 +135,8 @@ static int host_set_result(gr_ctx *c, const char *name, int index, gr_val v)
 {
     gr_op_frame *f = frame(c);
     (void)name;
+    if (f->kind == GR_FRAME_INFER) gr_misuse(c, "calls gr_set_result() in 'infer'; gr_set_output() gives its types");
+    if (f->kind == GR_FRAME_EXPAND) check_output(c, index, "gr_set_result");
     if (!v && gr_diag_count(emitter(c)->graph->diag) == 0) /* else what failed has been said */
         gr_fail(c, GR_AT_NODE, NULL, "output '%s' would have to come from an input that is not given; give it",
                 gr_output_name(emitter(c), f->op, index));
@@ -99,6 +153,7 @@ static gr_val host_emit(gr_ctx *c, const char *op, const char *name, int n, cons
 {
     gr_emitter *e = emitter(c);
     gr_arena *a = e->graph->arena;
+    if (!op || n < 0 || (n > 0 && !in)) gr_misuse(c, "gives gr_emit() no name of an op, or %d inputs without their values", n);
     gr_apply w = {.op = gr_registry_find(e->graph->registry, op), .name = name, .num_in = n,
                   .in = (gr_value *const *)in};
     if (!w.op) {
@@ -174,6 +229,8 @@ static gr_val host_parameter(gr_ctx *c, const char *name, const gr_type *t, cons
 {
     gr_emitter *e = emitter(c);
     gr_arena *a = e->graph->arena;
+    check_given(c, t, "gr_parameter");
+    if (!init) gr_misuse(c, "gives the parameter '%s' no initial values; write \"Zeros\"", name ? name : "");
     const char *bare = gr_path_join(a, gr_emitter_params(e), name);
     const char *path = e->suffix ? gr_arena_printf(a, "%s%s", bare, e->suffix) : bare;
     const gr_tie *tie = find_tie(e, path);
@@ -199,26 +256,30 @@ static gr_val host_parameter(gr_ctx *c, const char *name, const gr_type *t, cons
 
 static gr_val host_out(gr_ctx *c, int index)
 {
-    const gr_node_view *v = frame(c)->view;
+    const gr_node_view *v = view_of(c, "gr_out");
+    if (index < 0 || index >= v->node->num_out) gr_misuse(c, "calls gr_out() for output %d; it has %d, from 0", index, v->node->num_out);
     return v->out(v->data, emitter(c), index);
 }
 
 static gr_val host_grad(gr_ctx *c, int index)
 {
-    const gr_node_view *v = frame(c)->view;
-    return index < v->node->num_out ? v->grad(v->data, emitter(c), index) : NULL;
+    const gr_node_view *v = view_of(c, "gr_grad");
+    if (!v->grad) gr_misuse(c, "calls gr_grad() outside of 'gradient'");
+    return index >= 0 && index < v->node->num_out ? v->grad(v->data, emitter(c), index) : NULL;
 }
 
 static bool host_wants(gr_ctx *c, int port, int index)
 {
     const gr_op_frame *f = frame(c);
-    int i = f->port[port] + index;
-    return i < f->port[port + 1] && f->view->node->in[i] && (!f->view->wants || f->view->wants(f->view->data, i));
+    const gr_node_view *v = view_of(c, "gr_wants");
+    int i = input_number(c, port, index);
+    return i < f->port[port + 1] && v->node->in[i] && (!v->wants || v->wants(v->data, i));
 }
 
 static int host_set_grad(gr_ctx *c, int port, int index, gr_val v)
 {
     const gr_op_frame *f = frame(c);
+    if (!view_of(c, "gr_set_grad")->set_grad) gr_misuse(c, "calls gr_set_grad() outside of 'gradient'");
     if (!v || !host_wants(c, port, index)) return 0;
     return f->view->set_grad(f->view->data, emitter(c), f->port[port] + index, value(v));
 }
@@ -226,8 +287,9 @@ static int host_set_grad(gr_ctx *c, int port, int index, gr_val v)
 static bool host_is_stacked(gr_ctx *c, int port, int index)
 {
     const gr_op_frame *f = frame(c);
-    int i = f->port[port] + index;
-    return i < f->port[port + 1] && f->view->stacked && f->view->stacked(f->view->data, i);
+    const gr_node_view *v = view_of(c, "gr_is_stacked");
+    int i = input_number(c, port, index);
+    return i < f->port[port + 1] && v->stacked && v->stacked(v->data, i);
 }
 
 /* ---- the rest ---- */

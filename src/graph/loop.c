@@ -39,6 +39,13 @@ gr_loop *gr_host_loop_begin(gr_ctx *c, const char *name, bool reverse)
     return l;
 }
 
+/* Nodes go into the body of the loop that was begun last. */
+static void check_inside(gr_ctx *c, const gr_loop *l, const char *function)
+{
+    if (!l || emitter(c)->graph != l->scan->scan->body)
+        gr_misuse(c, "calls %s() for a loop that is not begun, has ended, or has another one open inside", function);
+}
+
 static gr_val broken(gr_ctx *c, gr_loop *l)
 {
     l->broken = true;
@@ -140,6 +147,7 @@ static gr_value *while_active(gr_ctx *c, gr_loop *l, const char *what, const cha
 
 gr_val gr_host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
 {
+    check_inside(c, l, "gr_loop_slice");
     gr_value *v = gr_graph_capture(l->outer, value(sequence));
     gr_scan *s = l->scan->scan;
     if (!v || unknown(v)) return broken(c, l);
@@ -156,6 +164,7 @@ gr_val gr_host_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequen
 
 gr_val gr_host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init)
 {
+    check_inside(c, l, "gr_loop_carry");
     gr_value *v = gr_graph_capture(l->outer, value(init));
     if (!v || unknown(v)) return broken(c, l);
     return gr_scan_carry(l->scan, v, name);
@@ -163,13 +172,15 @@ gr_val gr_host_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init)
 
 int gr_host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next)
 {
+    check_inside(c, l, "gr_loop_next");
     gr_value *v = gr_graph_capture(l->scan->scan->body, value(next));
     int number = 0;
-    if (!v || unknown(v) || unknown(value(carry))) {
+    if (!v || !carry || unknown(v) || unknown(value(carry))) {
         l->broken = true;
         return -1;
     }
-    if (gr_arg_kind(value(carry), &number) != GR_ARG_CARRY) gr_misuse(c, "gives a next to what is no carry");
+    const bool argument = value(carry)->node->graph == l->scan->scan->body && value(carry)->node->op->role == GR_ROLE_ARG;
+    if (!argument || gr_arg_kind(value(carry), &number) != GR_ARG_CARRY) gr_misuse(c, "gives gr_loop_next() what is no carry of the loop");
     if (gr_type_equal(&v->type, &carry->type)) /* if not, gr_host_loop_end says so */
         v = while_active(c, l, "the carry", carry->node->name, v, value(carry));
     l->broken |= unknown(v);
@@ -179,6 +190,7 @@ int gr_host_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next)
 
 int gr_host_loop_stack(gr_ctx *c, gr_loop *l, const char *name, gr_val v)
 {
+    check_inside(c, l, "gr_loop_stack");
     gr_value *inner = gr_graph_capture(l->scan->scan->body, value(v));
     if (inner && !unknown(inner)) inner = while_active(c, l, "the stacked value", name ? name : inner->node->name, inner, NULL);
     if (!inner || unknown(inner)) {
@@ -216,6 +228,7 @@ static void set_lengths(gr_node *scan)
 
 gr_val gr_host_loop_end(gr_ctx *c, gr_loop *l)
 {
+    check_inside(c, l, "gr_loop_end");
     gr_emitter *e = emitter(c);
     e->graph = l->outer;
     if (check_loop(c, l) < 0) return gr_unknown_value(e);

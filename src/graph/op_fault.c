@@ -18,6 +18,22 @@ static const char *kernels_fault(const gr_looker *l, const gr_kernel *k)
     return NULL;
 }
 
+/* The inputs of a pointwise op are the operands of its instruction. */
+static const char *tape_fault(const gr_looker *l, const gr_op *op)
+{
+    static const int operands[GR_TAPE_NUM_OPS] = {
+#define X(name, arity) [GR_TAPE_##name] = arity,
+        GR_TAPE_OPS(X)
+#undef X
+    };
+    const int needed = operands[op->tape];
+    int ports = 0;
+    bool any = false;
+    for (; op->inputs && op->inputs[ports].name; ports++) any = any || (op->inputs[ports].flags & GR_PORT_VARIADIC);
+    if (any ? ports == 1 && needed == 2 : ports == needed) return NULL;
+    return gr_says(l, "field 'tape' is an instruction of %d operand%s, but 'inputs' has %d port%s", needed, needed == 1 ? "" : "s", ports, ports == 1 ? "" : "s");
+}
+
 static const char *run_fault(const gr_looker *l, const gr_op *op)
 {
     bool pointwise = op->tape != GR_TAPE_NONE, view = op->view != NULL, kernel = op->kernels && op->kernels->run;
@@ -29,6 +45,7 @@ static const char *run_fault(const gr_looker *l, const gr_op *op)
     if ((kernel || view) && !op->infer) return "field 'infer' is missing: a kernel's outputs have the types that it says";
     if (view != ((op->traits & GR_VIEW) != 0)) return "field 'view' and the trait GR_VIEW go together";
     if (pointwise != ((op->traits & GR_POINTWISE) != 0)) return "field 'tape' and the trait GR_POINTWISE go together";
+    if (pointwise && tape_fault(l, op)) return tape_fault(l, op);
     if ((op->traits & GR_CONTRACTION) && !op->block) return "the trait GR_CONTRACTION needs field 'block'";
     if (op->gradient && op->backward) return "fields 'gradient' and 'backward': give one of them";
     return NULL;

@@ -280,6 +280,7 @@ void gr_template_measure(gr_build *b, gr_template *t)
         break;
     case GR_TASK_KERNEL:
         t->units = t->node->op->units ? t->node->op->units(&call) : 1;
+        if (t->units < 0) gr_blame(b->a, "op %s: 'units' gives %lld for '%s'; write 0 or more", t->node->op->name, (long long)t->units, t->node->name);
         t->scratch = t->node->op->scratch ? t->node->op->scratch(&call) : 0;
         break;
     case GR_TASK_PRODUCT:
