@@ -157,10 +157,38 @@ static void operands_are_counted(void)
     gr_arena_destroy(a);
 }
 
+static int as_input(gr_ctx *c) { return gr_set_output(c, 0, gr_type_of(c, gr_in(c, 0))); }
+
+static int too_far(const gr_ctx *c, const gr_layout *in, gr_layout *out)
+{
+    (void)c;
+    *out = *in;
+    out->offset = 1;
+    return 0;
+}
+
+static void views_stay_within(void)
+{
+    static const gr_op far = {GR_OP_HEADER, .name = "Far", .summary = "An op for tests.", .inputs = one_input, .outputs = one_output,
+                              .traits = GR_VIEW, .infer = as_input, .view = too_far};
+    gr_arena *a = gr_arena_create();
+    gr_frame frame;
+    gr_error e = {0};
+    if (gr_try(a, &frame)) {
+        emit(a, &far);
+        gr_end_try(a, &frame);
+    } else {
+        gr_caught(a, &e);
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "op Far: 'view' shows elements 1 to 6 of an input that has 6"));
+    gr_arena_destroy(a);
+}
+
 void test_op_misuse(void)
 {
     CU_pSuite s = CU_add_suite("op_misuse", NULL, NULL);
     CU_add_test(s, "each misuse is told with the op's name", each_is_told);
     CU_add_test(s, "also where there is no node", so_it_is_without_a_node);
+    CU_add_test(s, "views stay within their input", views_stay_within);
     CU_add_test(s, "operands of an instruction are counted", operands_are_counted);
 }

@@ -247,6 +247,23 @@ static int give_unknown(gr_emitter *e, const gr_op *op, outputs *o)
     return -1;
 }
 
+/* What a view shows has to be within its input, or it would read whatever lies there. */
+static void check_view(gr_emitter *e, const gr_node *n)
+{
+    gr_layout in = {0}, *out = GR_NEW_ARRAY(e->graph->arena, gr_layout, n->num_out + 1);
+    int64_t stride = 1;
+    for (int k = n->in[0]->type.rank - 1; k >= 0; k--) in.stride[k] = stride, stride *= n->in[0]->type.dim[k];
+    if (gr_view_node(n, &in, out) != 0) return;
+    for (int o = 0; o < n->num_out; o++) {
+        const gr_type *t = &n->out[o]->type;
+        int64_t least = out[o].offset, most = least;
+        for (int k = 0; k < t->rank; k++) *(out[o].stride[k] < 0 ? &least : &most) += (t->dim[k] - 1) * out[o].stride[k];
+        if (gr_numel(t) > 0 && (least < 0 || most >= stride))
+            gr_blame(e->graph->arena, "op %s: 'view' shows elements %lld to %lld of an input that has %lld", n->op->name, (long long)least,
+                     (long long)most, (long long)stride);
+    }
+}
+
 static gr_attr *copy_attrs(gr_emitter *e, const gr_apply *w)
 {
     size_t bytes = sizeof(gr_attr) * (size_t)gr_op_num_attrs(w->op);
@@ -269,6 +286,7 @@ static int apply_primitive(gr_emitter *e, const gr_apply *w, const char *path, o
         remove_last_node(g);
         return give_unknown(e, w->op, o);
     }
+    if (n->op->view && g->typed && n->num_in && n->in[0]) check_view(e, n);
     for (int i = 0; i < n->num_out; i++) put(o, n->out[i], n->out[i]->port);
     return o->count;
 }
