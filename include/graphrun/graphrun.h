@@ -27,7 +27,7 @@
  * exist once, also the form in which products keep them; a stream has its own inputs, results, workspace and state.
  * The functions of gr_memory are called by any of these threads, `notify` by the one whose call it is about; neither
  * calls the library. Functions of plugins are called by several threads at once, for different nodes and streams. A
- * child of fork() uses none of its parent's objects.
+ * child of fork() uses none of its parent's objects. A thread that opens or resizes needs 256 KiB of stack.
  *
  * Errors: a function that can fail returns 0 or more for success, else a negative gr_status, and then puts
  * a gr_failure into *why, unless `why` is NULL. Without a failure *why stays as it is. What failed left
@@ -117,7 +117,8 @@ typedef struct gr_stream_options {
     int num_axes;               /* an axis not named is as long as the model file says; `along`: 1 */
 } gr_stream_options;
 
-/* Compiles what the first stream of its kind needs, in about 10 ms; for the next ones it is there already.
+/* Compiles what the first stream of its kind needs, in about 10 ms; for the next ones it is there already. What compiling
+ * took, some 100 KiB, stays with the network, also of a stream that could not be opened.
  * With `along`, GR_EINVAL where the steps of the axis cannot be run one after another: where something else than
  * forward loops mixes them (attention, a layer that runs backwards). */
 int gr_stream_open(gr_network *n, const gr_stream_options *o, gr_stream **to, gr_failure **why);
