@@ -194,6 +194,26 @@ static void other_sizes_are_taken(void)
     }
 }
 
+/* Summed up where it has fewer axes, it would be read past its end. */
+static void a_gradient_has_its_inputs_shape(void)
+{
+    char told[2048] = "";
+    FILE *to = fmemopen(told, sizeof told, "w");
+    gr_error e = {0};
+    const char *path = temp_file("odd_gradient.yaml", "graphrun: 1\nplugins: ['%s']\ngraph:\n  w: {op: Parameter, shape: [3], init: Ones}\n"
+                                 "  y: {op: Odd, in: w}\n  loss: {op: Sum, in: y}\n"
+                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, steps: 1}\n", odd_path("other_gradient"));
+    const gr_session_options o = {.model = {.real = GR_FLOAT32}, .threads = 1, .say = {say_in_file, to}};
+    gr_session *s = gr_session_open(path, &o, &e);
+    const gr_want w = {.update = true, .training = true};
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    CU_ASSERT_PTR_NULL(gr_session_compile(s, &w, &e));
+    gr_session_close(s);
+    fclose(to);
+    CU_ASSERT_PTR_NOT_NULL(strstr(told, "odd_gradient.yaml:5:"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(told, "op Odd: its gradient toward input 0 of 'y' is float32 [], but the input is float32 [3]"));
+}
+
 void test_plugin(void)
 {
     CU_pSuite s = CU_add_suite("plugin", NULL, NULL);
@@ -201,6 +221,7 @@ void test_plugin(void)
     CU_add_test(s, "an sLSTM whose forget gate is open", an_open_forget_gate_is_finite);
     CU_add_test(s, "gradients of a plugin's ops", plugin_gradients_are_right);
     CU_add_test(s, "plugins are loaded on request, once", ops_of_plugins_are_loaded_on_request);
+    CU_add_test(s, "a gradient has its input's shape", a_gradient_has_its_inputs_shape);
     CU_add_test(s, "broken plugins are refused, with file, op and field", broken_plugins_are_refused);
     CU_add_test(s, "older and newer plugins are taken where they can be", other_sizes_are_taken);
 }

@@ -44,11 +44,28 @@ static bool call_wants(void *data, int input)
     return ad_differentiable(c->node, input) && ad_mark_of(c->node->in[input])->wanted;
 }
 
+/* A gradient has its input's shape, or one that the input's broadcasts to, over which it is summed. */
+static bool is_gradient_of(const gr_type *grad, const gr_type *t)
+{
+    const int extra = grad->rank - t->rank;
+    bool fits = grad->dtype == t->dtype && extra >= 0;
+    for (int i = 0; fits && i < t->rank; i++) fits = t->dim[i] == 1 || t->dim[i] == grad->dim[i + extra];
+    return fits;
+}
+
 static int call_set_grad(void *data, gr_emitter *e, int input, gr_value *v)
 {
     (void)e;
     node_call *c = data;
-    if (call_wants(data, input)) ad_add_term(c->level, c->node->in[input], v);
+    const gr_node *n = c->node;
+    gr_arena *a = n->graph->arena;
+    if (!call_wants(data, input)) return 0;
+    if (v && v->type.dtype != GR_UNKNOWN && !is_gradient_of(&v->type, &n->in[input]->type)) {
+        gr_diag_error(n->graph->diag, n->at, "op %s: its gradient toward input %d of '%s' is %s, but the input is %s", n->op->name, input,
+                      n->name, gr_type_text(a, &v->type), gr_type_text(a, &n->in[input]->type));
+        return -1;
+    }
+    ad_add_term(c->level, c->node->in[input], v);
     return 0;
 }
 
@@ -102,7 +119,7 @@ static int take_grads(node_call *c, int count, gr_value **out, const char **name
                           n->op->name, names[o]);
             return -1;
         }
-        if (n->port[p] < n->port[p + 1]) call_set_grad(c, NULL, n->port[p], out[o]);
+        if (n->port[p] < n->port[p + 1] && call_set_grad(c, NULL, n->port[p], out[o])) return -1;
     }
     return 0;
 }
