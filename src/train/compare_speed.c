@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { ROUNDS = 5 };
+enum { ROUNDS = 5, SEVERAL = 8 };
 
 typedef struct speed { double per_step[ROUNDS], tokens[ROUNDS]; int rounds; } speed;
 
@@ -38,11 +38,19 @@ static void note(speed *s, const gr_train_result *r)
     s->tokens[s->rounds++] = (double)r->tokens / r->seconds;
 }
 
+/* A sweep of many models takes no longer than SEVERAL do, unless its budget hangs on the speeds. */
+static double round_seconds(const gr_compare_work *w)
+{
+    const int n = w->c->num_contenders;
+    const bool whole = n <= SEVERAL || w->c->budget == GR_BUDGET_SECONDS;
+    return w->options->round_seconds * (whole ? 1 : (double)SEVERAL / n);
+}
+
 /* Steps that take about so long: programs are compiled and threads settled by then. 0: the model diverges, and
  * the steps before that are its one round, as there may be no others. */
 static int warm_up(gr_compare_work *w, int i, int64_t *steps, speed *s, gr_error *e)
 {
-    const double round = w->options->round_seconds;
+    const double round = round_seconds(w);
     gr_train_result r;
     *steps = 2;
     for (double taken = 0; taken < round / 2 && !gr_compare_stopped(w);) {
