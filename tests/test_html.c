@@ -45,7 +45,7 @@ static int count(const char *in, const char *what)
 
 enum { DEEPEST = 64, NAME = 32 };
 
-static bool is_void(const char *tag) { return strcmp(tag, "meta") == 0 || strcmp(tag, "img") == 0 || tag[0] == '!'; }
+static bool is_void(const char *tag) { return strcmp(tag, "meta") == 0 || strcmp(tag, "img") == 0 || strcmp(tag, "wbr") == 0 || tag[0] == '!'; }
 
 /* Past the tag that s begins with, its name in `tag`; quoted attributes may hold anything. */
 static const char *read_tag(const char *s, char tag[NAME], bool *empty)

@@ -24,12 +24,23 @@ void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool
     fprintf(p->to, " to %s</span>", gr_number_text(e->high, decimals, number));
 }
 
+/* "seq2seq attention=additive" may be broken after the '=' where it is narrow. */
+static void write_name(const gr_page *p, const char *name)
+{
+    for (size_t n; *name; name += n) {
+        n = strcspn(name, "=");
+        n += name[n] == '=';
+        gr_html_text(p->to, gr_arena_strndup(p->arena, name, n));
+        if (name[n]) fputs("<wbr>", p->to);
+    }
+}
+
 void gr_page_name(const gr_page *p, int contender)
 {
     fputs("<svg class=\"mark\" viewBox=\"-7 -7 14 14\" width=\"14\" height=\"14\" aria-hidden=\"true\">", p->to);
     gr_chart_write_marker(gr_style_of(p->c, contender), p->to);
     fputs("</svg><bdi>", p->to);
-    gr_html_text(p->to, p->c->contender[contender].name);
+    write_name(p, p->c->contender[contender].name);
     fputs("</bdi>", p->to);
 }
 
