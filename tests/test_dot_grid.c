@@ -81,6 +81,49 @@ static void columns_are_steps(void)
     gr_session_close(s);
 }
 
+/* A page has room for 8 columns with names in them, and for 40 without. */
+static void many_steps_are_narrow(void)
+{
+    char model[sizeof two_layers + 8];
+    const size_t at = (size_t)(strstr(two_layers, "time: 6") - two_layers);
+    snprintf(model, sizeof model, "%.*stime: 40%s", (int)at, two_layers, two_layers + at + strlen("time: 6"));
+    gr_session *s = open_session(model, 2);
+    const gr_picture *some = grid_of(s, 8), *all = grid_of(s, 40);
+    const gr_pic_group *l0 = lane(all, "rnn.l0", "step by step", 0);
+    CU_ASSERT_FATAL(l0 && l0->num_boxes == 40);
+    CU_ASSERT(l0->box[39]->x + l0->box[39]->width < 1700);
+    CU_ASSERT(l0->box[0]->brief && !lane(some, "rnn.l0", "step by step", 0)->box[0]->brief);
+    const gr_pic_box *names = NULL;
+    for (int i = 0; i < all->top.num_boxes; i++)
+        if (all->top.box[i]->look == GR_LOOK_NAMES && all->top.box[i]->y == l0->box[0]->y) names = all->top.box[i];
+    CU_ASSERT_FATAL(names && names->num_tasks == l0->box[0]->num_tasks);
+    CU_ASSERT_STRING_EQUAL(names->task[0].name, l0->box[0]->task[0].name);
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(all, f);
+    fclose(f);
+    int named = 0;
+    for (const char *at_name = out; (at_name = strstr(at_name, names->task[0].name)); at_name++) named++;
+    CU_ASSERT(named >= 1 && named < 10); /* not once a step */
+    free(out);
+    gr_session_close(s);
+}
+
+/* Many threads are ranges of numbers: no box is too small for them. */
+static void many_threads_are_ranges(void)
+{
+    gr_session *s = open_session(two_layers, 8);
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(grid_of(s, 2), f);
+    fclose(f);
+    CU_ASSERT(strstr(out, ">0-7<") || strstr(out, ">0-3<") || strstr(out, "-7<"));
+    free(out);
+    gr_session_close(s);
+}
+
 static void threads_are_those_of_the_schedule(void)
 {
     gr_session *s = open_session(two_layers, 3);
@@ -136,6 +179,8 @@ void test_dot_grid(void)
 {
     CU_pSuite s = CU_add_suite("dot_grid", NULL, NULL);
     CU_add_test(s, "columns are steps, rows are layers", columns_are_steps);
+    CU_add_test(s, "many steps are narrow columns", many_steps_are_narrow);
+    CU_add_test(s, "many threads are ranges", many_threads_are_ranges);
     CU_add_test(s, "threads are those of the schedule", threads_are_those_of_the_schedule);
     CU_add_test(s, "threads have colours and numbers", threads_have_colours_and_numbers);
     CU_add_test(s, "a model without a loop is drawn", what_has_no_loop_is_drawn);

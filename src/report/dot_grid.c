@@ -5,6 +5,8 @@
  *     in a loop of chunks  a box a chunk, as wide as its steps
  *
  * Lanes stand in the order in which one thread would come to them. Steps behind the last column are one box.
+ * More columns than fit a page with names in them are narrow: names stand at the left of the lane, the boxes
+ * have threads alone.
  * An arrow is a wait of the program from the box that is done last to the one that waits first; those that
  * follow from others are left out. */
 #include "report/dot.h"
@@ -12,8 +14,11 @@
 
 #include <string.h>
 
-enum { TASKS = 4, LEAST = 4 }; /* that a box lists; columns of a lane outside of loops */
-static const double column_width = 124, gap = 16, heading = 132, line_height = 15;
+enum { TASKS = 4, LEAST = 4, MOST = 8 }; /* that a box lists; columns of a lane outside of loops; columns with names */
+static const double heading = 132, names_width = 118, line_height = 15;
+
+/* In points: of a column, between two, of what stands left of them. */
+typedef struct measures { double column, gap, left; } measures;
 
 typedef enum lane_kind { LANE_WHOLE, LANE_STEPS, LANE_CHUNKS } lane_kind;
 
@@ -31,6 +36,8 @@ typedef struct grid {
     const gr_program *program;
     const gr_schedule *schedule;
     int64_t columns;       /* of single steps */
+    bool narrow;
+    measures is;
     lane **lanes; int num_lanes, cap_lanes;
     lane **lane_of;        /* by template */
     const gr_pic_box *last_from, *last_to; /* of the last arrow */
@@ -165,11 +172,11 @@ static gr_pic_box *box_at(grid *g, int t, const int64_t *index)
                      : gr_arena_printf(g->a, "steps %lld to %lld", (long long)first, (long long)last);
     gr_pic_box *b = gr_pic_add_box(g->p, l->group, GR_LOOK_TASKS, l->phase, name, "");
     const bool more = g->p->columns > g->columns;
-    b->x = heading + (double)from * (column_width + gap);
+    b->x = g->is.left + (double)from * (g->is.column + g->is.gap);
     const int64_t all = g->columns + more > LEAST ? g->columns + more : LEAST;
     b->column = (int)from;
     b->span = (int)(l->kind == LANE_WHOLE ? all : to - from + 1);
-    b->width = b->span * (column_width + gap) - gap;
+    b->width = b->span * (g->is.column + g->is.gap) - g->is.gap;
     return l->box[from] = b;
 }
 
@@ -240,38 +247,61 @@ static void shorten(grid *g, gr_pic_box *b)
     b->num_tasks = 1;
 }
 
-static void add_heading(grid *g, const char *name, const char *note, gr_phase phase, double x, double y, double width, double height)
+static gr_pic_box *add_heading(grid *g, const char *name, const char *note, gr_phase phase, double x, double y, double width, double height)
 {
     gr_pic_box *b = gr_pic_add_box(g->p, &g->p->top, GR_LOOK_HEADING, phase, name, note);
     b->x = x;
     b->y = y;
     b->width = width;
     b->height = height;
+    return b;
+}
+
+/* The names of a lane's tasks, beside its narrow boxes. */
+static void add_names(grid *g, const lane *l, double y, double height)
+{
+    const gr_pic_box *first = l->group->box[0];
+    gr_pic_box *b = add_heading(g, "", "", l->phase, heading - 8, y, names_width, height);
+    b->look = GR_LOOK_NAMES;
+    b->op = *first->op ? "steps" : "";
+    for (int i = 0; i < first->num_tasks; i++)
+        *GR_PUSH(g->a, b->task, b->num_tasks, b->cap_tasks) = (gr_pic_task){.name = first->task[i].name, .count = first->task[i].count};
+}
+
+/* What a narrow box of a lane says over its threads: which steps. */
+static const char *steps_text(const grid *g, const gr_pic_box *b)
+{
+    if (b->column == g->columns) return "...";
+    return b->span == 1 ? gr_arena_printf(g->a, "%d", b->column) : gr_arena_printf(g->a, "%d-%d", b->column, b->column + b->span - 1);
 }
 
 static void lay_out(grid *g)
 {
     const bool more = g->p->columns > g->columns;
     double y = line_height + 8;
+    if (g->narrow) add_heading(g, "step", "", GR_FORWARD, heading - 8, 0, names_width, line_height);
     for (int64_t c = 0; c < g->columns + more && g->p->columns > 1; c++)
-        add_heading(g, c == g->columns ? "..." : gr_arena_printf(g->a, "t = %lld", (long long)c), "", GR_FORWARD,
-                    heading + (double)c * (column_width + gap), 0, column_width, line_height);
+        add_heading(g, c == g->columns ? "..." : gr_arena_printf(g->a, g->narrow ? "%lld" : "t = %lld", (long long)c), "", GR_FORWARD,
+                    g->is.left + (double)c * (g->is.column + g->is.gap), 0, g->is.column, line_height);
     for (int i = 0; i < g->num_lanes; i++) {
         lane *l = g->lanes[i];
         double height = 2 * line_height;
+        const bool brief = g->narrow && l->kind != LANE_WHOLE;
         for (int k = 0; k < l->group->num_boxes; k++) {
             shorten(g, l->group->box[k]);
-            const bool wide = l->group->box[k]->width >= l->group->box[k]->num_tasks * GR_TASK_WIDTH;
+            const bool wide = !brief && l->group->box[k]->width >= l->group->box[k]->num_tasks * GR_TASK_WIDTH;
             const int rows = (wide ? 1 : l->group->box[k]->num_tasks) + (l->kind == LANE_CHUNKS);
             if (rows * (line_height + 3) + 6 > height) height = rows * (line_height + 3) + 6;
         }
         for (int k = 0; k < l->group->num_boxes; k++) {
-            if (l->kind == LANE_CHUNKS) l->group->box[k]->op = l->group->box[k]->name;
+            l->group->box[k]->brief = brief;
+            if (l->kind == LANE_CHUNKS) l->group->box[k]->op = brief ? steps_text(g, l->group->box[k]) : l->group->box[k]->name;
             l->group->box[k]->y = y;
             l->group->box[k]->height = height;
         }
-        add_heading(g, l->unit, l->note, l->phase, 0, y, heading - gap, height);
-        y += height + gap + 3;
+        add_heading(g, l->unit, l->note, l->phase, 0, y, heading - 16, height);
+        if (brief) add_names(g, l, y, height);
+        y += height + 19;
     }
 }
 
@@ -376,6 +406,8 @@ gr_picture *gr_picture_of_program(const gr_program *p, const gr_schedule *s, int
         if (l >= 0 && steps_of(&p->loops[l]) > g.p->columns) g.p->columns = steps_of(&p->loops[l]);
     }
     g.columns = steps < g.p->columns ? steps : g.p->columns;
+    g.narrow = g.columns > MOST;
+    g.is = g.narrow ? (measures){26, 9, heading + names_width} : (measures){124, 16, heading};
     g.p->threads = s->threads;
     g.p->shown = (int)g.columns;
     make_lanes(&g);

@@ -19,6 +19,7 @@ typedef enum gr_pic_look {
     GR_LOOK_FUSED,    /* a tape, alone or behind a product */
     GR_LOOK_TASKS,    /* of a schedule: shared out among threads */
     GR_LOOK_HEADING,  /* of a row or column of the grid */
+    GR_LOOK_NAMES,    /* of the tasks of a row's boxes, which have none themselves */
     GR_NUM_LOOKS
 } gr_pic_look;
 
@@ -42,7 +43,8 @@ typedef struct gr_pic_box {
     bool result;
     gr_pic_group *group;
     gr_pic_task *task; int num_tasks, cap_tasks;
-    int column, span;             /* of the grid, from 0 */
+    bool brief;                   /* of the grid: threads without the tasks' names */
+    int column, span;             /*   from 0 */
     double x, y, width, height;   /*   and in points from its top left corner */
 } gr_pic_box;
 

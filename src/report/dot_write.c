@@ -61,7 +61,8 @@ static const char *shape_of(gr_pic_look look)
     static const char *const shape[GR_NUM_LOOKS] = {
         [GR_LOOK_OP] = "box", [GR_LOOK_PART] = "box", [GR_LOOK_INPUT] = "note", [GR_LOOK_STATE] = "cylinder",
         [GR_LOOK_CONSTANT] = "plain", [GR_LOOK_SLICE] = "ellipse", [GR_LOOK_CARRY] = "ellipse", [GR_LOOK_VIEW] = "plain",
-        [GR_LOOK_FUSED] = "box", [GR_LOOK_TASKS] = "plain", [GR_LOOK_HEADING] = "plain"};
+        [GR_LOOK_FUSED] = "box", [GR_LOOK_TASKS] = "plain", [GR_LOOK_HEADING] = "plain",
+        [GR_LOOK_NAMES] = "plain"};
     return shape[look];
 }
 
@@ -96,26 +97,54 @@ static void put_box(const gr_picture *p, const gr_pic_box *b, FILE *to)
 
 /* ---- boxes of the grid ---- */
 
-/* A task's name, and the threads that share it, in their colours; one alone colours the name, too. */
+/* "0-3, 7" */
+static const char *ranges(gr_arena *a, const gr_pic_task *t)
+{
+    const char *text = "";
+    for (int i = 0, end; i < t->num_shares; i = end) {
+        for (end = i + 1; end < t->num_shares && t->share[end] == t->share[end - 1] + 1;) end++;
+        text = gr_arena_printf(a, end - i > 1 ? "%s%s%d-%d" : "%s%s%d", text, i ? ", " : "", t->share[i], t->share[end - 1]);
+    }
+    return text;
+}
+
+static int most_shares(const gr_pic_box *b) { return b->brief ? 2 : 3; }
+
+/* The threads in their colours, as long as there are few. */
+static void put_shares(const gr_picture *p, const gr_pic_box *b, const gr_pic_task *t, FILE *to)
+{
+    const int most = most_shares(b);
+    if (p->threads < 2) return;
+    if (t->num_shares > most) fprintf(to, "<TD BGCOLOR=\"%s\">%s</TD>", gr_light[GR_COLOUR_PAGE], ranges(p->arena, t));
+    for (int i = 0; i < t->num_shares && t->num_shares <= most; i++)
+        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", GR_THREAD_COLOUR(t->share[i]), t->share[i]);
+}
+
+/* A task's name, and the threads that share it; one alone colours the name, too. */
 static void put_task(const gr_picture *p, const gr_pic_box *b, const gr_pic_task *t, FILE *to)
 {
     const bool alone = t->num_shares == 1 && p->threads > 1;
-    fprintf(to, "<TD ALIGN=\"LEFT\" BGCOLOR=\"%s\"><FONT COLOR=\"%s\">", alone ? GR_THREAD_COLOUR(t->share[0]) : fill_of(b->phase),
-            alone ? GR_INK : gr_light[GR_COLOUR_TEXT]);
-    put_text(p, t->name, "", "", to);
-    if (t->count > 1) fprintf(to, " x%d", t->count);
-    fputs("</FONT></TD>", to);
-    for (int i = 0; i < t->num_shares && p->threads > 1; i++)
-        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", GR_THREAD_COLOUR(t->share[i]), t->share[i]);
+    const char *colour = alone ? GR_THREAD_COLOUR(t->share[0]) : b->look == GR_LOOK_NAMES ? gr_light[GR_COLOUR_PAGE] : fill_of(b->phase);
+    if (b->brief && p->threads < 2) fputs("<TD>&#160;</TD>", to);
+    if (!b->brief) {
+        fprintf(to, "<TD ALIGN=\"LEFT\" BGCOLOR=\"%s\"><FONT COLOR=\"%s\">", colour, alone ? GR_INK : gr_light[GR_COLOUR_TEXT]);
+        put_text(p, t->name, "", "", to);
+        if (t->count > 1) fprintf(to, " x%d", t->count);
+        fputs("</FONT></TD>", to);
+    }
+    put_shares(p, b, t, to);
 }
 
 /* One below the other, or in a row where there is room. */
 static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
 {
-    const bool beside = b->width >= b->num_tasks * GR_TASK_WIDTH;
+    const bool beside = !b->brief && b->look == GR_LOOK_TASKS && b->width >= b->num_tasks * GR_TASK_WIDTH;
     fputs("<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"1\">", to);
     if (*b->op) {
-        fputs("<TR><TD>", to);
+        int cells = 1;
+        for (int i = 0; i < b->num_tasks; i++)
+            if (b->task[i].num_shares <= most_shares(b) && b->task[i].num_shares > cells) cells = b->task[i].num_shares;
+        fprintf(to, "<TR><TD COLSPAN=\"%d\">", b->look == GR_LOOK_NAMES ? 1 : cells + !b->brief);
         put_text(p, b->op, "<B>", "</B>", to);
         fputs("</TD></TR>", to);
     }
@@ -131,12 +160,12 @@ static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
 static void put_cell(const gr_picture *p, const gr_pic_box *b, FILE *to)
 {
     fprintf(to, "n%d [label=<", b->id);
-    if (b->look == GR_LOOK_TASKS) put_tasks(p, b, to);
+    if (b->look == GR_LOOK_TASKS || b->look == GR_LOOK_NAMES) put_tasks(p, b, to);
     else put_text(p, *b->name ? b->name : " ", "<B>", "</B>", to);
     if (b->look == GR_LOOK_HEADING && *b->op) fputs("<BR/>", to), put_text(p, b->op, "", "", to);
     fprintf(to, ">, fontsize=10, pos=\"%.1f,%.1f!\", width=%.3f, height=%.3f, fixedsize=true", b->x + b->width / 2, -(b->y + b->height / 2),
             b->width / 72, b->height / 72);
-    if (b->look == GR_LOOK_HEADING) fprintf(to, ", shape=box, style=\"\", penwidth=0, fontcolor=\"%s\"];\n", *b->op ? line_of(b->phase) : gr_light[GR_COLOUR_MUTED]);
+    if (b->look != GR_LOOK_TASKS) fprintf(to, ", shape=box, style=\"\", penwidth=0, fontcolor=\"%s\"];\n", *b->op ? line_of(b->phase) : gr_light[GR_COLOUR_MUTED]);
     else fprintf(to, ", shape=box, fillcolor=\"%s\", color=\"%s\", style=\"filled,rounded,%s\"];\n", fill_of(b->phase), line_of(b->phase), stroke[b->phase]);
 }
 
@@ -221,7 +250,7 @@ static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
         put_text(p, gr_pic_label(p->arena, x, "\n"), "&#160;", "", to);
         fputs(">, ", to);
     }
-    fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted" : stroke[x->phase],
+    fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted, penwidth=1.4" : stroke[x->phase],
             up ? ", dir=back" : "", is_rank(p, x) ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
             next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
 }
