@@ -54,7 +54,7 @@ static int wrong_tags(const char *text)
     static const char *const known[] = {"B>", "/B>", "BR/>", "FONT", "/FONT>", "TABLE", "/TABLE>", "TR>", "/TR>", "TD>", "TD ", "/TD>"};
     int wrong = 0, open = 0;
     for (const char *s = strchr(strchr(text, '\n'), '<'); s; s = strchr(s + 1, '<')) {
-        if (s[-1] == '=') continue; /* label=< */
+        if (strncmp(s - 6, "label=", 6) == 0) continue;
         bool ok = false;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= strncmp(s + 1, known[i], strlen(known[i])) == 0;
         wrong += !ok;
@@ -142,10 +142,46 @@ static void mermaid_holds_any_name(void)
     }
 }
 
+/* Of what means something somewhere, in any order; and any bytes. */
+static uint32_t next_number(uint32_t *state) { return (*state = *state * 1664525 + 1013904223) >> 8; }
+
+static const char *random_name(gr_arena *a, uint32_t *state)
+{
+    static const char *const parts[] = {"<", ">", "&", ";", "#", "\"", "\\", "'", "`", "[", "]", "(", ")", "{", "}", "|", "-", "--", "->", "=", "\n", " ", "_", "*", "~", "$",
+                                        "%%", "/", ":", "@", "!", "?", "^", "+", ".", "1", "end", "<b>", "</B>", "<BR/>", "&amp;", "#35;", "graph", "\xc3\xa9", "\xf0\x9f\x98\x80"};
+    const char *name = "n"; /* one that begins with a quote would be the gradient of nothing */
+    for (int n = (int)(next_number(state) % 12); n >= 0; n--) {
+        const uint32_t r = next_number(state);
+        const char byte[2] = {(char)(1 + (r >> 4) % 255), 0};
+        name = gr_arena_printf(a, "%s%s", name, r % 4 ? parts[(r >> 4) % (sizeof parts / sizeof *parts)] : byte);
+    }
+    return name;
+}
+
+static void any_random_name_is_held(void)
+{
+    uint32_t rng = 7;
+    for (int round = 0; round < 40; round++) {
+        rig r = rig_create(GR_FLOAT32);
+        gr_val v = rig_input(&r, "x", "2, 3");
+        for (int i = 0; i < 10; i++) v = gr_emit(r.c, "Tanh", random_name(r.a, &rng), 1, &v, NULL);
+        rig_result(&r, "out", v);
+        const gr_picture *p = gr_picture_of_graph(r.g, &(gr_dot_options){.title = random_name(r.a, &rng), .depth = round % 3});
+        char *dot = text_of(p, gr_picture_write_dot);
+        CU_ASSERT_EQUAL(wrong_tags(dot), 0);
+        free(dot);
+        char *mermaid = text_of(p, gr_picture_write_mermaid);
+        CU_ASSERT_EQUAL(wrong_labels(mermaid), 0);
+        free(mermaid);
+        rig_destroy(&r);
+    }
+}
+
 void test_dot_names(void)
 {
     CU_pSuite s = CU_add_suite("dot_names", NULL, NULL);
     CU_add_test(s, "labels of dot hold any name", dot_holds_any_name);
     CU_add_test(s, "Graphviz draws any name", graphviz_draws_any_name);
     CU_add_test(s, "labels of Mermaid hold any name", mermaid_holds_any_name);
+    CU_add_test(s, "labels hold random names", any_random_name_is_held);
 }

@@ -123,7 +123,7 @@ static void put_tasks(const gr_picture *p, const gr_pic_box *b, FILE *to)
         if (i || *b->op) fputs("<br/>", to);
         put_text(p, b->task[i].name, to);
         if (b->task[i].count > 1) fprintf(to, " x%d", b->task[i].count);
-        for (int k = 0; k < b->task[i].num_shares && p->threads > 1; k++) fprintf(to, "%s %d", k ? "," : " - thread", b->task[i].share[k]);
+        if (b->task[i].num_shares && p->threads > 1) fprintf(to, " - thread %s", gr_pic_threads(p->arena, &b->task[i]));
     }
 }
 

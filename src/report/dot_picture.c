@@ -71,6 +71,16 @@ const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between
     return shown == x->num_labels ? text : gr_arena_printf(a, "%s%sand %d more", text, between, x->num_labels - shown);
 }
 
+const char *gr_pic_threads(gr_arena *a, const gr_pic_task *t)
+{
+    const char *text = "";
+    for (int i = 0, end; i < t->num_shares; i = end) {
+        for (end = i + 1; end < t->num_shares && t->share[end] == t->share[end - 1] + 1;) end++;
+        text = gr_arena_printf(a, end - i > 1 ? "%s%s%d-%d" : "%s%s%d", text, i ? ", " : "", t->share[i], t->share[end - 1]);
+    }
+    return text;
+}
+
 /* ---- text ---- */
 
 /* What XML, and so SVG, cannot hold. */

@@ -91,6 +91,9 @@ bool gr_pic_has_phase(const gr_picture *p, gr_phase phase);
 /* The labels of an arrow as a picture has room for: at most three lines. */
 const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between);
 
+/* The threads that share the task: "0-3, 7". */
+const char *gr_pic_threads(gr_arena *a, const gr_pic_task *t);
+
 /* ---- text ---- */
 
 /* The text with what would be mistaken for syntax written otherwise: all that `escape` gives a

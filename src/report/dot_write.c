@@ -97,17 +97,6 @@ static void put_box(const gr_picture *p, const gr_pic_box *b, FILE *to)
 
 /* ---- boxes of the grid ---- */
 
-/* "0-3, 7" */
-static const char *ranges(gr_arena *a, const gr_pic_task *t)
-{
-    const char *text = "";
-    for (int i = 0, end; i < t->num_shares; i = end) {
-        for (end = i + 1; end < t->num_shares && t->share[end] == t->share[end - 1] + 1;) end++;
-        text = gr_arena_printf(a, end - i > 1 ? "%s%s%d-%d" : "%s%s%d", text, i ? ", " : "", t->share[i], t->share[end - 1]);
-    }
-    return text;
-}
-
 static int most_shares(const gr_pic_box *b) { return b->brief ? 2 : 3; }
 
 /* The threads in their colours, as long as there are few. */
@@ -115,7 +104,7 @@ static void put_shares(const gr_picture *p, const gr_pic_box *b, const gr_pic_ta
 {
     const int most = most_shares(b);
     if (p->threads < 2) return;
-    if (t->num_shares > most) fprintf(to, "<TD BGCOLOR=\"%s\">%s</TD>", gr_light[GR_COLOUR_PAGE], ranges(p->arena, t));
+    if (t->num_shares > most) fprintf(to, "<TD BGCOLOR=\"%s\">%s</TD>", gr_light[GR_COLOUR_PAGE], gr_pic_threads(p->arena, t));
     for (int i = 0; i < t->num_shares && t->num_shares <= most; i++)
         fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", GR_THREAD_COLOUR(t->share[i]), t->share[i]);
 }
