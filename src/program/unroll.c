@@ -331,7 +331,8 @@ static void place_carry(unroller *u, scan_place *s, int c)
     int64_t size = gr_numel(t), steps = s->scan->steps;
     bool reverse = s->scan->reverse;
     k->full = keeps_history(u, s, c);
-    k->buffer = gr_add_buffer(u->b, GR_BUFFER_ARENA, s->scan->body->args[c]->node->name, t, k->full ? steps + 1 : 2, u->loop);
+    const char *name = gr_arena_printf(u->a, "%s.%s", s->node->name, s->scan->body->args[c]->node->name);
+    k->buffer = gr_add_buffer(u->b, GR_BUFFER_ARENA, name, t, k->full ? steps + 1 : 2, u->loop);
     gr_operand base = gr_operand_dense(k->buffer, t), start = base;
     if (k->full) {
         k->read = slot_at(s, base, size, reverse ? 1 : 0);

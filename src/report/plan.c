@@ -13,8 +13,9 @@ enum { LISTED = 8 }; /* buffers and copies that are named one by one */
 static const char *time_text(double ns, char room[32])
 {
     if (ns < 1e4) snprintf(room, 32, "%.2f us", ns * 1e-3);
-    else if (ns < 1e7) snprintf(room, 32, "%.0f us", ns * 1e-3);
-    else snprintf(room, 32, "%.1f ms", ns * 1e-6);
+    else if (ns < 1e6) snprintf(room, 32, "%.0f us", ns * 1e-3);
+    else if (ns < 1e9) snprintf(room, 32, "%.*f ms", ns < 1e7 ? 2 : 1, ns * 1e-6);
+    else snprintf(room, 32, "%.2f s", ns * 1e-9);
     return room;
 }
 
@@ -156,7 +157,7 @@ static void print_work(const gr_plan *plan, FILE *to)
         int tasks = 0;
         for (int t = 0; t < p->num_templates; t++) tasks += kind[i].is(&p->templates[t]);
         const work w = count_work(p, kind[i].is);
-        fprintf(to, "  %-22s %12s   %4.1f%% of the time, %d task%s, %s read and written", kind[i].name, time_text(w.ns, time),
+        fprintf(to, "  %-22s %12s   %5.1f%%, %d task%s, %s read and written", kind[i].name, time_text(w.ns, time),
                 all.ns > 0 ? 100 * w.ns / all.ns : 0, tasks, tasks == 1 ? "" : "s", gr_bytes_text(w.bytes, room));
         if (w.product_flops > 0) fprintf(to, ", %.4g GFLOP", w.product_flops * 1e-9);
         fputc('\n', to);
@@ -211,23 +212,45 @@ static double share_of(const gr_plan *plan, int worker, int first, int last)
     return ns;
 }
 
+/* ", 8 threads with 12 to 13% each" */
+static void print_shares(const gr_plan *plan, const gr_loop_info *l, double whole, FILE *to)
+{
+    int count = 0, only = 0;
+    double least = whole, most = 0;
+    for (int w = 0; w < plan->schedule->threads; w++) {
+        const double part = share_of(plan, w, l->first, l->last);
+        if (part <= 0) continue;
+        count++;
+        only = w;
+        least = part < least ? part : least;
+        most = part > most ? part : most;
+    }
+    if (count == 1) fprintf(to, ", thread %d", only);
+    else if (count > 1 && (int)(100 * least / whole + 0.5) == (int)(100 * most / whole + 0.5)) fprintf(to, ", %d threads with %.0f%% each", count, 100 * most / whole);
+    else if (count > 1) fprintf(to, ", %d threads with %.0f to %.0f%% each", count, 100 * least / whole, 100 * most / whole);
+}
+
 /* One line for an outermost loop: its steps, tasks, and what of its time each thread has. */
 static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
 {
     char time[32];
     double whole = 0;
     for (int w = 0; w < plan->schedule->threads; w++) whole += share_of(plan, w, l->first, l->last);
-    fprintf(to, "  %-22s %12s   %lld %s%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
-            l->chunks ? "chunks" : "steps", l->reverse ? ", backwards," : "", l->last - l->first, l->last - l->first == 1 ? "" : "s");
+    fprintf(to, "  %-22s %12s   %lld %s%s%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
+            l->chunks ? "chunk" : "step", l->count == 1 ? "" : "s", l->reverse ? ", backwards," : "", l->last - l->first,
+            l->last - l->first == 1 ? "" : "s");
     if (l->rows) fprintf(to, ", rows %lld to %lld", (long long)l->first_row, (long long)(l->first_row + l->rows - 1));
-    for (int w = 0; w < plan->schedule->threads && plan->schedule->threads > 1; w++) {
-        const double part = share_of(plan, w, l->first, l->last);
-        if (part > 0) fprintf(to, ", thread %d %.0f%%", w, 100 * part / whole);
-    }
+    if (plan->schedule->threads > 1) print_shares(plan, l, whole, to);
     fputc('\n', to);
 }
 
-/* How the loop is shared out, and what the other ways would take up to the next group of loops. */
+static bool is_same_choice(const gr_choice *a, const gr_choice *b)
+{
+    return a->split == b->split && a->workers == b->workers && memcmp(a->ns, b->ns, sizeof a->ns) == 0;
+}
+
+/* How the loop is shared out, and what the other ways would take up to the next group of loops; once for a
+ * group of loops. */
 static void print_choice(const gr_plan *plan, int loop, FILE *to)
 {
     static const char *const names[2][GR_LOOP_SPLITS] = {{"columns", "wavefront", "one thread a layer"}, {"columns", "bands of rows", "one thread a band"}};
@@ -235,7 +258,7 @@ static void print_choice(const gr_plan *plan, int loop, FILE *to)
     const gr_schedule *s = plan->schedule;
     for (int i = 0; i < s->num_choices; i++) {
         const gr_choice *c = &s->choices[i];
-        if (c->loop != loop) continue;
+        if (c->loop != loop || (i > 0 && is_same_choice(c, c - 1))) continue;
         fprintf(to, "    %s, %d thread%s a step:", name[c->split], c->workers, c->workers == 1 ? "" : "s");
         const char *between = " ";
         for (int k = 0; k < GR_LOOP_SPLITS; k++) {
