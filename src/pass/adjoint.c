@@ -49,16 +49,16 @@ void ad_add_part(ad_level *l, gr_value *v, ad_part part)
 }
 
 /* Zeros like t, but of `length` along axis `dim`. */
-static gr_value *gap(ad_level *l, const gr_type *t, int dim, int64_t length)
+static gr_value *gap(gr_emitter *e, const gr_type *t, int dim, int64_t length)
 {
     gr_type z = *t;
     z.dim[t->rank + dim] = length;
-    return gr_emit_zeros(l->emitter, &z);
+    return gr_emit_zeros(e, &z);
 }
 
 /* Takes the first part and all that lie beside it along the same axis out of m, and
  * gives them as one value of type t. */
-static gr_value *join_parts(ad_level *l, ad_mark *m, const gr_type *t)
+static gr_value *join_parts(ad_level *l, gr_emitter *e, ad_mark *m, const gr_type *t)
 {
     gr_value **piece = GR_NEW_ARRAY(l->backward->arena, gr_value *, 2 * m->num_parts + 1);
     int n = 0, kept = 0, dim = m->parts[0].dim;
@@ -69,25 +69,27 @@ static gr_value *join_parts(ad_level *l, ad_mark *m, const gr_type *t)
             m->parts[kept++] = p;
             continue;
         }
-        if (p.start > at) piece[n++] = gap(l, t, dim, p.start - at);
+        if (p.start > at) piece[n++] = gap(e, t, dim, p.start - at);
         piece[n++] = p.grad;
         at = p.stop;
     }
     m->num_parts = kept;
-    if (at < t->dim[t->rank + dim]) piece[n++] = gap(l, t, dim, t->dim[t->rank + dim] - at);
-    return n == 1 ? piece[0] : gr_emit_role(l->emitter, GR_ROLE_CONCAT, n, piece, "dim=%d", dim);
+    if (at < t->dim[t->rank + dim]) piece[n++] = gap(e, t, dim, t->dim[t->rank + dim] - at);
+    return n == 1 ? piece[0] : gr_emit_role(e, GR_ROLE_CONCAT, n, piece, "dim=%d", dim);
 }
 
 gr_value *ad_adjoint(ad_level *l, gr_value *v)
 {
     ad_mark *m = ad_mark_of(v);
+    if (m->num_parts == 0 && m->num_terms < 2) return m->num_terms ? m->terms[0] : NULL;
+    gr_emitter *e = gr_emitter_create(l->backward, GR_BACKWARD); /* the sum is called after v, not after who asks for it */
+    gr_emitter_at(e, gr_arena_printf(l->backward->arena, "%s'", v->node->name), v->node->at);
     while (m->num_parts > 0) {
-        gr_value *joined = join_parts(l, m, &v->type);
+        gr_value *joined = join_parts(l, e, m, &v->type);
         *GR_PUSH(l->backward->arena, m->terms, m->num_terms, m->cap_terms) = joined;
     }
-    if (m->num_terms == 0) return NULL;
     if (m->num_terms > 1) {
-        m->terms[0] = gr_emit_role(l->emitter, GR_ROLE_ADD, m->num_terms, m->terms, NULL);
+        m->terms[0] = gr_emit_role(e, GR_ROLE_ADD, m->num_terms, m->terms, NULL);
         m->num_terms = 1;
     }
     return m->terms[0];
