@@ -194,6 +194,13 @@ static void mistakes_of_a_scan_are_placed(void)
     CU_ASSERT_EQUAL(graphrun("check %s", temp_file("place.yaml", text)), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "place.yaml:13:"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "place.yaml:11:7: note: 'h'"));
+    /* A carry that starts from zeros has the axes of its next. */
+    static const char rows[] = "graphrun: 1\nvars: {time: 4, batch: 3, rows: 3}\ngraph:\n  x: {op: Input, shape: [time, batch, 5]}\n"
+                               "  y: {op: Input, shape: [rows, 5]}\n  s:\n    op: Scan\n    over: time\n    in: {x: x}\n    with: {y: y}\n"
+                               "    carry: {h: {init: zeros, size: 5, next: n}}\n    step:\n      o: {op: Add, in: [h, y]}\n"
+                               "      n: {op: Tanh, in: x}\n    out: {output: o}\n";
+    CU_ASSERT_EQUAL(graphrun("check %s", temp_file("rows.yaml", rows)), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "rows.yaml:13:7: error: s.o (Add): shapes float32 [batch 3, 5] and float32 [rows 3, 5]"));
 }
 
 static void indices_out_of_range_are_named(void)
