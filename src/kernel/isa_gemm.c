@@ -46,13 +46,16 @@ static void NAME(pack_panel)(REAL *dst, int64_t width, const REAL *src, int64_t 
 }
 
 /* Full panels whose columns lie side by side: a few rows at a time, so that source lines are
- * read whole and not too many are open. */
+ * read whole and not too many are open. Rows further on are asked for, which may lie in pages of
+ * their own, where no prefetcher of the CPU follows. */
 static inline __attribute__((always_inline)) void NAME(pack_rows)(REAL *dst, const int64_t width, const REAL *src, int64_t ks,
                                                                   int64_t panels, int64_t k)
 {
-    enum { ROWS = 4 };
+    enum { ROWS = 4, AHEAD = 8 };
     for (int64_t l0 = 0; l0 < k; l0 += ROWS) {
         const int64_t rows = k - l0 < ROWS ? k - l0 : ROWS;
+        for (int64_t l = l0 + AHEAD; l < k && l < l0 + AHEAD + ROWS; l++)
+            for (int64_t i = 0; i < panels * width; i += 64 / (int64_t)sizeof *src) __builtin_prefetch(src + l * ks + i);
         for (int64_t p = 0; p < panels; p++)
             for (int64_t l = l0; l < l0 + rows; l++)
                 memcpy(dst + (p * k + l) * width, src + l * ks + p * width, (size_t)width * sizeof *dst);
