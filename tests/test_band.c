@@ -1,6 +1,7 @@
 /* test_band.c - loops cut into bands of rows: which are, that bands wait for none of each other, and that
  * no bit shows how many there are. */
 #include "check_schedule.h"
+#include "run/fault.h"
 #include "tests.h"
 #include "train_support.h"
 #include <CUnit/Basic.h>
@@ -25,6 +26,12 @@ static const char mixing[] =
     "g: {op: Linear, in: [x, h], out_features: 48}, m: {op: Mean, in: g, dim: 0, keepdim: true}, d: {op: Sub, in: [g, m]}, "
     "n: {op: Tanh, in: d}}}\n  start: {op: Zeros, shape: [$batch, 48]}";
 
+/* Kernels that go through rows. */
+static const char normalized[] =
+    "{op: Scan, over: time, in: {x: x}, carry: {h: {init: start, next: n}}, out: {output: n}, step: {"
+    "g: {op: Linear, in: [x, h], out_features: 80}, m: {op: LayerNorm, in: g, normalized_shape: 80}, n: {op: Tanh, in: m}}}\n"
+    "  start: {op: Zeros, shape: [$batch, 80]}";
+
 static gr_program *program_for(gr_arena *a, gr_session *s, int workers)
 {
     const gr_want want = {.update = true, .training = true};
@@ -46,7 +53,7 @@ static void rows_are_cut_where_they_stay_apart(void)
 {
     const struct { const char *cell; int batch, workers, bands; } cases[] = {
         {lstm, 32, 1, 0}, {lstm, 32, 2, 8}, {lstm, 33, 2, 8}, {lstm, 32, 4, 16}, {lstm, 24, 3, 12},
-        {lstm, 15, 2, 0}, {lstm, 32, 5, 0}, {mixing, 32, 2, 0}};
+        {lstm, 15, 2, 0}, {lstm, 32, 5, 0}, {mixing, 32, 2, 0}, {normalized, 32, 2, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gr_session *s = open_model(write_model(cases[i].cell, cases[i].batch), 1);
         gr_arena *a = gr_arena_create();
@@ -107,7 +114,7 @@ static char *outcome(const char *model, int threads, size_t *size)
 
 static void no_bit_shows_the_bands(void)
 {
-    static const char *const cells[] = {lstm, "{op: GRU, in: x, hidden_size: 48}", "{op: RNN, in: x, hidden_size: 80}",
+    static const char *const cells[] = {lstm, normalized, "{op: GRU, in: x, hidden_size: 48}", "{op: RNN, in: x, hidden_size: 80}",
                                         "{op: LSTM, in: x, hidden_size: 48, bidirectional: true}"};
     for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {
         const char *model = write_model(cells[c], 33);
@@ -122,10 +129,43 @@ static void no_bit_shows_the_bands(void)
     }
 }
 
+static void fail(gr_faults *f, const gr_template *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    gr_faults_add(f, t, 0, 0, fmt, args);
+    va_end(args);
+}
+
+/* A kernel that names a row counts from the first of its band, which the message therefore says. */
+static void a_fault_says_where_its_band_begins(void)
+{
+    gr_session *s = open_model(write_model(lstm, 32), 1);
+    gr_arena *a = gr_arena_create();
+    const gr_program *p = program_for(a, s, 2);
+    int said = 0, bands = 0;
+    for (int t = 0; t < p->num_templates; t++) {
+        const gr_template *x = &p->templates[t];
+        gr_faults f = {.busy = ATOMIC_FLAG_INIT};
+        char text[512];
+        if (x->loop < 0) continue;
+        fail(&f, x, "row %d is wrong", 3);
+        const bool from_16 = strstr(gr_faults_text(&f, p, text, sizeof text), "row 3 is wrong (it counts rows from row 16 on)") != NULL;
+        CU_ASSERT_EQUAL(from_16, p->loops[x->loop].first_row == 16);
+        said += from_16;
+        bands += p->loops[x->loop].rows > 0;
+    }
+    CU_ASSERT_EQUAL(2 * said, bands);
+    CU_ASSERT(said > 0);
+    gr_arena_destroy(a);
+    gr_session_close(s);
+}
+
 void test_band(void)
 {
     CU_pSuite s = CU_add_suite("band", NULL, NULL);
     CU_add_test(s, "rows are cut where they stay apart", rows_are_cut_where_they_stay_apart);
     CU_add_test(s, "bands wait for none of each other", bands_wait_for_none_of_each_other);
     CU_add_test(s, "no bit shows the bands", no_bit_shows_the_bands);
+    CU_add_test(s, "a fault says where its band begins", a_fault_says_where_its_band_begins);
 }

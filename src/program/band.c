@@ -51,7 +51,6 @@ static bool cuts(const bander *x, const gr_template *t, int64_t rows)
     const gr_tensor *out = &t->out[0].tensor;
     if (t->num_out == 0 || out->rank < 1 || out->dim[0] % rows || !gr_steps_apart(x->b->a, t, rows)) return false;
     if (t->kind == GR_TASK_COPY) return true;
-    if (t->kind == GR_TASK_KERNEL && !is_product(t)) return false; /* it may name a row that it fails on */
     if (t->kind == GR_TASK_PRODUCT) return out->dim[0] == rows;
     return t->node->out[0]->type.rank > 0 && t->node->out[0]->type.dim[0] == rows;
 }

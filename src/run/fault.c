@@ -29,9 +29,11 @@ void gr_faults_add(gr_faults *f, const gr_template *at, int64_t row, int64_t pla
     atomic_store(&f->any, true);
 }
 
-const char *gr_faults_text(const gr_faults *f, char *to, size_t room)
+const char *gr_faults_text(const gr_faults *f, const gr_program *p, char *to, size_t room)
 {
     if (!f->at) return NULL;
-    snprintf(to, room, "'%s' (%s): %s", f->at->node->name, f->at->node->op->name, f->text);
+    const int64_t row = f->at->loop >= 0 ? p->loops[f->at->loop].first_row : 0;
+    const int n = snprintf(to, room, "'%s' (%s): %s", f->at->node->name, f->at->node->op->name, f->text);
+    if (row > 0 && n >= 0 && (size_t)n < room) snprintf(to + n, room - (size_t)n, " (it counts rows from row %lld on)", (long long)row);
     return to;
 }

@@ -21,5 +21,5 @@ void gr_faults_clear(gr_faults *f);
 /* Keeps what comes first by template, row and place. */
 void gr_faults_add(gr_faults *f, const gr_template *at, int64_t row, int64_t place, const char *fmt, va_list args);
 /* After the run: "'rnn.l0.mask' (LengthMask): ..."; NULL: all was well. */
-const char *gr_faults_text(const gr_faults *f, char *to, size_t room);
+const char *gr_faults_text(const gr_faults *f, const gr_program *p, char *to, size_t room);
 #endif

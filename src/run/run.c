@@ -333,7 +333,7 @@ int gr_run_step(gr_run *r, int64_t step)
     return 0;
 }
 
-const char *gr_run_fault(gr_run *r, char *to, size_t room) { return gr_faults_text(&r->faults, to, room); }
+const char *gr_run_fault(gr_run *r, char *to, size_t room) { return gr_faults_text(&r->faults, r->program, to, room); }
 
 void gr_run_set_trace(gr_run *r, gr_trace *t)
 {
