@@ -172,12 +172,19 @@ static double operand_ns(const scale *s, const gr_program *p, const reuse *r, in
 
 typedef struct moved { double ns, packing; } moved; /* packing: of what a product packs before it begins */
 
+/* Bandwidths are those of copies, which move three bytes for each two that they count: what is written is fetched
+ * before. What a product reads alone comes faster. */
+
 static moved operands_ns(const scale *s, const gr_program *p, const reuse *r, int t)
 {
     const gr_template *x = &p->templates[t];
     const int packed = is_product(x) && is_read(x, PACKED - 1) ? PACKED - 1 : -1;
     moved m = {0};
-    for (int i = 0; i < count_operands(x); i++) *(i == packed ? &m.packing : &m.ns) += operand_ns(s, p, r, t, i);
+    for (int i = 0; i < count_operands(x); i++) {
+        const double ns = operand_ns(s, p, r, t, i);
+        if (i == packed) m.packing += ns;
+        else m.ns += is_product(x) && i < x->num_in ? ns * 2 / 3 : ns;
+    }
     if (packed >= 0) m.packing += bytes_of(&x->in[packed]) / s->c->l2_bytes_ns;
     return m;
 }

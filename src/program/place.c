@@ -17,8 +17,7 @@
 #include "program/cost.h"
 #include <string.h>
 
-#define START_NS 4000.0 /* of a run on several workers: waking them and the end's wait */
-#define BANDS 1.2       /* how much longer one worker a band may be predicted to take than all for each step */
+#define BANDS 1.2 /* how much longer one worker a band may be predicted to take than all for each step */
 
 typedef struct item {
     int first, last;    /* templates */
@@ -321,6 +320,6 @@ void gr_place(gr_arena *a, const gr_program *p, const gr_topology *topo, int thr
         choose(&m, &g, busy, s, &cap);
         i = g.last;
     }
-    s->predicted = m.num_items > 0 ? crowded(&m, end_of(&m)) + (uses_several(&m) ? START_NS : 0) : 0;
+    s->predicted = m.num_items > 0 ? crowded(&m, end_of(&m)) + (uses_several(&m) ? 2 * topo->wait_ns : 0) : 0; /* begin and end */
     s->team = m.team;
 }
