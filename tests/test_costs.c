@@ -230,6 +230,60 @@ static void crowd(void)
     gr_session_close(s);
 }
 
+/* On a machine that is worse in one thing no work is cheaper, and some is dearer. */
+static void slower_machines_are_never_cheaper(void)
+{
+    enum { WAIT = offsetof(gr_costs, wait_ns) / sizeof(double), GFLOPS = offsetof(gr_costs, gflops) / sizeof(double) };
+    const char *const sets[] = {"batch=4", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
+    const size_t l2 = 64 << 10, l3 = 1 << 20; /* so that some is in each and some in memory */
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/layer_norm_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_program *p = program_of(s);
+    double *usual = GR_NEW_ARRAY(s->arena, double, p->num_templates);
+    gr_program_weigh(p, &gr_builtin_costs, l2, l3);
+    for (int t = 0; t < p->num_templates; t++) usual[t] = p->templates[t].cost;
+    for (int i = 0; i < WAIT; i++) {
+        double number[GR_COSTS];
+        gr_costs c;
+        numbers_of(&gr_builtin_costs, number);
+        number[i] *= number[i] >= 2 && i >= GFLOPS ? 0.5 : 2; /* rates are large numbers, times of elements small ones */
+        if (i == GFLOPS) number[i + 1] *= 0.5;                /* short sums gain nothing by slow long ones */
+        memcpy(&c, number, sizeof c);
+        gr_program_weigh(p, &c, l2, l3);
+        bool dearer = false;
+        for (int t = 0; t < p->num_templates; t++) {
+            CU_ASSERT_TRUE(p->templates[t].cost >= usual[t] * (1 - 1e-9));
+            dearer |= p->templates[t].cost > usual[t] * 1.001;
+        }
+        CU_ASSERT_TRUE(dearer);
+    }
+    gr_session_close(s);
+}
+
+/* More cores gain, never more than there are of them, and none in the end: each of them waits for all. */
+static void speed_up_ends(void)
+{
+    const char *const sets[] = {"hidden=64", NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_program *p = program_of(s);
+    gr_topology *t = gr_topology_get(s->arena, "core:64", &e);
+    double before = gr_program_ns(p), last = 0;
+    for (int n = 1; n <= 64; n *= 2) {
+        last = gr_schedule_create(s->arena, p, t, n, &e)->predicted;
+        CU_ASSERT_TRUE(last * n >= gr_program_ns(p) * (1 - 1e-9));
+        if (n <= 8) CU_ASSERT_TRUE(last <= before);
+        before = last;
+    }
+    t->wait_ns *= 10;
+    CU_ASSERT_TRUE(gr_schedule_create(s->arena, p, t, 64, &e)->predicted > gr_schedule_create(s->arena, p, t, 8, &e)->predicted);
+    gr_session_close(s);
+}
+
 /* Where handing over takes longer than all the work, one worker has it, and waits for nobody. */
 static void one_worker_waits_for_nobody(void)
 {
@@ -298,6 +352,8 @@ void test_costs(void)
     CU_add_test(s, "known without workers", known_without_workers);
     CU_add_test(s, "caches that hold what is used again", caches);
     CU_add_test(s, "cores that hinder each other", crowd);
+    CU_add_test(s, "slower machines are never cheaper", slower_machines_are_never_cheaper);
+    CU_add_test(s, "speed-up ends", speed_up_ends);
     CU_add_test(s, "one worker waits for nobody", one_worker_waits_for_nobody);
     CU_add_test(s, "small models wait for nothing", small_models_wait_for_nothing);
 }

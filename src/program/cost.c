@@ -211,7 +211,7 @@ static double product_ns(const scale *s, const gr_template *t, const gr_call *ca
 {
     const gr_tensor *c = &call->out[0], *other = &call->in[PACKED - 1];
     const gr_costs *k = s->c;
-    double cols = c->rank > 0 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? (double)gr_tensor_numel(c) / cols : 1, stack = 1;
+    double cols = c->rank > 0 && other->rank > 1 ? (double)c->dim[c->rank - 1] : 1, rows = cols > 0 ? (double)gr_tensor_numel(c) / cols : 1, stack = 1;
     for (int i = 0; other->rank > 2 && i < c->rank - 2; i++) stack *= (double)c->dim[i];
     if (stack > 0) rows /= stack;
     const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * (double)gr_tensor_numel(c)) : 1;

@@ -62,15 +62,23 @@ static double shared_cost(const gr_template *t, int size)
     return t->units > 0 ? t->cost * (double)most / (double)t->units : t->cost;
 }
 
+#define COUNTERS 4 /* of others, that can be looked at in the time of a hand-over */
+
+/* Each waits for all others, and looks at one's counter after the other's. */
+static double meeting_ns(const placer *m, int size)
+{
+    return size > 1 ? m->topo->wait_ns * (1 + (double)(size - 2) / COUNTERS) : 0;
+}
+
 static bool pays(const placer *m, const gr_template *t, int size)
 {
-    return size > 1 && t->units > 1 && shared_cost(t, size) + m->topo->wait_ns < t->cost;
+    return size > 1 && t->units > 1 && shared_cost(t, size) + meeting_ns(m, size) < t->cost;
 }
 
 /* What several hand over in a loop, they hand over at each of its steps. */
 static double item_cost(const placer *m, const item *x, int size)
 {
-    const double wait = size > 1 && x->loop >= 0 ? m->topo->wait_ns : 0;
+    const double wait = x->loop >= 0 ? meeting_ns(m, size) : 0;
     double ns = 0;
     for (int t = x->first; t < x->last; t++) {
         const gr_template *one = &m->p->templates[t];
