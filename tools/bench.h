@@ -38,7 +38,7 @@ typedef struct bench {
     double flops;          /* of a step's products */
     int threads, in_use;   /* of the schedule; at the end, while others may have had a core */
     int64_t switches;      /* from one number of threads to another */
-    double predicted;      /* seconds a step, with the number of threads that is best */
+    double predicted;      /* seconds a step, with as many threads as are in use */
     int64_t done;          /* steps so far */
     double check;          /* of the first step: the loss, or the mean size of what is computed */
     double *time;          /* room for those of a round */

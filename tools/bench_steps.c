@@ -110,7 +110,7 @@ static int compile(bench *b, gr_error *e)
     b->pass_ms = (gr_seconds() - start) * 1e3;
     start = gr_seconds();
     b->exec = gr_session_compile(s, &want, e);
-    b->compile_ms = (gr_seconds() - start) * 1e3;
+    b->compile_ms = (gr_seconds() - start - s->measuring) * 1e3;
     return b->exec ? 0 : e->status;
 }
 
@@ -134,7 +134,7 @@ static int open_step(bench *b, gr_error *e)
                             "would run all before it again", gr_model_path(s->model));
     b->pass_ms = (gr_seconds() - start) * 1e3;
     int status = gr_decoder_feed(b->decoder, (const int32_t[]){0}, 1, e);
-    b->compile_ms = (gr_seconds() - start) * 1e3;
+    b->compile_ms = (gr_seconds() - start - s->measuring) * 1e3;
     b->exec = gr_decoder_exec(b->decoder);
     if (!status && !b->done++) b->check = check_value(b);
     return status;
@@ -159,11 +159,17 @@ int bench_open(bench *b, gr_error *e)
     for (int i = 0; b->what == BENCH_TRAIN && i < s->recipe->num_lrs; i++) /* the same step again must not diverge */
         gr_exec_set_lr(b->exec, i, s->recipe->lrs[i].lr * 1e-3);
     b->threads = b->exec->schedule->threads;
-    b->predicted = INFINITY;
-    for (const gr_schedule *k = b->exec->schedule; k; k = k->fewer) b->predicted = fmin(b->predicted, k->predicted * 1e-9); /* a run finds the best */
     b->tokens = b->what == BENCH_STEP ? 1 : count_tokens(b->exec);
     b->flops = program_flops(b->exec->program);
     return 0;
+}
+
+/* Of a step with as many threads as are in use. */
+static double predicted(const bench *b)
+{
+    const gr_schedule *s = b->exec->schedule;
+    while (s->fewer && s->threads > b->in_use) s = s->fewer;
+    return s->predicted * 1e-9;
 }
 
 /* The first steps after something else had the machine are not counted. */
@@ -185,6 +191,7 @@ int bench_round(bench *b, double seconds, gr_error *e)
     bench_times_add(b->session->arena, &b->times, bench_median(b->time, n), best, n);
     b->in_use = gr_pool_in_use(b->exec->pool) < b->threads ? gr_pool_in_use(b->exec->pool) : b->threads;
     b->switches = gr_pool_switches(b->exec->pool);
+    b->predicted = predicted(b);
     return 0;
 }
 

@@ -3,7 +3,8 @@
  * Work is timed by the thread's own clock, which stands still while another process has the core. What slows
  * it down unseen - a neighbour on the same physical core, a host that takes processors away - comes and goes in
  * milliseconds, and a step has its share of it: each number is the mean of some passes without the fastest and
- * the slowest. Only handing over, for which two must be there, counts as it is at best. */
+ * the slowest. What all take together is the mean of all passes, for whoever is slow keeps the others waiting.
+ * Only handing over, for which two must be there, counts as it is at best. */
 #include "run/measure.h"
 #include "kernel/kernel.h"
 #include "kernel/tape.h"
@@ -197,11 +198,11 @@ static double middle_mean(double *list)
 
 static void measure(bench *b, gr_costs *c)
 {
-    double list[GR_COSTS][PASSES], number[GR_COSTS], wait_ns = gr_builtin_costs.wait_ns;
+    double list[GR_COSTS][PASSES], number[GR_COSTS], wait_ns = gr_builtin_costs.wait_ns, together = 0;
     for (int pass = 0; pass < PASSES; pass++) {
         gr_costs now = gr_builtin_costs;
         measure_once(b, &now);
-        now.crowd = together_ns(b) / (2.0 * ROWS * SIDE * SIDE * TOGETHER); /* of one operation, until all is known */
+        together += together_ns(b);
         if (pass == 0 || now.wait_ns < wait_ns) wait_ns = now.wait_ns;
         memcpy(number, &now, sizeof now);
         turn(number);
@@ -211,7 +212,8 @@ static void measure(bench *b, gr_costs *c)
     turn(number);
     memcpy(c, number, sizeof *c);
     c->wait_ns = wait_ns;
-    c->crowd = c->crowd * c->gflops > 1 ? c->crowd * c->gflops : 1;
+    c->crowd = together / PASSES * c->gflops / (2.0 * ROWS * SIDE * SIDE * TOGETHER);
+    if (c->crowd < 1) c->crowd = 1;
 }
 
 void gr_costs_join(gr_costs *mean, int times, const gr_costs *now)

@@ -1,5 +1,6 @@
 /* machine.c - see machine.h. */
 #include "train/machine.h"
+#include "train/progress.h"
 
 #define TOO_SMALL 10e3 /* nanoseconds: waking another worker alone takes half of it */
 #define LARGE 500e3    /* that measuring the machine is worth it */
@@ -30,8 +31,10 @@ static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
     const bool lonely = cores > 1 && gr_pool_threads(s->pool) == 1;
     gr_pool *pool = lonely ? gr_pool_create(gr_arena_memory(s->arena), s->topology, 2, e) : s->pool;
     gr_costs now;
+    const double start = gr_seconds();
     if (!pool) return e->status;
     const bool done = gr_costs_measure(&now, s->arena, pool);
+    s->measuring += gr_seconds() - start;
     if (lonely) gr_pool_destroy(pool);
     if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
     if (times) gr_costs_join(&s->costs, times < TIMES ? times : TIMES - 1, &now);

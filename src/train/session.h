@@ -61,6 +61,7 @@ typedef struct gr_session {
     gr_pool *pool, *alone; /* all workers, the caller alone: made for the first program that wants them (machine.h) */
     gr_costs costs;
     bool costs_known;
+    double measuring;     /* seconds spent on measuring them */
     gr_store *store;
     gr_reset *resets; int num_resets, cap_resets; /* states that are carried */
     const char *cut;      /* the axis that `bptt` cuts, once it has been looked for; NULL: none */
