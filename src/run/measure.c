@@ -3,7 +3,7 @@
  * Work is timed by the thread's own clock, which stands still while another process has the core. What slows
  * it down unseen - a neighbour on the same physical core, a host that takes processors away - comes and goes in
  * milliseconds, and a step has its share of it: each number is the mean of some passes without the fastest and
- * the slowest. What all take together is the mean of all passes, for whoever is slow keeps the others waiting.
+ * the slowest. Of what all do together the slowest counts at every step, for it keeps the others waiting.
  * Only handing over, for which two must be there, counts as it is at best. */
 #include "run/measure.h"
 #include "kernel/kernel.h"
@@ -26,7 +26,7 @@ typedef struct bench {
     gr_pool *pool;
     gr_signal signal[2];
     int64_t trips; /* made so far */
-    double busy[ROOM / EACH]; /* by worker: nanoseconds that it computed */
+    double each[ROOM / EACH][TOGETHER]; /* by worker: nanoseconds of each product */
 } bench;
 
 static double now_ns(clockid_t clock)
@@ -130,20 +130,28 @@ static void hand_over(bench *b, int64_t n)
 static void join_in(void *data, int w)
 {
     bench *b = data;
-    const double start = now_ns(CLOCK_THREAD_CPUTIME_ID);
-    multiply(b, b->room + (int64_t)w * EACH, ROWS, SIDE, TOGETHER);
-    b->busy[w] = now_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+    double start = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < TOGETHER; i++) {
+        multiply(b, b->room + (int64_t)w * EACH, ROWS, SIDE, 1);
+        const double end = now_ns(CLOCK_THREAD_CPUTIME_ID);
+        b->each[w][i] = end - start;
+        start = end;
+    }
 }
 
-/* Of the slowest. */
+/* If they waited for each other after each product. */
 static double together_ns(bench *b)
 {
     const int most = ROOM / EACH, threads = gr_pool_threads(b->pool) < most ? gr_pool_threads(b->pool) : most;
     double ns = 0;
     gr_pool_run(b->pool, threads, join_in, b); /* wakes them */
     gr_pool_run(b->pool, threads, join_in, b);
-    for (int w = 0; w < threads; w++)
-        if (b->busy[w] > ns) ns = b->busy[w];
+    for (int i = 0; i < TOGETHER; i++) {
+        double slowest = 0;
+        for (int w = 0; w < threads; w++)
+            if (b->each[w][i] > slowest) slowest = b->each[w][i];
+        ns += slowest;
+    }
     return ns;
 }
 
