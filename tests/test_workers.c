@@ -1,13 +1,11 @@
 /* test_workers.c - steps of real models in the workers: nothing is allocated, no page is met for the
  * first time after the first step, and the number of threads changes no weight. */
 #include "run/pool.h"
-#include "run/share.h"
 #include "failing.h"
 #include "tests.h"
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -115,70 +113,9 @@ static void weights_are_the_same(void)
     }
 }
 
-/* ---- shared tasks ---- */
-
-enum { UNITS = 41, TURNS = 200 };
-
-typedef struct sharing {
-    gr_share *share;
-    int late;                       /* a worker that begins when others are in the middle; -1: none */
-    _Atomic int made[TURNS][UNITS]; /* how often */
-} sharing;
-
-static int64_t take_all(sharing *s, int worker, uint32_t turn)
-{
-    int64_t begin, end, n = 0;
-    for (; gr_share_take(s->share, worker, turn, &begin, &end); n += end - begin)
-        for (int64_t u = begin; u < end; u++) s->made[turn - 1][u]++;
-    return n;
-}
-
-static void take_turns(void *data, int worker)
-{
-    sharing *s = data;
-    while (worker == s->late && s->made[TURNS / 2][0] == 0) sched_yield();
-    for (uint32_t turn = 1; turn <= TURNS; turn++) take_all(s, worker, turn);
-}
-
-static void units_are_made_once(void)
-{
-    gr_arena *a = gr_arena_create();
-    gr_error e = {0};
-    gr_pool *pool = gr_pool_create(&gr_system_memory, gr_topology_get(a, NULL, &e), THREADS, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
-    for (int late = -1; late < THREADS; late++) {
-        sharing *s = GR_NEW(a, sharing);
-        s->share = gr_share_create(a, THREADS, UNITS);
-        s->late = late;
-        gr_pool_run(pool, THREADS, take_turns, s);
-        for (int t = 0; t < TURNS; t++)
-            for (int u = 0; u < UNITS; u++) CU_ASSERT_EQUAL(s->made[t][u], 1);
-    }
-    gr_pool_destroy(pool);
-    gr_arena_destroy(a);
-}
-
-static void own_units_come_first(void)
-{
-    gr_arena *a = gr_arena_create();
-    sharing s = {.share = gr_share_create(a, 2, UNITS)};
-    int64_t begin, end;
-    CU_ASSERT_TRUE(gr_share_take(s.share, 1, 1, &begin, &end));
-    CU_ASSERT_TRUE(begin == UNITS / 2 && end < UNITS);
-    CU_ASSERT_EQUAL(take_all(&s, 0, 1), UNITS - (end - begin));  /* its own, and the rest of the other's */
-    CU_ASSERT_FALSE(gr_share_take(s.share, 1, 1, &begin, &end));
-    CU_ASSERT_EQUAL(take_all(&s, 0, 2), UNITS);                  /* of a turn that the other has not begun */
-    CU_ASSERT_EQUAL(take_all(&s, 0, 3), UNITS);
-    CU_ASSERT_FALSE(gr_share_take(s.share, 1, 2, &begin, &end)); /* it comes late to both */
-    CU_ASSERT_FALSE(gr_share_take(s.share, 1, 3, &begin, &end));
-    gr_arena_destroy(a);
-}
-
 void test_workers(void)
 {
     CU_pSuite s = CU_add_suite("workers", NULL, NULL);
     CU_add_test(s, "no page fault and no allocation after the first step", no_page_faults);
     CU_add_test(s, "the same weights while the number of threads changes", weights_are_the_same);
-    CU_add_test(s, "units of shared tasks are made once", units_are_made_once);
-    CU_add_test(s, "a worker begins with its own units", own_units_come_first);
 }

@@ -6,8 +6,6 @@
 #include "program/place.h"
 #include <string.h>
 
-#define SHARED_NS 5000 /* of a worker's part of a task */
-
 typedef struct maker {
     gr_arena *a;
     const gr_program *p;
@@ -60,14 +58,6 @@ static void count_tasks(maker *m, int w)
         if (has_task(m, t, w)) at++;
         m->done[t * m->n + w] = at;
     }
-}
-
-/* Whether it pays to let workers take of each other's units: looking for some costs a wait or two. */
-static bool is_shared(const maker *m, int t)
-{
-    const gr_template *x = &m->p->templates[t];
-    const int count = m->team[t].count;
-    return count > 1 && x->units >= 2 * count && x->cost >= SHARED_NS * count;
 }
 
 /* ---- waits ---------------------------------------------------------------- */
@@ -209,8 +199,6 @@ static void write_list(maker *m, gr_worker_list *list, int w)
         i->first_wait = first;
         i->num_waits = list->num_waits - first;
         share(m, t, w, &i->begin, &i->end);
-        i->place = w - m->team[t].first;
-        i->shared = is_shared(m, t);
         double part = (double)(i->end - i->begin) / (double)p->templates[t].units;
         list->load += p->templates[t].cost * part * gr_iterations(p, p->templates[t].loop);
     }

@@ -36,8 +36,6 @@ typedef struct gr_instruction {
     int jump;
     int template_index;     /* RUN */
     int64_t begin, end;     /* its units */
-    int place;              /* of the worker in the team */
-    bool shared;            /* of its team whoever is done takes of the others' units */
     int first_wait, num_waits;
 } gr_instruction;
 

@@ -16,7 +16,7 @@ static int kind_of(const gr_template *t) { return gr_template_flops(t) > 0 ? GR_
 /* Operations of the units that the event covers. */
 static double event_flops(const gr_template *t, const gr_event *e)
 {
-    return t->units > 0 ? gr_template_flops(t) * (double)e->units / (double)t->units : 0;
+    return t->units > 0 ? gr_template_flops(t) * (double)(e->units_end - e->units_begin) / (double)t->units : 0;
 }
 
 /* ---- the timeline ---- */
@@ -52,7 +52,7 @@ static void put_event(timeline *t, const gr_trace *r, int worker, const gr_event
     const double begin = gr_trace_ns(r, e->begin), arrived = gr_trace_ns(r, e->arrived), end = gr_trace_ns(r, e->end);
     char at[64], units[64];
     time_text(r->program, x, e, at);
-    snprintf(units, sizeof units, "%lld of %lld", (long long)e->units, (long long)x->units);
+    snprintf(units, sizeof units, "%lld-%lld of %lld", (long long)e->units_begin, (long long)e->units_end - 1, (long long)x->units);
     json_t *args = json_pack("{s:s, s:s, s:i}", "op", x->node ? x->node->op->name : "Copy", "units", units, "training step", e->step);
     if (args && *at) json_object_set_new(args, "time step", json_string(at));
     const double flops = event_flops(x, e);

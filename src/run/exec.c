@@ -101,6 +101,8 @@ static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *con
     for (int i = 0; i < t->num_out; i++) prepare_operand(&t->out[i], &task->out[i], where);
     task->run = t->run;
     task->call.scratch = w->scratch;
+    task->call.begin = task->begin;
+    task->call.end = task->end;
     if (t->kind == GR_TASK_PRODUCT) prepare_product(a, task, real, w->scratch);
     if (t->kind == GR_TASK_TAPE) {
         prepare_tape(a, task, real, w->scratch);
@@ -122,8 +124,6 @@ void gr_prepare_worker(gr_arena *a, gr_worker_run *w, char *const *where)
         w->task[i].t = &w->program->templates[ins->template_index];
         w->task[i].begin = ins->begin;
         w->task[i].end = ins->end;
-        w->task[i].share = w->share ? w->share[ins->template_index] : NULL;
-        w->task[i].place = ins->place;
         prepare_task(a, w, &w->task[i], where);
     }
 }
@@ -246,12 +246,12 @@ static void move_all(gr_task *task, const int64_t *index)
     }
 }
 
-static void run_units(gr_task *task)
+static void run_task(gr_worker_run *w, gr_task *task)
 {
+    move_all(task, w->loop_index);
     switch (task->t->kind) {
     case GR_TASK_KERNEL:
-        task->call.begin = task->begin;
-        task->call.end = task->end;
+        if (task->random) set_random(w, task);
         task->run(&task->call);
         break;
     case GR_TASK_TAPE:
@@ -264,24 +264,6 @@ static void run_units(gr_task *task)
         run_product(task);
         break;
     }
-}
-
-/* Gives how many units the worker has made. */
-static int64_t run_task(gr_worker_run *w, gr_task *task)
-{
-    int64_t made = 0;
-    move_all(task, w->loop_index);
-    if (task->random) set_random(w, task);
-    if (!task->share) {
-        run_units(task);
-        return task->end - task->begin;
-    }
-    task->turn++;
-    while (gr_share_take(task->share, task->place, task->turn, &task->begin, &task->end)) {
-        run_units(task);
-        made += task->end - task->begin;
-    }
-    return made;
 }
 
 /* ---- lists ---------------------------------------------------------------- */
@@ -315,8 +297,7 @@ void gr_run_list(gr_worker_run *w)
             wait_all(w, ins);
             if (tick) *tick++ = gr_ticks();
         }
-        const int64_t made = run_task(w, &w->task[i++]);
-        if (tick && ins->shared) *tick++ = made;
+        run_task(w, &w->task[i++]);
         if (tick) *tick++ = gr_ticks();
         if (counts) gr_signal_raise(w->progress[w->index], ++done);
     }

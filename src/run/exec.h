@@ -5,7 +5,6 @@
 #include "kernel/tape.h"
 #include "run/fault.h"
 #include "run/pool.h"
-#include "run/share.h"
 #include "run/trace.h"
 
 /* A pointer that changes in loops: base + sum of stride * index (modulo ring). In bytes. */
@@ -22,10 +21,7 @@ typedef struct gr_worker_run gr_worker_run;
 typedef struct gr_task {
     const gr_template *t;
     gr_worker_run *worker;
-    int64_t begin, end;    /* of its units: its own, or those in hand of a shared task */
-    gr_share *share;       /* NULL: it has its own alone */
-    int place;             /* of the worker in the team that shares it */
-    uint32_t turn;         /* how often it has run */
+    int64_t begin, end;
     gr_kernel_fn run;      /* GR_TASK_KERNEL */
     gr_call call;          /* its tensors are this task's own */
     gr_tape_plan *tape;    /* GR_TASK_TAPE; of a tile: GR_TASK_PRODUCT */
@@ -42,9 +38,7 @@ struct gr_worker_run {
     const gr_worker_list *list;
     gr_task *task;         /* by instruction; only RUNs are filled */
     char *scratch;
-    bool met;              /* the pages of scratch are there */
     gr_tape_constants *constants; /* of all workers */
-    gr_share **share;      /* of all workers, by template; NULL: it is not shared */
     int index, threads, spins;
     int64_t *base;         /* progress of all workers when the run began */
     int64_t *seen;         /* the highest count seen of each worker */

@@ -12,13 +12,11 @@
 
 /* Kernels may read (never write) a little past the end of what they are given. */
 #define PADDING 4096
-#define PAGE 4096
 
 /* The lists of a schedule, ready to run. */
 typedef struct lineup {
     int threads;           /* that have anything to do */
     gr_worker_run *worker;
-    gr_share **share;      /* by template; NULL: each worker has its own units alone */
     bool known;            /* has run before: its pages are there */
 } lineup;
 
@@ -141,19 +139,6 @@ static int active_workers(const gr_schedule *s)
     return n;
 }
 
-/* What workers share of a schedule's tasks. */
-static gr_share **make_shares(gr_arena *a, const gr_program *p, const gr_schedule *s)
-{
-    gr_share **share = GR_NEW_ARRAY(a, gr_share *, p->num_templates + 1);
-    for (int w = 0; w < s->threads; w++)
-        for (int i = 0; i < s->worker[w].num_ins; i++) {
-            const gr_instruction *x = &s->worker[w].ins[i];
-            if (x->kind != GR_RUN || !x->shared || share[x->template_index]) continue;
-            share[x->template_index] = gr_share_create(a, s->team[x->template_index].count, p->templates[x->template_index].units);
-        }
-    return share;
-}
-
 static void prepare_worker(gr_run *r, const lineup *l, const gr_schedule *s, int w, uint64_t seed)
 {
     gr_worker_run *x = &l->worker[w];
@@ -165,7 +150,6 @@ static void prepare_worker(gr_run *r, const lineup *l, const gr_schedule *s, int
     x->base = r->base;
     x->faults = &r->faults;
     x->constants = &r->constants;
-    x->share = l->share;
     x->seen = GR_NEW_ARRAY(r->arena, int64_t, l->threads + 16); /* with a gap to the next worker's */
     x->loop_index = GR_NEW_ARRAY(r->arena, int64_t, GR_MAX_LOOPS + 16);
     x->progress = GR_NEW_ARRAY(r->arena, gr_signal *, l->threads);
@@ -202,11 +186,8 @@ static int create(gr_run *r, const gr_schedule *s, gr_store *store, uint64_t see
     r->where = GR_NEW_ARRAY(r->arena, char *, r->program->num_buffers + 1);
     r->base = GR_NEW_ARRAY(r->arena, int64_t, most);
     if (bind_memory(r, store, e) < 0 || bind_states(r, store, e) < 0) return -1;
-    for (int i = 0; i < r->num_lineups; i++) {
-        lineup *l = &r->lineup[i];
-        if (l->threads > 1) l->share = make_shares(r->arena, r->program, of[i]);
-        for (int w = 0; w < l->threads; w++) prepare_worker(r, l, of[i], w, seed);
-    }
+    for (int i = 0; i < r->num_lineups; i++)
+        for (int w = 0; w < r->lineup[i].threads; w++) prepare_worker(r, &r->lineup[i], of[i], w, seed);
     return 0;
 }
 
@@ -271,20 +252,7 @@ const void *gr_run_result(const gr_run *r, const char *name, gr_type *t)
     return result_at(r, i);
 }
 
-/* Which units a worker will make is not known, so it meets the pages of its scratch before the first. */
-static void meet_scratch(gr_worker_run *x)
-{
-    volatile char *scratch = x->scratch;
-    for (size_t i = 0; i < x->program->scratch_bytes; i += PAGE) scratch[i] = 0;
-    x->met = true;
-}
-
-static void run_worker(void *data, int w)
-{
-    gr_worker_run *x = (gr_worker_run *)data + w;
-    if (!x->met) meet_scratch(x);
-    gr_run_list(x);
-}
+static void run_worker(void *data, int w) { gr_run_list(&((gr_worker_run *)data)[w]); }
 
 static void run_lineup(gr_run *r, const lineup *l, int64_t step)
 {

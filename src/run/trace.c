@@ -21,11 +21,9 @@ static void *zeros(size_t n, size_t size)
 static int64_t ticks_of(const gr_program *p, const gr_worker_list *list)
 {
     int64_t n = 1;
-    for (int i = 0; i < list->num_ins; i++) {
-        const gr_instruction *ins = &list->ins[i];
-        if (ins->kind == GR_RUN)
-            n += (int64_t)gr_iterations(p, p->templates[ins->template_index].loop) * (1 + (ins->num_waits > 0) + ins->shared);
-    }
+    for (int i = 0; i < list->num_ins; i++)
+        if (list->ins[i].kind == GR_RUN)
+            n += (int64_t)gr_iterations(p, p->templates[list->ins[i].template_index].loop) * (list->ins[i].num_waits ? 2 : 1);
     return n;
 }
 
@@ -67,12 +65,11 @@ void gr_trace_free(gr_trace *t)
 
 static void read_event(gr_trace_reader *r, const gr_instruction *ins, gr_event *e)
 {
-    *e = (gr_event){.template_index = ins->template_index, .step = r->step, .units = ins->end - ins->begin};
+    *e = (gr_event){.template_index = ins->template_index, .step = r->step, .units_begin = ins->begin, .units_end = ins->end};
     memcpy(e->index, r->index, sizeof e->index);
     e->arrived = *r->tick;
     if (ins->num_waits) r->tick++;
     e->begin = *r->tick;
-    if (ins->shared) e->units = *++r->tick;
     e->end = *++r->tick;
 }
 

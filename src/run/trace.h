@@ -4,10 +4,10 @@
  * which it alone is the writer; without one a task costs a test of a pointer. Which task comes when is the same
  * in every step, so all that is written is ticks of the processor's clock, for each step
  *
- *     | its begin | the wait's end, the units made, the task's end | the task's end | ...
+ *     | its begin | the wait's end, the task's end | the task's end | ...
  *
- * with a wait's end only where the instruction has waits, and units only where workers share them.
- * gr_trace_next makes events of them, gr_trace_ns nanoseconds. */
+ * with a wait's end only where the instruction has waits. gr_trace_next makes events of them, gr_trace_ns
+ * nanoseconds. */
 #ifndef GR_RUN_TRACE_H
 #define GR_RUN_TRACE_H
 
@@ -17,7 +17,7 @@
 typedef struct gr_event {
     int32_t template_index;
     int32_t step;                  /* of those traced, from 0 */
-    int64_t units;                 /* that the worker made */
+    int64_t units_begin, units_end;
     int64_t index[GR_MAX_LOOPS];   /* where the loops around it were, in order of execution */
     int64_t arrived, begin, end;   /* ticks; arrived: the end of the task before; from then to begin it
                                       waited for another worker */
