@@ -82,6 +82,31 @@ static void lengths_share_what_is_packed(void)
     gr_session_close(s);
 }
 
+/* What weights are made into is filled by a run in the middle of others. */
+static void preparing_leaves_what_is_carried(void)
+{
+    gr_session *s = open_model(temp_file("carried.yaml", "graphrun: 1\nname: small\nvars: {time: 5, batch: 3}\ngraph:\n"
+                               "  x: {op: Input, shape: [time, batch, 40]}\n  r: {op: LSTM, in: x, hidden_size: 40}\n"
+                               "  loss: {op: Mean, in: r.output}\ntrain: {minimize: loss, carry: r, optimizer: {op: SGD, lr: 0.1}}\n"), 1);
+    int changed = 0;
+    for (int time = 2; time <= 4; time++) {
+        const gr_axis_size axis = {"time", time};
+        const gr_want want = {.metrics = true, .frozen = true, .axes = &axis, .num_axes = 1};
+        gr_error e = {0};
+        CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &want, &e));
+        for (int i = 0; i < s->num_resets; i++) {
+            gr_type t;
+            char *data = gr_session_state(s, s->resets[i].state, &t);
+            const size_t bytes = (size_t)gr_numel(&t) * gr_dtype_size(t.dtype);
+            for (size_t k = 0; k < bytes && time > 2; k++) changed += data[k] != 1;
+            memset(data, 1, bytes);
+        }
+    }
+    CU_ASSERT_EQUAL(changed, 0);
+    CU_ASSERT_TRUE(s->num_resets == 2 && count_frozen(s) > 0);
+    gr_session_close(s);
+}
+
 /* ---- weights with 16 bits ---- */
 
 static const gr_dtype halves[] = {GR_BFLOAT16, GR_FLOAT16};
@@ -204,6 +229,7 @@ void test_inference(void)
     CU_pSuite s = CU_add_suite("inference", NULL, NULL);
     CU_add_test(s, "weights are packed once", weights_are_packed_once);
     CU_add_test(s, "programs of other lengths share them", lengths_share_what_is_packed);
+    CU_add_test(s, "preparing them leaves what is carried", preparing_leaves_what_is_carried);
     CU_add_test(s, "weights of 16 bits give the bits of rounded ones", programs_are_those_of_rounded_weights);
     CU_add_test(s, "packed weights take half the memory", packed_weights_take_half);
     CU_add_test(s, "training, gradients and doubles are refused", what_cannot_be_is_told);

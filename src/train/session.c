@@ -360,8 +360,9 @@ static int keep_frozen(gr_session *s, gr_state *state, const void *data, gr_erro
     return to ? 0 : e->status;
 }
 
-/* Runs a graph whose results are to be frozen, and keeps them. What it carries, and its workspace, are its own
- * and go with it: the session's store gets weights, and what is made of them, alone. */
+/* Runs a graph whose results are to be frozen, and keeps them. It changes no state (gr_keep_frozen); those that a
+ * later program carries, and its workspace, are its own and go with it, so that the session's store gets weights,
+ * and what is made of them, alone. */
 static int run_once(gr_session *s, gr_exec *x, gr_exec *once, int n, const gr_border *b, gr_store *own, gr_error *e)
 {
     once->run = gr_run_create(once->program, once->schedule, once->pool, own, s->options.seed, e);
