@@ -154,6 +154,30 @@ static void measured_a_few_times(void)
     gr_arena_destroy(a);
 }
 
+/* A small program, which measures nothing, leaves it to the large one that follows. */
+static void measured_after_a_small_program(void)
+{
+    const char *path = temp_path("later"), *const sets[] = {"hidden=64", "batch=24", NULL};
+    for (int times = 1; times <= 4; times += 3) { /* known already; the fifth time because it is to */
+        const gr_session_options o = {.model = {.sets = sets}, .threads = 2, .seed = 1, .costs = path, .measure = times == 4};
+        const gr_axis_size axes[] = {{"time", 1}, {"batch", 1}};
+        const gr_want small = {.metrics = true, .axes = axes, .num_axes = 2}, large = {.update = true, .training = true, .metrics = true};
+        gr_error e = {0};
+        gr_costs now;
+        gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        const int cores = gr_topology_get(s->arena, NULL, &e)->cores;
+        gr_costs_write(s->arena, path, cores, &gr_builtin_costs, times);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &small, &e));
+        CU_ASSERT_TRUE(s->costs_known && same_costs(&s->costs, &gr_builtin_costs));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &large, &e));
+        CU_ASSERT_EQUAL(gr_costs_read(s->arena, path, cores, &now), times < 4 ? times + 1 : 4);
+        CU_ASSERT_FALSE(same_costs(&now, &gr_builtin_costs));
+        CU_ASSERT_TRUE(same_costs(&now, &s->costs));
+        gr_session_close(s);
+    }
+}
+
 /* The mean is that of times, of rates, too; of hand-overs the best counts. */
 static void means(void)
 {
@@ -348,6 +372,7 @@ void test_costs(void)
     CU_add_test(s, "a damaged file", damaged);
     CU_add_test(s, "the same bits with absurd ones", absurd);
     CU_add_test(s, "measured a few times", measured_a_few_times);
+    CU_add_test(s, "measured after a small program", measured_after_a_small_program);
     CU_add_test(s, "means of several measurements", means);
     CU_add_test(s, "known without workers", known_without_workers);
     CU_add_test(s, "caches that hold what is used again", caches);

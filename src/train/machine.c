@@ -46,12 +46,13 @@ static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
 /* Without workers, as for a plan, nothing is measured: it takes what is known. */
 static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
 {
-    if (s->costs_known) return 0;
+    const bool able = large && s->pool && !s->costs_settled;
+    if (s->costs_known && !able) return 0;
     s->costs = gr_builtin_costs;
     const int times = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
-    const bool measure = (times < TIMES || s->options.measure) && large && s->pool;
-    s->costs_known = times || measure;
-    return measure ? measure_costs(s, cores, times, e) : 0;
+    s->costs_known = times || able;
+    s->costs_settled = able;
+    return able && (times < TIMES || s->options.measure) ? measure_costs(s, cores, times, e) : 0;
 }
 
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)

@@ -59,6 +59,7 @@ typedef struct gr_session {
     const gr_model_input *inputs; int num_inputs;
     gr_topology *topology;
     gr_pool *pool, *alone; /* all workers, the caller alone: made for the first program that wants them (machine.h) */
+    bool costs_settled;    /* a large program has been met: measured, if they were to be */
     gr_costs costs;
     bool costs_known;
     double measuring;     /* seconds spent on measuring them */
