@@ -56,7 +56,7 @@ int gr_program_pack(gr_program *p, gr_error *e)
 {
     gr_build b = {.p = p, .a = p->arena, .e = e};
     gr_frame frame;
-    if (!gr_try(p->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory while planning the program");
+    if (!gr_try(p->arena, &frame)) return gr_caught(p->arena, e);
     gr_plan_memory(&b, false);
     p->deps = NULL;
     p->num_deps = 0;

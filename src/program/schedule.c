@@ -237,7 +237,7 @@ static gr_schedule *make(gr_arena *a, const gr_program *p, const gr_topology *to
 int gr_schedule_rewrite(gr_arena *a, const gr_program *p, gr_schedule *s, gr_error *e)
 {
     gr_frame frame;
-    if (!gr_try(a, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory while scheduling");
+    if (!gr_try(a, &frame)) return gr_caught(a, e);
     write_lists(a, p, s);
     gr_end_try(a, &frame);
     return 0;

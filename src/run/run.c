@@ -197,13 +197,15 @@ gr_run *gr_run_create(const gr_program *p, const gr_schedule *s, gr_pool *pool, 
     gr_run *volatile r = NULL;
     volatile int status = GR_ENOMEM;
     gr_frame frame;
-    if (a && gr_try(a, &frame)) {
+    if (!a) {
+        gr_set_error(e, GR_ENOMEM, "out of memory for a run");
+    } else if (gr_try(a, &frame)) {
         r = GR_NEW(a, gr_run);
         *r = (gr_run){.arena = a, .program = p, .pool = pool};
         status = create(r, s, store, seed, e);
         gr_end_try(a, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory for a run");
+        status = gr_caught(a, e);
     }
     if (status == 0) return r;
     if (r) gr_run_destroy(r);

@@ -409,7 +409,7 @@ int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr
         if (compare(&w, e) == 0) *out = w.c;
         gr_end_try(a, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(a, e);
     }
     if (w.c) close_all(&w);
     pthread_mutex_destroy(&w.lock);

@@ -77,7 +77,7 @@ static int measure(const gr_compare_work *w, int i, uint64_t seed, double *to, g
         steps = take(s, w->c->gradient, to, e);
         gr_end_try(s->arena, &frame);
     } else {
-        gr_set_error(e, GR_ENOMEM, "out of memory");
+        gr_caught(s->arena, e);
     }
     gr_session_close(s);
     return steps;

@@ -24,7 +24,7 @@ static int64_t count(gr_session *s, gr_error *e)
 int64_t gr_count_parameters(gr_session *s, gr_error *e)
 {
     gr_frame frame;
-    if (!gr_try(s->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(s->arena, &frame)) return gr_caught(s->arena, e);
     const int64_t n = count(s, e);
     gr_end_try(s->arena, &frame);
     return n;

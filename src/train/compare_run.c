@@ -89,7 +89,7 @@ static int same_file(const gr_contender *k, gr_arena *a, gr_error *e)
     char *text;
     size_t length;
     gr_frame frame;
-    if (!gr_try(a, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(a, &frame)) return gr_caught(a, e);
     int status = gr_file_read(a, k->path, GR_COMPARE_MOST_BYTES, &text, &length, e);
     if (!status && strcmp(text, k->yaml) != 0) status = gr_set_error(e, GR_EINVAL, "%s was changed while it was being compared", k->path);
     gr_end_try(a, &frame);
@@ -109,7 +109,7 @@ static int find_part(record *r, const gr_job *job, gr_error *e)
     const gr_contender *k = &w->c->contender[job->contender];
     gr_frame frame;
     if (!w->options->file) return 0;
-    if (!gr_try(r->session->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(r->session->arena, &frame)) return gr_caught(r->session->arena, e);
     r->part = gr_arena_printf(r->session->arena, "%s.seed-%llu-%.17g-%s-%d.part", w->options->file, (unsigned long long)job->trial->seed,
                               job->trial->lr, k->key, gr_compare_ordinal(w->c, k));
     gr_end_try(r->session->arena, &frame);
@@ -211,7 +211,7 @@ static int take(gr_compare_work *w, const gr_job *job, const record *r, const gr
 {
     gr_trial *t = job->trial;
     gr_frame frame;
-    if (!gr_try(w->arena, &frame)) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    if (!gr_try(w->arena, &frame)) return gr_caught(w->arena, e);
     t->point = points_copied(w->arena, r, w->c->num_metrics);
     t->num_points = r->num_points;
     t->steps = result->steps;
