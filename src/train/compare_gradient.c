@@ -43,7 +43,10 @@ static const void *gradient(gr_session *s, const char *value, gr_type *t, gr_err
     const gr_want want = {.grad = grad};
     const gr_tensor *field;
     gr_exec *x = gr_session_compile(s, &want, e);
-    if (!x || gr_data_begin(s->data, "valid", 0, 0, e) || gr_data_next(s->data, &field, e) <= 0) return NULL;
+    if (!x || gr_data_begin(s->data, "valid", 0, 0, e)) return NULL;
+    const int more = gr_data_next(s->data, &field, e);
+    if (more == 0) gr_set_error(e, GR_EINVAL, "%s: the split 'valid' has no batch to measure gradients in", gr_model_path(s->model));
+    if (more <= 0) return NULL;
     if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e) || gr_exec_step(x, 0, e)) return NULL;
     return gr_run_result(x->run, gr_arena_printf(s->arena, "grad:%s", value), t);
 }
