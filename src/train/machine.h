@@ -11,7 +11,7 @@ int gr_exec_schedule(gr_exec *x, gr_error *e);
 /* The cost model weighs p for this machine t, and tells t what a hand-over costs: by the numbers of
  * options.costs, where p is large enough for them to matter; else by the built-in ones. They are measured
  * for the first program that is large, if the session has its workers, by a few sessions, and by each that is to
- * (options.measure): a mean of all, for one minute's machine is not the next one's. */
+ * (options.measure): a mean of all, for one minute's machine is not the next one's; of wait_ns the least ever seen. */
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e);
 
 /* "AMD EPYC-Milan Processor", or "unknown". */

@@ -32,7 +32,7 @@ typedef struct gr_session_options {
     gr_sink say;          /* where errors of the model and notes go; {0}: nowhere */
     const gr_memory *memory; /* where all memory is from, outliving the session; NULL: malloc */
     const char *costs;    /* the file where measured costs of work are kept; NULL: built-in ones are used */
-    bool measure;         /* them, for large programs, though they are known: the mean of the last few counts */
+    bool measure;         /* them, once, when a large program is met, though they are known: it changes their mean (machine.h) */
 } gr_session_options;
 
 typedef struct gr_reset { const char *state, *init, *when; } gr_reset; /* as in gr_state */
