@@ -82,6 +82,15 @@ static void bands_wait_for_none_of_each_other(void)
         const bool bands = x->loop >= 0 && y->loop >= 0 && x->loop != y->loop && p->loops[x->loop].scan == p->loops[y->loop].scan;
         CU_ASSERT_FALSE(bands);
     }
+    int pairs = 0;
+    for (int l = 0; l < p->num_loops; l++)
+        for (int k = l + 1; k < p->num_loops; k++) {
+            if (p->loops[l].scan != p->loops[k].scan || p->loops[l].first_row == p->loops[k].first_row || !p->loops[l].rows) continue;
+            const gr_team *x = &two->team[p->loops[l].first], *y = &two->team[p->loops[k].first];
+            CU_ASSERT(x->count == 1 && y->count == 1 && x->first != y->first);
+            pairs++;
+        }
+    CU_ASSERT_EQUAL(pairs, 4);
     gr_arena_destroy(a);
     gr_session_close(s);
 }
