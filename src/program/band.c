@@ -32,16 +32,11 @@ typedef struct bander {
 
 /* ---- which loops can be cut --------------------------------------------------- */
 
-static bool is_product(const gr_template *t)
-{
-    return t->kind == GR_TASK_PRODUCT || (t->kind == GR_TASK_KERNEL && (t->node->op->traits & GR_CONTRACTION));
-}
-
 /* Rows of the first product in the loop. */
 static int64_t rows_of(const gr_program *p, const gr_loop_info *l)
 {
     for (int t = l->first; t < l->last; t++)
-        if (is_product(&p->templates[t]) && p->templates[t].out[0].tensor.rank > 0) return p->templates[t].out[0].tensor.dim[0];
+        if (gr_is_product(&p->templates[t]) && p->templates[t].out[0].tensor.rank > 0) return p->templates[t].out[0].tensor.dim[0];
     return 0;
 }
 

@@ -57,15 +57,10 @@ static double bytes_in_loops(const gr_program *p, const gr_operand *o, int loop)
     return bytes;
 }
 
-static bool is_product(const gr_template *t)
-{
-    return (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) && (t->node->op->traits & GR_CONTRACTION) && t->num_out > 0;
-}
-
 /* An operand that was packed ahead is read in that form alone. */
 static bool is_read(const gr_template *t, int in)
 {
-    if (in != PACKED - 1 || !is_product(t) || !t->node->op->prepack || t->num_in <= PACKED || t->in[PACKED].buffer < 0) return true;
+    if (in != PACKED - 1 || !gr_is_product(t) || !t->node->op->prepack || t->num_in <= PACKED || t->in[PACKED].buffer < 0) return true;
     return t->kind != GR_TASK_KERNEL && t->node->product_inputs <= PACKED;
 }
 
@@ -178,12 +173,12 @@ typedef struct moved { double ns, packing; } moved; /* packing: of what a produc
 static moved operands_ns(const scale *s, const gr_program *p, const reuse *r, int t)
 {
     const gr_template *x = &p->templates[t];
-    const int packed = is_product(x) && is_read(x, PACKED - 1) ? PACKED - 1 : -1;
+    const int packed = gr_is_product(x) && is_read(x, PACKED - 1) ? PACKED - 1 : -1;
     moved m = {0};
     for (int i = 0; i < count_operands(x); i++) {
         const double ns = operand_ns(s, p, r, t, i);
         if (i == packed) m.packing += ns;
-        else m.ns += is_product(x) && i < x->num_in ? ns * 2 / 3 : ns;
+        else m.ns += gr_is_product(x) && i < x->num_in ? ns * 2 / 3 : ns;
     }
     if (packed >= 0) m.packing += bytes_of(&x->in[packed]) / s->c->l2_bytes_ns;
     return m;
@@ -228,7 +223,7 @@ static double op_ns(gr_arena *a, const scale *s, const gr_template *t, const mov
     gr_tensor *in = gr_arena_array(a, (size_t)(t->num_in + t->num_out + 2), sizeof *in);
     gr_template_call(t, &call, in, in + t->num_in + 1);
     double flops = op->flops ? op->flops(&call) : (t->num_out ? (double)gr_tensor_numel(&call.out[0]) : 0);
-    if (is_product(t)) {
+    if (gr_is_product(t)) {
         const double ns = product_ns(s, t, &call, flops);
         return m->packing + (ns > m->ns ? ns : m->ns);
     }

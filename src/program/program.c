@@ -144,6 +144,11 @@ double gr_iterations(const gr_program *p, int loop)
 
 const char *gr_template_name(const gr_template *t) { return t->node ? t->node->name : "states and results"; }
 
+bool gr_is_product(const gr_template *t)
+{
+    return (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) && (t->node->op->traits & GR_CONTRACTION) && t->num_out > 0;
+}
+
 double gr_template_flops(const gr_template *t)
 {
     enum { OPERANDS = 64 };

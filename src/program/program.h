@@ -142,6 +142,8 @@ void gr_template_call(const gr_template *t, gr_call *call, gr_tensor *in, gr_ten
 double gr_iterations(const gr_program *p, int loop);
 /* What a person knows the template by. */
 const char *gr_template_name(const gr_template *t);
+/* Whether it is a product, alone or with an epilogue. */
+bool gr_is_product(const gr_template *t);
 /* Floating-point operations of a product in one step; 0: it is none. */
 double gr_template_flops(const gr_template *t);
 static inline int64_t gr_tensor_numel(const gr_tensor *t)
