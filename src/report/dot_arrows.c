@@ -107,12 +107,10 @@ static void draw_passed_on(gr_dot *d)
 
 /* ---- side by side ---- */
 
-static const char *box_key(const gr_dot *d, const gr_pic_box *b) { return gr_arena_printf(d->a, "%d", b->id); }
-
 /* A closed branch beside that of the same path, a node beside what derives from it. */
 static void pair(gr_dot *d, const char *path, const char *key, gr_pic_box *box)
 {
-    gr_map_set(d->paths, box_key(d, box), (void *)(uintptr_t)path);
+    box->path = path;
     const char *taken = gr_arena_printf(d->a, "%s/%d", key, (int)box->phase);
     if (gr_map_get(d->pairs, taken)) return;
     gr_map_set(d->pairs, taken, box);
@@ -149,12 +147,6 @@ static void pair_branches(gr_dot *d, const gr_branch *b)
 
 /* ---- what goes without saying ---- */
 
-static const char *path_of(const gr_dot *d, const gr_pic_box *b)
-{
-    const char *path = gr_map_get(d->paths, box_key(d, b));
-    return path ? path : "";
-}
-
 static bool is_within(const char *path, const char *around)
 {
     const size_t n = strlen(around);
@@ -174,20 +166,20 @@ static bool is_from_own(const gr_dot *d, const gr_pic_arrow *x)
 {
     const gr_pic_box *a = beside(d, x->to);
     if (a) return x->from == a;
-    if (!is_within(path_of(d, x->from), path_of(d, x->to))) return false;
+    if (!is_within(x->from->path, x->to->path)) return false;
     for (int i = 0; d->p->arrow[i] != x; i++)
-        if (d->p->arrow[i]->to == x->to && is_within(path_of(d, d->p->arrow[i]->from), path_of(d, x->to))) return false;
+        if (d->p->arrow[i]->to == x->to && is_within(d->p->arrow[i]->from->path, x->to->path)) return false;
     return true;
 }
 
 /* Whether what the gradient x->to derives from reads x->from, too, or is it. */
 static bool is_read_forward(const gr_dot *d, const gr_pic_arrow *x)
 {
-    const char *path = path_of(d, x->to);
-    if (is_within(path_of(d, x->from), path)) return true;
+    const char *path = x->to->path;
+    if (is_within(x->from->path, path)) return true;
     for (int i = 0; i < d->p->num_arrows; i++) {
         const gr_pic_arrow *y = d->p->arrow[i];
-        if (y->from == x->from && y->flow == GR_FLOW_DATA && is_within(path_of(d, y->to), path)) return true;
+        if (y->from == x->from && y->flow == GR_FLOW_DATA && is_within(y->to->path, path)) return true;
     }
     return false;
 }

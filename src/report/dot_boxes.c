@@ -247,7 +247,7 @@ static gr_pic_box *closed_box(gr_dot *d, gr_branch *b, gr_dot_stage stage, bool 
     gr_pic_box *box;
     if (several) box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, name, stage == GR_STAGE_BEFORE || stage == GR_STAGE_AFTER ? steps : "");
     else box = gr_pic_add_box(d->p, b->group, GR_LOOK_PART, b->phase, b->name, gr_pic_wrap(d->a, closed_op(d, b), OP_WIDTH));
-    gr_map_set(d->paths, gr_arena_printf(d->a, "%d", box->id), (void *)(uintptr_t)b->path);
+    box->path = b->path;
     if (!several && stage != GR_STAGE_NONE && (stage != GR_STAGE_LOOP || loop) && !b->derived) gr_pic_add_line(d->p, box, stage == GR_STAGE_LOOP ? name : steps);
     return b->closed[stage] = box;
 }
@@ -458,17 +458,11 @@ static bool are_closed(const struct gr_dot_readers *r)
     return true;
 }
 
-static const char *path_of(const gr_dot *d, const gr_pic_box *b)
-{
-    const char *path = gr_map_get(d->paths, gr_arena_printf(d->a, "%d", b->id));
-    return path ? path : "";
-}
-
 /* Whether all are boxes of one node, in and beside its loop. */
-static bool are_one(const gr_dot *d, const struct gr_dot_readers *r)
+static bool are_one(const struct gr_dot_readers *r)
 {
     for (int i = 1; i < r->count; i++)
-        if (strcmp(path_of(d, r->box[0]), path_of(d, r->box[i])) != 0) return false;
+        if (strcmp(r->box[0]->path, r->box[i]->path) != 0) return false;
     return true;
 }
 
@@ -479,7 +473,7 @@ static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase pha
     gr_dot_place *at = gr_dot_place_of(s->value->node);
     const struct gr_dot_readers *r = &at->readers[phase];
     if (!r->count || (phase != GR_FORWARD && are_closed(r))) return;
-    if (are_closed(r) && !are_one(d, r)) {
+    if (are_closed(r) && !are_one(r)) {
         at->box[phase] = shared_box(d, lists, s, r);
     } else if (are_closed(r)) {
         at->box[phase] = r->box[r->count - 1];

@@ -42,7 +42,7 @@ typedef struct gr_dot {
     gr_graph *g;
     gr_picture *p;
     const gr_dot_options *options;
-    gr_map *parts, *branches, *in_loop, *owners, *pairs, *lengths, *paths;
+    gr_map *parts, *branches, *in_loop, *owners, *pairs, *lengths;
     gr_branch top;
     int num_branches;
 } gr_dot;

@@ -26,7 +26,7 @@ gr_pic_group *gr_pic_add_group(gr_picture *p, gr_pic_group *in, const char *name
 gr_pic_box *gr_pic_add_box(gr_picture *p, gr_pic_group *in, gr_pic_look look, gr_phase phase, const char *name, const char *op)
 {
     gr_pic_box *b = GR_NEW(p->arena, gr_pic_box);
-    *b = (gr_pic_box){.id = ++p->num_boxes, .look = look, .phase = phase, .name = name, .op = op, .group = in};
+    *b = (gr_pic_box){.id = ++p->num_boxes, .look = look, .phase = phase, .name = name, .op = op, .path = "", .group = in};
     *GR_PUSH(p->arena, in->box, in->num_boxes, in->cap_boxes) = b;
     return b;
 }

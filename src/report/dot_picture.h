@@ -38,7 +38,7 @@ typedef struct gr_pic_box {
     int id;
     gr_pic_look look;
     gr_phase phase;
-    const char *name, *op;        /* "" where there is none */
+    const char *name, *op, *path; /* "" where there is none; path: of the nodes that it stands for */
     const char **line; int num_lines, cap_lines;
     bool result;
     gr_pic_group *group;
