@@ -375,6 +375,40 @@ static void training_is_fed_by_hand(void)
     gr_training_close(t);
 }
 
+/* Losses of steps that go into a second epoch; how often gr_training_next failed, behind which there is no step. */
+static int train_from(const char *source, double *loss, int steps)
+{
+    const char *path = temp_file("source.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\n"
+                                 "data: {op: %s, split: {train: 0.5, valid: 0.5}}\ngraph:\n"
+                                 "  x: {op: Input, shape: [4, 3], from: data.x}\n  p: {op: Linear, in: x, out_features: 1}\n"
+                                 "  y: {op: Mul, in: [p, p]}\n  loss: {op: Mean, in: y}\n"
+                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 0.00000001}}\n", GR_BUILD_DIR "/tests/wrong_source.so", source);
+    const gr_training_options o = {.size = sizeof o, .threads = 1};
+    gr_training *t = NULL;
+    gr_failure *why = NULL;
+    int failures = 0;
+    if (gr_training_open(path, &o, &t, &why)) library_fail(source, why);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    for (int i = 0; i < steps; i++) {
+        while (failures < 3 && gr_training_next(t, &why)) {
+            expect(&why, GR_EINVAL, failures++ ? "epoch 1 cannot begin yet" : "batch 3 cannot be read yet");
+            CU_ASSERT_EQUAL(gr_training_step(t, NULL, &why), GR_EINVAL);
+            expect(&why, GR_EINVAL, "the last gr_training_next failed");
+        }
+        if (gr_training_step(t, &loss[i], &why)) library_fail(source, why);
+    }
+    gr_training_close(t);
+    return failures;
+}
+
+static void a_source_that_failed_is_asked_again(void)
+{
+    double good[8] = {0}, once[8] = {1};
+    CU_ASSERT_EQUAL(train_from("GoodSource", good, 8), 0);
+    CU_ASSERT_EQUAL(train_from("FailsOnce", once, 8), 2);
+    CU_ASSERT_EQUAL(memcmp(good, once, sizeof good), 0);
+}
+
 /* The batch of another shape is compiled for the axes of the options, whose memory is gone by then. */
 static void options_are_copied(void)
 {
@@ -420,5 +454,6 @@ void test_library(void)
     CU_add_test(s, "default results", default_results_are_what_the_model_ends_in);
     CU_add_test(s, "training is that of the command", training_is_that_of_the_command);
     CU_add_test(s, "training is fed by hand", training_is_fed_by_hand);
+    CU_add_test(s, "a source that failed is asked again", a_source_that_failed_is_asked_again);
     CU_add_test(s, "options are copied", options_are_copied);
 }

@@ -138,7 +138,7 @@ static void test_plugin_says_what_it_wants(void)
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/wrong_source.so'", GR_BUILD_DIR), 1);
     says("GoodSource           order      ok      ");
     says("CountsEpochs         order      FAILED  split 'train', epoch 1, batch 0: is another when its epoch is read again");
-    says("18 data sources, ");
+    says("19 data sources, ");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/graphs/plugins/adding_problem.so' '%s/graphs/plugins/adding_problem.yaml'", GR_BUILD_DIR,
                           GR_SOURCE_DIR), 0);
     says("adding_problem.so: 1 data source, 6 checks, all right");

@@ -257,6 +257,34 @@ static void a_batch_fails_when_its_turn_comes(void)
     }
 }
 
+/* A failure is not for good: the call after it asks for the same batch again, or for the epoch that did not begin. */
+static void what_failed_is_asked_for_again(void)
+{
+    static const struct { int epoch, failing; } epochs[] = {{0, 3}, {1, -1}};
+    const char *path = temp_file("once.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\ndata: {op: FailsOnce}\ngraph: {}\n", WRONG);
+    gr_error e = {0};
+    gr_arena *a = gr_arena_create();
+    gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
+    const gr_data_options o = {.seed = 1};
+    gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+    const gr_tensor *field;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+    for (int i = 0; i < 2; i++) {
+        float first = 0;
+        CU_ASSERT_EQUAL(gr_data_begin(d, "train", epochs[i].epoch, 0, &e) != 0, epochs[i].failing < 0);
+        for (int b = 0; b < 12; b++) {
+            if (b == epochs[i].failing) CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), -1);
+            CU_ASSERT_EQUAL_FATAL(gr_data_next(d, &field, &e), 1);
+            const float x = *(const float *)field->data;
+            if (b == 0) first = x;
+            CU_ASSERT_EQUAL(x, first + (float)(100 * b));
+        }
+        CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), 0);
+    }
+    gr_data_close(d);
+    gr_arena_destroy(a);
+}
+
 /* The example learns: who always answers 0.5 has a loss of 0.042. */
 static void plugin_feeds_training(void)
 {
@@ -338,6 +366,7 @@ void test_source(void)
     CU_add_test(s, "wrong items are refused", wrong_items_are_refused);
     CU_add_test(s, "an attribute that is not declared fails with its name", unknown_attributes_fail);
     CU_add_test(s, "a batch fails when its turn comes", a_batch_fails_when_its_turn_comes);
+    CU_add_test(s, "what failed is asked for again", what_failed_is_asked_for_again);
     CU_add_test(s, "a plugin's batches feed Inputs", plugin_feeds_training);
     CU_add_test(s, "broken descriptors are refused with a reason", broken_descriptors_are_refused);
     CU_add_test(s, "older and newer descriptors are taken", older_and_newer_descriptors_are_taken);

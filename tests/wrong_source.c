@@ -88,6 +88,21 @@ static void failing_later(gr_data *d, const gr_split *s, int64_t batch, gr_tenso
     if (batch >= 3) gr_source_fail(d, GR_AT_NODE, NULL, "batch %d cannot be read", (int)batch);
 }
 
+/* The first time alone: what is asked for again is given. */
+static void failing_once_begin(gr_data *d, const gr_split *s, int64_t epoch)
+{
+    state *t = gr_source_state(d);
+    good_begin(d, s, epoch);
+    if (epoch == 1 && !t->begun++) gr_source_fail(d, GR_AT_NODE, NULL, "epoch 1 cannot begin yet");
+}
+
+static void failing_once(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
+{
+    state *t = gr_source_state(d);
+    good_fill(d, s, batch, field);
+    if (batch == 3 && !t->filled++) gr_source_fail(d, GR_AT_NODE, NULL, "batch 3 cannot be read yet");
+}
+
 static void adding_later(gr_data *d, const gr_split *s, int64_t batch, gr_tensor *field)
 {
     good_fill(d, s, batch, field);
@@ -220,9 +235,10 @@ SOURCE(refusing, "Refuses", refusing_open, good_begin, good_fill);
 SOURCE(greedy_early, "AllocatesEarly", wrong_open, greedy_begin, good_fill);
 SOURCE(failing, "FailsInFill", wrong_open, good_begin, failing_fill);
 SOURCE(late_failing, "FailsLater", wrong_open, good_begin, failing_later);
+SOURCE(once_failing, "FailsOnce", wrong_open, failing_once_begin, failing_once);
 SOURCE(late_adding, "AddsTextLater", wrong_open, good_begin, adding_later);
 
 static const gr_source *const sources[] = {&good, &counting_epochs, &counting_batches, &lazy, &greedy, &large,
                                                &overlapping, &nameless, &empty, &asking, &asking_early, &refusing, &wrong_items, &no_items,
-                                               &greedy_early, &failing, &late_failing, &late_adding, NULL};
+                                               &greedy_early, &failing, &late_failing, &once_failing, &late_adding, NULL};
 GR_PLUGIN(.sources = sources)

@@ -182,8 +182,9 @@ void gr_training_close(gr_training *t);
 int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failure **why);
 /* Feeds the next batch of the data source (with `bptt`, the next piece), going from epoch to epoch without end; steps
  * on these are those of `graphrun train`, bit for bit. A batch of another shape has memory of its own: ask for Inputs
- * again. GR_EINVAL: the model has no `data`, or its batch cannot be fed. A call that failed has not moved on: the next
- * one feeds the same batch, and until then there is no step. */
+ * again. GR_EINVAL: the model has no `data` (then nothing has changed), its data source fails, or its batch cannot be
+ * fed. A call that failed has not moved on: the next one asks for the same batch, of the data source too if that
+ * failed, and until one succeeds there is no step. */
 int gr_training_next(gr_training *t, gr_failure **why);
 /* One training step on what was fed: forward, backward, update. *loss (may be NULL) is the loss before the update.
  * GR_ESTATE: a value was not finite, the text says which; nothing has changed. GR_EINVAL: a value that was fed is

@@ -19,7 +19,8 @@
  * read is to be written by `open` and `begin` alone. They may call gr_source_attr(), _state(), _find(),
  * _draw(), _uniform(), and gr_source_fail(), with which the batch in hand fails; `begin` also _number(), _shuffle() and
  * _items_of(). What else of the host they call is refused with a message, and they are not gone on with. They allocate
- * nothing. `prepare` may be called by several threads at once, each with a gr_data of its own that has the same state.
+ * nothing. A batch that failed may be asked for again: its epoch begins once more first. `prepare` may be called by
+ * several threads at once, each with a gr_data of its own that has the same state.
  *
  * Order. What an epoch holds is a function of the seed and of its number, a batch one of the
  * epoch and of its own number, whichever was made before: a run that is resumed begins in the

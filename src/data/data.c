@@ -356,6 +356,20 @@ static int unknown_split(const gr_data *d, const char *split, gr_error *e)
     return gr_set_error(e, GR_EINVAL, "the data have no split '%s'; there are: %s", split, list);
 }
 
+/* The epoch in hand from d->next on: at first, and after a failure. */
+static int begin_here(gr_data *d, gr_error *e)
+{
+    if (d->prefetch) gr_prefetch_stop(d->prefetch);
+    atomic_store(&d->complaint, 0);
+    d->making = -1;
+    if (d->batches) gr_items_begin(d, d->split, d->epoch);
+    else if (d->desc->begin) begin_guarded(d, d->split, d->epoch);
+    d->failed = complaint(d, -1) != NULL;
+    if (d->failed) return gr_set_error(e, GR_EINVAL, "%s", complaint(d, -1));
+    if (d->prefetch) gr_prefetch_start(d->prefetch, d->next, d->end);
+    return 0;
+}
+
 int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, gr_error *e)
 {
     const gr_split *s = find_split(d, split);
@@ -366,27 +380,23 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
     if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch &&
         !(d->prefetch = gr_prefetch_create(gr_arena_memory(d->arena), fill_slot, d, e)))
         return GR_ENOMEM;
-    if (d->prefetch) gr_prefetch_stop(d->prefetch);
-    atomic_store(&d->complaint, 0);
-    d->making = -1;
     d->split = s;
+    d->epoch = epoch;
     d->next = first;
     d->end = s->batches;
-    if (d->batches) gr_items_begin(d, s, epoch);
-    else if (d->desc->begin) begin_guarded(d, s, epoch);
-    if (complaint(d, -1)) return gr_set_error(e, GR_EINVAL, "%s", complaint(d, -1));
-    if (d->prefetch) gr_prefetch_start(d->prefetch, first, s->batches);
-    return 0;
+    return begin_here(d, e);
 }
 
 int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e)
 {
     if (!d->split) return gr_set_error(e, GR_EINVAL, "no epoch has begun");
     int slot = 0;
+    if (d->failed && begin_here(d, e)) return -1;
     if (d->prefetch) slot = gr_prefetch_next(d->prefetch);
     else if (d->next >= d->end) slot = -1;
     else fill_slot(d, d->next, slot);
-    if (complaint(d, d->next)) {
+    d->failed = complaint(d, d->next) != NULL;
+    if (d->failed) {
         gr_set_error(e, GR_EINVAL, "%s", complaint(d, d->next));
         return -1;
     }

@@ -61,7 +61,8 @@ struct gr_data {
     void *saved;         /* options.metadata, as metadata.c reads it */
     /* the epoch in hand */
     const gr_split *split;
-    int64_t next, end;
+    int64_t epoch, next, end;
+    bool failed;         /* at `next`, from where it has to begin again */
     gr_prefetch *prefetch;
     /* what the source said or did wrong in `begin` or in making a batch, on whichever thread */
     bool opened;         /* `open` has returned: what it alone may call is refused */

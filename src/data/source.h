@@ -69,6 +69,7 @@ const char *gr_data_file(const gr_data *d, int i);
 /* Starts epoch number `epoch` (from 0) of a split at batch `first`. 0, or -1 with e filled. */
 int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, gr_error *e);
 /* The next batch of it: 1; 0 at its end; -1 with e filled. field[i] belongs to the source and
- * is valid until the next call; a last batch may be shorter than the field's type says. */
+ * is valid until the next call; a last batch may be shorter than the field's type says. After a failure the next
+ * call begins the epoch again at the batch that failed, which is asked for once more. */
 int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e);
 #endif

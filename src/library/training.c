@@ -25,7 +25,9 @@ struct gr_training {
     gr_pace pace;
     place at, next;                     /* fed; to be fed, where `found` */
     bool found;                         /* so that a call that fails once more feeds the same */
-    int64_t epoch;                      /* that the data source is in, -1: none */
+    bool unfed;                         /* no batch is fed whole: the last gr_training_next failed */
+    int64_t epoch;                      /* that began last, -1: none */
+    bool begun;                         /* the data source is in it; false: the next one has to begin */
     gr_tensor *fields;                  /* room for a piece of a batch */
     int64_t step, per_epoch;
     double lr;                          /* NAN: as the schedule says */
@@ -35,7 +37,8 @@ struct gr_training {
 
 static int begin_epoch(gr_training *t, gr_error *e)
 {
-    if (gr_data_begin(t->session->data, "train", t->epoch + 1, 0, e)) return e->status;
+    t->begun = gr_data_begin(t->session->data, "train", t->epoch + 1, 0, e) == 0;
+    if (!t->begun) return e->status;
     t->epoch++;
     return 0;
 }
@@ -44,7 +47,7 @@ static int begin_epoch(gr_training *t, gr_error *e)
 static int find_batch(gr_training *t, place *p, gr_error *e)
 {
     gr_data *data = t->session->data;
-    if (t->epoch < 0 && begin_epoch(t, e)) return e->status;
+    if (!t->begun && begin_epoch(t, e)) return e->status;
     int more = gr_data_next(data, &p->fields, e);
     if (more == 0) {
         if (begin_epoch(t, e)) return e->status;
@@ -86,6 +89,7 @@ static int feed_next(gr_training *t, gr_error *e)
 {
     const place *p = &t->next;
     if (!t->session->data) return gr_set_error(e, GR_EINVAL, "%s has no `data` section: feed its Inputs", gr_model_path(t->session->model));
+    t->unfed = true;
     if (find_next(t, e)) return e->status;
     gr_exec *x = gr_exec_for_batch(t->exec, piece_at(t, p), e);
     if (!x) return e->status;
@@ -94,7 +98,7 @@ static int feed_next(gr_training *t, gr_error *e)
     if (gr_exec_feed_batch(x, piece_at(t, p), e) || reset_carried(t->session, p, e)) return e->status;
     t->exec = x;
     t->at = *p;
-    t->found = false;
+    t->found = t->unfed = false;
     return 0;
 }
 
@@ -104,7 +108,7 @@ static int make_step(gr_training *t, double *loss, gr_error *e)
 {
     gr_session *s = t->session;
     const place *p = &t->at;
-    if (t->found) return gr_set_error(e, GR_EINVAL, "the last gr_training_next failed, so that no batch is fed whole: call it again");
+    if (t->unfed) return gr_set_error(e, GR_EINVAL, "the last gr_training_next failed, so that no batch is fed whole: call it again");
     const bool ends = !p->fields || (p->piece + 1 >= p->pieces && p->batch + 1 == t->per_epoch);
     gr_pace_set(&t->pace, t->exec, p->epoch, ends, t->per_epoch * gr_cut_full_pieces(s));
     for (int i = 0; !isnan(t->lr) && i < s->recipe->num_lrs; i++) gr_exec_set_lr(t->exec, i, t->lr);
