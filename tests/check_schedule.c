@@ -11,7 +11,7 @@
 
 typedef struct byte {
     int64_t order; /* of the last writer in the sequential program */
-    int64_t write[MAX_WORKERS], read[MAX_WORKERS];
+    int32_t write[MAX_WORKERS], read[MAX_WORKERS];
     int64_t last_read; /* the highest order of a reader */
 } byte;
 
@@ -77,9 +77,9 @@ static void touch(walker *w, byte *b, int me, int t, int64_t order, bool write)
     if (write) {
         if (b->order != order) memset(b->write, 0, sizeof b->write), memset(b->read, 0, sizeof b->read);
         b->order = order;
-        b->write[me] = now;
+        b->write[me] = (int32_t)now;
     } else {
-        b->read[me] = now;
+        b->read[me] = (int32_t)now;
         if (order > b->last_read) b->last_read = order;
     }
 }
