@@ -214,6 +214,34 @@ static void what_cannot_be_told_apart_is_no_praise(void)
     gr_arena_destroy(a);
 }
 
+static void break_run(gr_comparison *c, int contender, int seed)
+{
+    gr_trial *t = &c->contender[contender].trial[seed];
+    *t = (gr_trial){.seed = t->seed, .status = GR_TRIAL_DIVERGED, .why = "broken"};
+}
+
+static void what_diverged_is_no_praise(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_sweep(a);
+    break_run(c, 3, 1);
+    gr_compare_judge(c);
+    char *page = page_of(c);
+    CU_ASSERT(contains(page, "<h1>Only <bdi>fast</bdi> never diverged, whatever x is; <bdi>slow</bdi> diverged.</h1>"));
+    free(page);
+    break_run(c, 0, 0);
+    gr_compare_judge(c);
+    page = page_of(c);
+    CU_ASSERT(contains(page, "<h1>No model has a result of all runs, whatever x is; <bdi>fast</bdi> and <bdi>slow</bdi> diverged.</h1>"));
+    free(page);
+    for (int i = 0; i < 12; i++) break_run(c, i / 3, i % 3);
+    gr_compare_judge(c);
+    page = page_of(c);
+    CU_ASSERT(contains(page, "<h1>No run has ended with a result.</h1>"));
+    free(page);
+    gr_arena_destroy(a);
+}
+
 /* Words stand one after another, in the order in which they were given; their names cannot break the page. */
 static void values_may_be_words(void)
 {
@@ -285,6 +313,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "a value without steps is told", a_value_without_steps_is_told);
     CU_add_test(s, "the page says who falls behind", the_page_says_who_falls_behind);
     CU_add_test(s, "what cannot be told apart is no praise", what_cannot_be_told_apart_is_no_praise);
+    CU_add_test(s, "what diverged is no praise", what_diverged_is_no_praise);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);

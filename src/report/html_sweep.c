@@ -56,11 +56,21 @@ static int times_worse(const gr_page *p, int model)
     return n;
 }
 
-/* Of models that are worse than the best with some value, or with none. */
-static int count_models(const gr_page *p, bool worse)
+/* Of a model that is worse with no value, but has no result of some runs, nobody knows whether it keeps up. */
+typedef enum standing { KEEPS_UP, FALLS_BEHIND, UNKNOWN } standing;
+
+static standing standing_of(const gr_page *p, int model)
+{
+    if (times_worse(p, model) > 0) return FALLS_BEHIND;
+    for (int v = 0; v < p->c->num_values; v++)
+        if (gr_judged(p->at[v].c, model)->n < p->c->num_seeds) return UNKNOWN;
+    return KEEPS_UP;
+}
+
+static int count_models(const gr_page *p, standing which)
 {
     int n = 0;
-    for (int m = 0; m < gr_comparison_models(p->c); m++) n += (times_worse(p, m) > 0) == worse;
+    for (int m = 0; m < gr_comparison_models(p->c); m++) n += standing_of(p, m) == which;
     return n;
 }
 
@@ -71,43 +81,68 @@ static void write_model(const gr_page *p, int m)
     fputs("</bdi>", p->to);
 }
 
-/* "a", "a and b", "a, b and c" of those that are worse with some value, or with none. */
-static void write_models(const gr_page *p, bool worse)
+/* "a", "a and b", "a, b and c" */
+static void write_models(const gr_page *p, standing which)
 {
-    const int all = count_models(p, worse);
+    const int all = count_models(p, which);
     for (int m = 0, n = 0; m < gr_comparison_models(p->c); m++) {
-        if ((times_worse(p, m) > 0) != worse) continue;
+        if (standing_of(p, m) != which) continue;
         if (n) fputs(n == all - 1 ? " and " : ", ", p->to);
         write_model(p, m);
         n++;
     }
 }
 
+static bool is_ranked_anywhere(const gr_page *p)
+{
+    for (int v = 0; v < p->c->num_values; v++)
+        if (p->at[v].answer.ranked) return true;
+    return false;
+}
+
 /* What the seeds cannot tell from the best keeps up with it as far as anybody knows: that is said of the last one alone. */
+static void write_who_keeps_up(const gr_page *p)
+{
+    const int best = count_models(p, KEEPS_UP), worse = count_models(p, FALLS_BEHIND), unknown = count_models(p, UNKNOWN);
+    const char *end = gr_arena_printf(p->arena, ", whatever %s is", p->c->sweep);
+    if (best > 1 && worse) {
+        write_models(p, FALLS_BEHIND);
+        fprintf(p->to, " fall%s behind the best", worse == 1 ? "s" : "");
+        end = gr_arena_printf(p->arena, " as %s changes", p->c->sweep);
+    } else if (best > 1) {
+        fprintf(p->to, "%d seeds cannot tell ", p->c->num_seeds);
+        if (unknown) write_models(p, KEEPS_UP);
+        else fputs("the models", p->to);
+        fputs(" apart", p->to);
+    } else if (best) {
+        fputs("Only ", p->to);
+        write_models(p, KEEPS_UP);
+        fputs(worse ? " keeps up with the best" : " never diverged", p->to);
+    } else {
+        fputs(worse ? "No model keeps up with the best" : "No model has a result of all runs", p->to);
+    }
+    gr_html_text(p->to, end);
+}
+
 static void write_headline(const gr_page *p)
 {
     const gr_comparison *c = p->c;
-    const int missing = gr_missing_runs(c), best = count_models(p, false), worse = gr_comparison_models(c) - best;
-    const char *whatever = gr_arena_printf(p->arena, ", whatever %s is", c->sweep), *end = whatever;
+    const int missing = gr_missing_runs(c), runs = c->num_contenders * c->num_seeds;
     fputs("<h1>", p->to);
-    if (missing || c->num_seeds < 2) {
-        if (missing) fprintf(p->to, "%d of %d runs are still missing", missing, c->num_contenders * c->num_seeds);
-        else fputs("What differs may be chance: one seed was tried", p->to);
-        end = "";
-    } else if (!worse) {
-        fprintf(p->to, "%d seeds cannot tell the models apart", c->num_seeds);
-    } else if (!best) {
-        fputs("No model keeps up with the best", p->to);
-    } else if (best == 1) {
-        fputs("Only ", p->to);
-        write_models(p, false);
-        fputs(" keeps up with the best", p->to);
+    if (!is_ranked_anywhere(p)) {
+        fputs("No run has ended with a result", p->to);
+        if (missing) fprintf(p->to, ": %d of %d are still missing", missing, runs);
+    } else if (missing) {
+        fprintf(p->to, "%d of %d runs are still missing", missing, runs);
     } else {
-        write_models(p, true);
-        fprintf(p->to, " fall%s behind the best", worse == 1 ? "s" : "");
-        end = gr_arena_printf(p->arena, " as %s changes", c->sweep);
+        if (c->num_seeds < 2) fputs("What differs may be chance: one seed was tried", p->to);
+        else write_who_keeps_up(p);
+        if (count_models(p, UNKNOWN)) {
+            fputs("; ", p->to);
+            write_models(p, UNKNOWN);
+            fputs(" diverged", p->to);
+        }
     }
-    gr_html_text(p->to, end);
     fputs(".</h1>\n", p->to);
 }
 
@@ -116,7 +151,7 @@ static void write_lead(const gr_page *p)
 {
     const gr_value_axis axis = gr_axis_of_values(p);
     bool first = true;
-    if (!count_models(p, true)) return;
+    if (!count_models(p, FALLS_BEHIND)) return;
     fputs("<p class=\"lead\">", p->to);
     for (int m = 0; m < gr_comparison_models(p->c); m++) {
         const int all = times_worse(p, m);
@@ -134,9 +169,9 @@ static void write_lead(const gr_page *p)
         fputc('.', p->to);
         first = false;
     }
-    if (count_models(p, false) > 1) {
+    if (count_models(p, KEEPS_UP) > 1) {
         fprintf(p->to, " With no value can %d seeds tell ", p->c->num_seeds);
-        write_models(p, false);
+        write_models(p, KEEPS_UP);
         fputs(" from the best.", p->to);
     }
     fputs("</p>\n", p->to);
