@@ -290,11 +290,17 @@ static void odd_sweeps_are_told(void)
         {"hidden=4,5,4", "has the value 4 twice"},
         {"hidden=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "at most 16 values"},
         {"batch=2,4", "batch is swept, so leave out batch=4"},
+        {"train.epochs=1,2", "one budget, which --steps N gives"},
+        {"train.steps=1,2", "one budget, which --steps N gives"},
+        {"train.early_stopping.patience=1,2", "the whole budget, which --steps N gives"},
+        {"train.valid_every=1,2", "--points N gives"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CU_ASSERT_EQUAL(graphrun("compare '%s,batch=4' '%s' --sweep '%s' --steps 2 --seeds 1 --points 1", gru, lstm, wrong[i].sweep), 2);
         CU_ASSERT(contains(err_text, wrong[i].says));
     }
+    CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --sweep train.optimizer.lr=1,2 --tune-lr auto --steps 2", gru, lstm), 2);
+    CU_ASSERT(contains(err_text, "both give the learning rate"));
     CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --sweep nosuch=4,5 --steps 2 --seeds 1 --points 1", gru, lstm), 1);
     CU_ASSERT(contains(err_text, "nosuch"));
     CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --gradient nosuch --steps 2 --seeds 1 --points 1", gru, lstm), 1);
