@@ -49,7 +49,7 @@ static gr_estimate difference(gr_arena *a, const gr_comparison *c, int one, int 
         by[n] = gr_judged_of(c, &c->contender[one].trial[k]) - gr_judged_of(c, &c->contender[other].trial[k]);
         n += isfinite(by[n]);
     }
-    return gr_estimate_of(by, n, level);
+    return gr_estimate_of_differences(by, n, level, &(double){0});
 }
 
 gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c)
@@ -135,7 +135,7 @@ static void write_behind(const gr_page *p, const gr_estimate *e)
     char number[GR_NUMBER_TEXT];
     const double sign = e->mean < 0 ? -1 : 1;
     fprintf(p->to, "%s %s", gr_number_text(fabs(e->mean), p->decimals, number), e->mean < 0 ? "lower" : "higher");
-    if (e->n < 2) return;
+    if (!isfinite(e->low)) return;
     fprintf(p->to, " (%s", gr_number_text(sign < 0 ? -e->high : e->low, p->decimals, number));
     fprintf(p->to, " to %s)", gr_number_text(sign < 0 ? -e->low : e->high, p->decimals, number));
 }

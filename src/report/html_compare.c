@@ -19,7 +19,7 @@ void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool
         return;
     }
     fprintf(p->to, "<b>%s%s</b>", is_difference && e->mean > 0 ? "+" : "", gr_number_text(e->mean, decimals, number));
-    if (e->n < 2) return;
+    if (!isfinite(e->low)) return;
     fprintf(p->to, " <span class=\"spread\">%s", gr_number_text(e->low, decimals, number));
     fprintf(p->to, " to %s</span>", gr_number_text(e->high, decimals, number));
 }

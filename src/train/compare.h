@@ -56,6 +56,9 @@ int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr
 
 /* The mean of n numbers and its Student t interval. */
 gr_estimate gr_estimate_of(const double *x, int n, double level);
+/* The same of differences paired by seed, and the two-sided *p of their mean being 0 (n 1: NaN). low and high are also
+ * NaN where all are the same, but not 0, and too few to tell that from chance. */
+gr_estimate gr_estimate_of_differences(const double *x, int n, double level, double *p);
 /* What a sweep gave for value i, as a comparison of its own, in `a`; models have the names that they have for all
  * values. */
 const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i);

@@ -1,17 +1,32 @@
 /* compare_judge.c - what the runs of a comparison say.
  *
- * Means have Student t intervals over seeds. A model is compared with the first by the differences seed by
- * seed, a paired t test. As there are m such comparisons, each interval has the level 1 - (1 - level) / m
- * (Bonferroni; of a sweep all of them count): the chance that any of them claims what is not so is 1 - level at most, and a difference is
- * significant exactly where its interval leaves out 0. */
+ * Means have Student t intervals over seeds. A model is compared with the first by the differences seed by seed, a
+ * paired t test. As there are m such comparisons, each interval has the level 1 - (1 - level) / m (Bonferroni; of a
+ * sweep all of them count): the chance that any of them claims what is not so is 1 - level at most, and a difference
+ * is significant exactly where its interval leaves out 0. */
 #include "train/compare.h"
 #include "train/statistics.h"
+
+#define ROUNDING 1e-9 /* of differences that would be the same without it, to their mean */
 
 gr_estimate gr_estimate_of(const double *x, int n, double level)
 {
     const gr_mean_error m = gr_mean_error_of(x, n);
     const double half = n > 1 ? gr_t_within(level, n - 1) * m.error : NAN;
     return (gr_estimate){n, m.mean, m.mean - half, m.mean + half};
+}
+
+/* Differences that are all the same, as a metric of few values gives them, have no spread for Student's t. By chance all
+ * n of them have one sign with 2^(1 - n), two-sided (the exact test that flips signs, Fisher 1935); where that is more
+ * than 1 - level the test rejects no mean at all, so that there is no interval. */
+gr_estimate gr_estimate_of_differences(const double *x, int n, double level, double *p)
+{
+    const gr_mean_error m = gr_mean_error_of(x, n);
+    gr_estimate e = gr_estimate_of(x, n, level);
+    const bool alike = n > 1 && m.error <= ROUNDING * fabs(m.mean);
+    *p = n < 2 ? (double)NAN : !alike ? gr_t_two_sided(m.mean / m.error, n - 1) : m.mean != 0 ? exp2(1 - n) : 1;
+    if (alike && m.mean != 0 && *p > 1 - level) e.low = e.high = NAN;
+    return e;
 }
 
 static bool better(const gr_comparison *c, double x, double than) { return c->larger ? x > than : x < than; }
@@ -83,13 +98,12 @@ static gr_difference difference(const gr_comparison *c, const gr_contender *firs
     for (int i = 0; i < c->num_seeds; i++)
         if (k->trial[i].status == GR_TRIAL_DONE && first->trial[i].status == GR_TRIAL_DONE)
             x[n++] = judged(c, &k->trial[i]) - judged(c, &first->trial[i]);
-    const gr_mean_error e = gr_mean_error_of(x, n);
-    gr_difference d = {.of = gr_estimate_of(x, n, 1 - (1 - c->level) / m), .p = NAN, .why = no_verdict(c, first, k, n)};
-    /* Differences that are all the same: seeds change nothing, and no chance is left. */
-    if (n > 1) d.p = e.error > 0 ? fmin(1, m * gr_t_two_sided(e.mean / e.error, n - 1)) : e.mean != 0 ? 0 : 1;
+    gr_difference d = {.why = no_verdict(c, first, k, n)};
+    d.of = gr_estimate_of_differences(x, n, 1 - (1 - c->level) / m, &d.p);
+    if (n > 1) d.p = fmin(1, m * d.p);
     if (*d.why) return d;
-    const bool holds_0 = d.of.low <= 0 && d.of.high >= 0;
-    d.verdict = holds_0 ? GR_VERDICT_NO : better(c, d.of.mean, 0) ? GR_VERDICT_BETTER : GR_VERDICT_WORSE;
+    const bool leaves_out_0 = d.of.low > 0 || d.of.high < 0;
+    d.verdict = !leaves_out_0 ? GR_VERDICT_NO : better(c, d.of.mean, 0) ? GR_VERDICT_BETTER : GR_VERDICT_WORSE;
     return d;
 }
 

@@ -41,12 +41,13 @@ typedef struct gr_trial {
 /* A mean over seeds with its Student t interval. */
 typedef struct gr_estimate {
     int n;                /* seeds that gave a number */
-    double mean, low, high; /* n 1: low and high are NaN, of one seed nothing is known of the others; n 0: all are */
+    double mean, low, high; /* n 1: low and high are NaN, of one seed nothing is known of the others; n 0: all are; of
+                               differences also where few seeds all gave the same */
 } gr_estimate;
 
 typedef enum gr_verdict {
     GR_VERDICT_NONE,      /* cannot be said: fewer than two seeds, or some diverged; `why` says which */
-    GR_VERDICT_NO,        /* the interval holds 0 */
+    GR_VERDICT_NO,        /* the interval holds 0, or there is none */
     GR_VERDICT_BETTER, GR_VERDICT_WORSE, /* than the first model, significantly */
 } gr_verdict;
 
