@@ -1,6 +1,7 @@
 /* test_compare_sweep.c - models compared with several values of a var, and how far their gradients reach. */
 #include "cli_support.h"
 #include "compare_support.h"
+#include "report/chart.h"
 #include "report/comparison.h"
 #include "report/html_compare.h"
 #include "tests.h"
@@ -242,6 +243,17 @@ static void what_diverged_is_no_praise(void)
     gr_arena_destroy(a);
 }
 
+/* The others' mean stands where one seed diverged. */
+static void a_run_that_diverged_takes_no_mean_away(void)
+{
+    static double x[] = {0, 1, 2}, one[] = {1, NAN, NAN}, other[] = {3, 4, NAN};
+    gr_arena *a = gr_arena_create();
+    gr_chart_line run[] = {{x, one, 3}, {x, other, 3}};
+    const gr_band b = gr_chart_band(a, &(gr_chart_series){.name = "s", .runs = run, .num_runs = 2}, 0.95, false);
+    CU_ASSERT(b.count == 3 && b.mean[0] == 2 && b.lo[0] < 1 && b.mean[1] == 4 && b.lo[1] == 4 && isnan(b.mean[2]));
+    gr_arena_destroy(a);
+}
+
 /* Words stand one after another, in the order in which they were given; their names cannot break the page. */
 static void values_may_be_words(void)
 {
@@ -320,6 +332,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "the page says who falls behind", the_page_says_who_falls_behind);
     CU_add_test(s, "what cannot be told apart is no praise", what_cannot_be_told_apart_is_no_praise);
     CU_add_test(s, "what diverged is no praise", what_diverged_is_no_praise);
+    CU_add_test(s, "a run that diverged takes no mean away", a_run_that_diverged_takes_no_mean_away);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);

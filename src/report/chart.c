@@ -48,8 +48,12 @@ gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level, bool 
     double **part[] = {&b.x, &b.mean, &b.lo, &b.hi};
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) *part[i] = GR_NEW_ARRAY(a, double, b.count + 1);
     for (int i = 0; i < b.count; i++) {
-        for (int k = 0; k < runs; k++) at[k] = by_ratio ? log(run[k]->y[i]) : run[k]->y[i];
-        const gr_estimate e = gr_estimate_of(at, runs, level);
+        int n = 0;
+        for (int k = 0; k < runs; k++) {
+            at[n] = by_ratio ? log(run[k]->y[i]) : run[k]->y[i];
+            n += by_ratio ? !isnan(at[n]) : isfinite(at[n]);
+        }
+        const gr_estimate e = gr_estimate_of(at, n, level);
         b.x[i] = run[0]->x[i];
         set_band(&b, i, &e, by_ratio);
     }
@@ -161,13 +165,19 @@ static void write_path(const plot *p, const char *kind, int style, const double 
     fputs("\"/>\n", p->to);
 }
 
+/* A piece for each stretch without a gap. */
 static void write_band(const plot *p, int style, const gr_band *b)
 {
     if (b->count < 2) return;
     fprintf(p->to, "<path class=\"band s%d\" d=\"", style);
-    for (int i = 0; i < b->count; i++) write_point(p, i ? 'L' : 'M', b->x[i], b->hi[i]);
-    for (int i = b->count - 1; i >= 0; i--) write_point(p, 'L', b->x[i], b->lo[i]);
-    fputs("Z\"/>\n", p->to);
+    for (int from = 0, end; from < b->count; from = end + 1) {
+        for (end = from; end < b->count && isfinite(b->lo[end]) && isfinite(b->hi[end]);) end++;
+        if (end - from < 2) continue;
+        for (int i = from; i < end; i++) write_point(p, i > from ? 'L' : 'M', b->x[i], b->hi[i]);
+        for (int i = end - 1; i >= from; i--) write_point(p, 'L', b->x[i], b->lo[i]);
+        fputc('Z', p->to);
+    }
+    fputs("\"/>\n", p->to);
 }
 
 static void write_lines(const plot *p)
@@ -248,7 +258,7 @@ static void write_data(const plot *p)
 
 static const char *number_text(const plot *p, double v, char number[GR_NUMBER_TEXT])
 {
-    return p->chart->by_ratio ? gr_arena_printf(p->arena, "%.2g", v) : gr_number_text(v, gr_number_decimals(v, 0), number);
+    return p->chart->by_ratio && isfinite(v) ? gr_arena_printf(p->arena, "%.2g", v) : gr_number_text(v, gr_number_decimals(v, 0), number);
 }
 
 /* What the picture shows, for those who do not see it: where each line begins and ends. */

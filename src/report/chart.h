@@ -40,7 +40,8 @@ typedef struct gr_chart {
 typedef struct gr_band { double *x, *mean, *lo, *hi; int count; } gr_band;
 
 /* From the runs of s that have points, as far as all of them go; they have the same x up to there. lo and hi: the
- * interval of the mean at that level, or the mean itself where there is one run. by_ratio: of the geometric mean, 0
+ * interval of the mean at that level, or the mean itself where there is one run. What is not finite (by_ratio: NaN) is
+ * left out, so that a run that diverged takes nothing from the others; where all of it is, so is the mean. by_ratio: of the geometric mean, 0
  * where a run has 0. */
 gr_band gr_chart_band(gr_arena *a, const gr_chart_series *s, double level, bool by_ratio);
 
