@@ -215,6 +215,31 @@ static void what_cannot_be_told_apart_is_no_praise(void)
     gr_arena_destroy(a);
 }
 
+static void a_gradient_that_overflows_is_told(void)
+{
+    static double gradient[] = {INFINITY, 1e-3, 1e-19, 1e-3, 1e-19, 1e-3};
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_sweep(a), *back;
+    char *out = NULL;
+    size_t size;
+    FILE *f = open_memstream(&out, &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    c->contender[3].gradient = gradient;
+    c->contender[1].num_gradient = 0;
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, temp_path("inf.json"), &compare_error), 0);
+    CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, temp_path("inf.json"), &back, &compare_error), 1);
+    CU_ASSERT(isinf(back->contender[3].gradient[0]) && back->contender[3].gradient[1] == 1e-3 && isinf(gr_gradient_at_first(back, &back->contender[3])));
+    gr_comparison_print(back, f);
+    fclose(f);
+    CU_ASSERT(contains(out, "\nx   fast       slow\n4  1e-19          -\n6  1e-19  overflows\n"));
+    free(out);
+    out = page_of(back);
+    CU_ASSERT(contains(out, "overflows</td>") && contains(out, "not measured</td>") && contains(out, "(it overflows)"));
+    CU_ASSERT(!strstr(out, "nan") && !strstr(out, "\"inf") && !strstr(out, " inf"));
+    free(out);
+    gr_arena_destroy(a);
+}
+
 static void break_run(gr_comparison *c, int contender, int seed)
 {
     gr_trial *t = &c->contender[contender].trial[seed];
@@ -333,6 +358,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "what cannot be told apart is no praise", what_cannot_be_told_apart_is_no_praise);
     CU_add_test(s, "what diverged is no praise", what_diverged_is_no_praise);
     CU_add_test(s, "a run that diverged takes no mean away", a_run_that_diverged_takes_no_mean_away);
+    CU_add_test(s, "a gradient that overflows is told", a_gradient_that_overflows_is_told);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);

@@ -121,12 +121,12 @@ static void print_table(const gr_comparison *c, FILE *to)
 
 /* ---- a sweep ---- */
 
-/* At the first step, the geometric mean over seeds; NaN: not measured. */
-static double gradient_of(const gr_comparison *c, const gr_contender *k)
+static const char *gradient_text(char to[ROOM], const gr_comparison *c, const gr_contender *k)
 {
-    double sum = 0;
-    for (int i = 0; k->num_gradient && i < c->num_seeds; i++) sum += log(k->gradient[(ptrdiff_t)i * k->num_gradient]);
-    return k->num_gradient ? exp(sum / c->num_seeds) : (double)NAN;
+    const double x = gr_gradient_at_first(c, k);
+    if (isfinite(x)) snprintf(to, ROOM, "%.2g", x);
+    else snprintf(to, ROOM, "%s", isnan(x) ? "-" : "overflows");
+    return to;
 }
 
 /* A row for each value of the sweep (-1: the heads of columns), a column for each model. */
@@ -137,7 +137,7 @@ static void value_row(const gr_comparison *c, int value, bool gradient, cell *ro
     for (int m = 0; m < models; m++) {
         const gr_contender *k = &c->contender[(value < 0 ? 0 : value * models) + m];
         if (value < 0) snprintf(row[1 + m].text, ROOM, "%.70s", k->model);
-        else if (gradient) snprintf(row[1 + m].text, ROOM, "%.2g", gradient_of(c, k));
+        else if (gradient) gradient_text(row[1 + m].text, c, k);
         else estimate_text(row[1 + m].text, c->by_best ? &k->best : &k->final, c->num_seeds, false);
     }
 }
@@ -178,10 +178,11 @@ static void print_sweep(const gr_comparison *c, FILE *to)
 
 static void print_gradient(const gr_comparison *c, FILE *to)
 {
+    char x[ROOM];
     if (!c->gradient) return;
     fprintf(to, "\nLength of the loss's gradient toward %s at its first step, before training%s:\n", c->gradient, c->num_seeds > 1 ? " (geometric means over seeds)" : "");
     if (c->sweep) print_values(c, true, to);
-    for (int i = 0; i < c->num_contenders && !c->sweep; i++) fprintf(to, "%s %.2g\n", c->contender[i].name, gradient_of(c, &c->contender[i]));
+    for (int i = 0; i < c->num_contenders && !c->sweep; i++) fprintf(to, "%s %s\n", c->contender[i].name, gradient_text(x, c, &c->contender[i]));
 }
 
 static void print_budget(const gr_comparison *c, FILE *to)

@@ -11,17 +11,9 @@ enum { MOST_POINTS = 200 }; /* of a line */
 
 static double length_at(const gr_contender *x, int seed, int step) { return x->gradient[(ptrdiff_t)seed * x->num_gradient + step]; }
 
-/* At the first step. NaN: it was not measured. */
-static double reaches_first(const gr_page *p, const gr_contender *x)
-{
-    double sum = 0;
-    for (int k = 0; x->num_gradient && k < p->c->num_seeds; k++) sum += log(length_at(x, k, 0));
-    return x->num_gradient ? exp(sum / p->c->num_seeds) : (double)NAN;
-}
-
 static const char *length_text(const gr_page *p, double x)
 {
-    return isnan(x) ? "not measured" : x == 0 ? "0" : gr_arena_printf(p->arena, x < 0.001 || x >= 1000 ? "%.1e" : "%.2g", x);
+    return isnan(x) ? "not measured" : isinf(x) ? "overflows" : x == 0 ? "0" : gr_arena_printf(p->arena, x < 0.001 || x >= 1000 ? "%.1e" : "%.2g", x);
 }
 
 /* By how many steps before the last it is. */
@@ -89,9 +81,9 @@ static void write_by_value(const gr_page *p)
 
 void gr_page_gradient_cell(const gr_page *at, int i)
 {
-    const double x = reaches_first(at, &at->c->contender[i]);
-    if (isnan(x)) fputs("<td>", at->to);
-    else fprintf(at->to, "<td data-v=\"%.9g\">", x);
+    const double x = gr_gradient_at_first(at->c, &at->c->contender[i]);
+    if (isfinite(x)) fprintf(at->to, "<td data-v=\"%.9g\">", x);
+    else fputs("<td>", at->to);
     fprintf(at->to, "%s</td>", length_text(at, x));
 }
 
@@ -102,7 +94,8 @@ static void write_lead(const gr_page *p)
     fputs("<p>At the first step its length is ", p->to);
     for (int m = 0; m < c->num_contenders; m++) {
         if (m) fputs(m == c->num_contenders - 1 ? " and " : ", ", p->to);
-        fprintf(p->to, "<b>%s</b> in <bdi>", length_text(p, reaches_first(p, &c->contender[m])));
+        const double x = gr_gradient_at_first(c, &c->contender[m]);
+        fprintf(p->to, "<b>%s</b> in <bdi>", isinf(x) ? "beyond all numbers (it overflows)" : length_text(p, x));
         gr_html_text(p->to, c->contender[m].name);
         fputs("</bdi>", p->to);
     }

@@ -59,6 +59,9 @@ gr_estimate gr_estimate_of(const double *x, int n, double level);
 /* The same of differences paired by seed, and the two-sided *p of their mean being 0 (n 1: NaN). low and high are also
  * NaN where all are the same, but not 0, and too few to tell that from chance. */
 gr_estimate gr_estimate_of_differences(const double *x, int n, double level, double *p);
+/* The length of the loss's gradient at the first step, the geometric mean over seeds: infinite where that of a seed
+ * overflows, NaN where none was measured. */
+double gr_gradient_at_first(const gr_comparison *c, const gr_contender *k);
 /* What a sweep gave for value i, as a comparison of its own, in `a`; models have the names that they have for all
  * values. */
 const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i);

@@ -1,6 +1,6 @@
 /* compare_file.c - a comparison as JSON: what it found for whoever reads it, and what it goes on from.
  *
- * A number that is not finite is null, as JSON has no NaN. What follows from the runs (means, differences) is
+ * A number that is not finite is null, as JSON has no NaN; a gradient's length that overflows is "inf". What follows from the runs (means, differences) is
  * written for readers, and made anew when the file is read. */
 #include "base/utf8.h"
 #include "io/file.h"
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define KIND "graphrun comparison"
+#define OVERFLOWS "inf"
 enum { FORMAT = 1 };
 
 static const char *const budget_names[] = {"steps", "seconds", "tokens"};
@@ -121,12 +122,17 @@ static json_t *difference_json(const gr_difference *d)
     return json_pack("{s:o, s:o, s:s, s:o}", "of", estimate_json(&d->of), "p", number(d->p), "verdict", verdict_names[d->verdict], "why", text(d->why));
 }
 
+static json_t *length_json(double x) { return isinf(x) ? json_string(OVERFLOWS) : number(x); }
+
 /* A list a seed. */
 static json_t *gradient_json(const gr_contender *k, int seeds)
 {
     json_t *list = json_array();
-    for (int i = 0; list && k->num_gradient && i < seeds; i++)
-        list = with(list, numbers(k->gradient + (ptrdiff_t)i * k->num_gradient, k->num_gradient));
+    for (int i = 0; list && k->num_gradient && i < seeds; i++) {
+        json_t *of_seed = json_array();
+        for (int t = 0; of_seed && t < k->num_gradient; t++) of_seed = with(of_seed, length_json(k->gradient[(ptrdiff_t)i * k->num_gradient + t]));
+        list = with(list, of_seed);
+    }
     return list;
 }
 
@@ -265,6 +271,12 @@ static void get_attention(gr_arena *a, const json_t *list, gr_contender *k)
     k->attention = m;
 }
 
+static double as_length(const json_t *x)
+{
+    const char *s = json_string_value(x);
+    return s && strcmp(s, OVERFLOWS) == 0 ? (double)INFINITY : as_number(x);
+}
+
 /* As many steps as the first list has. */
 static void get_gradient(gr_arena *a, const json_t *list, int seeds, gr_contender *k)
 {
@@ -272,7 +284,7 @@ static void get_gradient(gr_arena *a, const json_t *list, int seeds, gr_contende
     k->num_gradient = (int)json_array_size(json_array_get(list, 0));
     double *to = GR_NEW_ARRAY(a, double, (int64_t)seeds * k->num_gradient + 1);
     for (int i = 0; i < seeds * k->num_gradient; i++)
-        to[i] = as_number(json_array_get(json_array_get(list, (size_t)(i / k->num_gradient)), (size_t)(i % k->num_gradient)));
+        to[i] = as_length(json_array_get(json_array_get(list, (size_t)(i / k->num_gradient)), (size_t)(i % k->num_gradient)));
     k->gradient = to;
 }
 

@@ -29,6 +29,14 @@ gr_estimate gr_estimate_of_differences(const double *x, int n, double level, dou
     return e;
 }
 
+double gr_gradient_at_first(const gr_comparison *c, const gr_contender *k)
+{
+    double sum = 0;
+    if (!k->num_gradient) return NAN;
+    for (int i = 0; i < c->num_seeds; i++) sum += log(k->gradient[(ptrdiff_t)i * k->num_gradient]);
+    return isnan(sum) ? (double)INFINITY : exp(sum / c->num_seeds);
+}
+
 static bool better(const gr_comparison *c, double x, double than) { return c->larger ? x > than : x < than; }
 
 static void judge_points(const gr_comparison *c, gr_trial *t)
