@@ -156,6 +156,28 @@ static char *page_of(const gr_comparison *c)
     return out;
 }
 
+/* All runs are in the file, but gradients that are asked for now are not. */
+static void stopped_before_gradients_is_not_complete(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
+    const sig_atomic_t stop = 1;
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("gradients.json");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tiny_compare(a, &o));
+    o.gradient = "letters";
+    o.stop = &stop;
+    const gr_comparison *c = tiny_compare(a, &o);
+    CU_ASSERT(c && !c->complete && c->contender[1].trial[1].status == GR_TRIAL_DONE);
+    char *page = c ? page_of(c) : NULL;
+    CU_ASSERT(contains(page, "Not all gradients are measured yet"));
+    free(page);
+    o.stop = NULL;
+    c = tiny_compare(a, &o);
+    CU_ASSERT(c && c->complete && c->contender[1].num_gradient == 8);
+    gr_arena_destroy(a);
+}
+
 /* Two models, values 4 and 6 of x; the second falls behind at 6. */
 static gr_comparison *synthetic_sweep(gr_arena *a)
 {
@@ -359,6 +381,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "what diverged is no praise", what_diverged_is_no_praise);
     CU_add_test(s, "a run that diverged takes no mean away", a_run_that_diverged_takes_no_mean_away);
     CU_add_test(s, "a gradient that overflows is told", a_gradient_that_overflows_is_told);
+    CU_add_test(s, "stopped before gradients is not complete", stopped_before_gradients_is_not_complete);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);

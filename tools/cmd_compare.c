@@ -248,7 +248,7 @@ static int run(compare_args *a)
     if (c->complete) gr_comparison_print(c, stdout);
     if (a->page && compare_page_write(a->arena, c, &a->o.session, a->page, &e)) return cli_fail(&e);
     if (c->complete) return EXIT_DONE;
-    fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with the runs that are missing: what is done is in " :
+    fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with what is missing: what is done is in " :
             "-o FILE or --json FILE would have kept what was done, to go on with", a->o.file ? a->o.file : "");
     return EXIT_MODEL;
 }

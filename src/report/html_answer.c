@@ -62,7 +62,7 @@ gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c)
         const int best = answer.order[0], other = answer.order[i];
         gr_estimate *e = &answer.behind[i];
         *e = difference(a, c, other, best, 1 - (1 - c->level) / pairs);
-        const bool whole = c->complete && c->contender[best].diverged == 0 && c->contender[other].diverged == 0;
+        const bool whole = !gr_missing_runs(c) && c->contender[best].diverged == 0 && c->contender[other].diverged == 0;
         answer.told[i] = whole && e->n > 1 && (c->larger ? e->high < 0 : e->low > 0);
         answer.untold += !answer.told[i];
     }
@@ -275,7 +275,9 @@ static void write_ranking(const gr_page *p)
 void gr_page_warnings(const gr_page *p)
 {
     const gr_comparison *c = p->c;
-    if (!c->complete) fputs("<p class=\"warning\">Not all runs are done yet: the same command goes on where it was interrupted.</p>\n", p->to);
+    if (!c->complete)
+        fprintf(p->to, "<p class=\"warning\">Not all %s yet: the same command goes on where it was interrupted.</p>\n",
+                gr_missing_runs(c) ? "runs are done" : "gradients are measured");
     if (!c->same_data) {
         fputs("<p class=\"warning\">The models did not see the same data: ", p->to);
         gr_html_text(p->to, c->different);

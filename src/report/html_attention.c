@@ -10,10 +10,9 @@
 #include <string.h>
 
 enum { LONGEST = 14, LABEL = 8 }; /* characters of a token that are shown; width of one */
-
-/* Of a map: sizes in pixels. */
 enum { CARD = 300 }; /* how wide a card is inside, at least, on a desk */
 
+/* Of a map: sizes in pixels. */
 typedef struct layout { int cell, font, left, top; bool upright; } layout;
 
 static int length_of(const char *text)

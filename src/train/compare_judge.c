@@ -88,6 +88,9 @@ static bool waits(const gr_comparison *c, const gr_contender *k)
     return false;
 }
 
+/* Its runs are done, and its gradients known where these were asked for. */
+static bool is_complete(const gr_comparison *c, const gr_contender *k) { return !waits(c, k) && (!c->gradient || k->num_gradient); }
+
 /* Seeds of which nothing came are no accident of sampling, so nothing is claimed of the rest; and who looks while runs
  * are missing, and stops when they like what they see, is wrong more often than the level says. */
 static const char *no_verdict(const gr_comparison *c, const gr_contender *first, const gr_contender *k, int pairs)
@@ -122,7 +125,7 @@ void gr_compare_judge(gr_comparison *c)
     for (int k = 0; k < c->num_contenders; k++) {
         for (int i = 0; i < c->contender[k].num_grid; i++) judge_trial(c, &c->contender[k].grid[i]);
         judge_contender(c, &c->contender[k], x);
-        c->complete = c->complete && !waits(c, &c->contender[k]);
+        c->complete = c->complete && is_complete(c, &c->contender[k]);
         const gr_estimate none = {0, NAN, NAN, NAN};
         const int first = k - k % gr_comparison_models(c);
         c->contender[k].difference = k > first ? difference(c, &c->contender[first], &c->contender[k], x)
@@ -140,7 +143,7 @@ const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i
     to->complete = true;
     for (int k = 0; k < n; k++) {
         to->contender[k].name = to->contender[k].model;
-        to->complete = to->complete && !waits(to, &to->contender[k]);
+        to->complete = to->complete && is_complete(to, &to->contender[k]);
     }
     return to;
 }

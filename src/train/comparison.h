@@ -120,7 +120,7 @@ typedef struct gr_comparison {
     int points;           /* validations of a run */
     bool tuned;           /* learning rates were chosen */
     uint64_t tuning_seed; /* none of `seed` */
-    bool complete;        /* all runs are done or diverged */
+    bool complete;        /* all runs are done or diverged, and gradients measured where they were asked for */
     const char *sweep;    /* the var or setting that is swept; NULL: none is */
     const char *const *value; int num_values; /* of it */
     int at;               /* the only one that this comparison has, of gr_comparison_at(); -1: it has all. Without a sweep: 0 */
