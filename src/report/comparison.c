@@ -188,14 +188,14 @@ static void print_gradient(const gr_comparison *c, FILE *to)
 static void print_budget(const gr_comparison *c, FILE *to)
 {
     char amount[ROOM];
-    static const char *const unit[] = {"steps", "seconds", "tokens"};
+    static const char *const unit[] = {"step", "second", "token"};
     short_number(amount, c->amount);
     bool alike = true;
     for (int i = 1; i < c->num_contenders; i++) alike = alike && c->contender[i].steps == c->contender[0].steps;
-    fprintf(to, "%s of the split valid, %s is better; %d seed%s of %s %s each", c->metric[c->judged], c->larger ? "larger" : "smaller", c->num_seeds,
-            c->num_seeds == 1 ? "" : "s", amount, unit[c->budget]);
+    fprintf(to, "%s of the split valid, %s is better; %d seed%s of %s %s%s each", c->metric[c->judged], c->larger ? "larger" : "smaller", c->num_seeds,
+            c->num_seeds == 1 ? "" : "s", amount, unit[c->budget], c->amount == 1 ? "" : "s");
     for (int i = 0; i < c->num_contenders && (c->budget != GR_BUDGET_STEPS || !alike); i++)
-        fprintf(to, "%s%s %lld steps", i ? ", " : ": ", c->contender[i].name, (long long)c->contender[i].steps);
+        fprintf(to, "%s%s %lld step%s", i ? ", " : ": ", c->contender[i].name, (long long)c->contender[i].steps, c->contender[i].steps == 1 ? "" : "s");
     fputs("\n", to);
 }
 

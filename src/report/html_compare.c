@@ -70,9 +70,10 @@ static void write_amount(const gr_page *p)
 {
     char number[GR_NUMBER_TEXT];
     const gr_comparison *c = p->c;
+    const char *s = c->amount == 1 ? "" : "s";
     switch (c->budget) {
-    case GR_BUDGET_STEPS: fprintf(p->to, "%s steps each", gr_number_text(c->amount, 0, number)); break;
-    case GR_BUDGET_TOKENS: fprintf(p->to, "%s tokens each", gr_number_text(c->amount, 0, number)); break;
+    case GR_BUDGET_STEPS: fprintf(p->to, "%s step%s each", gr_number_text(c->amount, 0, number), s); break;
+    case GR_BUDGET_TOKENS: fprintf(p->to, "%s token%s each", gr_number_text(c->amount, 0, number), s); break;
     case GR_BUDGET_SECONDS: fprintf(p->to, "%s each", gr_duration_text(c->amount, number)); break;
     }
 }
