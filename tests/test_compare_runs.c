@@ -365,7 +365,7 @@ static void budgets_are_steps_in_the_end(void)
     gr_arena_destroy(a);
 }
 
-typedef struct watcher { volatile sig_atomic_t stop, ended; const char *file; int after; } watcher; /* runs that are done */
+typedef struct watcher { volatile sig_atomic_t stop, ended; const char *file, *model; int after; } watcher; /* runs that are done */
 
 static int runs_done(const gr_comparison *c)
 {
@@ -387,6 +387,34 @@ static void *stop_after_runs(void *data)
     }
     __atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
     return NULL;
+}
+
+static void *break_after_runs(void *data)
+{
+    stop_after_runs(data);
+    FILE *f = fopen(((watcher *)data)->model, "w");
+    if (f) fputs("no model\n", f), fclose(f);
+    return NULL;
+}
+
+/* All runs are of the models as they were when the comparison began. */
+static void an_edit_meanwhile_changes_no_run(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.seeds = 6;
+    o.at_once = 1;
+    const gr_comparison *whole = tiny_compare(a, &o);
+    o.file = temp_path("edited_meanwhile.json");
+    watcher w = {.file = o.file, .after = 1, .model = path[1]};
+    pthread_t thread;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, break_after_runs, &w), 0);
+    const gr_comparison *edited = tiny_compare(a, &o);
+    __atomic_store_n(&w.ended, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    CU_ASSERT(whole && edited && edited->complete && same_runs(whole, edited));
+    gr_arena_destroy(a);
 }
 
 /* A stop loses no run that is done, and the same comparison goes on to the same numbers. */
@@ -561,6 +589,7 @@ void test_compare_runs(void)
     CU_add_test(s, "a model that diverges is shown", a_model_that_diverges_is_shown);
     CU_add_test(s, "budgets are steps in the end", budgets_are_steps_in_the_end);
     CU_add_test(s, "interrupted comparisons go on", interrupted_comparisons_go_on);
+    CU_add_test(s, "an edit meanwhile changes no run", an_edit_meanwhile_changes_no_run);
     CU_add_test(s, "no file is written over", no_file_is_written_over);
     CU_add_test(s, "Ctrl-C says how to go on", ctrl_c_says_how_to_go_on);
     CU_add_test(s, "checkpoints go with the results", checkpoints_go_with_the_results);

@@ -29,6 +29,7 @@ static void draw_model(gr_arena *a, const gr_contender *k, const gr_session_opti
     gr_error e = {0};
     drawing d = {a, picture};
     own.model.sets = k->sets;
+    own.model.text = k->yaml; /* its file may have been edited since */
     own.facts_only = true;
     own.quiet = true;
     picture->why = "the model could not be opened again";

@@ -2,7 +2,6 @@
  *
  * A run has a session of its own and shares nothing with others but what stands under the lock: which run
  * comes next, and what came of one. A run alone on a thread has the bits of any other number of threads. */
-#include "io/file.h"
 #include "io/safetensors.h"
 #include "train/compare_work.h"
 
@@ -27,6 +26,7 @@ gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threa
 {
     gr_session_options o = w->options->session;
     o.model.sets = w->c->contender[i].sets;
+    o.model.text = w->c->contender[i].yaml; /* a file that is edited meanwhile would be another model from one run to the next */
     o.threads = threads;
     o.quiet = true;
     return o;
@@ -82,19 +82,6 @@ static const gr_attention_map *maps_copied(gr_arena *a, const record *r)
 }
 
 /* ---- a run ---- */
-
-/* A file that is edited meanwhile would be another model from one run to the next. */
-static int same_file(const gr_contender *k, gr_arena *a, gr_error *e)
-{
-    char *text;
-    size_t length;
-    gr_frame frame;
-    if (!gr_try(a, &frame)) return gr_caught(a, e);
-    int status = gr_file_read(a, k->path, GR_COMPARE_MOST_BYTES, &text, &length, e);
-    if (!status && strcmp(text, k->yaml) != 0) status = gr_set_error(e, GR_EINVAL, "%s was changed while it was being compared", k->path);
-    gr_end_try(a, &frame);
-    return status;
-}
 
 static void set_rates(gr_recipe *r, double lr)
 {
@@ -155,7 +142,7 @@ static int train(record *r, const gr_job *job, gr_train_result *result, gr_error
     const gr_contender *k = &w->c->contender[job->contender];
     gr_train_options t = {.steps = k->steps, .epochs = -1, .validations = w->options->points, .quiet = true,
                           .reported = add_point, .data = r, .stop = w->options->stop};
-    if (same_file(k, r->session->arena, e) || find_part(r, job, e)) return e->status;
+    if (find_part(r, job, e)) return e->status;
     t.checkpoint = r->part;
     if (recall_part(r, job->trial)) t.resume = r->part;
     r->session->recipe->watch.given = r->session->recipe->watch.keep = false; /* all train to the end */

@@ -63,7 +63,8 @@ static inline uint64_t gr_mixed(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* Options of a session of contender i, for that many threads. */
+/* Options of a session of contender i, for that many threads. Its model is the text that its file had when it was added,
+ * from the file itself until then. */
 gr_session_options gr_compare_session(const gr_compare_work *w, int i, int threads);
 
 /* compare_data.c */
