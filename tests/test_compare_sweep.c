@@ -280,7 +280,7 @@ static void what_diverged_is_no_praise(void)
     break_run(c, 0, 0);
     gr_compare_judge(c);
     page = page_of(c);
-    CU_ASSERT(contains(page, "<h1>No model has a result of all runs, whatever x is; <bdi>fast</bdi> and <bdi>slow</bdi> diverged.</h1>"));
+    CU_ASSERT(contains(page, "<h1>No model has a result of all runs; <bdi>fast</bdi> and <bdi>slow</bdi> diverged.</h1>"));
     free(page);
     for (int i = 0; i < 12; i++) break_run(c, i / 3, i % 3);
     gr_compare_judge(c);

@@ -118,8 +118,11 @@ static void write_who_keeps_up(const gr_page *p)
         fputs("Only ", p->to);
         write_models(p, KEEPS_UP);
         fputs(worse ? " keeps up with the best" : " never diverged", p->to);
+    } else if (worse) {
+        fputs("No model keeps up with the best", p->to);
     } else {
-        fputs(worse ? "No model keeps up with the best" : "No model has a result of all runs", p->to);
+        fputs("No model has a result of all runs", p->to);
+        end = "";
     }
     gr_html_text(p->to, end);
 }
