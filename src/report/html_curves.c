@@ -82,7 +82,8 @@ void gr_page_curves(const gr_page *p)
     write_pair(p, TRAIN_LOSS, "train loss");
     fputs("<p class=\"note\">", p->to);
     if (p->c->num_seeds > 1)
-        fprintf(p->to, "Lines are means over seeds, bands their %.3g%% intervals, thin lines single seeds; a mean ends where one of its runs does and leaves out what is not finite. ", 100 * p->c->level);
+        fprintf(p->to, "Lines are means over seeds, bands their %.3g%% intervals, thin lines single seeds; "
+                "a mean ends where one of its runs does and leaves out what is not finite. ", 100 * p->c->level);
     fprintf(p->to, "Train loss is the mean since the point before. Time counts a model's steps at the speed that it has alone on %d thread%s.</p>\n",
             p->c->threads, p->c->threads == 1 ? "" : "s");
 }

@@ -1,7 +1,7 @@
 /* compare_file.c - a comparison as JSON: what it found for whoever reads it, and what it goes on from.
  *
- * A number that is not finite is null, as JSON has no NaN; a gradient's length that overflows is "inf". What follows from the runs (means, differences) is
- * written for readers, and made anew when the file is read. */
+ * A number that is not finite is null, as JSON has no NaN; a gradient's length that overflows is "inf". What follows
+ * from the runs (means, differences) is written for readers, and made anew when the file is read. */
 #include "base/utf8.h"
 #include "io/file.h"
 #include "train/compare_work.h"
