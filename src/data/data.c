@@ -356,10 +356,15 @@ static int unknown_split(const gr_data *d, const char *split, gr_error *e)
     return gr_set_error(e, GR_EINVAL, "the data have no split '%s'; there are: %s", split, list);
 }
 
-/* The epoch in hand from d->next on: at first, and after a failure. */
-static int begin_here(gr_data *d, gr_error *e)
+/* No batch is made any more: d's fields may change. */
+static void stop_making(gr_data *d)
 {
     if (d->prefetch) gr_prefetch_stop(d->prefetch);
+}
+
+/* The epoch in hand from d->next on: at first, and after a failure. No batch is being made. */
+static int begin_here(gr_data *d, gr_error *e)
+{
     atomic_store(&d->complaint, 0);
     d->making = -1;
     if (d->batches) gr_items_begin(d, d->split, d->epoch);
@@ -380,6 +385,7 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
     if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch &&
         !(d->prefetch = gr_prefetch_create(gr_arena_memory(d->arena), fill_slot, d, e)))
         return GR_ENOMEM;
+    stop_making(d);
     d->split = s;
     d->epoch = epoch;
     d->next = first;
@@ -391,7 +397,10 @@ int gr_data_next(gr_data *d, const gr_tensor **field, gr_error *e)
 {
     if (!d->split) return gr_set_error(e, GR_EINVAL, "no epoch has begun");
     int slot = 0;
-    if (d->failed && begin_here(d, e)) return -1;
+    if (d->failed) {
+        stop_making(d);
+        if (begin_here(d, e)) return -1;
+    }
     if (d->prefetch) slot = gr_prefetch_next(d->prefetch);
     else if (d->next >= d->end) slot = -1;
     else fill_slot(d, d->next, slot);
