@@ -111,11 +111,7 @@ static char *outcome(const char *model, int threads, size_t *size)
         CU_ASSERT_EQUAL(gr_exec_step(x, step, &e), 0);
         fwrite(gr_run_result(x->run, "loss", &t), sizeof(float), 1, f);
     }
-    for (int i = 0; i < gr_store_count(s->store); i++) {
-        gr_type t;
-        const void *data = gr_store_data(s->store, i, &t);
-        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), f);
-    }
+    write_states(s->store, f);
     fclose(f);
     gr_session_close(s);
     return text;

@@ -156,7 +156,7 @@ static char *page_of(const gr_comparison *c)
     return out;
 }
 
-/* All runs are in the file, but gradients that are asked for now are not. */
+/* All runs are in the file, but none of the gradients that the next call asks for. */
 static void stopped_before_gradients_is_not_complete(void)
 {
     gr_arena *a = gr_arena_create();

@@ -101,11 +101,7 @@ static char *train_with(const char *costs, bool measure, size_t *size, double *n
     *ns = gr_program_ns(x->program);
     char *text = NULL;
     FILE *f = open_memstream(&text, size);
-    for (int i = 0; i < gr_store_count(s->store); i++) {
-        gr_type t;
-        const void *data = gr_store_data(s->store, i, &t);
-        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), f);
-    }
+    write_states(s->store, f);
     fclose(f);
     gr_session_close(s);
     return text;

@@ -31,6 +31,18 @@ static gr_session *open_session(const char *model, int threads)
     return s;
 }
 
+/* To be freed. */
+static char *written(const gr_picture *p, void (*write)(const gr_picture *, FILE *))
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    write(p, f);
+    fclose(f);
+    return text;
+}
+
 static gr_picture *grid_of(gr_session *s, int64_t steps)
 {
     gr_error e = {0};
@@ -98,11 +110,7 @@ static void many_steps_are_narrow(void)
         if (all->top.box[i]->look == GR_LOOK_NAMES && all->top.box[i]->y == l0->box[0]->y) names = all->top.box[i];
     CU_ASSERT_FATAL(names && names->num_tasks == l0->box[0]->num_tasks);
     CU_ASSERT_STRING_EQUAL(names->task[0].name, l0->box[0]->task[0].name);
-    char *out = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&out, &size);
-    gr_picture_write_dot(all, f);
-    fclose(f);
+    char *out = written(all, gr_picture_write_dot);
     int named = 0;
     for (const char *at_name = out; (at_name = strstr(at_name, names->task[0].name)); at_name++) named++;
     CU_ASSERT(named >= 1 && named < 10); /* not once a step */
@@ -114,11 +122,7 @@ static void many_steps_are_narrow(void)
 static void many_threads_are_ranges(void)
 {
     gr_session *s = open_session(two_layers, 8);
-    char *out = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&out, &size);
-    gr_picture_write_dot(grid_of(s, 2), f);
-    fclose(f);
+    char *out = written(grid_of(s, 2), gr_picture_write_dot);
     CU_ASSERT(strstr(out, ">0-7<") || strstr(out, ">0-3<") || strstr(out, "-7<"));
     free(out);
     gr_session_close(s);
@@ -148,18 +152,12 @@ static void threads_are_those_of_the_schedule(void)
 static void threads_have_colours_and_numbers(void)
 {
     gr_session *s = open_session(two_layers, 2);
-    char *out = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&out, &size);
-    gr_picture_write_dot(grid_of(s, 2), f);
-    fclose(f);
+    char *out = written(grid_of(s, 2), gr_picture_write_dot);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "layout=neato"));
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "> thread 1 <"));
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "<TD BGCOLOR=\"#56b4e9\"><FONT COLOR=\"#000000\">1</FONT></TD>"));
     free(out);
-    f = open_memstream(&out, &size);
-    gr_picture_write_mermaid(grid_of(s, 2), f);
-    fclose(f);
+    out = written(grid_of(s, 2), gr_picture_write_mermaid);
     CU_ASSERT_EQUAL(strncmp(out, "block-beta\n", 11), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, " - thread "));
     free(out);

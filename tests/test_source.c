@@ -206,6 +206,17 @@ static void wrong_items_are_refused(void)
     }
 }
 
+/* In a, with the seed 1. */
+static gr_data *open_section(gr_arena *a, const char *path)
+{
+    gr_error e = {0};
+    gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
+    const gr_data_options o = {.seed = 1};
+    gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+    return d;
+}
+
 /* In `open` at the section, in `fill`, which runs on another thread, with the batch. */
 static void unknown_attributes_fail(void)
 {
@@ -214,11 +225,8 @@ static void unknown_attributes_fail(void)
     const char *path = temp_file("asks.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\ndata: {op: AsksInFill}\ngraph: {}\n", WRONG);
     gr_error e = {0};
     gr_arena *a = gr_arena_create();
-    gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
-    const gr_data_options o = {.seed = 1};
-    gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+    gr_data *d = open_section(a, path);
     const gr_tensor *field;
-    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
     for (int again = 0; again < 2; again++) {
         CU_ASSERT_EQUAL(gr_data_begin(d, "train", again, 0, &e), 0);
         CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), -1);
@@ -239,11 +247,8 @@ static void a_batch_fails_when_its_turn_comes(void)
         const char *path = temp_file("later.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\nvars: {batch: 1}\ndata: {op: %s}\ngraph: {}\n", WRONG, wrong[i].source);
         gr_error e = {0};
         gr_arena *a = gr_arena_create();
-        gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
-        const gr_data_options o = {.seed = 1};
-        gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+        gr_data *d = open_section(a, path);
         const gr_tensor *field;
-        CU_ASSERT_PTR_NOT_NULL_FATAL(d);
         for (int again = 0; again < 2; again++) {
             CU_ASSERT_EQUAL(gr_data_begin(d, "train", again, 0, &e), 0);
             for (int b = 0; b < 3; b++) CU_ASSERT_EQUAL(gr_data_next(d, &field, &e), 1);
@@ -264,11 +269,8 @@ static void what_failed_is_asked_for_again(void)
     const char *path = temp_file("once.yaml", "graphrun: 1\nname: m\nplugins: ['%s']\ndata: {op: FailsOnce}\ngraph: {}\n", WRONG);
     gr_error e = {0};
     gr_arena *a = gr_arena_create();
-    gr_model *m = gr_model_read(a, path, NULL, gr_diag_create(a), &e);
-    const gr_data_options o = {.seed = 1};
-    gr_data *d = gr_data_open(m, gr_model_section(m, "data"), &o, &e);
+    gr_data *d = open_section(a, path);
     const gr_tensor *field;
-    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
     for (int i = 0; i < 2; i++) {
         float first = 0;
         CU_ASSERT_EQUAL(gr_data_begin(d, "train", epochs[i].epoch, 0, &e) != 0, epochs[i].failing < 0);

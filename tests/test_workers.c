@@ -88,15 +88,10 @@ static void no_page_faults(void)
 static char *states_after(const struct model *model, bool switching, size_t *size)
 {
     gr_exec *x = open_training(model);
-    gr_store *store = x->session->store;
     char *text = NULL;
     for (int i = 0; i < 6; i++) step_on(x, switching ? 1 + (i * 2) % 3 : 1, i);
     FILE *f = open_memstream(&text, size);
-    for (int i = 0; i < gr_store_count(store); i++) {
-        gr_type t;
-        const void *data = gr_store_data(store, i, &t);
-        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), f);
-    }
+    write_states(x->session->store, f);
     fclose(f);
     gr_session_close(x->session);
     return text;

@@ -102,6 +102,15 @@ gr_session *open_model(const char *path, int threads)
     return s;
 }
 
+void write_states(const gr_store *s, FILE *to)
+{
+    for (int i = 0; i < gr_store_count(s); i++) {
+        gr_type t;
+        const void *data = gr_store_data(s, i, &t);
+        fwrite(data, gr_dtype_size(t.dtype), (size_t)gr_numel(&t), to);
+    }
+}
+
 int train_model(const char *path, int threads, gr_train_options o, gr_error *e)
 {
     gr_session *s = open_model(path, threads);

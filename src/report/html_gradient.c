@@ -48,24 +48,10 @@ static void write_by_step(const gr_page *p, const char *title)
     gr_chart_write(p->arena, &chart, p->to);
 }
 
-static gr_chart_series *series_by_value(const gr_page *p, const gr_value_axis *axis)
+static double first_length(const gr_comparison *c, const gr_contender *x, int seed)
 {
-    const gr_comparison *c = p->c;
-    const int models = gr_comparison_models(c);
-    gr_chart_series *list = GR_NEW_ARRAY(p->arena, gr_chart_series, models);
-    for (int m = 0; m < models; m++) {
-        list[m] = (gr_chart_series){.name = c->contender[m].model, .style = gr_style_of(c, m), .runs = GR_NEW_ARRAY(p->arena, gr_chart_line, c->num_seeds),
-                                    .num_runs = c->num_seeds};
-        for (int k = 0; k < c->num_seeds; k++) {
-            gr_chart_line *l = &list[m].runs[k];
-            *l = (gr_chart_line){axis->x, GR_NEW_ARRAY(p->arena, double, c->num_values), c->num_values};
-            for (int i = 0; i < l->count; i++) {
-                const gr_contender *x = &p->at[axis->order[i]].c->contender[m];
-                l->y[i] = x->num_gradient ? length_at(x, k, 0) : (double)NAN;
-            }
-        }
-    }
-    return list;
+    (void)c;
+    return x->num_gradient ? length_at(x, seed, 0) : (double)NAN;
 }
 
 static void write_by_value(const gr_page *p)
@@ -74,7 +60,7 @@ static void write_by_value(const gr_page *p)
     const gr_value_axis axis = gr_axis_of_values(p);
     const gr_chart chart = {.title = gr_arena_printf(p->arena, "At the first step, by %s", c->sweep),
                             .about = gr_arena_printf(p->arena, "length of the loss's gradient at the first step by %s", c->sweep), .x_label = c->sweep,
-                            .y_label = "length of the gradient", .series = series_by_value(p, &axis), .num_series = gr_comparison_models(c),
+                            .y_label = "length of the gradient", .series = gr_series_by_value(p, &axis, first_length), .num_series = gr_comparison_models(c),
                             .log_x = axis.log, .by_ratio = true, .tick = axis.x, .tick_name = axis.name, .num_ticks = c->num_values, .level = c->level};
     gr_chart_write(p->arena, &chart, p->to);
 }

@@ -57,6 +57,10 @@ typedef struct gr_value_axis {
     bool log;
 } gr_value_axis;
 gr_value_axis gr_axis_of_values(const gr_page *p);
+/* A seed's number at a value; NaN: it has none. x is of the comparison at that value, c the whole. */
+typedef double gr_by_value(const gr_comparison *c, const gr_contender *x, int seed);
+/* For each model a line a seed along the axis. */
+struct gr_chart_series *gr_series_by_value(const gr_page *p, const gr_value_axis *axis, gr_by_value *y);
 void gr_page_table(const gr_page *p);     /* html_table.c: the models side by side */
 void gr_page_runs(const gr_page *p);      /* every run of them */
 void gr_page_curves(const gr_page *p);    /* html_curves.c */

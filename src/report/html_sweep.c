@@ -189,7 +189,7 @@ void gr_page_sweep_answer(const gr_page *p)
 
 /* ---- what is judged by the value ---- */
 
-static gr_chart_series *series_of(const gr_page *p, const gr_value_axis *axis)
+gr_chart_series *gr_series_by_value(const gr_page *p, const gr_value_axis *axis, gr_by_value *y)
 {
     const gr_comparison *c = p->c;
     const int models = gr_comparison_models(c);
@@ -200,11 +200,13 @@ static gr_chart_series *series_of(const gr_page *p, const gr_value_axis *axis)
         for (int k = 0; k < c->num_seeds; k++) {
             gr_chart_line *l = &list[m].runs[k];
             *l = (gr_chart_line){.x = axis->x, .y = GR_NEW_ARRAY(p->arena, double, c->num_values), .count = c->num_values};
-            for (int i = 0; i < l->count; i++) l->y[i] = gr_judged_of(c, &p->at[axis->order[i]].c->contender[m].trial[k]);
+            for (int i = 0; i < l->count; i++) l->y[i] = y(c, &p->at[axis->order[i]].c->contender[m], k);
         }
     }
     return list;
 }
+
+static double judged_at(const gr_comparison *c, const gr_contender *x, int seed) { return gr_judged_of(c, &x->trial[seed]); }
 
 static void write_judged(const gr_page *p)
 {
@@ -214,7 +216,7 @@ static void write_judged(const gr_page *p)
     const gr_chart chart = {
         .title = gr_arena_printf(p->arena, "By %s", c->sweep), .about = gr_arena_printf(p->arena, "%s by %s", metric, c->sweep), .x_label = c->sweep,
         .y_label = gr_arena_printf(p->arena, "%s %s, %s is better", c->by_best ? "best" : "last", metric, c->larger ? "more" : "less"),
-        .series = series_of(p, &axis), .num_series = gr_comparison_models(c), .log_x = axis.log, .may_log_y = !c->larger,
+        .series = gr_series_by_value(p, &axis, judged_at), .num_series = gr_comparison_models(c), .log_x = axis.log, .may_log_y = !c->larger,
         .tick = axis.x, .tick_name = axis.name, .num_ticks = c->num_values, .level = c->level};
     fputs("<section>\n<h2>", p->to);
     gr_html_text(p->to, gr_arena_printf(p->arena, "As %s changes", c->sweep));
