@@ -36,20 +36,28 @@ static bool same_costs(const gr_costs *a, const gr_costs *b)
     return same;
 }
 
+/* Writes c as if it had been measured `count` times. */
+static void keep(gr_arena *a, const char *path, int cores, const gr_costs *c, int count)
+{
+    gr_costs list[GR_COSTS_KEPT];
+    for (int i = 0; i < count; i++) list[i] = *c;
+    gr_costs_write(a, path, cores, list, count);
+}
+
 static void kept(void)
 {
     gr_arena *a = gr_arena_create();
     const char *path = temp_path("costs");
-    gr_costs c = gr_builtin_costs, read;
-    c.gflops = 1234.5;
-    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, &read));
-    gr_costs_write(a, path, 2, &c, 4);
-    CU_ASSERT_EQUAL(4, gr_costs_read(a, path, 2, &read));
-    CU_ASSERT_TRUE(same_costs(&c, &read));
-    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 3, &read)); /* of other cores */
-    gr_costs_write(a, temp_path("folder/costs"), 2, &c, 4);
-    CU_ASSERT_EQUAL(4, gr_costs_read(a, temp_path("folder/costs"), 2, &read));
-    gr_costs_write(a, temp_path("no/such/folder/costs"), 2, &c, 4); /* says nothing */
+    gr_costs list[2] = {gr_builtin_costs, gr_builtin_costs}, read[GR_COSTS_KEPT];
+    list[0].gflops = 1234.5;
+    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, read));
+    gr_costs_write(a, path, 2, list, 2);
+    CU_ASSERT_EQUAL(2, gr_costs_read(a, path, 2, read));
+    CU_ASSERT_TRUE(same_costs(&list[0], &read[0]) && same_costs(&list[1], &read[1]));
+    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 3, read)); /* of other cores */
+    keep(a, temp_path("folder/costs"), 2, list, GR_COSTS_KEPT);
+    CU_ASSERT_EQUAL(GR_COSTS_KEPT, gr_costs_read(a, temp_path("folder/costs"), 2, read));
+    gr_costs_write(a, temp_path("no/such/folder/costs"), 2, list, 2); /* says nothing */
     gr_arena_destroy(a);
 }
 
@@ -58,25 +66,27 @@ static void damaged(void)
 {
     gr_arena *a = gr_arena_create();
     const char *path = temp_path("damaged");
-    gr_costs read;
+    gr_costs read[GR_COSTS_KEPT];
     size_t length;
-    gr_costs_write(a, path, 2, &gr_builtin_costs, 4);
+    keep(a, path, 2, &gr_builtin_costs, 2);
     char *text = read_text(path, &length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-    const size_t head = strcspn(text, "\n") + 1;
-    for (size_t n = 0; n + 4 < length; n++) {
+    for (size_t n = 0; n < length; n++) {
         temp_file("damaged", "%.*s", (int)n, text);
-        CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, &read));
+        CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, read));
     }
-    static const char *const number[] = {"nan", "-1", "0", "inf", "1e300", "x", "1 2"};
+    const size_t head = strcspn(text, "\n") + 1, first = head + strcspn(text + head, "\n") + 1;
+    static const char *const number[] = {"nan", "-1", "0", "inf", "1e300", "x", "1 2"}, *const count[] = {"0", "1", "3", "6", "nan", "-2", "x"};
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
-        temp_file("damaged", "%.*s%s%s", (int)head, text, number[i], text + head + strcspn(text + head, "\n"));
-        CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, &read));
+        temp_file("damaged", "%.*s%s%s", (int)first, text, number[i], text + first + strcspn(text + first, "\n"));
+        CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, read));
+        temp_file("damaged", "%.*s%s%s", (int)head, text, count[i], text + first - 1);
+        CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, read));
     }
     temp_file("damaged", "x%s", text);
-    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, &read));
+    CU_ASSERT_EQUAL(0, gr_costs_read(a, path, 2, read));
     temp_file("damaged", "%s", text);
-    CU_ASSERT_EQUAL(4, gr_costs_read(a, path, 2, &read));
+    CU_ASSERT_EQUAL(2, gr_costs_read(a, path, 2, read));
     free(text);
     gr_arena_destroy(a);
 }
@@ -120,7 +130,7 @@ static void absurd(void)
         gr_costs c;
         for (int i = 0; i < GR_COSTS; i++) number[i] = (i * 7 + k * 5) % 3 == k % 3 ? 1e5 : 1e-4;
         memcpy(&c, number, sizeof c);
-        gr_costs_write(a, path, gr_topology_get(a, NULL, &e)->cores, &c, 4);
+        keep(a, path, gr_topology_get(a, NULL, &e)->cores, &c, GR_COSTS_KEPT);
         char *got = train_with(path, false, &n, &ns);
         CU_ASSERT_TRUE(n == size && memcmp(got, want, n) == 0);
         CU_ASSERT_TRUE(ns < usual / 10 || ns > usual * 10); /* they were taken at their word */
@@ -130,23 +140,27 @@ static void absurd(void)
     gr_arena_destroy(a);
 }
 
-/* A few runs of a large model measure, the next find it; one that is to measures again. */
+/* A few runs of a large model measure, the next find it; one that is to measures again, and the oldest is forgotten. */
 static void measured_a_few_times(void)
 {
-    enum { RUNS = 7, TOLD = 6 };
+    enum { RUNS = GR_COSTS_KEPT + 3, TOLD = RUNS - 1 };
     gr_arena *a = gr_arena_create();
     const char *path = temp_path("measured");
-    gr_costs kept[RUNS];
+    gr_costs now[GR_COSTS_KEPT] = {gr_builtin_costs}, before[GR_COSTS_KEPT];
     gr_error e = {0};
     const int cores = gr_topology_get(a, NULL, &e)->cores;
     size_t n;
     double ns;
     for (int i = 0; i < RUNS; i++) {
+        memcpy(before, now, sizeof before);
         free(train_with(path, i == TOLD, &n, &ns));
-        CU_ASSERT_EQUAL(gr_costs_read(a, path, cores, &kept[i]), i < 4 ? i + 1 : 4);
+        const int count = gr_costs_read(a, path, cores, now);
+        CU_ASSERT_EQUAL(count, i < GR_COSTS_KEPT ? i + 1 : GR_COSTS_KEPT);
+        for (int k = 0; k < count && i > 0; k++)
+            if (i < TOLD) CU_ASSERT(k == i || same_costs(&now[k], &before[k]));
     }
-    CU_ASSERT_TRUE(same_costs(&kept[TOLD - 1], &kept[3]));
-    CU_ASSERT_FALSE(same_costs(&kept[TOLD], &kept[3]));
+    for (int k = 1; k < GR_COSTS_KEPT; k++) CU_ASSERT(same_costs(&now[k - 1], &before[k]));
+    CU_ASSERT_FALSE(same_costs(&now[GR_COSTS_KEPT - 1], &before[GR_COSTS_KEPT - 1]));
     gr_arena_destroy(a);
 }
 
@@ -154,40 +168,43 @@ static void measured_a_few_times(void)
 static void measured_after_a_small_program(void)
 {
     const char *path = temp_path("later"), *const sets[] = {"hidden=64", "batch=24", NULL};
-    for (int times = 1; times <= 4; times += 3) { /* known already; the fifth time because it is to */
-        const gr_session_options o = {.model = {.sets = sets}, .threads = 2, .seed = 1, .costs = path, .measure = times == 4};
+    for (int times = 1; times <= GR_COSTS_KEPT; times += GR_COSTS_KEPT - 1) { /* known already; once more because it is to */
+        const gr_session_options o = {.model = {.sets = sets}, .threads = 2, .seed = 1, .costs = path, .measure = times > 1};
         const gr_axis_size axes[] = {{"time", 1}, {"batch", 1}};
         const gr_want small = {.metrics = true, .axes = axes, .num_axes = 2}, large = {.update = true, .training = true, .metrics = true};
         gr_error e = {0};
-        gr_costs now;
+        gr_costs now[GR_COSTS_KEPT];
         gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
         CU_ASSERT_PTR_NOT_NULL_FATAL(s);
         const int cores = gr_topology_get(s->arena, NULL, &e)->cores;
-        gr_costs_write(s->arena, path, cores, &gr_builtin_costs, times);
+        keep(s->arena, path, cores, &gr_builtin_costs, times);
         CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &small, &e));
         CU_ASSERT_TRUE(s->costs_known && same_costs(&s->costs, &gr_builtin_costs));
         CU_ASSERT_PTR_NOT_NULL_FATAL(gr_session_compile(s, &large, &e));
-        CU_ASSERT_EQUAL(gr_costs_read(s->arena, path, cores, &now), times < 4 ? times + 1 : 4);
-        CU_ASSERT_FALSE(same_costs(&now, &gr_builtin_costs));
-        CU_ASSERT_TRUE(same_costs(&now, &s->costs));
+        const int count = gr_costs_read(s->arena, path, cores, now);
+        CU_ASSERT_EQUAL_FATAL(count, times < GR_COSTS_KEPT ? times + 1 : GR_COSTS_KEPT);
+        CU_ASSERT_FALSE(same_costs(&now[count - 1], &gr_builtin_costs));
+        const gr_costs usual = gr_costs_usual(now, count);
+        CU_ASSERT_TRUE(same_costs(&usual, &s->costs));
         gr_session_close(s);
     }
 }
 
-/* The mean is that of times, of rates, too; of hand-overs the best counts. */
-static void means(void)
+/* A machine that stood still while it was measured is forgotten; of hand-overs the best counts. */
+static void usual(void)
 {
-    gr_costs mean = gr_builtin_costs, now = gr_builtin_costs;
-    mean.gflops = 60, now.gflops = 30;
-    mean.call_ns = 40, now.call_ns = 100;
-    mean.wait_ns = 100, now.wait_ns = 5000;
-    gr_costs_join(&mean, 1, &now);
-    CU_ASSERT_DOUBLE_EQUAL(mean.gflops, 40, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(mean.call_ns, 70, 1e-9);
-    CU_ASSERT_EQUAL(mean.wait_ns, 100);
-    now.call_ns = 100;
-    gr_costs_join(&mean, 2, &now);
-    CU_ASSERT_DOUBLE_EQUAL(mean.call_ns, 80, 1e-9);
+    gr_costs list[3] = {gr_builtin_costs, gr_builtin_costs, gr_builtin_costs};
+    list[0].crowd = 150, list[1].crowd = 1.1, list[2].crowd = 1.3;
+    list[0].gflops = 1, list[1].gflops = 60, list[2].gflops = 90;
+    list[0].wait_ns = 5000, list[1].wait_ns = 100, list[2].wait_ns = 300;
+    gr_costs c = gr_costs_usual(list, 3);
+    CU_ASSERT_DOUBLE_EQUAL(c.crowd, 1.3, 1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(c.gflops, 60, 1e-9);
+    CU_ASSERT_EQUAL(c.wait_ns, 100);
+    c = gr_costs_usual(list, 2);
+    CU_ASSERT_DOUBLE_EQUAL(c.crowd, 1.1, 1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(c.gflops, 60, 1e-9);
+    CU_ASSERT_TRUE((c = gr_costs_usual(list, 1), same_costs(&c, &list[0])));
 }
 
 static gr_program *program_of(gr_session *s)
@@ -349,7 +366,7 @@ static void known_without_workers(void)
         gr_topology *t = gr_topology_get(s->arena, NULL, &e);
         gr_costs c = gr_builtin_costs;
         c.wait_ns = 1234;
-        if (known) gr_costs_write(s->arena, path, t->cores, &c, 4);
+        if (known) keep(s->arena, path, t->cores, &c, 4);
         CU_ASSERT_EQUAL(gr_session_weigh(s, p, t, &e), 0);
         CU_ASSERT_EQUAL(t->wait_ns, known ? 1234 : gr_builtin_costs.wait_ns);
         CU_ASSERT_PTR_NULL(s->pool);
@@ -369,7 +386,7 @@ void test_costs(void)
     CU_add_test(s, "the same bits with absurd ones", absurd);
     CU_add_test(s, "measured a few times", measured_a_few_times);
     CU_add_test(s, "measured after a small program", measured_after_a_small_program);
-    CU_add_test(s, "means of several measurements", means);
+    CU_add_test(s, "usual of several measurements", usual);
     CU_add_test(s, "known without workers", known_without_workers);
     CU_add_test(s, "caches that hold what is used again", caches);
     CU_add_test(s, "cores that hinder each other", crowd);

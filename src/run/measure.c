@@ -206,11 +206,11 @@ static double middle_mean(double *list)
 
 static void measure(bench *b, gr_costs *c)
 {
-    double list[GR_COSTS][PASSES], number[GR_COSTS], wait_ns = gr_builtin_costs.wait_ns, together = 0;
+    double list[GR_COSTS][PASSES], number[GR_COSTS], together[PASSES], wait_ns = gr_builtin_costs.wait_ns;
     for (int pass = 0; pass < PASSES; pass++) {
         gr_costs now = gr_builtin_costs;
         measure_once(b, &now);
-        together += together_ns(b);
+        together[pass] = together_ns(b);
         if (pass == 0 || now.wait_ns < wait_ns) wait_ns = now.wait_ns;
         memcpy(number, &now, sizeof now);
         turn(number);
@@ -220,22 +220,28 @@ static void measure(bench *b, gr_costs *c)
     turn(number);
     memcpy(c, number, sizeof *c);
     c->wait_ns = wait_ns;
-    c->crowd = together / PASSES * c->gflops / (2.0 * ROWS * SIDE * SIDE * TOGETHER);
+    c->crowd = middle_mean(together) * c->gflops / (2.0 * ROWS * SIDE * SIDE * TOGETHER);
     if (c->crowd < 1) c->crowd = 1;
 }
 
-void gr_costs_join(gr_costs *mean, int times, const gr_costs *now)
+gr_costs gr_costs_usual(const gr_costs *list, int count)
 {
-    const double wait_ns = now->wait_ns < mean->wait_ns ? now->wait_ns : mean->wait_ns;
-    double x[GR_COSTS], y[GR_COSTS];
-    memcpy(x, mean, sizeof x);
-    memcpy(y, now, sizeof y);
-    turn(x);
-    turn(y);
-    for (int i = 0; i < GR_COSTS; i++) x[i] += (y[i] - x[i]) / (times + 1);
-    turn(x);
-    memcpy(mean, x, sizeof x);
-    mean->wait_ns = wait_ns;
+    double x[GR_COSTS_KEPT][GR_COSTS], column[GR_COSTS_KEPT], usual[GR_COSTS];
+    for (int i = 0; i < count; i++) {
+        memcpy(x[i], &list[i], sizeof *x);
+        turn(x[i]);
+    }
+    for (int k = 0; k < GR_COSTS; k++) {
+        for (int i = 0; i < count; i++) column[i] = x[i][k];
+        qsort(column, (size_t)count, sizeof *column, compare_doubles);
+        usual[k] = column[(count - 1) / 2];
+    }
+    turn(usual);
+    gr_costs c;
+    memcpy(&c, usual, sizeof c);
+    for (int i = 0; i < count; i++)
+        if (list[i].wait_ns < c.wait_ns) c.wait_ns = list[i].wait_ns;
+    return c;
 }
 
 bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool)

@@ -8,7 +8,9 @@
 /* Measures for about 100 ms, on the pool's workers; what other processes take of the machine meanwhile does not
  * count. false: no memory. */
 bool gr_costs_measure(gr_costs *c, gr_arena *a, gr_pool *pool);
-/* *mean, of so many times, becomes that of one more; but wait_ns is the least ever seen, for whatever two workers
- * wait longer is not the machine's. */
-void gr_costs_join(gr_costs *mean, int times, const gr_costs *now);
+enum { GR_COSTS_KEPT = 5 };
+/* Of up to GR_COSTS_KEPT measurements, at least one, each number's median (of an even count the faster of the two):
+ * one that the machine stood still in does not count. But wait_ns is the least, for whatever two workers wait longer
+ * is not the machine's. */
+gr_costs gr_costs_usual(const gr_costs *list, int count);
 #endif

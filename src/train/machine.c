@@ -2,9 +2,10 @@
 #include "train/machine.h"
 #include "train/progress.h"
 
+#include <string.h>
+
 #define TOO_SMALL 10e3 /* nanoseconds: waking another worker alone takes half of it */
 #define LARGE 500e3    /* that measuring the machine is worth it */
-#define TIMES 4        /* that it is measured, by as many sessions; each later one that is to counts for one of so many */
 
 static int need_pool(gr_session *s, gr_error *e)
 {
@@ -25,21 +26,21 @@ static int need_alone(gr_session *s, gr_error *e)
     return s->alone ? 0 : e->status;
 }
 
-/* A hand-over needs two workers, where there are two cores. times: that it was done before. */
-static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
+/* A hand-over needs two workers, where there are two cores. list: what was measured before; of a full one the oldest
+ * is forgotten. */
+static int measure_costs(gr_session *s, int cores, gr_costs *list, int count, gr_error *e)
 {
     const bool lonely = cores > 1 && gr_pool_threads(s->pool) == 1;
     gr_pool *pool = lonely ? gr_pool_create(gr_arena_memory(s->arena), s->topology, 2, e) : s->pool;
-    gr_costs now;
     const double start = gr_seconds();
     if (!pool) return e->status;
-    const bool done = gr_costs_measure(&now, s->arena, pool);
+    if (count == GR_COSTS_KEPT) memmove(list, list + 1, (size_t)--count * sizeof *list);
+    const bool done = gr_costs_measure(&list[count++], s->arena, pool);
     s->measuring += gr_seconds() - start;
     if (lonely) gr_pool_destroy(pool);
     if (!done) return gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (times) gr_costs_join(&s->costs, times < TIMES ? times : TIMES - 1, &now);
-    else s->costs = now;
-    gr_costs_write(s->arena, s->options.costs, cores, &s->costs, times < TIMES ? times + 1 : TIMES);
+    s->costs = gr_costs_usual(list, count);
+    gr_costs_write(s->arena, s->options.costs, cores, list, count);
     return 0;
 }
 
@@ -47,12 +48,13 @@ static int measure_costs(gr_session *s, int cores, int times, gr_error *e)
 static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
 {
     const bool able = large && s->pool && !s->costs_settled;
+    gr_costs list[GR_COSTS_KEPT];
     if (s->costs_known && !able) return 0;
-    s->costs = gr_builtin_costs;
-    const int times = gr_costs_read(s->arena, s->options.costs, cores, &s->costs);
-    s->costs_known = times || able;
+    const int count = gr_costs_read(s->arena, s->options.costs, cores, list);
+    s->costs = count ? gr_costs_usual(list, count) : gr_builtin_costs;
+    s->costs_known = count || able;
     s->costs_settled = able;
-    return able && (times < TIMES || s->options.measure) ? measure_costs(s, cores, times, e) : 0;
+    return able && (count < GR_COSTS_KEPT || s->options.measure) ? measure_costs(s, cores, list, count, e) : 0;
 }
 
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)

@@ -11,14 +11,14 @@ int gr_exec_schedule(gr_exec *x, gr_error *e);
 /* The cost model weighs p for this machine t, and tells t what a hand-over costs: by the numbers of
  * options.costs, where p is large enough for them to matter; else by the built-in ones. They are measured
  * for the first program that is large, if the session has its workers, by a few sessions, and by each that is to
- * (options.measure): a mean of all, for one minute's machine is not the next one's; of wait_ns the least ever seen. */
+ * (options.measure): what is usual counts (gr_costs_usual), for one minute's machine is not the next one's. */
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e);
 
 /* "AMD EPYC-Milan Processor", or "unknown". */
 const char *gr_cpu_name(gr_arena *a);
 
-/* costs_file.c: numbers kept in a file, with how often they were measured: 0 where the file is missing, of another
- * machine or number of usable cores, or damaged. What cannot be written is left out: it is measured again. */
-int gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs *c);
-void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *c, int times);
+/* costs_file.c: the last measurements, in a file, the oldest first. Their number; 0 where the file is missing, of
+ * another machine or number of usable cores, or damaged. What cannot be written is left out: it is measured again. */
+int gr_costs_read(gr_arena *a, const char *path, int cores, gr_costs list[GR_COSTS_KEPT]);
+void gr_costs_write(gr_arena *a, const char *path, int cores, const gr_costs *list, int count);
 #endif
