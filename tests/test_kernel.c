@@ -43,8 +43,8 @@ static void reductions(void)
         CU_ASSERT_EQUAL(m->max_f32(x, n), (float)max);
         CU_ASSERT_EQUAL(m->max_f64(xd, n), max);
         for (int i = 0; gr_isa_at(i); i++) {
-            CU_ASSERT_EQUAL(gr_isa_at(i)->sum_f32(x, n), m->sum_f32(x, n));
-            CU_ASSERT_EQUAL(gr_isa_at(i)->max_f64(xd, n), m->max_f64(xd, n));
+            CU_ASSERT_EQUAL(gr_isa_at(i)->math.sum_f32(x, n), m->sum_f32(x, n));
+            CU_ASSERT_EQUAL(gr_isa_at(i)->math.max_f64(xd, n), m->max_f64(xd, n));
         }
     }
     x[777] = NAN;

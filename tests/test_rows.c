@@ -28,20 +28,20 @@ static void NAME(check_sums)(const gr_isa *isa, int64_t n)
     static REAL far[LONGEST], e[LONGEST], kept[LONGEST];
     const REAL shift = (REAL)0.3;
     for (int64_t i = 0; i < n; i++) far[i] = d->x[i] - shift;
-    CU_ASSERT_EQUAL(isa->MATH(sum)(d->x, n), NAME(plain_tree)(isa->fma, d->x, NULL, n));
-    CU_ASSERT_EQUAL(isa->MATH(dot)(d->x, d->g, n), NAME(plain_tree)(isa->fma, d->x, d->g, n));
-    CU_ASSERT_EQUAL(isa->MATH(square_sum)(d->x, shift, n), NAME(plain_tree)(isa->fma, far, far, n));
+    CU_ASSERT_EQUAL(isa->math.MATH(sum)(d->x, n), NAME(plain_tree)(isa->fma, d->x, NULL, n));
+    CU_ASSERT_EQUAL(isa->math.MATH(dot)(d->x, d->g, n), NAME(plain_tree)(isa->fma, d->x, d->g, n));
+    CU_ASSERT_EQUAL(isa->math.MATH(square_sum)(d->x, shift, n), NAME(plain_tree)(isa->fma, far, far, n));
     char *const at[2] = {(char *)e, (char *)far};
     isa->MATH(tape)[GR_TAPE_EXP](&(gr_tape_step){.x = 1, .y = 1, .z = 1}, at, 1, n);
     const REAL sum = NAME(plain_tree)(isa->fma, e, NULL, n);
     kept[n] = 7;
-    CU_ASSERT_EQUAL(isa->MATH(exp_sum)(NULL, d->x, shift, n), sum);
-    CU_ASSERT_EQUAL(isa->MATH(exp_sum)(kept, d->x, shift, n), sum);
+    CU_ASSERT_EQUAL(isa->math.MATH(exp_sum)(NULL, d->x, shift, n), sum);
+    CU_ASSERT_EQUAL(isa->math.MATH(exp_sum)(kept, d->x, shift, n), sum);
     CU_ASSERT_EQUAL(memcmp(kept, e, (size_t)n * sizeof *e), 0);
     CU_ASSERT_EQUAL(kept[n], 7);
     REAL max = (REAL)-INFINITY;
     for (int64_t i = 0; i < n; i++) max = d->x[i] > max ? d->x[i] : max;
-    CU_ASSERT_EQUAL(isa->MATH(max)(d->x, n), max);
+    CU_ASSERT_EQUAL(isa->math.MATH(max)(d->x, n), max);
 }
 
 static void NAME(check_row)(const gr_isa *isa, int64_t n, const REAL *w, const REAL *b, bool centred)
@@ -50,7 +50,7 @@ static void NAME(check_row)(const gr_isa *isa, int64_t n, const REAL *w, const R
     static REAL y[LONGEST], h[LONGEST], u[LONGEST];
     const REAL mean = (REAL)0.1, rstd = (REAL)1.7;
     int wrong = 0;
-    isa->MATH(normalize)(y, d->x, mean, rstd, w, b, n);
+    isa->math.MATH(normalize)(y, d->x, mean, rstd, w, b, n);
     for (int64_t i = 0; i < n; i++) {
         h[i] = (d->x[i] - mean) * rstd;
         u[i] = w ? d->g[i] * w[i] : d->g[i];
@@ -59,9 +59,9 @@ static void NAME(check_row)(const gr_isa *isa, int64_t n, const REAL *w, const R
     }
     const REAL along = NAME(plain_tree)(isa->fma, u, h, n) / (REAL)n;
     const REAL level = centred ? NAME(plain_tree)(isa->fma, u, NULL, n) / (REAL)n : 0;
-    isa->MATH(normalize_back)(y, d->x, d->g, w, mean, rstd, centred, n);
+    isa->math.MATH(normalize_back)(y, d->x, d->g, w, mean, rstd, centred, n);
     for (int64_t i = 0; i < n; i++) wrong += y[i] != rstd * (u[i] - level - h[i] * along);
-    isa->MATH(divide)(y, d->x, rstd, n);
+    isa->math.MATH(divide)(y, d->x, rstd, n);
     for (int64_t i = 0; i < n; i++) wrong += y[i] != d->x[i] / rstd;
     CU_ASSERT_EQUAL(wrong, 0);
 }
@@ -87,8 +87,8 @@ static void NAME(check_columns)(const gr_isa *isa, int64_t step, int64_t rows, i
     const NAME(row) *d = &NAME(data);
     static REAL sums[LONGEST], weighted[LONGEST];
     int wrong = 0;
-    isa->MATH(column_sums)(sums, d->x, step, rows, n);
-    isa->MATH(normalize_weight_back)(weighted, d->x, d->g, d->w, d->b, step, rows, n);
+    isa->math.MATH(column_sums)(sums, d->x, step, rows, n);
+    isa->math.MATH(normalize_weight_back)(weighted, d->x, d->g, d->w, d->b, step, rows, n);
     for (int64_t j = 0; j < n; j++) {
         REAL a, c;
         NAME(plain_column)(j, step, rows, &a, &c);
@@ -128,7 +128,7 @@ static void NAME(check_nan)(void)
             for (int64_t at = 0; at < n; at += 3) {
                 for (int64_t i = 0; i < n; i++) x[i] = (REAL)i;
                 x[at] = (REAL)NAN;
-                CU_ASSERT_TRUE(isnan(gr_isa_at(k)->MATH(max)(x, n)));
+                CU_ASSERT_TRUE(isnan(gr_isa_at(k)->math.MATH(max)(x, n)));
             }
 }
 
@@ -198,7 +198,7 @@ static void random_numbers(void)
             for (int64_t n = 0; n <= 200; n += 1 + n / 3) {
                 int wrong = 0;
                 x[n] = 7;
-                gr_isa_at(k)->uniform_f32(key, row, firsts[f], x, n);
+                gr_isa_at(k)->math.uniform_f32(key, row, firsts[f], x, n);
                 for (int64_t i = 0; i < n; i++) wrong += x[i] != number(key, row, (uint64_t)(firsts[f] + i));
                 CU_ASSERT_TRUE(wrong == 0 && x[n] == 7);
             }

@@ -42,33 +42,7 @@ typedef struct gr_isa {
     int panel_f32, panel_f64; /* two vectors: how many columns a panel has */
     int max_rows;             /* of a gr_tile */
     gr_tape_fn tape_f32[GR_TAPE_NUM_OPS], tape_f64[GR_TAPE_NUM_OPS];
-    float (*sum_f32)(const float *src, int64_t n);
-    double (*sum_f64)(const double *src, int64_t n);
-    float (*max_f32)(const float *src, int64_t n);
-    double (*max_f64)(const double *src, int64_t n);
-    float (*dot_f32)(const float *a, const float *b, int64_t n);
-    double (*dot_f64)(const double *a, const double *b, int64_t n);
-    /* Rows; see gr_math. */
-    float (*exp_sum_f32)(float *dst, const float *src, float shift, int64_t n);
-    double (*exp_sum_f64)(double *dst, const double *src, double shift, int64_t n);
-    float (*square_sum_f32)(const float *src, float shift, int64_t n);
-    double (*square_sum_f64)(const double *src, double shift, int64_t n);
-    void (*divide_f32)(float *dst, const float *src, float by, int64_t n);
-    void (*divide_f64)(double *dst, const double *src, double by, int64_t n);
-    void (*normalize_f32)(float *dst, const float *src, float mean, float rstd, const float *w, const float *b, int64_t n);
-    void (*normalize_f64)(double *dst, const double *src, double mean, double rstd, const double *w, const double *b,
-                          int64_t n);
-    void (*normalize_back_f32)(float *dst, const float *src, const float *grad, const float *w, float mean, float rstd,
-                               bool centred, int64_t n);
-    void (*normalize_back_f64)(double *dst, const double *src, const double *grad, const double *w, double mean,
-                               double rstd, bool centred, int64_t n);
-    void (*column_sums_f32)(float *dst, const float *src, int64_t step, int64_t rows, int64_t n);
-    void (*column_sums_f64)(double *dst, const double *src, int64_t step, int64_t rows, int64_t n);
-    void (*normalize_weight_back_f32)(float *dst, const float *src, const float *grad, const float *mean, const float *rstd,
-                                      int64_t step, int64_t rows, int64_t n);
-    void (*normalize_weight_back_f64)(double *dst, const double *src, const double *grad, const double *mean,
-                                      const double *rstd, int64_t step, int64_t rows, int64_t n);
-    void (*uniform_f32)(const uint64_t key[2], uint64_t row, int64_t first, float *out, int64_t n);
+    gr_math math; /* its sums, rows and random numbers; math.c adds what is the same for all sets */
     void (*tile_f32)(const gr_tile *t);
     void (*tile_f64)(const gr_tile *t);
     /* The same for any strides of v (v_ps: from one column to the next), element by element. */

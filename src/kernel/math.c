@@ -42,39 +42,17 @@ static void choose(void)
     char product[32];
     gr_gemm_init(product, sizeof product);
     snprintf(kernel_name, sizeof kernel_name, "%s, %s", product, chosen->name);
-    table = (gr_math){
-        .size = sizeof table,
-        .exp_f32 = exp_f32,
-        .exp_f64 = exp_f64,
-        .log_f32 = log_f32,
-        .log_f64 = log_f64,
-        .sum_f32 = chosen->sum_f32,
-        .sum_f64 = chosen->sum_f64,
-        .max_f32 = chosen->max_f32,
-        .max_f64 = chosen->max_f64,
-        .dot_f32 = chosen->dot_f32,
-        .dot_f64 = chosen->dot_f64,
-        .gemm = gr_gemm_run,
-        .gemm_scratch = gr_gemm_scratch,
-        .uniform_f32 = chosen->uniform_f32,
-        .gemm_panel = gr_gemm_panel,
-        .gemm_packed_bytes = gr_gemm_packed_bytes,
-        .gemm_pack = gr_gemm_pack,
-        .exp_sum_f32 = chosen->exp_sum_f32,
-        .exp_sum_f64 = chosen->exp_sum_f64,
-        .square_sum_f32 = chosen->square_sum_f32,
-        .square_sum_f64 = chosen->square_sum_f64,
-        .divide_f32 = chosen->divide_f32,
-        .divide_f64 = chosen->divide_f64,
-        .normalize_f32 = chosen->normalize_f32,
-        .normalize_f64 = chosen->normalize_f64,
-        .normalize_back_f32 = chosen->normalize_back_f32,
-        .normalize_back_f64 = chosen->normalize_back_f64,
-        .column_sums_f32 = chosen->column_sums_f32,
-        .column_sums_f64 = chosen->column_sums_f64,
-        .normalize_weight_back_f32 = chosen->normalize_weight_back_f32,
-        .normalize_weight_back_f64 = chosen->normalize_weight_back_f64,
-    };
+    table = chosen->math;
+    table.size = sizeof table;
+    table.exp_f32 = exp_f32;
+    table.exp_f64 = exp_f64;
+    table.log_f32 = log_f32;
+    table.log_f64 = log_f64;
+    table.gemm = gr_gemm_run;
+    table.gemm_scratch = gr_gemm_scratch;
+    table.gemm_panel = gr_gemm_panel;
+    table.gemm_packed_bytes = gr_gemm_packed_bytes;
+    table.gemm_pack = gr_gemm_pack;
 }
 
 const gr_math *gr_math_get(void)
