@@ -216,6 +216,17 @@ static gr_program *program_of(gr_session *s)
     return p;
 }
 
+/* The language model of characters, without workers. */
+static gr_session *open_characters(const char *set)
+{
+    const char *const sets[] = {set, NULL};
+    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
+    gr_error e = {0};
+    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    return s;
+}
+
 /* Nanoseconds of all calls of templates of one kind. */
 static double ns_of(const gr_program *p, gr_template_kind kind)
 {
@@ -228,11 +239,7 @@ static double ns_of(const gr_program *p, gr_template_kind kind)
 /* Caches that hold what is used again save time, of pointwise work above all; and only then. */
 static void caches(void)
 {
-    const char *const sets[] = {"hidden=128", NULL};
-    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
-    gr_error e = {0};
-    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_session *s = open_characters("hidden=128");
     gr_program *p = program_of(s);
     const size_t kib = 1024, size[] = {16 * kib, 512 * kib, 64 * kib * kib};
     double tapes[3], products[3];
@@ -249,11 +256,8 @@ static void caches(void)
 /* Cores that hinder each other make a step on two of them longer, one on one of them not. */
 static void crowd(void)
 {
-    const char *const sets[] = {"hidden=128", NULL};
-    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
     gr_error e = {0};
-    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_session *s = open_characters("hidden=128");
     gr_program *p = program_of(s);
     gr_topology *t = gr_topology_get(s->arena, "core:2", &e);
     double ns[2][2];
@@ -302,11 +306,8 @@ static void slower_machines_are_never_cheaper(void)
 /* More cores gain, never more than there are of them, and none in the end: each of them waits for all. */
 static void speed_up_ends(void)
 {
-    const char *const sets[] = {"hidden=64", NULL};
-    const gr_session_options o = {.model = {.sets = sets}, .seed = 1};
     gr_error e = {0};
-    gr_session *s = gr_session_open(GR_SOURCE_DIR "/graphs/language_model/char_lstm.yaml", &o, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    gr_session *s = open_characters("hidden=64");
     gr_program *p = program_of(s);
     gr_topology *t = gr_topology_get(s->arena, "core:64", &e);
     double before = gr_program_ns(p), last = 0;

@@ -102,6 +102,18 @@ gr_session *open_model(const char *path, int threads)
     return s;
 }
 
+size_t working_bytes(const char *path)
+{
+    gr_session *s = open_model(path, 1);
+    const gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    const size_t bytes = x->program->arena_bytes;
+    gr_session_close(s);
+    return bytes;
+}
+
 void write_states(const gr_store *s, FILE *to)
 {
     for (int i = 0; i < gr_store_count(s); i++) {

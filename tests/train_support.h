@@ -18,6 +18,8 @@ char *read_text(const char *path, size_t *length);
 void say_in_file(void *file, gr_tone tone, const char *text);
 /* A session of the model, or a failed assertion. */
 gr_session *open_model(const char *path, int threads);
+/* Bytes that a step of its training works in, on one thread. */
+size_t working_bytes(const char *path);
 /* The bytes of all states, in their order. */
 void write_states(const gr_store *s, FILE *to);
 /* Trains for so many steps. quiet, results thrown away. */
