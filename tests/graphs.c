@@ -9,58 +9,39 @@
 #include <math.h>
 #include <string.h>
 
-test_graph test_graph_new(void)
+gr_val test_weight(rig *t, const char *name, int rank, const int64_t *dim)
 {
-    test_graph t = {.arena = gr_arena_create()};
-    t.diag = gr_diag_create(t.arena);
-    t.g = gr_graph_create(t.arena, gr_registry_create(t.arena), t.diag, GR_FLOAT64);
-    t.g->typed = true;
-    t.e = gr_emitter_create(t.g, GR_FORWARD);
-    t.c = gr_emitter_ctx(t.e);
-    return t;
-}
-
-void test_graph_free(test_graph *t) { gr_arena_destroy(t->arena); }
-
-gr_val test_input(test_graph *t, const char *name, const char *shape)
-{
-    return gr_emit(t->c, "Input", name, 0, NULL, "shape=%s, dtype=float64", shape);
-}
-
-gr_val test_state(test_graph *t, const char *name, int rank, const int64_t *dim)
-{
-    gr_type type = {.dtype = GR_FLOAT64, .rank = rank};
-    memcpy(type.dim, dim, sizeof *dim * (size_t)rank);
-    gr_state *s = gr_graph_add_state(t->g, name, &type, "Zeros");
+    const gr_val v = rig_state(t, name, rank, dim);
+    gr_state *s = gr_graph_find_state(t->g, name);
     s->trainable = s->weight = true;
-    return s->value;
+    return v;
 }
 
 static gr_value *value(gr_val v) { return (gr_value *)(uintptr_t)v; }
 
-void test_result(test_graph *t, const char *name, gr_val v)
+void test_result(rig *t, const char *name, gr_val v)
 {
-    gr_graph_add_result(t->g, t->g->num_results, name, value(v));
+    rig_result(t, name, v);
     gr_graph_set_name(t->g, name, value(v));
 }
 
 /* ---- models ---- */
 
-static gr_val emit(test_graph *t, const char *op, const char *name, int n, const gr_val *in)
+static gr_val emit(rig *t, const char *op, const char *name, int n, const gr_val *in)
 {
     return gr_emit(t->c, op, name, n, in, NULL);
 }
-static gr_val emit1(test_graph *t, const char *op, gr_val a) { return emit(t, op, NULL, 1, &a); }
-static gr_val emit2(test_graph *t, const char *op, gr_val a, gr_val b) { return emit(t, op, NULL, 2, (gr_val[]){a, b}); }
-static gr_val product(test_graph *t, const char *name, gr_val x, gr_val w)
+static gr_val emit1(rig *t, const char *op, gr_val a) { return emit(t, op, NULL, 1, &a); }
+static gr_val emit2(rig *t, const char *op, gr_val a, gr_val b) { return emit(t, op, NULL, 2, (gr_val[]){a, b}); }
+static gr_val product(rig *t, const char *name, gr_val x, gr_val w)
 {
     return gr_emit(t->c, "MatMul", name, 2, (gr_val[]){x, w}, "transpose_b=true");
 }
-static gr_val columns(test_graph *t, gr_val v, int part, int width)
+static gr_val columns(rig *t, gr_val v, int part, int width)
 {
     return gr_emit(t->c, "Slice", NULL, 1, &v, "dim=-1, start=%d, stop=%d", part * width, (part + 1) * width);
 }
-static void mean_square(test_graph *t, gr_val v)
+static void mean_square(rig *t, gr_val v)
 {
     gr_val square = emit2(t, "Mul", v, v);
     test_result(t, "loss", gr_emit(t->c, "Sum", "loss", 1, &square, NULL));
@@ -72,19 +53,19 @@ typedef struct lstm_weights {
     gr_val ih, hh, b_ih, b_hh;
 } lstm_weights;
 
-static lstm_weights make_weights(test_graph *t, const char *suffix, int64_t in, int64_t gates)
+static lstm_weights make_weights(rig *t, const char *suffix, int64_t in, int64_t gates)
 {
-    gr_arena *a = t->arena;
+    gr_arena *a = t->a;
     return (lstm_weights){
-        test_state(t, gr_arena_printf(a, "w_ih%s", suffix), 2, (int64_t[]){gates * HIDDEN, in}),
-        test_state(t, gr_arena_printf(a, "w_hh%s", suffix), 2, (int64_t[]){gates * HIDDEN, HIDDEN}),
-        test_state(t, gr_arena_printf(a, "b_ih%s", suffix), 1, (int64_t[]){gates * HIDDEN}),
-        test_state(t, gr_arena_printf(a, "b_hh%s", suffix), 1, (int64_t[]){gates * HIDDEN}),
+        test_weight(t, gr_arena_printf(a, "w_ih%s", suffix), 2, (int64_t[]){gates * HIDDEN, in}),
+        test_weight(t, gr_arena_printf(a, "w_hh%s", suffix), 2, (int64_t[]){gates * HIDDEN, HIDDEN}),
+        test_weight(t, gr_arena_printf(a, "b_ih%s", suffix), 1, (int64_t[]){gates * HIDDEN}),
+        test_weight(t, gr_arena_printf(a, "b_hh%s", suffix), 1, (int64_t[]){gates * HIDDEN}),
     };
 }
 
 /* h, c after one step of an LSTM. */
-static void lstm_step(test_graph *t, gr_val x, gr_val *h, gr_val *c, lstm_weights w)
+static void lstm_step(rig *t, gr_val x, gr_val *h, gr_val *c, lstm_weights w)
 {
     gr_val terms[4] = {product(t, "from_x", x, w.ih), w.b_ih, product(t, "from_h", *h, w.hh), w.b_hh};
     gr_val sum = emit(t, "Add", "sum", 4, terms);
@@ -94,12 +75,12 @@ static void lstm_step(test_graph *t, gr_val x, gr_val *h, gr_val *c, lstm_weight
     *h = emit2(t, "Mul", o, emit1(t, "Tanh", *c));
 }
 
-static gr_val zeros(test_graph *t) { return gr_emit(t->c, "Zeros", NULL, 0, NULL, "shape=[%d, %d], dtype=float64", BATCH, HIDDEN); }
+static gr_val zeros(rig *t) { return gr_emit(t->c, "Zeros", NULL, 0, NULL, "shape=[%d, %d], dtype=float64", BATCH, HIDDEN); }
 
-static void build_lstm(test_graph *t, int64_t steps, bool reverse)
+static void build_lstm(rig *t, int64_t steps, bool reverse)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, %d, %d]", (int)steps, BATCH, IN));
-    gr_val h0 = test_input(t, "h0", "[3, 4]"), w_out = test_state(t, "w_out", 2, (int64_t[]){OUT, HIDDEN});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, %d, %d", (int)steps, BATCH, IN));
+    gr_val h0 = rig_input(t, "h0", "3, 4"), w_out = test_weight(t, "w_out", 2, (int64_t[]){OUT, HIDDEN});
     lstm_weights w = make_weights(t, "", IN, 4);
     gr_val zero = zeros(t);
     gr_loop *l = gr_loop_begin(t->c, "rnn", reverse);
@@ -118,16 +99,16 @@ static void build_lstm(test_graph *t, int64_t steps, bool reverse)
     mean_square(t, out);
 }
 
-static void build_lstm_forward(test_graph *t, int64_t steps) { build_lstm(t, steps, false); }
-static void build_lstm_reverse(test_graph *t, int64_t steps) { build_lstm(t, steps, true); }
+static void build_lstm_forward(rig *t, int64_t steps) { build_lstm(t, steps, false); }
+static void build_lstm_reverse(rig *t, int64_t steps) { build_lstm(t, steps, true); }
 
 static const char *const lstm_grad[] = {"x", "h0", "w_ih", "w_hh", "b_ih", "b_hh", "w_out", NULL};
 const test_recipe test_lstm = {build_lstm_forward, lstm_grad};
 const test_recipe test_lstm_reverse = {build_lstm_reverse, lstm_grad};
 
-static void build_two_cells(test_graph *t, int64_t steps)
+static void build_two_cells(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, %d, %d]", (int)steps, BATCH, IN));
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, %d, %d", (int)steps, BATCH, IN));
     lstm_weights w0 = make_weights(t, "_0", IN, 4), w1 = make_weights(t, "_1", HIDDEN, 4);
     gr_val zero = zeros(t);
     gr_loop *l = gr_loop_begin(t->c, "rnn", false);
@@ -147,9 +128,9 @@ static const char *const two_grad[] = {"x", "w_ih_0", "w_hh_0", "b_ih_0", "w_ih_
 const test_recipe test_two_cells = {build_two_cells, two_grad};
 
 /* f = sigmoid(x Wf + h Uf), c = tanh(x Wc + (f h) Uc), h' = h + f (c - h) */
-static void build_minimal_gated(test_graph *t, int64_t steps)
+static void build_minimal_gated(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, %d, %d]", (int)steps, BATCH, IN));
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, %d, %d", (int)steps, BATCH, IN));
     lstm_weights f = make_weights(t, "_f", IN, 1), c = make_weights(t, "_c", IN, 1);
     gr_val zero = zeros(t);
     gr_loop *l = gr_loop_begin(t->c, "rnn", false);
@@ -171,9 +152,9 @@ const test_recipe test_minimal_gated = {build_minimal_gated, gated_grad};
 
 /* ---- passes ---- */
 
-test_graph test_graph_after(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
+rig test_graph_after(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
 {
-    test_graph t = test_graph_new();
+    rig t = rig_create(GR_FLOAT64);
     gr_request r = {.grad = m->grad, .of = "loss"};
     m->build(&t, steps);
     if (m->grad) t.g = gr_pass_differentiate(t.g, &r);
@@ -187,8 +168,8 @@ test_graph test_graph_after(const test_recipe *m, int64_t steps, gr_pass_fn cons
             break;
         }
     }
-    CU_ASSERT_EQUAL(gr_diag_count(t.diag), 0);
-    if (gr_diag_count(t.diag)) gr_diag_print(t.diag, stdout);
+    CU_ASSERT_EQUAL(gr_diag_count(t.d), 0);
+    if (gr_diag_count(t.d)) gr_diag_print(t.d, stdout);
     return t;
 }
 
@@ -228,13 +209,13 @@ typedef struct running {
     gr_run *run;
 } running;
 
-static running start(test_graph *t)
+static running start(rig *t)
 {
     running r = {.store = gr_store_create(&gr_system_memory)};
     gr_error e = {0};
-    gr_program *p = gr_program_create(t->arena, t->g, &e);
-    gr_topology *machine = gr_topology_get(t->arena, NULL, &e);
-    gr_schedule *s = p && machine ? gr_schedule_create(t->arena, p, machine, 1, &e) : NULL;
+    gr_program *p = gr_program_create(t->a, t->g, &e);
+    gr_topology *machine = gr_topology_get(t->a, NULL, &e);
+    gr_schedule *s = p && machine ? gr_schedule_create(t->a, p, machine, 1, &e) : NULL;
     r.pool = s ? gr_pool_create(&gr_system_memory, machine, 1, &e) : NULL;
     for (int i = 0; i < t->g->num_states; i++) {
         gr_state *state = t->g->states[i];
@@ -283,19 +264,19 @@ static void compare(const char *name, const running *a, const running *b)
 static void same_by_interpreter(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
 {
     gr_pass_fn const none[] = {NULL};
-    test_graph before = test_graph_after(m, steps, none), after = test_graph_after(m, steps, passes);
-    double worst = eval_compare(before.arena, before.g, after.g);
+    rig before = test_graph_after(m, steps, none), after = test_graph_after(m, steps, passes);
+    double worst = eval_compare(before.a, before.g, after.g);
     CU_ASSERT(worst >= 0 && worst <= 1e-12);
     if (!(worst >= 0 && worst <= 1e-12)) printf("    the interpreter differs by %g\n", worst);
-    test_graph_free(&before);
-    test_graph_free(&after);
+    rig_destroy(&before);
+    rig_destroy(&after);
 }
 
 void test_same_values(const test_recipe *m, int64_t steps, gr_pass_fn const *passes)
 {
     same_by_interpreter(m, steps, passes);
     gr_pass_fn const plain[] = {gr_pass_layout, NULL};
-    test_graph before = test_graph_after(m, steps, plain), after = test_graph_after(m, steps, passes);
+    rig before = test_graph_after(m, steps, plain), after = test_graph_after(m, steps, passes);
     running a = start(&before), b = start(&after);
     if (a.run && b.run) {
         CU_ASSERT_EQUAL(before.g->num_results, after.g->num_results);
@@ -303,6 +284,6 @@ void test_same_values(const test_recipe *m, int64_t steps, gr_pass_fn const *pas
     }
     stop(&a);
     stop(&b);
-    test_graph_free(&before);
-    test_graph_free(&after);
+    rig_destroy(&before);
+    rig_destroy(&after);
 }

@@ -2,34 +2,23 @@
 #ifndef GR_TESTS_GRAPHS_H
 #define GR_TESTS_GRAPHS_H
 
-#include "graph/emit.h"
-#include "graph/graph.h"
 #include "pass/pass.h"
+#include "rig.h"
 
-typedef struct test_graph {
-    gr_arena *arena;
-    gr_diag *diag;
-    gr_graph *g;
-    gr_emitter *e;
-    gr_ctx *c; /* to emit with */
-} test_graph;
-
-/* An empty typed graph in double. */
-test_graph test_graph_new(void);
-void test_graph_free(test_graph *t);
-gr_val test_input(test_graph *t, const char *name, const char *shape);
-gr_val test_state(test_graph *t, const char *name, int rank, const int64_t *dim);
-void test_result(test_graph *t, const char *name, gr_val v);
+/* A parameter: a state that is trained. */
+gr_val test_weight(rig *t, const char *name, int rank, const int64_t *dim);
+/* A result, and a name for its value. */
+void test_result(rig *t, const char *name, gr_val v);
 
 /* A recipe makes its nodes and results; the value "loss" is differentiated toward the
  * NULL-ended names in `grad`. */
 typedef struct test_recipe {
-    void (*build)(test_graph *t, int64_t steps);
+    void (*build)(rig *t, int64_t steps);
     const char *const *grad;
 } test_recipe;
 
 /* The graph of the recipe after differentiation and the NULL-ended passes. */
-test_graph test_graph_after(const test_recipe *m, int64_t steps, gr_pass_fn const *passes);
+rig test_graph_after(const test_recipe *m, int64_t steps, gr_pass_fn const *passes);
 /* Every result of the recipe has the same values, to 1e-12, whether the passes run or not. */
 void test_same_values(const test_recipe *m, int64_t steps, gr_pass_fn const *passes);
 

@@ -9,10 +9,10 @@ static gr_pass_fn const hoist[] = {gr_pass_merge, gr_pass_hoist, NULL};
 static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
 
 /* A decoder: h looks at a memory [7, 3, 4] with lengths, and what it finds makes the next h. */
-static void build_decoder(test_graph *t, int64_t steps, const char *op, const char *attrs)
+static void build_decoder(rig *t, int64_t steps, const char *op, const char *attrs)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
-    gr_val memory = test_input(t, "memory", "[7, 3, 4]"), w = test_state(t, "w", 2, (int64_t[]){4, 4});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 3, 4", (int)steps)), h0 = rig_input(t, "h0", "3, 4");
+    gr_val memory = rig_input(t, "memory", "7, 3, 4"), w = test_weight(t, "w", 2, (int64_t[]){4, 4});
     gr_val lengths = gr_emit(t->c, "Constant", "lengths", 0, NULL, "value=[7, 2, 5]");
     gr_loop *l = gr_loop_begin(t->c, "decoder", false);
     gr_val xt = gr_loop_slice(t->c, l, "xt", x), h = gr_loop_carry(t->c, l, "h", h0);
@@ -27,9 +27,9 @@ static void build_decoder(test_graph *t, int64_t steps, const char *op, const ch
     test_result(t, "loss", gr_emit(t->c, "Sum", "loss", 1, &square, NULL));
 }
 
-static void build_additive(test_graph *t, int64_t steps) { build_decoder(t, steps, "AdditiveAttention", "hidden_size=5"); }
-static void build_dot(test_graph *t, int64_t steps) { build_decoder(t, steps, "DotAttention", ""); }
-static void build_bilinear(test_graph *t, int64_t steps) { build_decoder(t, steps, "BilinearAttention", ""); }
+static void build_additive(rig *t, int64_t steps) { build_decoder(t, steps, "AdditiveAttention", "hidden_size=5"); }
+static void build_dot(rig *t, int64_t steps) { build_decoder(t, steps, "DotAttention", ""); }
+static void build_bilinear(rig *t, int64_t steps) { build_decoder(t, steps, "BilinearAttention", ""); }
 
 static const char *const additive_grad[] = {"x", "h0", "memory", "w", "look.query.weight", "look.memory.weight", "look.score.weight", NULL};
 static const char *const dot_grad[] = {"x", "h0", "memory", "w", NULL};
@@ -39,7 +39,7 @@ static const test_recipe additive = {build_additive, additive_grad}, dot = {buil
 /* What is in the forward loop and in the backward one. */
 static void check_loops(const test_recipe *m, int forward, int backward)
 {
-    test_graph t = test_graph_after(m, 6, hoist);
+    rig t = test_graph_after(m, 6, hoist);
     const gr_node *scan[2] = {test_find(t.g, "Scan", 0), test_find(t.g, "Scan", 1)};
     CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 2); /* none that gathers a gradient */
     CU_ASSERT_PTR_NOT_NULL_FATAL(scan[1]);
@@ -48,7 +48,7 @@ static void check_loops(const test_recipe *m, int forward, int backward)
         CU_ASSERT_EQUAL(test_count(scan[i]->scan->body, "MatMul", true), i ? backward : forward);
         CU_ASSERT_EQUAL(test_count(scan[i]->scan->body, "LengthMask", true), 0);
     }
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 /* Forward stay: the query's part, scores, context, h's product. Backward the same toward the

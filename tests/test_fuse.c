@@ -11,7 +11,7 @@ static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_
 
 static void lstm(void)
 {
-    test_graph t = test_graph_after(&test_lstm, 7, fuse);
+    rig t = test_graph_after(&test_lstm, 7, fuse);
     const gr_node *scan = test_find(t.g, "Scan", 0), *step = test_find(scan->scan->body, "MatMul", 0);
     CU_ASSERT_EQUAL(test_count(scan->scan->body, "MatMul", true), 1);
     CU_ASSERT_EQUAL(test_count(scan->scan->body, "Fused", true), 0);
@@ -27,7 +27,7 @@ static void lstm(void)
     /* The biases are the epilogue of x W_ih; backward one tape makes all of dgates. */
     CU_ASSERT_PTR_NOT_NULL(test_find(t.g, "MatMul", 0)->epilogue);
     CU_ASSERT_EQUAL(test_count(test_find(t.g, "Scan", 1)->scan->body, "Fused", true), 1);
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 static void same_values(void)
@@ -41,10 +41,10 @@ static void same_values(void)
 
 /* a -> Sum -> b, a -> b: the chain must not close over the sum. And 60 terms in one Add,
  * a number known now, an integer in between. */
-static void build_chains(test_graph *t, int64_t steps)
+static void build_chains(rig *t, int64_t steps)
 {
     (void)steps;
-    gr_val x = test_input(t, "x", "[4, 6]");
+    gr_val x = rig_input(t, "x", "4, 6");
     gr_val a = gr_emit1(t->c, "Exp", x);
     gr_val sum = gr_emit(t->c, "Sum", NULL, 1, &a, "dim=-1, keepdim=true");
     gr_val softmax = gr_emit2(t->c, "Div", a, sum);
@@ -61,18 +61,18 @@ static const test_recipe chains = {build_chains, NULL};
 
 static void chains_and_cycles(void)
 {
-    test_graph t = test_graph_after(&chains, 1, fuse);
+    rig t = test_graph_after(&chains, 1, fuse);
     CU_ASSERT_EQUAL(test_count(t.g, "Sum", true), 1);
     CU_ASSERT_EQUAL(test_count(t.g, "Fused", true), 3);
     CU_ASSERT_EQUAL(test_count(t.g, "Constant", true), 0);
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&chains, 1, all);
 }
 
 /* More values alive at once than a tape has registers. */
-static void build_wide(test_graph *t, int64_t steps)
+static void build_wide(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", "[9]"), v[100];
+    gr_val x = rig_input(t, "x", "9"), v[100];
     v[0] = x;
     for (int i = 1; i < 100; i++) v[i] = gr_emit1(t->c, "Sin", v[i - 1]);
     gr_val sum = v[0];
@@ -85,19 +85,19 @@ static const test_recipe wide = {build_wide, NULL};
 
 static void register_limit(void)
 {
-    test_graph t = test_graph_after(&wide, 1, fuse);
+    rig t = test_graph_after(&wide, 1, fuse);
     CU_ASSERT_TRUE(test_count(t.g, "Fused", true) > 1);
     for (int i = 0; i < t.g->num_nodes; i++)
         if (t.g->nodes[i]->tape) CU_ASSERT_TRUE(t.g->nodes[i]->tape->num_regs <= GR_TAPE_MAX_REGS);
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&wide, 1, all);
 }
 
 /* A loop in a loop multiplies with weights from outside of both. */
-static void build_weights(test_graph *t, int64_t steps)
+static void build_weights(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 2, 3, 40]", (int)steps)), h0 = test_input(t, "h0", "[3, 40]");
-    gr_val w = test_state(t, "w", 2, (int64_t[]){40, 40});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 2, 3, 40", (int)steps)), h0 = rig_input(t, "h0", "3, 40");
+    gr_val w = test_weight(t, "w", 2, (int64_t[]){40, 40});
     gr_loop *outer = gr_loop_begin(t->c, "outer", false);
     gr_val xs = gr_loop_slice(t->c, outer, "xs", x), h = gr_loop_carry(t->c, outer, "h", h0);
     gr_loop *inner = gr_loop_begin(t->c, "inner", false);
@@ -113,18 +113,18 @@ static void weights_are_packed_once(void)
 {
     static const char *const grad[] = {"x", "w", NULL};
     const test_recipe weights = {build_weights, grad};
-    test_graph t = test_graph_after(&weights, 4, fuse);
+    rig t = test_graph_after(&weights, 4, fuse);
     CU_ASSERT_EQUAL(test_count(t.g, "PackedOperand", false), 2); /* as it is for h W', transposed for dh W */
     CU_ASSERT_EQUAL(test_count(t.g, "PackedOperand", true), 2);
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&weights, 4, all);
 }
 
 /* A product that is asked for itself takes no epilogue. */
-static void build_kept_product(test_graph *t, int64_t steps)
+static void build_kept_product(rig *t, int64_t steps)
 {
     (void)steps;
-    gr_val x = test_input(t, "x", "[4, 6]"), w = test_input(t, "w", "[6, 8]");
+    gr_val x = rig_input(t, "x", "4, 6"), w = rig_input(t, "w", "6, 8");
     gr_val p = gr_emit2(t->c, "MatMul", x, w);
     test_result(t, "p", p);
     test_result(t, "y", gr_emit1(t->c, "Tanh", p));
@@ -134,9 +134,9 @@ static const test_recipe kept_product = {build_kept_product, NULL};
 
 static void asked_for_product_stays(void)
 {
-    test_graph t = test_graph_after(&kept_product, 1, fuse);
+    rig t = test_graph_after(&kept_product, 1, fuse);
     CU_ASSERT_PTR_NULL(test_find(t.g, "MatMul", 0)->epilogue);
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&kept_product, 1, all);
 }
 

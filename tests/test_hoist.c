@@ -10,7 +10,7 @@ static gr_pass_fn const hoist[] = {gr_pass_merge, gr_pass_hoist, NULL};
 static gr_pass_fn const hoist_and_lay_out[] = {gr_pass_merge, gr_pass_hoist, gr_pass_layout, NULL};
 static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
 
-static const gr_graph *body(const test_graph *t, int which)
+static const gr_graph *body(const rig *t, int which)
 {
     const gr_node *scan = test_find(t->g, "Scan", which);
     CU_ASSERT_PTR_NOT_NULL_FATAL(scan);
@@ -19,7 +19,7 @@ static const gr_graph *body(const test_graph *t, int which)
 
 static void lstm(void)
 {
-    test_graph t = test_graph_after(&test_lstm, 7, hoist);
+    rig t = test_graph_after(&test_lstm, 7, hoist);
     /* Forward: x W_ih and h W_out over the whole sequence, only h W_hh in the loop. Backward:
      * two products toward operands and three weights' gradients, only dgates W_hh inside. */
     CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 2);
@@ -34,37 +34,37 @@ static void lstm(void)
     CU_ASSERT_STRING_EQUAL(test_find(t.g, "Scan", 0)->name, "rnn");
     CU_ASSERT_STRING_EQUAL(test_find(t.g, "MatMul", 0)->name, "from_x");
     CU_ASSERT_EQUAL(test_find(t.g, "MatMul", 0)->out[0]->type.dim[0], 7);
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 static void weight_gradients_contract_over_time(void)
 {
-    test_graph t = test_graph_after(&test_lstm, 7, hoist);
+    rig t = test_graph_after(&test_lstm, 7, hoist);
     int found = 0;
     for (int i = 0; i < t.g->num_nodes; i++) {
         const gr_node *n = t.g->nodes[i];
         if (strcmp(n->op->name, "MatMul") == 0 && n->in[0]->type.rank == 2 && n->in[0]->type.dim[0] == 7 * 3) found++;
     }
     CU_ASSERT_EQUAL(found, 3);
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 static void two_cells_come_apart(void)
 {
-    test_graph t = test_graph_after(&test_two_cells, 5, hoist);
+    rig t = test_graph_after(&test_two_cells, 5, hoist);
     CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 4);
     for (int i = 0; i < 4; i++) {
         CU_ASSERT_EQUAL(test_find(t.g, "Scan", i)->scan->carries, 2);
         CU_ASSERT_EQUAL(test_count(body(&t, i), "MatMul", true), 1);
     }
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 /* running = running + x_t^2, and delayed = what x was a step ago. */
-static void build_running(test_graph *t, int64_t steps)
+static void build_running(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 3, 5]", (int)steps)), x0 = test_input(t, "x0", "[3, 5]");
-    gr_val w = test_state(t, "w", 2, (int64_t[]){5, 5});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 3, 5", (int)steps)), x0 = rig_input(t, "x0", "3, 5");
+    gr_val w = test_weight(t, "w", 2, (int64_t[]){5, 5});
     gr_loop *l = gr_loop_begin(t->c, "loop", false);
     gr_val xt = gr_loop_slice(t->c, l, "xt", x), running = gr_loop_carry(t->c, l, "running", x0);
     gr_val delayed = gr_loop_carry(t->c, l, "delayed", x0), kept = gr_loop_carry(t->c, l, "kept", x0);
@@ -86,22 +86,22 @@ static const test_recipe running = {build_running, NULL};
 
 static void loops_without_need_vanish(void)
 {
-    test_graph t = test_graph_after(&running, 6, hoist);
+    rig t = test_graph_after(&running, 6, hoist);
     CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 0);
     CU_ASSERT_EQUAL(test_find(t.g, "Mul", 0)->out[0]->type.rank, 2); /* w * w, made once */
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&running, 6, hoist_and_lay_out);
 }
 
 /* A decoder's step: attention over a memory by h, dropout, a loss that the loop sums up,
  * rows beyond their length held. Backward the memory's gradient is two products over all
  * steps, and what it gathers in place, of the step that was best. */
-static void build_decoder(test_graph *t, int64_t steps)
+static void build_decoder(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
-    gr_val memory = test_input(t, "memory", "[3, 7, 4]"), zero = gr_emit(t->c, "Zeros", NULL, 0, NULL, "shape=[], dtype=float64");
-    gr_val mask = test_input(t, "mask", gr_arena_printf(t->arena, "[%d, 3, 1]", (int)steps));
-    gr_val w = test_state(t, "w", 2, (int64_t[]){4, 4}), u = test_state(t, "u", 2, (int64_t[]){4, 4});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 3, 4", (int)steps)), h0 = rig_input(t, "h0", "3, 4");
+    gr_val memory = rig_input(t, "memory", "3, 7, 4"), zero = gr_emit(t->c, "Zeros", NULL, 0, NULL, "shape=[], dtype=float64");
+    gr_val mask = rig_input(t, "mask", gr_arena_printf(t->a, "%d, 3, 1", (int)steps));
+    gr_val w = test_weight(t, "w", 2, (int64_t[]){4, 4}), u = test_weight(t, "u", 2, (int64_t[]){4, 4});
     t->g->training = true;
     gr_loop *l = gr_loop_begin(t->c, "decoder", steps == 6);
     gr_val xt = gr_loop_slice(t->c, l, "xt", x), mt = gr_loop_slice(t->c, l, "mt", mask);
@@ -133,7 +133,7 @@ static const test_recipe decoder = {build_decoder, decoder_grad};
 
 static void attention(void)
 {
-    test_graph t = test_graph_after(&decoder, 5, hoist);
+    rig t = test_graph_after(&decoder, 5, hoist);
     CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), 3); /* forward, backward, one that adds to memory's gradient */
     const gr_node *product = NULL; /* [batch, memory, time] times [batch, time, features] */
     for (int i = 0; (product = test_find(t.g, "MatMul", i)) && (product->in[0]->type.rank != 3 || product->in[0]->type.dim[1] != 5);) i++;
@@ -141,17 +141,17 @@ static void attention(void)
     CU_ASSERT_EQUAL(test_count(t.g, "DropoutMask", false), 1);
     CU_ASSERT_EQUAL(test_find(t.g, "DropoutMask", 0)->outer_axes, 1);
     CU_ASSERT_EQUAL(test_count(t.g, "Sum", false), 1); /* the loss, over all steps at once */
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&decoder, 5, hoist_and_lay_out);
     test_same_values(&decoder, 5, all);
     test_same_values(&decoder, 6, all);
 }
 
 /* A loop in a loop; the inner one reads the outer one's carry and step. */
-static void build_nested(test_graph *t, int64_t steps)
+static void build_nested(rig *t, int64_t steps)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 5, 3, 4]", (int)steps)), h0 = test_input(t, "h0", "[3, 4]");
-    gr_val w = test_state(t, "w", 2, (int64_t[]){4, 4}), u = test_state(t, "u", 2, (int64_t[]){4, 4});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 5, 3, 4", (int)steps)), h0 = rig_input(t, "h0", "3, 4");
+    gr_val w = test_weight(t, "w", 2, (int64_t[]){4, 4}), u = test_weight(t, "u", 2, (int64_t[]){4, 4});
     gr_loop *outer = gr_loop_begin(t->c, "outer", false);
     gr_val xs = gr_loop_slice(t->c, outer, "xs", x), h = gr_loop_carry(t->c, outer, "h", h0);
     gr_loop *inner = gr_loop_begin(t->c, "inner", true);
@@ -175,10 +175,10 @@ static const test_recipe nested = {build_nested, nested_grad};
 
 static void loop_in_loop(void)
 {
-    test_graph t = test_graph_after(&nested, 3, hoist);
+    rig t = test_graph_after(&nested, 3, hoist);
     CU_ASSERT_EQUAL(test_find(t.g, "MatMul", 0)->out[0]->type.rank, 4); /* out of both loops */
     for (int i = 0; i < 2; i++) CU_ASSERT_EQUAL(test_count(body(&t, i), "MatMul", true), 1);
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&nested, 3, hoist_and_lay_out);
     test_same_values(&nested, 3, all);
 }
@@ -197,9 +197,9 @@ static void size_does_not_depend_on_steps(void)
     const int64_t steps[3] = {35, 350, 3500};
     int nodes[3];
     for (int i = 0; i < 3; i++) {
-        test_graph t = test_graph_after(&test_two_cells, steps[i], all);
+        rig t = test_graph_after(&test_two_cells, steps[i], all);
         nodes[i] = test_count(t.g, NULL, true);
-        test_graph_free(&t);
+        rig_destroy(&t);
     }
     CU_ASSERT_EQUAL(nodes[0], nodes[1]);
     CU_ASSERT_EQUAL(nodes[0], nodes[2]);

@@ -7,10 +7,10 @@
 static gr_pass_fn const lay_out[] = {gr_pass_layout, NULL};
 static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
 
-static void build_views(test_graph *t, int64_t steps)
+static void build_views(rig *t, int64_t steps)
 {
     (void)steps;
-    gr_val x = test_input(t, "x", "[4, 6]");
+    gr_val x = rig_input(t, "x", "4, 6");
     gr_val turned = gr_emit(t->c, "Transpose", NULL, 1, &x, "dim0=0, dim1=1");
     gr_val flat = gr_emit(t->c, "Reshape", NULL, 1, &turned, "shape=[24]");
     test_result(t, "tanh", gr_emit1(t->c, "Tanh", turned)); /* a tape takes any strides */
@@ -21,17 +21,17 @@ static const test_recipe views = {build_views, NULL};
 
 static void copies(void)
 {
-    test_graph t = test_graph_after(&views, 1, lay_out);
+    rig t = test_graph_after(&views, 1, lay_out);
     CU_ASSERT_EQUAL(test_count(t.g, "Fused", true), 3); /* tanh, exp, and one copy */
-    test_graph_free(&t);
+    rig_destroy(&t);
     test_same_values(&views, 1, all);
 }
 
 static void every_pointwise_node_is_a_tape(void)
 {
-    test_graph t = test_graph_after(&test_lstm, 4, lay_out);
+    rig t = test_graph_after(&test_lstm, 4, lay_out);
     CU_ASSERT_EQUAL(test_count(t.g, "Tanh", true) + test_count(t.g, "Mul", true) + test_count(t.g, "Add", true), 0);
-    test_graph_free(&t);
+    rig_destroy(&t);
 }
 
 void test_layout(void)

@@ -11,14 +11,14 @@ static gr_pass_fn const hoist[] = {gr_pass_merge, gr_pass_hoist, NULL};
 static gr_pass_fn const tile[] = {gr_pass_merge, gr_pass_hoist, gr_pass_tile, NULL};
 static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_tile, gr_pass_fuse, gr_pass_layout, NULL};
 
-static gr_val emit2(test_graph *t, const char *op, gr_val a, gr_val b) { return gr_emit2(t->c, op, a, b); }
+static gr_val emit2(rig *t, const char *op, gr_val a, gr_val b) { return gr_emit2(t->c, op, a, b); }
 
 /* Logits [steps, 1, classes], their loss times `scale`, and how many are right. */
-static gr_val build_words(test_graph *t, int64_t steps, int64_t classes)
+static gr_val build_words(rig *t, int64_t steps, int64_t classes)
 {
-    gr_val x = test_input(t, "x", gr_arena_printf(t->arena, "[%d, 1, 3]", (int)steps));
-    gr_val spot = test_input(t, "spot", gr_arena_printf(t->arena, "[%d, 1]", (int)steps));
-    gr_val w = test_state(t, "w", 2, (int64_t[]){classes, 3}), b = test_state(t, "b", 1, (int64_t[]){classes});
+    gr_val x = rig_input(t, "x", gr_arena_printf(t->a, "%d, 1, 3", (int)steps));
+    gr_val spot = rig_input(t, "spot", gr_arena_printf(t->a, "%d, 1", (int)steps));
+    gr_val w = test_weight(t, "w", 2, (int64_t[]){classes, 3}), b = test_weight(t, "b", 1, (int64_t[]){classes});
     gr_val half = gr_emit(t->c, "Constant", NULL, 0, NULL, "value=0.5, dtype=float64");
     gr_val many = gr_emit(t->c, "Constant", NULL, 0, NULL, "value=%d, dtype=float64", (int)classes - 1);
     gr_val place = emit2(t, "Mul", emit2(t, "Add", spot, half), many);
@@ -34,30 +34,30 @@ static gr_val build_words(test_graph *t, int64_t steps, int64_t classes)
 
 enum { CLASSES = 40009 }; /* 210 rows of so many doubles are just large enough */
 
-static void build_large(test_graph *t, int64_t steps) { test_result(t, "loss", build_words(t, steps, CLASSES)); }
-static void build_small(test_graph *t, int64_t steps) { test_result(t, "loss", build_words(t, steps, 100)); }
+static void build_large(rig *t, int64_t steps) { test_result(t, "loss", build_words(t, steps, CLASSES)); }
+static void build_small(rig *t, int64_t steps) { test_result(t, "loss", build_words(t, steps, 100)); }
 /* The gradient toward the logits needs the loss, so all of them. */
-static void build_squared(test_graph *t, int64_t steps)
+static void build_squared(rig *t, int64_t steps)
 {
     gr_val loss = build_words(t, steps, CLASSES);
     test_result(t, "loss", emit2(t, "Mul", loss, loss));
 }
 /* Somebody wants the logits. */
-static void build_kept(test_graph *t, int64_t steps)
+static void build_kept(rig *t, int64_t steps)
 {
     test_result(t, "loss", build_words(t, steps, CLASSES));
     test_result(t, "kept", gr_graph_find_name(t->g, "logits"));
 }
 
 /* A softmax down the rows, and logits less their sum over the rows: each needs all of them. */
-static void build_down(test_graph *t, int64_t steps)
+static void build_down(rig *t, int64_t steps)
 {
     build_words(t, steps, CLASSES);
     gr_val logits = gr_graph_find_name(t->g, "logits");
     gr_val down = gr_emit(t->c, "Softmax", NULL, 1, &logits, "dim=0");
     test_result(t, "loss", gr_emit(t->c, "Mean", NULL, 1, (gr_val[]){emit2(t, "Mul", down, logits)}, NULL));
 }
-static void build_centred(test_graph *t, int64_t steps)
+static void build_centred(rig *t, int64_t steps)
 {
     build_words(t, steps, CLASSES);
     gr_val logits = gr_graph_find_name(t->g, "logits");
@@ -89,12 +89,12 @@ static void one_loop_takes_them(void)
 {
     const int64_t steps[] = {210, 211}; /* 3 chunks of 70 rows; 2 of 71 and one of 69 */
     for (int i = 0; i < 2; i++) {
-        test_graph t = test_graph_after(&large, steps[i], tile);
+        rig t = test_graph_after(&large, steps[i], tile);
         CU_ASSERT_EQUAL(test_count(t.g, "Scan", true), i + 1);
         CU_ASSERT_EQUAL(test_count(t.g, "MatMul", false), 0);
         CU_ASSERT_EQUAL(test_count(t.g, "MatMul", true), 3 * (i + 1)); /* the logits are made once */
         CU_ASSERT(largest(t.g) <= 71 * CLASSES);
-        test_graph_free(&t);
+        rig_destroy(&t);
     }
 }
 
@@ -109,11 +109,11 @@ static void others_are_untouched(void)
 {
     const test_recipe *const others[] = {&small, &squared, &kept, &down, &centred};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        test_graph before = test_graph_after(others[i], 210, hoist), after = test_graph_after(others[i], 210, tile);
+        rig before = test_graph_after(others[i], 210, hoist), after = test_graph_after(others[i], 210, tile);
         CU_ASSERT_EQUAL(test_count(before.g, NULL, true), test_count(after.g, NULL, true));
         CU_ASSERT_EQUAL(test_count(after.g, "Scan", true), 0);
-        test_graph_free(&before);
-        test_graph_free(&after);
+        rig_destroy(&before);
+        rig_destroy(&after);
     }
 }
 
