@@ -68,7 +68,7 @@ static void memory_is_the_programs(void)
 static void work_is_all_there(void)
 {
     planned p = plan_of(LSTM, "core:2", 1);
-    double share = 0, flops = 0;
+    double share = 0, flops = 0, all = 0;
     const char *kinds[] = {"\n  products", "\n  pointwise", "\n  other kernels", "\n  copies"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const char *at = strstr(p.text, kinds[i]);
@@ -82,11 +82,17 @@ static void work_is_all_there(void)
         const gr_template *t = &p.program->templates[i];
         double times = 1;
         for (int l = t->loop; l >= 0; l = p.program->loops[l].parent) times *= (double)p.program->loops[l].count;
-        flops += times * gr_template_flops(t);
+        if (gr_template_flops(t) > 0) flops += times * gr_template_operations(t);
+        all += times * gr_template_operations(t);
     }
     char expected[64];
     snprintf(expected, sizeof expected, "%.4g GFLOP", flops * 1e-9);
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.text, expected));
+    const char *products = strstr(p.text, kinds[0]), *total = strstr(p.text, "\n  in all   ");
+    total = total ? strstr(total + 1, "\n  in all   ") : NULL; /* the first is the memory's */
+    CU_ASSERT(products && strstr(products, expected) && strstr(products, expected) < strstr(products, "\n  pointwise"));
+    snprintf(expected, sizeof expected, "%.4g GFLOP", all * 1e-9);
+    CU_ASSERT(total && strstr(total, expected));
+    CU_ASSERT(all > flops && flops > 0);
     end(&p);
 }
 
@@ -99,6 +105,20 @@ static void schedules_are_for_any_machine(void)
     CU_ASSERT(eight.schedule->predicted < one.schedule->predicted);
     end(&one);
     end(&eight);
+}
+
+/* A group of loops says once, after the last of them, what it and the other ways take. */
+static void every_group_says_why(void)
+{
+    planned p = plan_of(LSTM, "core:8", 8);
+    int groups = 0, lines = 0;
+    const gr_schedule *s = p.schedule;
+    for (int i = 0; i < s->num_choices; i++)
+        groups += i == 0 || memcmp(s->choices[i].ns, s->choices[i - 1].ns, sizeof s->choices[i].ns) != 0;
+    for (const char *at = p.text; (at = strstr(at, " a step; with what follows")); at++) lines++;
+    CU_ASSERT(groups > 0);
+    CU_ASSERT_EQUAL(lines, groups);
+    end(&p);
 }
 
 static void a_wrong_machine_is_refused(void)
@@ -118,5 +138,6 @@ void test_plan(void)
     CU_add_test(s, "memory is the program's", memory_is_the_programs);
     CU_add_test(s, "work is all there", work_is_all_there);
     CU_add_test(s, "schedules are for any machine", schedules_are_for_any_machine);
+    CU_add_test(s, "every group says why", every_group_says_why);
     CU_add_test(s, "a wrong machine is refused", a_wrong_machine_is_refused);
 }

@@ -149,13 +149,26 @@ bool gr_is_product(const gr_template *t)
     return (t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT) && (t->node->op->traits & GR_CONTRACTION) && t->num_out > 0;
 }
 
-double gr_template_flops(const gr_template *t)
+/* By op->flops; the elements of the result of a kernel that does not say. */
+static double kernel_operations(const gr_template *t)
 {
     enum { OPERANDS = 64 };
     gr_tensor in[OPERANDS], out[OPERANDS];
     gr_call call;
-    if (!t->node || !(t->node->op->traits & GR_CONTRACTION) || !t->node->op->flops) return 0;
     if (t->num_in >= OPERANDS || t->num_out >= OPERANDS) return 0;
     gr_template_call(t, &call, in, out);
-    return t->node->op->flops(&call);
+    if (t->node->op->flops) return t->node->op->flops(&call);
+    return t->num_out > 0 ? (double)gr_tensor_numel(&call.out[0]) : 0;
+}
+
+double gr_template_flops(const gr_template *t)
+{
+    return t->node && (t->node->op->traits & GR_CONTRACTION) && t->node->op->flops ? kernel_operations(t) : 0;
+}
+
+double gr_template_operations(const gr_template *t)
+{
+    double n = t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT ? kernel_operations(t) : 0;
+    if (t->tape && t->num_out > 0) n += (double)t->tape->num_ins * (double)gr_tensor_numel(&t->out[0].tensor);
+    return n;
 }

@@ -146,6 +146,8 @@ const char *gr_template_name(const gr_template *t);
 bool gr_is_product(const gr_template *t);
 /* Floating-point operations of a product in one step; 0: it is none. */
 double gr_template_flops(const gr_template *t);
+/* Operations of any template on its elements in one step, a product's included; exp and the like count as one. */
+double gr_template_operations(const gr_template *t);
 static inline int64_t gr_tensor_numel(const gr_tensor *t)
 {
     int64_t n = 1;

@@ -124,7 +124,7 @@ static void print_memory(const gr_plan *plan, FILE *to)
 
 /* ---- work ---- */
 
-typedef struct work { double flops, product_flops, bytes, ns; } work;
+typedef struct work { double operations, bytes, ns; int tasks; } work;
 
 static work count_work(const gr_program *p, bool (*which)(const gr_template *))
 {
@@ -133,7 +133,8 @@ static work count_work(const gr_program *p, bool (*which)(const gr_template *))
         const gr_template *t = &p->templates[i];
         const double times = gr_iterations(p, t->loop);
         if (which && !which(t)) continue;
-        w.product_flops += gr_template_flops(t) * times;
+        w.tasks++;
+        w.operations += gr_template_operations(t) * times;
         w.bytes += template_bytes(t) * times;
         w.ns += t->cost * times;
     }
@@ -145,23 +146,22 @@ static bool is_tape(const gr_template *t) { return t->kind == GR_TASK_TAPE; }
 static bool is_copy(const gr_template *t) { return t->kind == GR_TASK_COPY; }
 static bool is_kernel(const gr_template *t) { return t->kind == GR_TASK_KERNEL && !is_product(t); }
 
+static void print_kind(const char *name, work w, double whole, FILE *to)
+{
+    char room[GR_NUMBER_TEXT], time[32];
+    fprintf(to, "  %-22s %12s   %5.1f%%, %d task%s, %.4g GFLOP, %s read and written\n", name, time_text(w.ns, time),
+            whole > 0 ? 100 * w.ns / whole : 0, w.tasks, w.tasks == 1 ? "" : "s", w.operations * 1e-9, gr_bytes_text(w.bytes, room));
+}
+
 static void print_work(const gr_plan *plan, FILE *to)
 {
     static const struct { const char *name; bool (*is)(const gr_template *); } kind[] = {
         {"products", is_product}, {"pointwise", is_tape}, {"other kernels", is_kernel}, {"copies", is_copy}};
     const gr_program *p = plan->program;
     const work all = count_work(p, NULL);
-    char room[GR_NUMBER_TEXT], time[32];
     fprintf(to, "\nwork of one step, as one thread would do it\n");
-    for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) {
-        int tasks = 0;
-        for (int t = 0; t < p->num_templates; t++) tasks += kind[i].is(&p->templates[t]);
-        const work w = count_work(p, kind[i].is);
-        fprintf(to, "  %-22s %12s   %5.1f%%, %d task%s, %s read and written", kind[i].name, time_text(w.ns, time),
-                all.ns > 0 ? 100 * w.ns / all.ns : 0, tasks, tasks == 1 ? "" : "s", gr_bytes_text(w.bytes, room));
-        if (w.product_flops > 0) fprintf(to, ", %.4g GFLOP", w.product_flops * 1e-9);
-        fputc('\n', to);
-    }
+    for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) print_kind(kind[i].name, count_work(p, kind[i].is), all.ns, to);
+    print_kind("in all", all, all.ns, to);
 }
 
 /* ---- copies ---- */
@@ -172,6 +172,14 @@ static int dearer(const void *a, const void *b)
 {
     const copy *x = a, *y = b;
     return x->ns != y->ns ? (x->ns > y->ns ? -1 : 1) : (x->t > y->t) - (x->t < y->t);
+}
+
+/* ", H to NAME": what is copied where, if these have other names than the node. */
+static void print_copied(const gr_program *p, const gr_template *t, FILE *to)
+{
+    const char *from = t->num_in > 0 && t->in[0].buffer >= 0 ? p->buffers[t->in[0].buffer].name : NULL;
+    const char *into = t->out[0].buffer >= 0 ? p->buffers[t->out[0].buffer].name : NULL;
+    if (from && into && strcmp(from, into) != 0) fprintf(to, ", %s to %s", from, into);
 }
 
 static void print_copies(const gr_plan *plan, FILE *to)
@@ -190,6 +198,7 @@ static void print_copies(const gr_plan *plan, FILE *to)
     for (int i = 0; i < n && i < LISTED; i++) {
         char room[GR_NUMBER_TEXT], time[32];
         fprintf(to, "  %-22s %12s   %s", gr_bytes_text(operand_bytes(&list[i].t->out[0]), room), time_text(list[i].ns, time), gr_template_name(list[i].t));
+        print_copied(p, list[i].t, to);
         if (list[i].times > 1) fprintf(to, ", %.0f times", list[i].times);
         fputc('\n', to);
     }
@@ -249,24 +258,23 @@ static bool is_same_choice(const gr_choice *a, const gr_choice *b)
     return a->split == b->split && a->workers == b->workers && memcmp(a->ns, b->ns, sizeof a->ns) == 0;
 }
 
-/* How the loop is shared out, and what the other ways would take up to the next group of loops; once for a
- * group of loops. */
+/* After the last loop of a group how it is shared out, and what this and the other ways take: the group and what
+ * follows, up to the next group. */
 static void print_choice(const gr_plan *plan, int loop, FILE *to)
 {
     static const char *const names[2][GR_LOOP_SPLITS] = {{"columns", "wavefront", "one thread a layer"}, {"columns", "bands of rows", "one thread a band"}};
     const char *const *name = names[plan->program->loops[loop].rows > 0];
     const gr_schedule *s = plan->schedule;
-    for (int i = 0; i < s->num_choices; i++) {
-        const gr_choice *c = &s->choices[i];
-        if (c->loop != loop || (i > 0 && is_same_choice(c, c - 1))) continue;
-        fprintf(to, "    %s, %d thread%s a step:", name[c->split], c->workers, c->workers == 1 ? "" : "s");
-        const char *between = " ";
-        for (int k = 0; k < GR_LOOP_SPLITS; k++) {
-            char time[32];
-            if (c->ns[k] > 0) fprintf(to, "%s%s %s", between, name[k], time_text(c->ns[k], time)), between = ", ";
-        }
-        fputc('\n', to);
-    }
+    char time[32];
+    int i = 0;
+    while (i < s->num_choices && s->choices[i].loop != loop) i++;
+    const gr_choice *c = &s->choices[i], *next = i + 1 < s->num_choices ? c + 1 : NULL;
+    if (i == s->num_choices || (next && is_same_choice(c, next))) return;
+    fprintf(to, "    %s, at most %d thread%s a step; with what follows%s%s:\n      %s %s", name[c->split], c->workers, c->workers == 1 ? "" : "s",
+            next ? ", up to " : "", next ? plan->program->loops[next->loop].scan->name : "", name[c->split], time_text(c->ns[c->split], time));
+    for (int k = 0; k < GR_LOOP_SPLITS; k++)
+        if (k != (int)c->split && c->ns[k] > 0) fprintf(to, ", %s %s", name[k], time_text(c->ns[k], time));
+    fputc('\n', to);
 }
 
 static void print_threads(const gr_plan *plan, FILE *to)
