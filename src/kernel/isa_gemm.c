@@ -74,6 +74,7 @@ void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, i
 
 #else
 #include "kernel/isa_private.h"
+#include "kernel/isa_steps.h"
 
 #define MAX_ROWS GR_TILE_ROWS
 typedef uint16_t vh __attribute__((vector_size(VEC_BYTES / 2)));
@@ -169,7 +170,11 @@ static inline void square_f64(double *dst, int64_t width, const double *src, int
 #define STORED float
 #define NAME(n) n##_f32
 #define PAIR pair_f32
+#ifdef GR_STEPS_F32
+#define STEPS gr_steps_f32
+#endif
 #include "kernel/isa_tile.c"
+#undef STEPS
 #include "kernel/isa_gemm.c"
 #undef REAL
 #undef VEC

@@ -12,7 +12,13 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     const int64_t line = t->ahead ? 64 : 0;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
-    for (int64_t left = t->k; left > 0; left -= GR_AHEAD, ahead += line) {
+    int64_t left = t->k;
+#ifdef STEPS
+    if (rows >= 4 && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
+        for (; left >= 2 * GR_AHEAD; left -= 2 * GR_AHEAD, ahead += 2 * line, v += 4 * GR_AHEAD * WIDTH, s += 2 * GR_AHEAD)
+            STEPS(rows, acc, v, s, s_rs * (int64_t)sizeof *s, ahead);
+#endif
+    for (; left > 0; left -= GR_AHEAD, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
         for (int64_t l = left < GR_AHEAD ? left : GR_AHEAD; l > 0; l--, v += v_ks, s += s_ks) {
             VEC b[8];
