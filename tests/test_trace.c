@@ -65,6 +65,12 @@ static void end(recorded *r)
     gr_session_close(r->session);
 }
 
+static double predicted(const recorded *r, const gr_event *v)
+{
+    const gr_template *t = &r->exec->program->templates[v->template_index];
+    return t->cost * (double)(v->units_end - v->units_begin) / (double)t->units;
+}
+
 static void every_task_is_there(void)
 {
     for (int threads = 1; threads <= 3; threads++) {
@@ -74,17 +80,35 @@ static void every_task_is_there(void)
         for (int w = 0; w < s->threads; w++) {
             gr_trace_reader reader = {.trace = r.trace, .worker = w};
             gr_event v;
-            int64_t before = r.trace->started[0], count = 0;
+            int64_t before = r.trace->started[0], count = 0, together = 0;
+            int step = -1;
             for (; gr_trace_next(&reader, &v); count++) {
                 CU_ASSERT_TRUE(before <= v.arrived && v.arrived <= v.begin && v.begin <= v.end);
                 CU_ASSERT_TRUE(r.trace->started[v.step] <= v.arrived && v.end <= r.trace->ended[v.step]);
+                CU_ASSERT_TRUE(v.timed >= 1 && (v.timed == 1 || predicted(&r, &v) < GR_TRACE_NS));
+                CU_ASSERT_TRUE(v.arrived == before || v.step != step);
                 before = v.end;
+                step = v.step;
+                together += v.timed > 1;
             }
             CU_ASSERT_EQUAL(count, s->worker[w].tasks * STEPS);
+            if (threads == 1) CU_ASSERT_TRUE(0 < together && together < count);
             CU_ASSERT_EQUAL(reader.tick, r.trace->tick[w] + STEPS * r.trace->each[w] - 1);
         }
         end(&r);
     }
+}
+
+/* Of one thread, whose tasks wait for nobody: as many readings as the predicted time allows. */
+static void short_tasks_share_readings(void)
+{
+    recorded r = run(1, true);
+    double ns = 0;
+    gr_event v;
+    for (gr_trace_reader reader = {.trace = r.trace}; gr_trace_next(&reader, &v) && v.step == 0;) ns += predicted(&r, &v);
+    CU_ASSERT_TRUE((double)r.trace->each[0] < 2 + 2 * ns / GR_TRACE_NS);
+    CU_ASSERT_TRUE(r.trace->each[0] < r.exec->schedule->worker[0].tasks);
+    end(&r);
 }
 
 static void tracing_changes_no_bit(void)
@@ -131,6 +155,7 @@ static void the_timeline_is_json(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "waiting"));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "share   predicted"));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "GFLOP/s"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, "timed together"));
     free(summary);
     end(&r);
 }
@@ -139,6 +164,7 @@ void test_trace(void)
 {
     CU_pSuite s = CU_add_suite("trace", NULL, NULL);
     CU_add_test(s, "every task is there, in order", every_task_is_there);
+    CU_add_test(s, "short tasks share readings of the clock", short_tasks_share_readings);
     CU_add_test(s, "tracing changes no bit", tracing_changes_no_bit);
     CU_add_test(s, "the timeline is JSON", the_timeline_is_json);
 }

@@ -56,6 +56,7 @@ static void put_event(timeline *t, const gr_trace *r, int worker, const gr_event
     json_t *args = json_pack("{s:s, s:s, s:i}", "op", x->node ? x->node->op->name : "Copy", "units", units, "training step", e->step);
     if (args && *at) json_object_set_new(args, "time step", json_string(at));
     const double flops = event_flops(x, e);
+    if (args && e->timed > 1) json_object_set_new(args, "tasks timed together", json_integer((json_int_t)e->timed));
     if (args && flops > 0 && end > begin) json_object_set_new(args, "GFLOP/s", json_real(flops / (end - begin)));
     if (begin > arrived)
         put(t, json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:f}", "name", "wait", "cat", "wait", "ph", "X", "pid", 1, "tid", worker,
@@ -95,7 +96,7 @@ typedef struct sum {
     int kind;
     double ns, waited, flops;
     double predicted;       /* of one step */
-    int64_t calls;
+    int64_t calls, together; /* of them, timed together with others */
 } sum;
 
 static int dearer(const void *a, const void *b)
@@ -111,6 +112,7 @@ static void add_sum(sum *to, const sum *s)
     to->flops += s->flops;
     to->predicted += s->predicted;
     to->calls += s->calls;
+    to->together += s->together;
 }
 
 /* By template; templates of one node and kind are one line. */
@@ -130,6 +132,7 @@ static int sum_events(const gr_trace *r, sum *list)
             s->waited += gr_trace_ns(r, e.begin) - gr_trace_ns(r, e.arrived);
             s->flops += event_flops(s->t, &e);
             s->calls++;
+            s->together += e.timed > 1;
         }
     }
     int n = 0;
@@ -152,7 +155,7 @@ static void print_rate(double flops, double ns, FILE *to)
 /* steps: by which everything is divided; all: nanoseconds of all threads. */
 static void print_kinds(const sum *list, int n, double steps, double all, FILE *to)
 {
-    double waited = 0, known = 0;
+    double waited = 0, known = 0, calls = 0, together = 0;
     fprintf(to, "\nby kind%29s %7s %11s\n", "us a step", "share", "predicted");
     for (int k = 0; k < KINDS; k++) {
         sum s = {0};
@@ -163,9 +166,16 @@ static void print_kinds(const sum *list, int n, double steps, double all, FILE *
         fprintf(to, "  %-24s %9.1f %6.1f%% %11.1f", kind_name[k], s.ns * 1e-3 / steps, 100 * s.ns / all, s.predicted * 1e-3);
         print_rate(s.flops, s.ns, to);
     }
-    for (int i = 0; i < n; i++) waited += list[i].waited;
+    for (int i = 0; i < n; i++) {
+        waited += list[i].waited;
+        calls += (double)list[i].calls;
+        together += (double)list[i].together;
+    }
     fprintf(to, "  %-24s %9.1f %6.1f%%\n", "waiting", waited * 1e-3 / steps, 100 * waited / all);
     fprintf(to, "  %-24s %9.1f %6.1f%%\n", "between tasks, idle", (all - known - waited) * 1e-3 / steps, 100 * (all - known - waited) / all);
+    if (together > 0)
+        fprintf(to, "\n%.0f of %.0f tasks a step take so little that neighbours are timed together; what each took is then its predicted share\n",
+                together / steps, calls / steps);
 }
 
 void gr_trace_print(const gr_trace *t, const char *title, FILE *to)

@@ -281,12 +281,10 @@ static void wait_all(gr_worker_run *w, const gr_instruction *ins)
 
 void gr_run_list(gr_worker_run *w)
 {
-    const gr_trace *t = w->trace;
+    gr_trace_pen pen = gr_trace_begin(w->trace, w->index);
     int64_t *index = w->loop_index, done = w->threads > 1 ? w->base[w->index] : 0;
-    int64_t *tick = t ? t->tick[w->index] + t->steps * t->each[w->index] : NULL;
     bool counts = w->threads > 1 && w->list->awaited;
     memset(index, 0, sizeof *index * GR_MAX_LOOPS);
-    if (tick) *tick++ = gr_ticks();
     for (int i = 0; i < w->list->num_ins;) {
         const gr_instruction *ins = &w->list->ins[i];
         if (ins->kind != GR_RUN) {
@@ -294,11 +292,14 @@ void gr_run_list(gr_worker_run *w)
             continue;
         }
         if (ins->num_waits) {
+            gr_trace_close(&pen);
             wait_all(w, ins);
-            if (tick) *tick++ = gr_ticks();
+            gr_trace_waited(&pen);
         }
-        run_task(w, &w->task[i++]);
-        if (tick) *tick++ = gr_ticks();
+        gr_trace_enter(&pen, i);
+        run_task(w, &w->task[i]);
+        gr_trace_leave(&pen, i++);
         if (counts) gr_signal_raise(w->progress[w->index], ++done);
     }
+    gr_trace_close(&pen);
 }
