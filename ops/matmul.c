@@ -6,7 +6,8 @@
  *
  * A kernel sees a product in one form: `batch` products [m, n]. Where B is the same for
  * all and A's rows lie evenly, they are one product of batch * m rows. A product with a
- * vector B is turned around, C' = B A', so that the result's last axis holds the columns.
+ * vector B is then turned around, C' = B A', so that the result's last axis holds the columns, or
+ * all of the result's axes do.
  * Tiles are units, in lines along the shorter side of the product, so that what threads pack of
  * the operands overlaps least; since the bits of an element do not depend on the block it is
  * computed in, a run of units is computed in as few blocks as it makes. */
@@ -94,8 +95,8 @@ static product product_of(const gr_call *call)
     for (int i = 0; i < p.lead; i++) p.batch *= p.dim[i] = batch_dim(a, b, i, p.lead);
     place_operand(a, ta, false, &p, &p.a_rs, &p.a_cs, p.a_step);
     place_operand(b, tb, true, &p, &p.b_rs, &p.b_cs, p.b_step);
-    if (b->rank == 1 && a->rank > 1) swap_operands(&p);
     fold_rows(&p);
+    if (b->rank == 1 && a->rank > 1) swap_operands(&p);
     const gr_tensor *packed = call->num_in > 2 ? &call->in[2] : NULL;
     if (packed && packed->data && packed_operand_fits(call->math, packed, p.k, p.n)) p.packed = packed->data, p.packed_dtype = packed->dtype;
     p.rows = (p.m + TILE_ROWS - 1) / TILE_ROWS;
@@ -121,26 +122,31 @@ static double matmul_flops(const gr_call *call)
     return 2.0 * (double)p.batch * (double)p.m * (double)p.n * (double)p.k;
 }
 
-/* Rows and columns of product `which` into dst, ld elements between rows. */
-static void multiply(const gr_call *call, const product *p, int64_t which, int64_t row, int64_t rows, int64_t col, int64_t cols,
-                     void *dst, int64_t ld)
+/* Rows and columns of products [which, which + count) into dst, ld elements between rows, c_step between products. */
+static void multiply(const gr_call *call, const product *p, int64_t which, int64_t count, int64_t row, int64_t rows, int64_t col,
+                     int64_t cols, void *dst, int64_t ld, int64_t c_step)
 {
-    const char *a = p->a + op_at(which, p->lead, p->dim, p->a_step) * (int64_t)p->size;
-    const char *b = p->b + op_at(which, p->lead, p->dim, p->b_step) * (int64_t)p->size;
-    gr_gemm g = {.dtype = p->dtype, .m = rows, .n = cols, .k = p->k, .a = a + row * p->a_rs * (int64_t)p->size, .a_rs = p->a_rs,
-                 .a_cs = p->a_cs, .b = b + col * p->b_cs * (int64_t)p->size, .b_rs = p->b_rs, .b_cs = p->b_cs, .c = dst, .c_rs = ld,
-                 .c_cs = 1, .scratch = call->scratch};
+    const int64_t size = (int64_t)p->size, last = p->lead - 1, line = p->lead ? p->dim[last] : 1;
+    gr_gemm g = {.dtype = p->dtype, .m = rows, .n = cols, .k = p->k, .a_rs = p->a_rs, .a_cs = p->a_cs, .b_rs = p->b_rs, .b_cs = p->b_cs,
+                 .c = dst, .c_rs = ld, .c_cs = 1, .scratch = call->scratch};
     if (p->packed) g.packed = p->packed, g.packed_n = p->n, g.packed_col = col, g.packed_dtype = p->packed_dtype;
-    if (rows > 0 && cols > 0) call->math->gemm(&g);
+    for (int64_t n; count > 0 && rows > 0 && cols > 0; which += n, count -= n) {
+        n = op_smaller(count, line - which % line);
+        g.a = p->a + (op_at(which, p->lead, p->dim, p->a_step) + row * p->a_rs) * size;
+        g.b = p->b + (op_at(which, p->lead, p->dim, p->b_step) + col * p->b_cs) * size;
+        call->math->gemm_stack(&g, n, p->lead ? p->a_step[last] : 0, p->lead ? p->b_step[last] : 0, c_step);
+        g.c = (char *)g.c + n * c_step * size;
+    }
 }
 
-/* Tiles [first, last) of rows and all of columns [from, to) of tiles. */
-static void multiply_tiles(const gr_call *call, const product *p, int64_t which, int64_t first, int64_t last, int64_t from, int64_t to)
+/* Tiles [first, last) of rows and all of columns [from, to) of tiles, of `count` products. */
+static void multiply_tiles(const gr_call *call, const product *p, int64_t which, int64_t count, int64_t first, int64_t last, int64_t from,
+                           int64_t to)
 {
     int64_t row = first * TILE_ROWS, rows = op_smaller(last * TILE_ROWS, p->m) - row;
     int64_t col = from * TILE_COLS, cols = op_smaller(to * TILE_COLS, p->n) - col;
     char *c = (char *)call->out[0].data + (which * p->m * p->n + row * p->n + col) * (int64_t)p->size;
-    multiply(call, p, which, row, rows, col, cols, c, p->n);
+    multiply(call, p, which, count, row, rows, col, cols, c, p->n, p->m * p->n);
 }
 
 static void matmul_run(const gr_call *call)
@@ -149,12 +155,24 @@ static void matmul_run(const gr_call *call)
     bool tall = p.rows > p.cols;
     int64_t tiles = p.rows * p.cols, line = tall ? p.cols : p.rows, u = call->begin;
     while (u < call->end) {
-        int64_t which = u / tiles, at = u % tiles, left = op_smaller(call->end - u, tiles - at);
+        int64_t which = u / tiles, at = u % tiles, left = op_smaller(call->end - u, tiles - at), count = 1;
         int64_t first = at / line, last = first + 1, from = at % line, to = op_smaller(from + left, line);
         if (from == 0 && left >= line) last = first + left / line;
-        if (tall) multiply_tiles(call, &p, which, first, last, from, to);
-        else multiply_tiles(call, &p, which, from, to, first, last);
-        u += (last - first) * (to - from);
+        if (at == 0 && call->end - u >= tiles) last = tiles / line, to = line, count = (call->end - u) / tiles;
+        if (tall) multiply_tiles(call, &p, which, count, first, last, from, to);
+        else multiply_tiles(call, &p, which, count, from, to, first, last);
+        u += (last - first) * (to - from) * count;
+    }
+}
+
+/* Rows of the result, each `width` columns of a product that is one long row. */
+static void multiply_parts(const gr_call *call, const product *p, int64_t width, int64_t row, int64_t rows, int64_t col, int64_t cols,
+                           char *to, int64_t ld)
+{
+    const int64_t per = p->n / width;
+    for (int64_t n; rows > 0; row += n, rows -= n, to += n * ld * (int64_t)p->size) {
+        n = cols == width && ld == width ? op_smaller(rows, per - row % per) : 1;
+        multiply(call, p, row / per, 1, 0, 1, row % per * width + col, n > 1 ? n * width : cols, to, ld, 0);
     }
 }
 
@@ -162,13 +180,18 @@ static void matmul_run(const gr_call *call)
 static void matmul_block(const gr_call *call, int64_t row, int64_t rows, int64_t col, int64_t cols, void *dst, int64_t ld)
 {
     product p = product_of(call);
+    const gr_tensor *out = &call->out[0];
     char *to = dst;
+    if (out->rank > 0 && p.n != out->dim[out->rank - 1]) {
+        multiply_parts(call, &p, out->dim[out->rank - 1], row, rows, col, cols, to, ld);
+        return;
+    }
     while (rows > 0) {
-        int64_t which = row / p.m, first = row % p.m, n = op_smaller(rows, p.m - first);
-        multiply(call, &p, which, first, n, col, cols, to, ld);
-        row += n;
-        rows -= n;
-        to += n * ld * (int64_t)p.size;
+        int64_t first = row % p.m, n = op_smaller(rows, p.m - first), count = first == 0 && n == p.m ? rows / p.m : 1;
+        multiply(call, &p, row / p.m, count, first, n, col, cols, to, ld, p.m * ld);
+        row += n * count;
+        rows -= n * count;
+        to += n * count * ld * (int64_t)p.size;
     }
 }
 

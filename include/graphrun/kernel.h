@@ -86,6 +86,9 @@ typedef struct gr_math {
                                       int64_t step, int64_t rows, int64_t n);
     void (*normalize_weight_back_f64)(double *dst, const double *src, const double *grad, const double *mean,
                                       const double *rstd, int64_t step, int64_t rows, int64_t n);
+    /* `count` products that differ in where their operands lie: so many elements further for each. With a
+     * `packed` B, which all share, b_step is not read. */
+    void (*gemm_stack)(const gr_gemm *g, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step);
 } gr_math;
 
 /* Where a random op stands. Element i of outer row r (time step) draws number i

@@ -318,16 +318,17 @@ static void next_block(job *j, int64_t k0, int64_t length)
 }
 
 /* Few rows: C's columns, a panel at a time, stay in L1 from one block of k to the next, and V is
- * read where it lies if its rows do. One or two rows take several panels at once. */
+ * read where it lies if its rows do, but for a last panel that is not full. One or two rows take
+ * several panels at once. */
 static void run_few_rows(job *j, int64_t length)
 {
     const engine *e = j->e;
     const bool lies_well = !j->packed && j->v_ns == 1;
-    const int64_t panels = j->m <= 2 && (j->packed || lies_well) ? 4 : 1;
+    const int64_t panels = j->m <= 2 ? 4 : 1;
     for (int64_t col = 0, cols; col < j->n; col += cols) {
         gr_tile t = {.skip = (j->skip + col) % e->vw, .v_dtype = j->half};
         cols = panels * e->vw - t.skip;
-        if (cols > j->n - col) cols = j->packed || j->n - col < e->vw ? j->n - col : (j->n - col) / e->vw * e->vw;
+        if (cols > j->n - col) cols = lies_well && j->n - col > e->vw ? (j->n - col) / e->vw * e->vw : j->n - col;
         const bool in_place = lies_well && cols % e->vw == 0;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
@@ -357,20 +358,34 @@ static void run_strips(job *j, int64_t length)
     }
 }
 
-void gr_gemm_run(const gr_gemm *g)
+static void run_job(job *j)
+{
+    const int64_t length = j->k > 0 ? block_length(j->k) : 0;
+    if (j->k <= 0) {
+        if (!j->accumulate) clear(j->e, j->c, j->m, j->n, j->c_ms, j->c_ns);
+    } else if (j->e->own && !j->packed && j->m * j->n * j->k <= TINY && j->k <= length) {
+        next_block(j, 0, length);
+        block_tiny(j);
+    } else if (j->e->own && j->m <= j->e->isa->max_rows) {
+        run_few_rows(j, length);
+    } else {
+        run_strips(j, length);
+    }
+}
+
+void gr_gemm_run(const gr_gemm *g) { gr_gemm_run_stack(g, 1, 0, 0, 0); }
+
+void gr_gemm_run_stack(const gr_gemm *g, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step)
 {
     if (g->m <= 0 || g->n <= 0) return;
     job j = make_job(g);
-    const int64_t length = j.k > 0 ? block_length(j.k) : 0;
-    if (j.k <= 0) {
-        if (!j.accumulate) clear(j.e, j.c, j.m, j.n, j.c_ms, j.c_ns);
-    } else if (j.e->own && !j.packed && j.m * j.n * j.k <= TINY && j.k <= length) {
-        next_block(&j, 0, length);
-        block_tiny(&j);
-    } else if (j.e->own && j.m <= j.e->isa->max_rows) {
-        run_few_rows(&j, length);
-    } else {
-        run_strips(&j, length);
+    const bool exchanged = sides_exchanged(j.e, g);
+    const int64_t v_step = (exchanged ? a_step : b_step) * j.e->size, s_step = (exchanged ? b_step : a_step) * j.e->size;
+    for (int64_t i = 0; i < count; i++) {
+        run_job(&j);
+        if (!j.packed) j.v += v_step;
+        j.s += s_step;
+        j.c += c_step * j.e->size;
     }
 }
 

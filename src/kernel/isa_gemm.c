@@ -5,18 +5,56 @@
  * compute parts of one product. A panel is two vectors wide. */
 #ifdef REAL
 
+/* One row with `cols` columns, as many sums side by side. */
+static inline __attribute__((always_inline)) void NAME(tiny_columns)(const int cols, const gr_tile *t, const REAL *s, const REAL *v, REAL *c)
+{
+    REAL acc[TINY_COLUMNS] = {0};
+    for (int64_t l = 0; l < t->k; l++, s += t->s_ks, v += t->v_ks)
+#pragma GCC unroll 8
+        for (int q = 0; q < cols; q++) acc[q] = NAME(step)(*s, v[q * t->v_ps], acc[q]);
+#pragma GCC unroll 8
+    for (int q = 0; q < cols; q++) c[q * t->c_cs] = t->first ? acc[q] : c[q * t->c_cs] + acc[q];
+}
+
+/* One row with n vectors of columns that lie side by side, in C as well. */
+static inline __attribute__((always_inline)) void NAME(tiny_vectors)(const int n, const gr_tile *t, const REAL *s, const REAL *v, REAL *c)
+{
+    VEC acc[4] = {0};
+    for (int64_t l = 0; l < t->k; l++, s += t->s_ks, v += t->v_ks)
+#pragma GCC unroll 4
+        for (int q = 0; q < n; q++) acc[q] = VN(fma)(VN(set)(*s), VN(load)(v + q * WIDTH), acc[q]);
+#pragma GCC unroll 4
+    for (int q = 0; q < n; q++) VN(store)(c + q * WIDTH, t->first ? acc[q] : VN(load)(c + q * WIDTH) + acc[q]);
+}
+
+/* As many columns of a row as are computed at once. */
+static int64_t NAME(tiny_part)(const gr_tile *t, const REAL *s, const REAL *v, REAL *c, int64_t cols)
+{
+    if (t->v_ps == 1 && t->c_cs == 1 && cols >= WIDTH) {
+        const int64_t n = cols >= 4 * WIDTH ? 4 : cols >= 2 * WIDTH ? 2 : 1;
+        if (n == 4) NAME(tiny_vectors)(4, t, s, v, c);
+        else if (n == 2) NAME(tiny_vectors)(2, t, s, v, c);
+        else NAME(tiny_vectors)(1, t, s, v, c);
+        return n * WIDTH;
+    }
+    switch (cols) {
+    case 1: NAME(tiny_columns)(1, t, s, v, c); return 1;
+    case 2: NAME(tiny_columns)(2, t, s, v, c); return 2;
+    case 3: NAME(tiny_columns)(3, t, s, v, c); return 3;
+    case 4: NAME(tiny_columns)(4, t, s, v, c); return 4;
+    case 5: NAME(tiny_columns)(5, t, s, v, c); return 5;
+    case 6: NAME(tiny_columns)(6, t, s, v, c); return 6;
+    case 7: NAME(tiny_columns)(7, t, s, v, c); return 7;
+    default: NAME(tiny_columns)(TINY_COLUMNS, t, s, v, c); return TINY_COLUMNS;
+    }
+}
+
 void ISA(NAME(gr_tiny))(const gr_tile *t)
 {
     for (int64_t i = 0; i < t->rows; i++)
-        for (int64_t j = 0; j < t->cols; j += 4) {
-            REAL acc[4] = {0};
-            const int cols = t->cols - j < 4 ? (int)(t->cols - j) : 4;
-            const REAL *s = (const REAL *)t->s + i * t->s_rs, *v = (const REAL *)t->v + j * t->v_ps;
-            for (int64_t l = 0; l < t->k; l++, s += t->s_ks, v += t->v_ks)
-                for (int q = 0; q < cols; q++) acc[q] = NAME(step)(*s, v[q * t->v_ps], acc[q]);
-            REAL *c = (REAL *)t->c + i * t->c_rs + j * t->c_cs;
-            for (int q = 0; q < cols; q++) c[q * t->c_cs] = t->first ? acc[q] : c[q * t->c_cs] + acc[q];
-        }
+        for (int64_t j = 0; j < t->cols;)
+            j += NAME(tiny_part)(t, (const REAL *)t->s + i * t->s_rs, (const REAL *)t->v + j * t->v_ps,
+                                 (REAL *)t->c + i * t->c_rs + j * t->c_cs, t->cols - j);
 }
 
 /* Blocks of Q x Q in registers; the rest one by one. */
@@ -77,6 +115,7 @@ void ISA(NAME(gr_pack))(REAL *dst, int64_t width, const REAL *src, int64_t cs, i
 #include "kernel/isa_steps.h"
 
 #define MAX_ROWS GR_TILE_ROWS
+enum { TINY_COLUMNS = 8 };
 typedef uint16_t vh __attribute__((vector_size(VEC_BYTES / 2)));
 
 static inline __attribute__((always_inline)) void pair_f32(const float *p, vf *b)

@@ -53,6 +53,7 @@ static void choose(void)
     table.gemm_panel = gr_gemm_panel;
     table.gemm_packed_bytes = gr_gemm_packed_bytes;
     table.gemm_pack = gr_gemm_pack;
+    table.gemm_stack = gr_gemm_run_stack;
 }
 
 const gr_math *gr_math_get(void)
