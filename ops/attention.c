@@ -93,7 +93,8 @@ gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const
                 op_type_text(c, t), first ? "; inputs of [batch, time, ...] need batch_first: true" : "");
         return NULL;
     }
-    gr_val real = gr_emit(c, "LengthMask", "real", 1, &lengths, "size=%" PRId64, size);
+    const char *axis = of->axis[first ? 0 : of->rank - 2];
+    gr_val real = gr_emit(c, "LengthMask", "real", 1, &lengths, "size=%" PRId64 ", axis=%s", size, axis ? axis : "~");
     if (rows == 0) return real;
     int64_t dims[GR_MAX_RANK];
     for (int i = 0; i < rows; i++) dims[i] = i + 1;

@@ -30,7 +30,8 @@ gr_val op_mask_apply(gr_ctx *c, const op_mask *m, gr_val scores);
 gr_val op_align(gr_ctx *c, gr_val v, int rank);
 
 /* Lengths: checks the port, whose value must have `rows` axes, those of `of` from `first` on, and
- * gives which of `size` keys are real, bool [rows.., size]. NULL after a message. */
+ * gives which of `size` keys, axis 0 of `of` where `first` is not 0 and else its last but one, are real:
+ * bool [rows.., size]. NULL after a message. */
 gr_val op_real_keys(gr_ctx *c, const char *port, gr_val lengths, int rows, const gr_type *of, int first, int64_t size);
 
 /* [..., steps, width] of v whose steps stand on axis `dim`, counted from the end; and back. */

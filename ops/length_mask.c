@@ -7,7 +7,7 @@ static int length_mask_infer(gr_ctx *c)
     if (in->dtype != GR_INT32)
         return gr_fail(c, GR_AT_INPUT, "lengths", "lengths must be int32, but is %s; Cast converts", op_type_text(c, in));
     if (in->rank == GR_MAX_RANK) return gr_fail(c, GR_AT_INPUT, "lengths", "lengths has %d axes already", GR_MAX_RANK);
-    gr_type t = {.dtype = GR_BOOL, .rank = in->rank + 1, .dim = {gr_int(c, "size")}};
+    gr_type t = {.dtype = GR_BOOL, .rank = in->rank + 1, .dim = {gr_int(c, "size")}, .axis = {gr_string(c, "axis")}};
     for (int i = 0; i < in->rank; i++) {
         t.dim[i + 1] = in->dim[i];
         t.axis[i + 1] = in->axis[i];
@@ -19,7 +19,8 @@ static int length_mask_infer(gr_ctx *c)
 static int length_mask_batch(gr_ctx *c)
 {
     gr_val lengths = gr_in(c, 0);
-    gr_val all = gr_emit(c, "LengthMask", NULL, 1, &lengths, "size=%lld", (long long)gr_int(c, "size"));
+    const char *axis = gr_string(c, "axis");
+    gr_val all = gr_emit(c, "LengthMask", NULL, 1, &lengths, "size=%lld, axis=%s", (long long)gr_int(c, "size"), axis ? axis : "~");
     return gr_set_result(c, 0, gr_emit(c, "Transpose", NULL, 1, &all, "dim0=0, dim1=1"));
 }
 
@@ -45,7 +46,9 @@ static void length_mask_run(const gr_call *call)
     }
 }
 
-static const gr_attr_spec attrs[] = {{"size", GR_ATTR_INT, NULL, 0, 9007199254740992.0, NULL, "Length of the axis, which no length exceeds."}, OP_END};
+static const gr_attr_spec attrs[] = {
+    {"size", GR_ATTR_INT, NULL, 0, 9007199254740992.0, NULL, "Length of the axis, which no length exceeds."},
+    {"axis", GR_ATTR_STRING, "~", 0, 0, NULL, "Name of the axis: time; absent: it has none."}, OP_END};
 static const gr_port inputs[] = {{"lengths", GR_PORT_INT, "[...]: how many steps of each row are real"}, OP_END};
 static const gr_port outputs[] = {{"output", 0, "[size, ...]: bool"}, OP_END};
 

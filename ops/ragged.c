@@ -34,7 +34,8 @@ int op_real_steps(gr_ctx *c, int port, gr_val *real)
     const gr_type *t = gr_in_type(c, port);
     if (check_lengths(c, gr_in_type(c, p), gr_self(c)->inputs[port].name, t, first ? 0 : 1) < 0) return -1;
     gr_val lengths = gr_in(c, p);
-    *real = gr_emit(c, "LengthMask", "real", 1, &lengths, "size=%lld", (long long)t->dim[first ? 1 : 0]);
+    const char *axis = t->axis[first ? 1 : 0];
+    *real = gr_emit(c, "LengthMask", "real", 1, &lengths, "size=%lld, axis=%s", (long long)t->dim[first ? 1 : 0], axis ? axis : "~");
     if (first) *real = gr_emit(c, "Transpose", NULL, 1, real, "dim0=0, dim1=1");
     return 0;
 }

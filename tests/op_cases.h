@@ -90,7 +90,7 @@ CASE("LayerNorm", "normalized_shape=5", "f 3 5") CASE("LayerNorm", "normalized_s
 CASE("RMSNorm", "normalized_shape=[5]", "f 3 5") CASE("RMSNorm", "normalized_shape=[2, 5], eps=0.1, elementwise_affine=false", "f 3 2 5")
 
 CASE("OneHot", "num_classes=4", "i4 3 2") CASE("OneHot", "num_classes=1", "i1") CASE("OneHot", "num_classes=3", "i3 0")
-CASE("LengthMask", "size=4", "i5 3") CASE("LengthMask", "size=3", "i4 2 2") CASE("LengthMask", "size=2", "i3")
+CASE("LengthMask", "size=4, axis=time", "i5 3") CASE("LengthMask", "size=3", "i4 2 2") CASE("LengthMask", "size=2", "i3")
 CASE("Take", "", "f 5 3; i5 2 4") CASE("Take", "padding_idx=2", "f 5 3; i2 4") CASE("Take", "", "f 5; i5 4") CASE("Take", "", "f 5 3; i5")
 CASE("TakeGradient", "shape=[5, 3]", "i5 2 4; n 2 4 3") CASE("TakeGradient", "shape=[5, 70], scale_grad_by_freq=true", "i3 7; n 7 70")
 CASE("Take", "max_norm=100", "f 5 3; i5 2 4") CASE("Take", "max_norm=0.5, norm_type=1", "n 5 3; i5 2 4") CASE("Take", "max_norm=0.5, norm_type=inf", "n 5 3; i5 4") CASE("Take", "missing=true", "f 3 2; i5 2 4")

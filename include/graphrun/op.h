@@ -93,7 +93,7 @@ typedef enum gr_role {
     GR_ROLE_CAST,      /* attribute dtype */
     GR_ROLE_WHERE,     /* condition, input, other */
     GR_ROLE_ALL_FINITE,/* variadic: bool scalar, no input holds inf or NaN */
-    GR_ROLE_LENGTH_MASK,/* attribute size: bool [size, ...], whether index < length */
+    GR_ROLE_LENGTH_MASK,/* attributes size and axis, its name: bool [size, ...], whether index < length */
     GR_ROLE_TAKE,      /* table, index; attributes padding_idx, max_norm, missing: rows of a table */
     GR_ROLE_UNIQUE_ROWS,/* index; attributes rows, padding_idx -> rows, order, start */
     GR_ROLE_SUM_ROWS,  /* input, order, start */

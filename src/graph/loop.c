@@ -87,8 +87,8 @@ static int check_rows(gr_ctx *c, const gr_loop *l, const char *what, const char 
                    gr_type_text(a, rows), what, name, gr_type_text(a, t));
 }
 
-/* For a slice with `rank` axes: bool [T, lengths' axes, 1, ...], in the graph around the loop. */
-static gr_value *active_rows(gr_emitter *e, gr_loop *l, int rank)
+/* For a slice with `rank` axes: bool [T, lengths' axes, 1, ...], in the graph around the loop; axis: what that of T is called. */
+static gr_value *active_rows(gr_emitter *e, gr_loop *l, int rank, const char *axis)
 {
     gr_graph *body = e->graph;
     gr_arena *a = l->outer->arena;
@@ -97,7 +97,7 @@ static gr_value *active_rows(gr_emitter *e, gr_loop *l, int rank)
     int own = l->lengths->type.rank;
     gr_value *v = l->active[own];
     if (!v)
-        v = l->active[own] = gr_emit_role(e, GR_ROLE_LENGTH_MASK, 1, &l->lengths, "size=%lld", (long long)l->scan->scan->steps);
+        v = l->active[own] = gr_emit_role(e, GR_ROLE_LENGTH_MASK, 1, &l->lengths, "size=%lld, axis=%s", (long long)l->scan->scan->steps, axis ? axis : "~");
     if (rank != own && !unknown(v)) {
         const char *shape = "";
         for (int i = 0; i <= rank; i++)
@@ -125,7 +125,7 @@ static gr_value *without_padding(gr_ctx *c, gr_loop *l, const char *name, gr_val
     gr_type t = gr_type_slice(&sequence->type);
     if (!l->lengths || (t.rank == 0 && l->lengths->type.rank > 0)) return sequence;
     if (check_rows(c, l, "the slice", name, &t) < 0) return gr_unknown_value(e);
-    gr_value *active = active_rows(e, l, t.rank);
+    gr_value *active = active_rows(e, l, t.rank, sequence->type.axis[0]);
     gr_graph *body = e->graph;
     e->graph = l->outer;
     gr_value *v = where(e, active, sequence, NULL);
@@ -138,7 +138,7 @@ static gr_value *while_active(gr_ctx *c, gr_loop *l, const char *what, const cha
 {
     if (!l->lengths) return v;
     if (check_rows(c, l, what, name, &v->type) < 0) return gr_unknown_value(emitter(c));
-    gr_value *active = active_rows(emitter(c), l, v->type.rank);
+    gr_value *active = active_rows(emitter(c), l, v->type.rank, gr_scan_axis(l->scan));
     if (unknown(active)) return active;
     return where(emitter(c), gr_scan_sequence(l->scan, active, gr_path_join(l->outer->arena, l->scan->name, "active")), v, other);
 }

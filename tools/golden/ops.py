@@ -191,7 +191,7 @@ def clipped_norm(*g, max_norm):
     return [q.grad for q in p]
 
 
-def length_mask(n, size):
+def length_mask(n, size, axis=None):
     return torch.arange(size).reshape([size] + [1] * n.dim()) < n
 
 
