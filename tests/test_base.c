@@ -1,6 +1,7 @@
 /* test_base.c - arenas unwind, diagnostics point at the right place. */
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/utf8.h"
 #include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
@@ -73,6 +74,19 @@ static void names_from_elsewhere(void)
     gr_arena_destroy(a);
 }
 
+static int width(const char *text) { return gr_utf8_width(text, strlen(text)); }
+
+static void text_is_as_wide_as_its_letters(void)
+{
+    CU_ASSERT_EQUAL(width(""), 0);
+    CU_ASSERT_EQUAL(width("time"), 4);
+    CU_ASSERT_EQUAL(width("\xc3\xa9t\xc3\xa9"), 3);
+    CU_ASSERT_EQUAL(width("e\xcc\x81t\xc3\xa9"), 3); /* an accent of its own */
+    CU_ASSERT_EQUAL(width("\xe6\x97\xa5\xe6\x9c\xac"), 4);
+    CU_ASSERT_EQUAL(width("\xf0\x9f\x98\x80!"), 3);
+    CU_ASSERT_EQUAL(width("a\xff\xc3"), 3); /* no UTF-8 */
+}
+
 static void diag_shows_place(void)
 {
     gr_arena *a = gr_arena_create();
@@ -102,5 +116,6 @@ void test_base(void)
     CU_add_test(s, "running out of memory unwinds", arena_unwinds);
     CU_add_test(s, "the nearest name is found", nearest_name);
     CU_add_test(s, "names from elsewhere", names_from_elsewhere);
+    CU_add_test(s, "text is as wide as its letters", text_is_as_wide_as_its_letters);
     CU_add_test(s, "a diagnostic shows its place", diag_shows_place);
 }

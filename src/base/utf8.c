@@ -1,4 +1,4 @@
-/* utf8.c - decoding UTF-8. */
+/* utf8.c - decoding UTF-8, and its width. */
 #include "base/utf8.h"
 
 /* How many bytes follow a first byte, and what it gives of the character; -1: none begins so. */
@@ -46,4 +46,28 @@ int gr_utf8_encode(uint32_t c, char out[4])
     for (int i = n - 1; i > 0; i--, c >>= 6) out[i] = (char)(0x80 | (c & 0x3f));
     out[0] = (char)(lead[n] | c);
     return n;
+}
+
+/* By blocks of Unicode: of the wide ones all, of the marks those that letters of Europe, Arabic and Hebrew bear. */
+static int char_width(uint32_t c)
+{
+    static const struct { uint32_t first, last; int width; } blocks[] = {
+        {0x0300, 0x036f, 0}, {0x0591, 0x05bd, 0}, {0x064b, 0x065f, 0}, {0x1100, 0x115f, 2}, {0x200b, 0x200f, 0}, {0x2e80, 0x303e, 2},
+        {0x3041, 0xa4cf, 2}, {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2}, {0xfe00, 0xfe0f, 0}, {0xfe30, 0xfe6f, 2}, {0xff00, 0xff60, 2},
+        {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2}};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (c >= blocks[i].first && c <= blocks[i].last) return blocks[i].width;
+    return 1;
+}
+
+int gr_utf8_width(const char *s, size_t n)
+{
+    int width = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t c = 0xfffd;
+        const int length = gr_utf8_decode(s + i, n - i, &c);
+        width += char_width(c);
+        i += length ? (size_t)length : 1;
+    }
+    return width;
 }

@@ -1,4 +1,4 @@
-/* utf8.h - decoding UTF-8, strictly: no overlong forms, no surrogates. */
+/* utf8.h - decoding UTF-8, strictly: no overlong forms, no surrogates; and how wide it is. */
 #ifndef GR_BASE_UTF8_H
 #define GR_BASE_UTF8_H
 
@@ -12,4 +12,7 @@ int gr_utf8_decode(const char *s, size_t n, uint32_t *c);
 size_t gr_utf8_check(const char *s, size_t n);
 /* Writes 1 to 4 bytes and gives their number. */
 int gr_utf8_encode(uint32_t c, char out[4]);
+/* How wide the text is, in letters: as on a terminal, a character of East Asia and an emoji are two, a mark that stands
+ * over the one before is none. A byte that is not UTF-8 is one. */
+int gr_utf8_width(const char *s, size_t n);
 #endif

@@ -8,6 +8,7 @@
  *
  * The numbers of the means stand in data- attributes, for the read-out of report.js. */
 #include "report/chart.h"
+#include "base/utf8.h"
 #include "report/html.h"
 #include "train/compare.h"
 
@@ -121,7 +122,7 @@ static void write_x_labels(const plot *p)
     char label[GR_AXIS_LABEL];
     for (int i = 0; i < p->x.num_ticks; i++) {
         const char *text = p->chart->num_ticks ? p->chart->tick_name[i] : gr_axis_label(&p->x, i, label);
-        const double at = percent_x(p, p->x.tick[i]), half = 0.5 * wide * (double)strlen(text);
+        const double at = percent_x(p, p->x.tick[i]), half = 0.5 * wide * gr_utf8_width(text, strlen(text));
         fprintf(p->to, "<line class=\"tick\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"100%%\" y2=\"100%%\" transform=\"translate(0 4)\"/>", at, at);
         if (p->chart->num_ticks && at - half < end + 0.5 * wide) continue;
         end = at + half;
