@@ -72,6 +72,13 @@ static bool has_arrow(const gr_picture *p, const gr_pic_group *from, int a, cons
     return false;
 }
 
+static bool has_heading(const gr_picture *p, const char *text)
+{
+    for (int i = 0; i < p->top.num_boxes; i++)
+        if (p->top.box[i]->look == GR_LOOK_HEADING && strcmp(p->top.box[i]->name, text) == 0) return true;
+    return false;
+}
+
 static void columns_are_steps(void)
 {
     gr_session *s = open_session(two_layers, 1);
@@ -90,6 +97,9 @@ static void columns_are_steps(void)
     CU_ASSERT_EQUAL(lane(some, "rnn.l0", "step by step", 0)->num_boxes, 4); /* and one for all that follow */
     CU_ASSERT_STRING_EQUAL(lane(some, "rnn.l0", "step by step", 0)->box[3]->name, "later steps");
     CU_ASSERT(strstr(some->note, "3 of 6 steps, 1 thread") != NULL);
+    CU_ASSERT(has_heading(some, "t = 2") && has_heading(some, "t = 3 to 5"));
+    CU_ASSERT(has_heading(grid_of(s, 5), "t = 5"));
+    CU_ASSERT(has_heading(all, "t = 5") && !has_heading(all, "t = 6"));
     gr_session_close(s);
 }
 

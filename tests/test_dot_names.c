@@ -1,4 +1,5 @@
 /* test_dot_names.c - pictures of nodes that are called anything: the text stays text, in dot, SVG and Mermaid. */
+#include "base/utf8.h"
 #include "report/dot.h"
 #include "report/dot_picture.h"
 #include "rig.h"
@@ -16,6 +17,8 @@ static const char *const names[] = {
     "end", "1 one", "- item", "# head", "`code`", "*star* _under_", "%% comment", "%{init}%", "a;b", "quot#quot;", "subgraph", "$x^2$",
     "\xc3\xa9t\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x98\x80", "broken \xff\xc3 bytes", "tab\tbell\a", " ", "", "'", "..", "</svg>", "'><script>alert(1)</script>",
     "\xef\xbf\xbe", "graph", "node", "a->b", "n1", "click n1 call x()", "://x", "www.example.com",
+    "averylongnamewithoutanyplacewhereitcouldbebrokenwhichgoesonandonuntilthepageisfull",
+    "\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d\xe5\x90\x8d\xe5\x89\x8d",
     "a_very_long_name_that_goes_on_and_on_and_on_and_would_make_a_box_as_wide_as_the_page_is"};
 enum { NAMES = sizeof names / sizeof *names };
 
@@ -62,6 +65,21 @@ static int wrong_tags(const char *text)
         open -= strncmp(s, "</B>", 4) == 0;
     }
     return wrong + abs(open);
+}
+
+static void no_line_is_too_long(void)
+{
+    gr_arena *a = gr_arena_create();
+    for (int i = 0; i < NAMES; i++)
+        for (const char *line = gr_pic_name(a, names[i]); line;) {
+            const size_t n = strcspn(line, "\n");
+            CU_ASSERT(gr_utf8_width(line, n) <= 34);
+            line = line[n] ? line + n + 1 : NULL;
+        }
+    CU_ASSERT_STRING_EQUAL(gr_pic_wrap(a, "one, two,\nthree, four, five", 12), "one, two,\nthree, four,\nfive");
+    CU_ASSERT_STRING_EQUAL(gr_pic_wrap(a, "exactlytwelv\nand more", 12), "exactlytwelv\nand more");
+    CU_ASSERT_STRING_EQUAL(gr_pic_cut(a, "\xc3\xa9t\xc3\xa9s et hivers", 8), "\xc3\xa9t\xc3\xa9s e..");
+    gr_arena_destroy(a);
 }
 
 static void dot_holds_any_name(void)
@@ -180,6 +198,7 @@ static void any_random_name_is_held(void)
 void test_dot_names(void)
 {
     CU_pSuite s = CU_add_suite("dot_names", NULL, NULL);
+    CU_add_test(s, "no line of a name is too long", no_line_is_too_long);
     CU_add_test(s, "labels of dot hold any name", dot_holds_any_name);
     CU_add_test(s, "Graphviz draws any name", graphviz_draws_any_name);
     CU_add_test(s, "labels of Mermaid hold any name", mermaid_holds_any_name);

@@ -78,7 +78,7 @@ static int check_pass(const cli_command *self, const char *name)
         strncat(list, p == gr_passes ? "" : ", ", sizeof list - strlen(list) - 1);
         strncat(list, p->name, sizeof list - strlen(list) - 1);
     }
-    return cli_misuse(self, "no pass is called '%s'; there are: %s", name, list);
+    return cli_misuse(self, "no pass is called '%s'; there are: %s; --steps T draws the schedule", name, list);
 }
 
 /* At most what a picture can show. */

@@ -117,7 +117,7 @@ static void pair(gr_dot *d, const char *path, const char *key, gr_pic_box *box)
     gr_pic_box *other = gr_map_get(d->pairs, gr_arena_printf(d->a, "%s/%d", key, (int)GR_BACKWARD));
     if (box->phase != GR_UPDATE || !other) other = gr_map_get(d->pairs, key);
     if (!other) gr_map_set(d->pairs, key, box);
-    else *GR_PUSH(d->a, d->p->pair, d->p->num_pairs, d->p->cap_pairs) = (gr_pic_pair){other, box};
+    else gr_pic_put_beside(box, other);
 }
 
 static void pair_node(gr_dot *d, const gr_node *n, gr_pic_box *box)
@@ -153,73 +153,70 @@ static bool is_within(const char *path, const char *around)
     return n && strncmp(path, around, n) == 0 && (!path[n] || path[n] == '.');
 }
 
-/* What b stands beside, NULL: nothing. */
-static const gr_pic_box *beside(const gr_dot *d, const gr_pic_box *b)
+static const char *read_key(const gr_dot *d, const gr_pic_box *from, const char *path, size_t n)
 {
-    for (int i = 0; i < d->p->num_pairs; i++)
-        if (d->p->pair[i].b == b) return d->p->pair[i].a;
-    return NULL;
+    return gr_arena_printf(d->a, "%d %.*s", from->id, (int)n, path);
 }
 
-/* Whether x shows what the gradient x->to derives from: it comes from beside, else no arrow before it does so. */
-static bool is_from_own(const gr_dot *d, const gr_pic_arrow *x)
+/* For each box, the paths of what reads it: of boxes and of all that they stand in. */
+static gr_map *note_reads(const gr_dot *d)
 {
-    const gr_pic_box *a = beside(d, x->to);
-    if (a) return x->from == a;
-    if (!is_within(x->from->path, x->to->path)) return false;
-    for (int i = 0; d->p->arrow[i] != x; i++)
-        if (d->p->arrow[i]->to == x->to && is_within(d->p->arrow[i]->from->path, x->to->path)) return false;
-    return true;
-}
-
-/* Whether what the gradient x->to derives from reads x->from, too, or is it. */
-static bool is_read_forward(const gr_dot *d, const gr_pic_arrow *x)
-{
-    const char *path = x->to->path;
-    if (is_within(x->from->path, path)) return true;
+    gr_map *reads = gr_map_create(d->a);
     for (int i = 0; i < d->p->num_arrows; i++) {
-        const gr_pic_arrow *y = d->p->arrow[i];
-        if (y->from == x->from && y->flow == GR_FLOW_DATA && is_within(y->to->path, path)) return true;
+        const gr_pic_arrow *x = d->p->arrow[i];
+        const char *path = x->to->path;
+        for (size_t n = strcspn(path, "."); x->flow == GR_FLOW_DATA && *path; n += 1 + strcspn(path + n + 1, ".")) {
+            gr_map_set(reads, read_key(d, x->from, path, n), x->from);
+            if (!path[n]) break;
+        }
     }
-    return false;
+    return reads;
 }
 
-/* A gradient reads what its node made and read: of the arrows that say so, one is drawn. */
+/* A gradient reads what its node made and read: of the arrows that say so, one is drawn, from the box beside it or
+ * else the first one from what its node stands in. */
 static void drop_implied(gr_dot *d)
 {
     int kept = 0;
-    gr_pic_arrow **list = GR_NEW_ARRAY(d->a, gr_pic_arrow *, d->p->num_arrows + 1);
+    gr_map *reads = note_reads(d);
+    bool *told = GR_NEW_ARRAY(d->a, bool, d->p->num_boxes + 1);
     for (int i = 0; i < d->p->num_arrows; i++) {
         gr_pic_arrow *x = d->p->arrow[i];
         const bool gradient = x->flow == GR_FLOW_KEPT && x->from->phase == GR_FORWARD && x->to->phase == GR_BACKWARD;
-        if (gradient && is_from_own(d, x)) {
-            if (!beside(d, x->to)) *GR_PUSH(d->a, d->p->pair, d->p->num_pairs, d->p->cap_pairs) = (gr_pic_pair){x->from, x->to};
-        } else if (gradient && is_read_forward(d, x)) {
-            continue;
-        }
+        const bool within = is_within(x->from->path, x->to->path);
+        const bool own = x->to->beside ? x->from == x->to->beside : within && !told[x->to->id];
+        told[x->to->id] |= within;
+        if (gradient && own) gr_pic_put_beside(x->to, x->from);
+        else if (gradient && (within || gr_map_get(reads, read_key(d, x->from, x->to->path, strlen(x->to->path))))) continue;
         if (x->from->result && x->to->phase == GR_UPDATE) continue; /* that the loss is finite */
-        list[kept++] = x;
+        d->p->arrow[kept++] = x;
     }
-    d->p->arrow = list;
     d->p->num_arrows = kept;
 }
 
-static bool are_labelled_alike(const gr_pic_arrow *x, const gr_pic_arrow *y)
+static const char *labels_key(const gr_dot *d, const gr_pic_arrow *x, int from, int to)
 {
-    bool alike = x->num_labels == y->num_labels;
-    for (int i = 0; i < x->num_labels && alike; i++) alike = strcmp(x->label[i], y->label[i]) == 0;
-    return alike;
+    const char *key = gr_arena_printf(d->a, "%d %d", from, to);
+    for (int i = 0; i < x->num_labels; i++) key = gr_arena_printf(d->a, "%s\n%s", key, x->label[i]);
+    return key;
 }
 
-/* What goes to several boxes says its type once. */
+/* What goes to several boxes says its type once, and a gradient that runs beside what it is the gradient of does not
+ * say it again. */
 static void drop_labels(gr_dot *d)
 {
-    for (int i = d->p->num_arrows - 1; i > 0; i--) {
+    gr_map *said = gr_map_create(d->a);
+    for (int i = 0; i < d->p->num_arrows; i++) {
         gr_pic_arrow *x = d->p->arrow[i];
-        bool said = false;
-        for (int k = 0; k < i && !said; k++)
-            said = d->p->arrow[k]->from == x->from && d->p->arrow[k]->flow == x->flow && are_labelled_alike(d->p->arrow[k], x);
-        if (said) x->num_labels = 0;
+        gr_map_set(said, labels_key(d, x, x->from->id, x->to->id), x);
+    }
+    for (int i = 0; i < d->p->num_arrows; i++) {
+        gr_pic_arrow *x = d->p->arrow[i];
+        const char *from = labels_key(d, x, x->from->id, 0);
+        const gr_pic_box *a = x->to->beside, *b = x->from->beside;
+        const bool gradient = x->phase == GR_BACKWARD && a && b && gr_map_get(said, labels_key(d, x, a->id, b->id));
+        if (gradient || gr_map_get(said, from)) x->num_labels = 0;
+        else gr_map_set(said, from, x);
     }
 }
 

@@ -69,13 +69,13 @@ static void count_one(const gr_dot *d, counts *c, const char *name)
     *GR_PUSH(d->a, c->item, c->num_items, c->cap_items) = (counted){name, 1};
 }
 
-/* "MatMul x2, Add" */
+/* "MatMul x2, Add", with a space that no line ends at. */
 static const char *counts_text(const gr_dot *d, const counts *c)
 {
     const char *text = "";
     for (int i = 0; i < c->num_items; i++) {
         text = gr_arena_printf(d->a, "%s%s%s", text, i ? ", " : "", c->item[i].name);
-        if (c->item[i].count > 1) text = gr_arena_printf(d->a, "%s x%d", text, c->item[i].count);
+        if (c->item[i].count > 1) text = gr_arena_printf(d->a, "%s\xc2\xa0x%d", text, c->item[i].count);
     }
     return text;
 }

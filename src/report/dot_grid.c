@@ -11,6 +11,7 @@
  * follow from others are left out. */
 #include "report/dot.h"
 #include "report/dot_picture.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -93,8 +94,7 @@ static const char *task_name(grid *g, const gr_template *t, const char *unit)
     if (strncmp(name, unit, n) == 0 && name[n]) name += n;
     while (*name == '\'' || *name == '.') name++;
     if (t->kind == GR_TASK_COPY) name = "copy";
-    if (strlen(name) <= LONGEST) return *name ? name : t->node ? t->node->op->name : "copy";
-    return gr_arena_printf(g->a, "%.*s..", LONGEST - 2, name);
+    return *name ? gr_pic_cut(g->a, name, LONGEST) : t->node ? t->node->op->name : "copy";
 }
 
 /* ---- lanes ---- */
@@ -275,14 +275,22 @@ static const char *steps_text(const grid *g, const gr_pic_box *b)
     return b->span == 1 ? gr_arena_printf(g->a, "%d", b->column) : gr_arena_printf(g->a, "%d-%d", b->column, b->column + b->span - 1);
 }
 
+/* Over the columns stand their steps. What stands over the last one may be wider than it is. */
+static void add_steps(grid *g)
+{
+    if (g->narrow) add_heading(g, "step", "", GR_FORWARD, heading - 8, 0, names_width, line_height);
+    for (int64_t c = 0; c <= g->columns && c < g->p->columns && g->p->columns > 1; c++) {
+        const char *steps = gr_pic_steps(g->p, (int)c);
+        const double x = g->is.left + (double)c * (g->is.column + g->is.gap), room = 7. * gr_utf8_width(steps, strlen(steps));
+        const double width = c == g->columns && room > g->is.column ? room : g->is.column;
+        add_heading(g, g->narrow ? steps : gr_arena_printf(g->a, "t = %s", steps), "", GR_FORWARD, x, 0, width, line_height);
+    }
+}
+
 static void lay_out(grid *g)
 {
-    const bool more = g->p->columns > g->columns;
     double y = line_height + 8;
-    if (g->narrow) add_heading(g, "step", "", GR_FORWARD, heading - 8, 0, names_width, line_height);
-    for (int64_t c = 0; c < g->columns + more && g->p->columns > 1; c++)
-        add_heading(g, c == g->columns ? "..." : gr_arena_printf(g->a, g->narrow ? "%lld" : "t = %lld", (long long)c), "", GR_FORWARD,
-                    g->is.left + (double)c * (g->is.column + g->is.gap), 0, g->is.column, line_height);
+    add_steps(g);
     for (int i = 0; i < g->num_lanes; i++) {
         lane *l = g->lanes[i];
         double height = 2 * line_height;

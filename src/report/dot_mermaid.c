@@ -174,7 +174,7 @@ static void put_grid(const gr_picture *p, FILE *to)
     fprintf(to, "block-beta\n    columns %d\n    space\n", columns + 1);
     for (int c = 0; c < columns; c++)
         if (p->columns == 1 || c > p->shown) fputs("    space\n", to);
-        else fprintf(to, c == p->shown ? "    t%d[\"...\"]\n" : "    t%d[\"t = %d\"]\n", c, c);
+        else fprintf(to, "    t%d[\"t = %s\"]\n", c, gr_pic_steps(p, c));
     for (const gr_pic_group *g = p->top.first; g; g = g->next) put_lane(p, g, columns, to);
 }
 

@@ -51,6 +51,12 @@ void gr_pic_add_arrow(gr_picture *p, gr_pic_box *from, gr_pic_box *to, gr_phase 
     if (*label) *GR_PUSH(p->arena, x->label, x->num_labels, x->cap_labels) = label;
 }
 
+void gr_pic_put_beside(gr_pic_box *b, gr_pic_box *other)
+{
+    b->beside = other;
+    b->paired = other->paired = true;
+}
+
 static bool group_has_phase(const gr_pic_group *g, gr_phase phase)
 {
     for (int i = 0; i < g->num_boxes; i++)
@@ -64,11 +70,17 @@ bool gr_pic_has_phase(const gr_picture *p, gr_phase phase) { return group_has_ph
 
 const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between)
 {
-    enum { MOST = 3 };
+    enum { MOST = 2 };
     const int shown = x->num_labels <= MOST ? x->num_labels : MOST - 1;
     const char *text = "";
     for (int i = 0; i < shown; i++) text = gr_arena_printf(a, "%s%s%s", text, i ? between : "", x->label[i]);
     return shown == x->num_labels ? text : gr_arena_printf(a, "%s%sand %d more", text, between, x->num_labels - shown);
+}
+
+const char *gr_pic_steps(const gr_picture *p, int column)
+{
+    if (column < p->shown || p->columns == p->shown + 1) return gr_arena_printf(p->arena, "%d", column);
+    return gr_arena_printf(p->arena, "%d to %lld", column, (long long)p->columns - 1);
 }
 
 const char *gr_pic_threads(gr_arena *a, const gr_pic_task *t)
@@ -113,16 +125,33 @@ char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_
     return out;
 }
 
+/* How many bytes of the text are at most `width` wide. */
+static size_t that_fit(const char *text, size_t n, int width)
+{
+    size_t i = 0;
+    for (int used = 0; i < n;) {
+        const int length = gr_utf8_decode(text + i, n - i, NULL);
+        const size_t bytes = length ? (size_t)length : 1;
+        if ((used += gr_utf8_width(text + i, bytes)) > width) break;
+        i += bytes;
+    }
+    return i;
+}
+
+const char *gr_pic_cut(gr_arena *a, const char *text, int width)
+{
+    const size_t n = strlen(text);
+    if (that_fit(text, n, width) == n) return text;
+    return gr_arena_printf(a, "%.*s..", (int)that_fit(text, n, width - 2), text);
+}
+
 static const char *attr_text(gr_arena *a, const gr_attr_spec *spec, const gr_attr *v)
 {
-    enum { LONGEST = 24 };
+    enum { LONGEST = 26 };
     if (spec->kind == GR_ATTR_FLOAT) return gr_arena_printf(a, "%g", v->f);
     if (spec->kind == GR_ATTR_TENSOR && v->n == 1) return gr_arena_printf(a, "%g", v->floats[0]);
     const char *text = gr_attr_text(a, spec, v);
-    if (!text || strlen(text) <= LONGEST) return text ? text : "";
-    size_t end = LONGEST;
-    while (end && ((unsigned char)text[end] & 0xc0) == 0x80) end--;
-    return gr_arena_printf(a, "%.*s...", (int)end, text);
+    return text ? gr_pic_cut(a, text, LONGEST) : "";
 }
 
 const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr)
@@ -134,18 +163,18 @@ const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr)
     return text;
 }
 
-/* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot. */
+/* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot, else what fits. */
 static size_t line_length(const char *text, size_t n, int width)
 {
+    const size_t line = strcspn(text, "\n"), fit = that_fit(text, line < n ? line : n, width);
     size_t space = 0, mark = 0;
-    int shown = 0;
-    for (size_t i = 0; i < n; i++) {
-        shown += ((unsigned char)text[i] & 0xc0) != 0x80;
-        if (shown > width) return space ? space : mark ? mark : n;
+    if (fit == n) return n;
+    if (fit == line || text[fit] == ' ') return fit + 1;
+    for (size_t i = 0; i < fit; i++) {
         if (text[i] == ' ') space = i + 1;
         if (text[i] == '_' || text[i] == '.') mark = i + 1;
     }
-    return n;
+    return space ? space : mark ? mark : fit ? fit : n;
 }
 
 const char *gr_pic_wrap(gr_arena *a, const char *text, int width)
@@ -157,6 +186,7 @@ const char *gr_pic_wrap(gr_arena *a, const char *text, int width)
         memcpy(out + used, text + i, length);
         used += length;
         i += length;
+        if (i < n && (out[used - 1] == ' ' || out[used - 1] == '\n')) used--;
         if (i < n) out[used++] = '\n';
     }
     return out;

@@ -42,6 +42,8 @@ typedef struct gr_pic_box {
     const char **line; int num_lines, cap_lines;
     bool result;
     gr_pic_group *group;
+    struct gr_pic_box *beside;    /* stands side by side with this one, which came first; NULL: none */
+    bool paired;                  /* it has such a one, or is it */
     gr_pic_task *task; int num_tasks, cap_tasks;
     bool brief;                   /* of the grid: threads without the tasks' names */
     int column, span;             /*   from 0 */
@@ -65,15 +67,12 @@ typedef struct gr_pic_arrow {
     const char **label; int num_labels, cap_labels;
 } gr_pic_arrow;
 
-typedef struct gr_pic_pair { gr_pic_box *a, *b; } gr_pic_pair; /* stand side by side */
-
 typedef struct gr_picture {
     gr_arena *arena;
     const char *title, *note, *lengths; /* of axes: "time 35, batch 32" */
     gr_pic_group top;
     int num_boxes, num_groups;
     gr_pic_arrow **arrow; int num_arrows, cap_arrows;
-    gr_pic_pair *pair; int num_pairs, cap_pairs;
     int threads;                  /* of the grid; 0: it is none */
     int64_t columns;              /* that the grid would have if it showed all steps, and those that it has; one */
     int shown;                    /*   more stands for the rest */
@@ -87,10 +86,13 @@ gr_pic_box *gr_pic_add_box(gr_picture *p, gr_pic_group *in, gr_pic_look look, gr
 void gr_pic_add_line(gr_picture *p, gr_pic_box *b, const char *text);
 /* One arrow for all values that go the same way; a label is not repeated. */
 void gr_pic_add_arrow(gr_picture *p, gr_pic_box *from, gr_pic_box *to, gr_phase phase, gr_pic_flow flow, const char *label);
+void gr_pic_put_beside(gr_pic_box *b, gr_pic_box *other);
 bool gr_pic_has_phase(const gr_picture *p, gr_phase phase);
-/* The labels of an arrow as a picture has room for: at most three lines. */
+/* The labels of an arrow as a picture has room for: at most two of them. */
 const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between);
 
+/* The steps that a column of the grid stands for: "3", "4 to 999". */
+const char *gr_pic_steps(const gr_picture *p, int column);
 /* The threads that share the task: "0-3, 7". */
 const char *gr_pic_threads(gr_arena *a, const gr_pic_task *t);
 
@@ -101,6 +103,8 @@ const char *gr_pic_threads(gr_arena *a, const gr_pic_task *t);
 char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_t c, uint32_t before, unsigned char after));
 /* "hidden_size=5, num_layers=2": what the model's author gave. */
 const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr);
+/* The text, or its beginning and ".." where it is wider than `width` letters. */
+const char *gr_pic_cut(gr_arena *a, const char *text, int width);
 /* Broken before it is wider than `width` characters, behind commas and underscores. */
 const char *gr_pic_wrap(gr_arena *a, const char *text, int width);
 /* A name on as many lines as it needs; " " for none. */

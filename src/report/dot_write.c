@@ -209,39 +209,61 @@ static void put_columns(const gr_picture *p, FILE *to)
 
 /* ---- arrows ---- */
 
-static bool are_paired(const gr_picture *p, const gr_pic_box *a, const gr_pic_box *b)
-{
-    for (int i = 0; i < p->num_pairs; i++)
-        if (p->pair[i].a == a && p->pair[i].b == b) return true;
-    return false;
-}
-
-static bool is_paired(const gr_picture *p, const gr_pic_box *b)
-{
-    for (int i = 0; i < p->num_pairs; i++)
-        if (p->pair[i].a == b || p->pair[i].b == b) return true;
-    return false;
-}
-
 /* Whether the arrow decides which box stands higher. */
-static bool is_rank(const gr_picture *p, const gr_pic_arrow *x)
+static bool is_rank(const gr_pic_arrow *x)
 {
     if (x->flow == GR_FLOW_NEXT) return false;
-    return x->flow == GR_FLOW_DATA || (x->to->phase == GR_UPDATE && !is_paired(p, x->to));
+    return x->flow == GR_FLOW_DATA || (x->to->phase == GR_UPDATE && !x->to->paired);
 }
 
+static int depth_of(const gr_pic_group *g)
+{
+    int n = 0;
+    for (; g->parent; g = g->parent) n++;
+    return n;
+}
+
+/* The innermost group that both boxes stand in. */
+static const gr_pic_group *common_group(const gr_pic_box *a, const gr_pic_box *b)
+{
+    const gr_pic_group *g = a->group, *k = b->group;
+    for (int n = depth_of(g), m = depth_of(k); g != k;)
+        if (n >= m) g = g->parent, n--;
+        else k = k->parent, m--;
+    return g;
+}
+
+/* The type, on the ground that it stands on, so that it can be read where it comes to stand on a frame or another arrow. */
+static void put_type(const gr_picture *p, const gr_pic_arrow *x, const gr_pic_group *in, FILE *to)
+{
+    enum { WIDEST = 20 };
+    fprintf(to, "label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"0\"><TR><TD> </TD><TD BGCOLOR=\"%s\">",
+            in->parent ? shade_of(in->phase) : gr_light[GR_COLOUR_PAGE]);
+    put_text(p, gr_pic_wrap(p->arena, gr_pic_label(p->arena, x, "\n"), WIDEST), "", "", to);
+    fputs("</TD></TR></TABLE>>, ", to);
+}
+
+/* Boxes of a group are pulled to each other more than to others, so that it stands together and what follows it stands
+ * under it rather than beside it. */
 static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
 {
-    const bool up = x->to->phase != GR_FORWARD && is_rank(p, x), kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
+    enum { WITHIN = 8 };
+    const bool rank = is_rank(x), up = x->to->phase != GR_FORWARD && rank, kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
+    const gr_pic_group *in = common_group(x->from, x->to);
     fprintf(to, "n%d -> n%d [", up ? x->to->id : x->from->id, up ? x->from->id : x->to->id);
-    if (x->num_labels && (!kept || are_paired(p, x->from, x->to))) {
-        fputs("label=<", to);
-        put_text(p, gr_pic_label(p->arena, x, "\n"), "&#160;", "", to);
-        fputs(">, ", to);
-    }
+    if (x->num_labels && !kept) put_type(p, x, in, to);
+    if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * depth_of(in));
     fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted, penwidth=1.4" : stroke[x->phase],
-            up ? ", dir=back" : "", is_rank(p, x) ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
+            up ? ", dir=back" : "", rank ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
             next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
+}
+
+/* Side by side; with rank=same Graphviz fails where there are many groups. */
+static void put_pairs(const gr_pic_group *g, FILE *to)
+{
+    for (int i = 0; i < g->num_boxes; i++)
+        if (g->box[i]->beside) fprintf(to, "n%d -> n%d [style=invis, minlen=0, weight=%d];\n", g->box[i]->beside->id, g->box[i]->id, PAIR_WEIGHT);
+    for (const gr_pic_group *k = g->first; k; k = k->next) put_pairs(k, to);
 }
 
 /* Where an arrow meets the wide box b: over or under the middle of the other one. */
@@ -312,7 +334,7 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
     const char *font = "fontname=\"Helvetica,Arial,sans-serif\"";
     fputs("digraph \"", to);
     fputs(gr_pic_escape(p->arena, *p->title ? p->title : "graphrun", quoted), to);
-    fprintf(to, "\" {\ngraph [%s, fontsize=12, fontcolor=\"%s\", bgcolor=\"%s\", nodesep=0.3, ranksep=0.35, labelloc=t%s, pad=0.2];\n"
+    fprintf(to, "\" {\ngraph [%s, fontsize=12, fontcolor=\"%s\", bgcolor=\"%s\", nodesep=0.2, ranksep=0.35, labelloc=t%s, pad=0.2];\n"
             "node [%s, fontsize=12, fontcolor=\"%s\", height=0.3, margin=\"0.14,0.06\"];\nedge [%s, fontsize=10, fontcolor=\"%s\", arrowsize=0.7];\n",
             font, gr_light[GR_COLOUR_TEXT], gr_light[GR_COLOUR_PAGE], p->effort == 0 ? ", newrank=true" : p->effort == 1 ? "" : ", splines=line", font, gr_light[GR_COLOUR_TEXT], font, gr_light[GR_COLOUR_MUTED]);
     put_title(p, to);
@@ -325,7 +347,6 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
     }
     put_columns(p, to);
     for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
-    for (int i = 0; i < p->num_pairs && p->effort < 2; i++) /* side by side; with rank=same Graphviz fails where there are many groups */
-        fprintf(to, "n%d -> n%d [style=invis, minlen=0, weight=%d];\n", p->pair[i].a->id, p->pair[i].b->id, PAIR_WEIGHT);
+    if (p->effort < 2) put_pairs(&p->top, to);
     fputs("}\n", to);
 }
