@@ -234,24 +234,23 @@ static const gr_pic_group *common_group(const gr_pic_box *a, const gr_pic_box *b
 }
 
 /* The type, on the ground that it stands on, so that it can be read where it comes to stand on a frame or another arrow. */
-static void put_type(const gr_picture *p, const gr_pic_arrow *x, const gr_pic_group *in, FILE *to)
+static void put_type(const gr_picture *p, const gr_pic_arrow *x, const gr_pic_group *in, int widest, FILE *to)
 {
-    enum { WIDEST = 20 };
     fprintf(to, "label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"0\"><TR><TD> </TD><TD BGCOLOR=\"%s\">",
             in->parent ? shade_of(in->phase) : gr_light[GR_COLOUR_PAGE]);
-    put_text(p, gr_pic_wrap(p->arena, gr_pic_label(p->arena, x, "\n"), WIDEST), "", "", to);
+    put_text(p, gr_pic_wrap(p->arena, gr_pic_label(p->arena, x, "\n"), widest), "", "", to);
     fputs("</TD></TR></TABLE>>, ", to);
 }
 
 /* Boxes of a group are pulled to each other more than to others, so that it stands together and what follows it stands
  * under it rather than beside it. */
-static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, FILE *to)
+static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, int widest, FILE *to)
 {
     enum { WITHIN = 8 };
     const bool rank = is_rank(x), up = x->to->phase != GR_FORWARD && rank, kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
     const gr_pic_group *in = common_group(x->from, x->to);
     fprintf(to, "n%d -> n%d [", up ? x->to->id : x->from->id, up ? x->from->id : x->to->id);
-    if (x->num_labels && !kept) put_type(p, x, in, to);
+    if (x->num_labels && !kept) put_type(p, x, in, widest, to);
     if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * depth_of(in));
     fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted, penwidth=1.4" : stroke[x->phase],
             up ? ", dir=back" : "", rank ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
@@ -345,8 +344,9 @@ void gr_picture_write_dot(const gr_picture *p, FILE *to)
         fputs("}\n", to);
         return;
     }
+    const int widest = gr_pic_has_phase(p, GR_BACKWARD) ? 19 : 34; /* a type; two columns have less room */
     put_columns(p, to);
-    for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
+    for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], widest, to);
     if (p->effort < 2) put_pairs(&p->top, to);
     fputs("}\n", to);
 }
