@@ -88,6 +88,58 @@ static void options_that_change_nothing(void)
     CU_ASSERT_EQUAL(graphrun("schema --plugin /nowhere.so"), 1);
 }
 
+/* Whether the text names it, with nothing behind that would make it another name. */
+static bool names(const char *text, const char *option)
+{
+    const size_t n = strlen(option);
+    for (const char *at = text; (at = strstr(at, option)); at++)
+        if (at[n] != '-' && (at[n] < 'a' || at[n] > 'z')) return true;
+    return false;
+}
+
+/* "--NAME" of each option that the table of a command's help lists is in its usage, or its letter is; gives how many. */
+static int check_usage(const char *command)
+{
+    char letter[2], name[40], word[44];
+    int n = 0;
+    CU_ASSERT_EQUAL(graphrun("%s --help", command), 0);
+    char *usage = strdup(out_text), *table = strstr(out_text, "\noptions:\n");
+    *strstr(usage, table ? "\noptions:\n" : "\ncommon options:\n") = 0;
+    for (char *at = table ? table : strstr(out_text, "\ncommon options:\n"); at; at = strchr(at, '\n'), at += at != NULL) {
+        const bool has_letter = sscanf(at, " -%1[a-z], --%39[a-z-]", letter, name) == 2;
+        if ((!has_letter && sscanf(at, " --%39[a-z-]", name) != 1) || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) continue;
+        snprintf(word, sizeof word, has_letter ? "-%s" : "--%s", has_letter ? letter : name);
+        CU_ASSERT(names(usage, word));
+        if (!names(usage, word)) printf("graphrun %s: %s is not in\n%s\n", command, word, usage);
+        n++;
+    }
+    for (const char *at = usage; (at = strstr(at, "[--")); at++) {
+        sscanf(at + 1, "%43[a-z-]", word);
+        CU_ASSERT(names(table ? table : out_text, word));
+    }
+    for (char *line = strtok(usage, "\n"); line; line = strtok(NULL, "\n")) CU_ASSERT(strlen(line) <= 120);
+    free(usage);
+    return n;
+}
+
+/* A usage leaves out no option of its command, nor has it others; what is wrong in a line brings the same one. */
+static void usages_name_every_option(void)
+{
+    int options = check_usage(HELLO);
+    char name[32];
+    CU_ASSERT_EQUAL_FATAL(graphrun("--help"), 0);
+    char *list = strdup(out_text);
+    for (char *at = list; at; at = strchr(at, '\n'), at += at != NULL)
+        if (sscanf(at, " graphrun %31[a-z-]", name) == 1) options += check_usage(name);
+    free(list);
+    CU_ASSERT(options > 130);
+    CU_ASSERT_EQUAL(graphrun("compare --help"), 0);
+    char *usage = strndup(out_text, (size_t)(strstr(out_text, "\nSays") + 1 - out_text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(usage, "[--sweep VAR=A,B,...] [--gradient VALUE]"));
+    refused("compare --nosuch", usage);
+    free(usage);
+}
+
 /* What --set names and the model lacks, and files that could not be written, which is said before the work. */
 static void what_a_model_lacks(void)
 {
@@ -177,6 +229,7 @@ void test_command_line(void)
     CU_add_test(s, "numbers that are none", numbers_that_are_none);
     CU_add_test(s, "options that are none", options_that_are_none);
     CU_add_test(s, "options that change nothing", options_that_change_nothing);
+    CU_add_test(s, "usages name every option", usages_name_every_option);
     CU_add_test(s, "what a model lacks", what_a_model_lacks);
     CU_add_test(s, "compare: its command is kept", commands_are_kept);
     CU_add_test(s, "compare: settings with commas", settings_have_commas);

@@ -14,12 +14,11 @@
 
 enum { MAX_OPTIONS = 40, FIRST = 256 }; /* FIRST: of the options' numbers for getopt_long; letters are smaller */
 
-/* What the command line makes lives as long as the process. */
 static gr_arena *memory;
 
 static void free_memory(void) { gr_arena_destroy(memory); }
 
-static gr_arena *cli_memory(void)
+gr_arena *cli_memory(void)
 {
     if (memory) return memory;
     if (!(memory = gr_arena_create())) exit(EXIT_MODEL);
@@ -67,7 +66,8 @@ static void print_options(const cli_option *o, int n)
 
 static void print_help(const cli_command *self, const cli_option *all, int own, int total)
 {
-    printf("usage: graphrun %s%s%s\n%s\n", self->name, *self->name ? " " : "", self->usage, self->summary);
+    cli_print_usage(self, all, total, stdout);
+    printf("%s\n", self->summary);
     if (own) printf("\noptions:\n");
     print_options(all, own);
     printf("\ncommon options:\n");
@@ -224,6 +224,12 @@ int cli_fail(const gr_error *e)
     return EXIT_MODEL;
 }
 
+static void tell_usage(void *data, const cli_command *c, const cli_option *list, int own, int total)
+{
+    (void)data, (void)own;
+    cli_print_usage(c, list, total, stderr);
+}
+
 int cli_misuse(const cli_command *self, const char *fmt, ...)
 {
     va_list args;
@@ -231,7 +237,8 @@ int cli_misuse(const cli_command *self, const char *fmt, ...)
     fputs("graphrun: ", stderr);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    fprintf(stderr, "\nusage: graphrun %s%s%s\n", self->name, *self->name ? " " : "", self->usage);
+    fputc('\n', stderr);
+    cli_visit(self, tell_usage, NULL);
     return EXIT_USAGE;
 }
 

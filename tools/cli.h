@@ -42,7 +42,7 @@ enum { CLI_SETS = 1, CLI_THREADS = 2, CLI_SEED = 4, CLI_DTYPE = 8, CLI_PLUGINS =
 
 typedef struct cli_command {
     const char *name;
-    const char *usage;     /* "MODEL [--epochs N]" */
+    const char *usage;     /* "MODEL [--epochs N | --steps N]": what a list of its options would not say (usage.c) */
     const char *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
     unsigned common;       /* which of the common options it takes: CLI_SETS, ... */
@@ -52,10 +52,16 @@ extern const cli_command cli_commands[]; /* ends with name NULL */
 extern const cli_command cli_default;    /* graphrun MODEL */
 const cli_command *cli_find(const char *name);
 
+/* What the command line makes, which lives as long as the process. */
+gr_arena *cli_memory(void);
+
 /* Options are told by the very table that the command parses with: fn gets it, first the `own` ones, then
  * the common ones that it takes, `total` in all. Nothing is run. Completion and manual are made of that. */
 typedef void (*cli_visit_fn)(void *data, const cli_command *c, const cli_option *list, int own, int total);
 void cli_visit(const cli_command *c, cli_visit_fn fn, void *data);
+/* The command's arguments and all of its options, as one line; and the same on several behind "usage: graphrun NAME". */
+const char *cli_usage(const cli_command *c, const cli_option *list, int total);
+void cli_print_usage(const cli_command *c, const cli_option *list, int total, FILE *to);
 
 /* Reads the options of a command, its own and common ones; positional arguments are moved to
  * argv[1 ...], *count of them. -1: go on; else the exit code. */

@@ -1,6 +1,6 @@
 /* cmd_completion.c - graphrun completion: scripts for shells, made of the tables of options.
  *
- * What may follow an option is told by its metavariable: FILE, FOLDER, PASS, KEY=VALUE, "a|b". What a
+ * What may follow an option is told by its metavariable: FILE, FOLDER, PASS, KEY=VALUE, VAR=, "a|b". What a
  * command takes is told by the first word of its usage: MODEL, OP, or a file. */
 #include "cli.h"
 #include "report/reference.h"
@@ -34,7 +34,7 @@ static completes completes_value(gr_arena *a, const cli_option *o, const char **
         *words = splits;
         return WORDS;
     }
-    if (strcmp(o->value, "KEY=VALUE") == 0) return VARS;
+    if (strcmp(o->value, "KEY=VALUE") == 0 || strncmp(o->value, "VAR=", 4) == 0) return VARS;
     if (strncmp(o->value, "FILE", 4) == 0) return FILES;
     return strcmp(o->value, "FOLDER") == 0 ? FOLDERS : NOTHING;
 }

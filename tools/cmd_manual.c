@@ -48,7 +48,7 @@ static void command(void *data, const cli_command *c, const cli_option *list, in
     fputs("\\fBgraphrun", stdout);
     if (*c->name) putchar(' '), roff(c->name);
     fputs("\\fR ", stdout);
-    roff(c->usage);
+    roff(cli_usage(c, list, total));
     fputs("\n.PP\n", stdout);
     roff(c->summary);
     putchar('\n');

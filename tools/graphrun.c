@@ -6,35 +6,33 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TRAINS "MODEL [--epochs N | --steps N] [--weights FILE | --weights-partial FILE]"
+
 const cli_command cli_commands[] = {
-    {"init", "[FILE] [-o FILE.yaml] [--target COLUMN]", "Writes a starter model for a text, a table or an array.", cmd_init, 0},
+    {"init", "[FILE]", "Writes a starter model for a text, a table or an array.", cmd_init, 0},
     {"check", "MODEL...", "Reports every mistake in model files; silent when there are none.", cmd_check, CLI_GRAPH},
-    {"train", "MODEL [--epochs N | --steps N] [--weights FILE] [--save FILE] [--checkpoint FILE] [--resume FILE]",
-     "Trains a model.", cmd_train, CLI_RUN},
-    {"eval", "MODEL --weights FILE [--split NAME] [--json FILE]", "Measures a model on a split of its data; a classifier by class.", cmd_eval, CLI_RUN},
-    {"run", "MODEL [--input NAME=FILE.npy]... [--fetch VALUE[=FILE.npy]]... [--grad NAME[=FILE.npy]]...",
-     "Runs a model once, and writes values and gradients.", cmd_run, CLI_RUN},
-    {"generate", "MODEL --weights FILE [--prompt TEXT]... [--length N] [--temperature X] [--beam N]",
-     "Continues texts, or answers them.", cmd_generate, CLI_RUN},
+    {"train", TRAINS, "Trains a model.", cmd_train, CLI_RUN},
+    {"eval", "MODEL --weights FILE", "Measures a model on a split of its data; a classifier by class.", cmd_eval, CLI_RUN},
+    {"run", "MODEL", "Runs a model once, and writes values and gradients.", cmd_run, CLI_RUN},
+    {"generate", "MODEL --weights FILE", "Continues texts, or answers them.", cmd_generate, CLI_RUN},
     {"gradcheck", "MODEL", "Compares every gradient with central differences, in double.", cmd_gradcheck, CLI_RUN},
-    {"data", "MODEL [--split NAME] [--epoch N] [--batches N] [-o FOLDER]", "Shows what a model's data source gives.", cmd_data, CLI_SETS | CLI_PLUGINS | CLI_SEED},
-    {"dot", "MODEL [--depth N] [--after PASS | --steps T] [-o FILE]", "Draws the model, what a pass made of it, or who runs what.", cmd_dot, CLI_GRAPH | CLI_THREADS},
-    {"plan", "MODEL [--topology TEXT] [--forward]", "Says what a step takes: memory, work, time, threads.", cmd_plan, CLI_GRAPH | CLI_THREADS},
-    {"trace", "MODEL [-o FILE.json] [--steps N]", "Shows where the time of a step goes, task by task.", cmd_trace, CLI_RUN},
-    {"bench", "MODEL [--what train|infer|step] [--seconds S] [--json FILE] [--rival NAME=COMMAND]...",
-     "Measures how fast a model is: its training step, forward pass or one step.", cmd_bench, CLI_RUN},
-    {"compare", "A.yaml B.yaml... [--seeds N] [--steps N | --seconds S | --tokens N] [--tune-lr LIST] [--json FILE]",
+    {"data", "MODEL", "Shows what a model's data source gives.", cmd_data, CLI_SETS | CLI_PLUGINS | CLI_SEED},
+    {"dot", "MODEL [--after PASS | --steps T]", "Draws the model, what a pass made of it, or who runs what.", cmd_dot, CLI_GRAPH | CLI_THREADS},
+    {"plan", "MODEL", "Says what a step takes: memory, work, time, threads.", cmd_plan, CLI_GRAPH | CLI_THREADS},
+    {"trace", "MODEL", "Shows where the time of a step goes, task by task.", cmd_trace, CLI_RUN},
+    {"bench", "MODEL", "Measures how fast a model is: its training step, forward pass or one step.", cmd_bench, CLI_RUN},
+    {"compare", "A.yaml B.yaml... [--steps N | --seconds S | --tokens N]",
      "Says which of several models is better for their data, and how sure that is.", cmd_compare, CLI_RUN},
-    {"ops", "[OP] [--all] [--format markdown]", "Lists the ops, or says all about one.", cmd_ops, CLI_PLUGINS},
-    {"schema", "[--plugin FILE]", "Writes the format of model files as a JSON Schema, for editors.", cmd_schema, CLI_PLUGINS},
+    {"ops", "[OP]", "Lists the ops, or says all about one.", cmd_ops, CLI_PLUGINS},
+    {"schema", "", "Writes the format of model files as a JSON Schema, for editors.", cmd_schema, CLI_PLUGINS},
     {"completion", "bash|zsh", "Writes completion for a shell: source <(graphrun completion bash).", cmd_completion, 0},
     {"manual", "", "Writes the man page: graphrun manual | man -l -.", cmd_manual, 0},
-    {"new-op", "NAME [--kind composite|kernel|cell|data] [-o FOLDER]", "Writes the project of an op of one's own in C.", cmd_new_op, 0},
+    {"new-op", "NAME", "Writes the project of an op of one's own in C.", cmd_new_op, 0},
     {"test-plugin", "FILE.so [MODEL]...", "Checks the ops and data sources of a plugin as the built-in ones are: gradients, loops, batches.", cmd_test_plugin, 0},
     {0},
 };
 
-const cli_command cli_default = {"", "MODEL", "Does what the file asks for: trains the model, or runs it once.", cmd_default, CLI_RUN};
+const cli_command cli_default = {"", TRAINS, "Does what the file asks for: trains the model, or runs it once.", cmd_default, CLI_RUN};
 
 const cli_command *cli_find(const char *name)
 {
