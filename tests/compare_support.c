@@ -1,8 +1,11 @@
 /* compare_support.c - see compare_support.h. */
 #include "compare_support.h"
+#include "report/comparison.h"
+#include "train/loop.h"
 #include "train_support.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static gr_trial synthetic_trial(gr_arena *a, uint64_t seed, double value)
 {
@@ -90,4 +93,38 @@ bool same_runs(const gr_comparison *a, const gr_comparison *b)
     for (int k = 0; same && k < a->num_contenders; k++)
         for (int i = 0; same && i < a->num_seeds; i++) same = same_trial(a, &a->contender[k].trial[i], &b->contender[k].trial[i]);
     return same;
+}
+
+char *printed(const gr_comparison *c)
+{
+    char *text = NULL;
+    size_t size;
+    gr_error e;
+    FILE *f = open_memstream(&text, &size);
+    if (!f) return strdup("");
+    if (gr_comparison_print(c, f, &e)) fputs(e.message, f);
+    fclose(f);
+    return text;
+}
+
+int runs_done(const gr_comparison *c)
+{
+    int n = 0;
+    for (int k = 0; k < c->num_contenders; k++)
+        for (int i = 0; i < c->num_seeds; i++) n += c->contender[k].trial[i].status == GR_TRIAL_DONE;
+    return n;
+}
+
+void *stop_after_runs(void *data)
+{
+    watcher *w = data;
+    for (int n = 0; n < w->after && !gr_stop_asked(&w->ended); usleep(1000)) {
+        gr_arena *a = gr_arena_create();
+        gr_comparison *c;
+        gr_error e;
+        n = gr_comparison_read(a, w->file, &c, &e) == 1 ? runs_done(c) : 0;
+        gr_arena_destroy(a);
+    }
+    __atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
+    return NULL;
 }

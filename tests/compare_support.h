@@ -21,4 +21,10 @@ gr_comparison *tiny_compare(gr_arena *a, const gr_compare_options *o);
 gr_compare_options tiny_options(const char *const *path, int n);
 /* Whether all runs of a and b have the same bits: losses and metrics at every point. */
 bool same_runs(const gr_comparison *a, const gr_comparison *b);
+/* Waits in a thread until a file of results has so many runs that are done, or until `ended`, then sets `stop`. */
+typedef struct watcher { volatile sig_atomic_t stop, ended; const char *file, *edited; int after; } watcher;
+void *stop_after_runs(void *data);
+int runs_done(const gr_comparison *c);
+/* What the command prints of it, to be freed. */
+char *printed(const gr_comparison *c);
 #endif

@@ -1,7 +1,6 @@
 /* test_compare.c - what runs say: intervals, differences, verdicts, and how often these are wrong. */
 #include "compare_support.h"
 #include "kernel/kernel.h"
-#include "report/comparison.h"
 #include "tests.h"
 #include "train/statistics.h"
 #include "train_support.h"
@@ -129,6 +128,56 @@ static void equal_differences_are_judged_by_their_signs(void)
     gr_arena_destroy(a);
 }
 
+/* Six times 0.1 make less than 0.6: a sum would hide that they are equal. */
+static void equal_seeds_have_no_interval(void)
+{
+    gr_arena *a = gr_arena_create();
+    const gr_comparison *c = synthetic_comparison(a, 3, 6, (const double[]){0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 1, 1, 1, 1, 1, 1, 0.2, 0.3, 0.2, NAN, 0.2, 0.2});
+    const gr_estimate *e = &c->contender[0].final;
+    CU_ASSERT(e->equal && e->mean == 0.1 && e->low == 0.1 && e->high == 0.1);
+    CU_ASSERT(!c->contender[2].final.equal && c->contender[1].difference.of.equal && !c->contender[2].difference.of.equal);
+    char *text = printed(c);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  0.1000 (all 6 equal)  "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "+0.9000 (all 6 equal)  not significant"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, " ± 0.056 (5 of 6)"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "Where seeds are all equal there is no interval"));
+    CU_ASSERT_PTR_NULL(strstr(text, "± 0.00"));
+    free(text);
+    text = printed(synthetic_comparison(a, 2, 3, (const double[]){0.5, NAN, 0.5, 1, 2, 3}));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "0.5000 (all 2 of 3 equal)"));
+    free(text);
+    gr_arena_destroy(a);
+}
+
+/* Models that training cannot tell apart are named, and no others. */
+static void equal_runs_are_told(void)
+{
+    gr_arena *a = gr_arena_create();
+    const gr_comparison *c = synthetic_comparison(a, 4, 3, (const double[]){3, 4, 5, 2, 4, 5, 3, 4, 5, 3, NAN, 5});
+    CU_ASSERT(gr_compare_twin(c, 0) == -1 && gr_compare_twin(c, 1) == -1 && gr_compare_twin(c, 2) == 0 && gr_compare_twin(c, 3) == -1);
+    char *text = printed(c);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "m0 and m2 made the same runs: training reads nothing in which they differ.\n"));
+    free(text);
+    gr_arena_destroy(a);
+}
+
+/* However long they are, in whatever letters. */
+static void names_are_whole(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_comparison *c = synthetic_comparison(a, 2, 2, (const double[]){-123456, 234567, 12345, 1e9});
+    const char *name = "";
+    for (int i = 0; i < 60; i++) name = gr_arena_printf(a, "%s\u00e9=%d,", name, i);
+    c->contender[0].name = name;
+    c->contender[1].name = gr_arena_printf(a, "%s!", name);
+    char *text = printed(c);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, gr_arena_printf(a, "\n%s!  ", name)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, gr_arena_printf(a, "difference to %s\n", name)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  not significant (p "));
+    free(text);
+    gr_arena_destroy(a);
+}
+
 static double normal(uint64_t key, int64_t i)
 {
     float u[2];
@@ -237,14 +286,10 @@ static void tables_say_what_they_mean(void)
 {
     gr_arena *a = gr_arena_create();
     gr_comparison *c = synthetic_comparison(a, 3, 3, (const double[]){3, 4, 5, 2.0, 3.1, 3.95, 1, NAN, 1.1});
-    char *text = NULL;
-    size_t length;
-    FILE *f = open_memstream(&text, &length);
     c->contender[1].matched = "hidden";
     c->contender[1].matched_from = 8;
     c->contender[1].matched_to = 12;
-    gr_comparison_print(c, f);
-    fclose(f);
+    char *text = printed(c);
     static const char *const lines[] = {
         "loss of the split valid, smaller is better; 3 seeds of 10 steps each\n",
         "model  parameters  tokens/s   memory       loss at the end           at its best  difference to m0\n",
@@ -270,6 +315,9 @@ void test_compare(void)
     CU_add_test(s, "missing runs make no verdict", missing_runs_make_no_verdict);
     CU_add_test(s, "equal numbers are no difference", equal_numbers_are_no_difference);
     CU_add_test(s, "equal differences are judged by their signs", equal_differences_are_judged_by_their_signs);
+    CU_add_test(s, "equal seeds have no interval", equal_seeds_have_no_interval);
+    CU_add_test(s, "equal runs are told", equal_runs_are_told);
+    CU_add_test(s, "names are whole", names_are_whole);
     CU_add_test(s, "verdicts are wrong as often as they say", verdicts_are_wrong_as_often_as_they_say);
     CU_add_test(s, "files hold all of it", files_hold_all_of_it);
     CU_add_test(s, "bytes that are no text are replaced", bytes_that_are_no_text_are_replaced);

@@ -365,34 +365,10 @@ static void budgets_are_steps_in_the_end(void)
     gr_arena_destroy(a);
 }
 
-typedef struct watcher { volatile sig_atomic_t stop, ended; const char *file, *model; int after; } watcher; /* runs that are done */
-
-static int runs_done(const gr_comparison *c)
-{
-    int n = 0;
-    for (int k = 0; k < c->num_contenders; k++)
-        for (int i = 0; i < c->num_seeds; i++) n += c->contender[k].trial[i].status == GR_TRIAL_DONE;
-    return n;
-}
-
-static void *stop_after_runs(void *data)
-{
-    watcher *w = data;
-    for (int n = 0; n < w->after && !gr_stop_asked(&w->ended); usleep(1000)) {
-        gr_arena *a = gr_arena_create();
-        gr_comparison *c;
-        gr_error e;
-        n = gr_comparison_read(a, w->file, &c, &e) == 1 ? runs_done(c) : 0;
-        gr_arena_destroy(a);
-    }
-    __atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
-    return NULL;
-}
-
 static void *break_after_runs(void *data)
 {
     stop_after_runs(data);
-    FILE *f = fopen(((watcher *)data)->model, "w");
+    FILE *f = fopen(((watcher *)data)->edited, "w");
     if (f) fputs("no model\n", f), fclose(f);
     return NULL;
 }
@@ -407,7 +383,7 @@ static void an_edit_meanwhile_changes_no_run(void)
     o.at_once = 1;
     const gr_comparison *whole = tiny_compare(a, &o);
     o.file = temp_path("edited_meanwhile.json");
-    watcher w = {.file = o.file, .after = 1, .model = path[1]};
+    watcher w = {.file = o.file, .after = 1, .edited = path[1]};
     pthread_t thread;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, break_after_runs, &w), 0);
     const gr_comparison *edited = tiny_compare(a, &o);

@@ -2,7 +2,6 @@
 #include "cli_support.h"
 #include "compare_support.h"
 #include "report/chart.h"
-#include "report/comparison.h"
 #include "report/html_compare.h"
 #include "tests.h"
 #include "train_support.h"
@@ -242,17 +241,12 @@ static void a_gradient_that_overflows_is_told(void)
     static double gradient[] = {INFINITY, 1e-3, 1e-19, 1e-3, 1e-19, 1e-3};
     gr_arena *a = gr_arena_create();
     gr_comparison *c = synthetic_sweep(a), *back;
-    char *out = NULL;
-    size_t size;
-    FILE *f = open_memstream(&out, &size);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     c->contender[3].gradient = gradient;
     c->contender[1].num_gradient = 0;
     CU_ASSERT_EQUAL_FATAL(gr_comparison_write(c, temp_path("inf.json"), &compare_error), 0);
     CU_ASSERT_EQUAL_FATAL(gr_comparison_read(a, temp_path("inf.json"), &back, &compare_error), 1);
     CU_ASSERT(isinf(back->contender[3].gradient[0]) && back->contender[3].gradient[1] == 1e-3 && isinf(gr_gradient_at_first(back, &back->contender[3])));
-    gr_comparison_print(back, f);
-    fclose(f);
+    char *out = printed(back);
     CU_ASSERT(contains(out, "\nx   fast       slow\n4  1e-19          -\n6  1e-19  overflows\n"));
     free(out);
     out = page_of(back);
@@ -320,12 +314,7 @@ static void values_may_be_words(void)
 static void the_terminal_has_a_row_for_each_value(void)
 {
     gr_arena *a = gr_arena_create();
-    char *out = NULL;
-    size_t size;
-    FILE *f = open_memstream(&out, &size);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    gr_comparison_print(synthetic_sweep(a), f);
-    fclose(f);
+    char *out = printed(synthetic_sweep(a));
     CU_ASSERT(contains(out, "\nx         fast         slow\n4  1.05"));
     CU_ASSERT(contains(out, "\nx = 6\nmodel"));
     CU_ASSERT(contains(out, "so that all 2 hold together"));

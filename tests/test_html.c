@@ -1,6 +1,7 @@
 /* test_html.c - the page of a comparison: what it says, that names cannot break it, that it needs nothing from outside. */
 #include "base/arena.h"
 #include "failing.h"
+#include "compare_support.h"
 #include "html_sample.h"
 #include "report/axis.h"
 #include "report/html.h"
@@ -176,6 +177,28 @@ static void says_what_was_not_measured(void)
     CU_ASSERT(has(page, "<dt>Learning rate</dt><dd>none</dd>"));
     CU_ASSERT(has(page, "0.003 (in the file: none)"));
     CU_ASSERT_PTR_NULL(strstr(page, "nan"));
+    free(page);
+}
+
+/* Seeds that are all equal have no interval, and models that are have no leader. */
+static void says_what_is_equal(void)
+{
+    gr_comparison *c = synthetic_comparison(arena, 3, 3, (const double[]){1, 1, 1, 1, 1, 1, 5, 6, 7});
+    char *page = page_of(c, NULL);
+    CU_ASSERT(has(page, "<h1>No model leads: 3 seeds cannot tell <bdi>m0</bdi> from <bdi>m1</bdi>"));
+    CU_ASSERT(has(page, "loss of <bdi>m0</bdi> is <b>1.0</b> with each of 3 seeds. That of <bdi>m1</bdi> is the same with each seed."));
+    CU_ASSERT(has(page, "<b>1.0</b> <span class=\"spread\">all 3 seeds equal</span>"));
+    CU_ASSERT(has(page, "<span class=\"verdict\">no difference</span>"));
+    CU_ASSERT(has(page, "<bdi>m0</bdi> and <bdi>m1</bdi> made the same runs"));
+    CU_ASSERT_EQUAL(count(page, "<tr class=\"best\">"), 0);
+    CU_ASSERT_PTR_NULL(strstr(page, ">1.0 to 1.0<"));
+    free(page);
+    page = page_of(synthetic_comparison(arena, 2, 1, (const double[]){1, 1}), NULL);
+    CU_ASSERT(has(page, "<h1>No model leads: one seed cannot tell <bdi>m0</bdi> from <bdi>m1</bdi>.</h1>"));
+    CU_ASSERT(has(page, " is the same."));
+    free(page);
+    page = page_of(synthetic_comparison(arena, 2, 2, (const double[]){1, 1, 2, 2}), NULL);
+    CU_ASSERT(has(page, "higher with each seed, which may be chance."));
     free(page);
 }
 
@@ -399,6 +422,7 @@ void test_html(void)
     CU_add_test(s, "diverged and missing runs are told", says_what_is_missing);
     CU_add_test(s, "missing runs make no claim", missing_runs_make_no_claim);
     CU_add_test(s, "what was not measured is told", says_what_was_not_measured);
+    CU_add_test(s, "says what is equal", says_what_is_equal);
     CU_add_test(s, "attention maps and pictures", shows_attention_and_pictures);
     CU_add_test(s, "hostile names are text", names_cannot_break_it);
     CU_add_test(s, "nothing comes from outside", needs_nothing_from_outside);

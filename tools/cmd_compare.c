@@ -245,7 +245,7 @@ static int run(compare_args *a)
     a->o.stop = cli_catch_interrupt();
     if (a->page && gr_writer_try(a->page, &e)) return cli_fail(&e);
     if (gr_compare(a->arena, &a->o, &c, &e)) return cli_fail(&e);
-    if (c->complete) gr_comparison_print(c, stdout);
+    if (c->complete && gr_comparison_print(c, stdout, &e)) return cli_fail(&e);
     if (a->page && compare_page_write(a->arena, c, &a->o.session, a->page, &e)) return cli_fail(&e);
     if (c->complete) return EXIT_DONE;
     fprintf(stderr, "graphrun: stopped; %s%s\n", a->o.file ? "the same command goes on with what is missing: what is done is in " :

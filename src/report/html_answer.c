@@ -66,6 +66,7 @@ gr_answer gr_answer_of(gr_arena *a, const gr_comparison *c)
         answer.told[i] = whole && e->n > 1 && (c->larger ? e->high < 0 : e->low > 0);
         answer.untold += !answer.told[i];
     }
+    answer.tied = answer.ranked > 1 && answer.behind[1].n == c->num_seeds && answer.behind[1].mean == 0 && (answer.behind[1].equal || c->num_seeds == 1);
     return answer;
 }
 
@@ -111,6 +112,14 @@ static void write_headline(const gr_page *p)
         fputs(".</h1>\n", p->to);
         return;
     }
+    if (p->answer.tied && !missing) {
+        fprintf(p->to, "No model leads: %s cannot tell ", p->c->num_seeds == 1 ? "one seed" : gr_arena_printf(p->arena, "%d seeds", p->c->num_seeds));
+        write_name_at(p, 0);
+        fputs(" from ", p->to);
+        write_names(p, false);
+        fputs(".</h1>\n", p->to);
+        return;
+    }
     write_name_at(p, 0);
     if (p->answer.ranked == 1) {
         fputs(missing ? " alone has a result so far: " : " alone has a result.", p->to);
@@ -135,7 +144,7 @@ static void write_behind(const gr_page *p, const gr_estimate *e)
     char number[GR_NUMBER_TEXT];
     const double sign = e->mean < 0 ? -1 : 1;
     fprintf(p->to, "%s %s", gr_number_text(fabs(e->mean), p->decimals, number), e->mean < 0 ? "lower" : "higher");
-    if (!isfinite(e->low)) return;
+    if (!isfinite(e->low) || e->equal) return;
     fprintf(p->to, " (%s", gr_number_text(sign < 0 ? -e->high : e->low, p->decimals, number));
     fprintf(p->to, " to %s)", gr_number_text(sign < 0 ? -e->low : e->high, p->decimals, number));
 }
@@ -150,9 +159,14 @@ static void write_runner_up(const gr_page *p)
         return;
     }
     fputs(" is ", p->to);
+    if (p->answer.tied) {
+        fputs(p->c->num_seeds < 2 ? "the same." : "the same with each seed.", p->to);
+        return;
+    }
     write_behind(p, e);
+    const char *seeds = e->equal ? "with each seed" : "on the same seeds";
     if (p->c->num_seeds < 2) fputs("; one seed cannot say how much of this is chance.", p->to);
-    else fputs(p->answer.told[1] ? " on the same seeds." : " on the same seeds, which may be chance.", p->to);
+    else fprintf(p->to, " %s%s.", seeds, p->answer.told[1] ? "" : ", which may be chance");
 }
 
 /* "5.21 (95% interval 5.10 to 5.32)" */
@@ -160,9 +174,10 @@ static void write_mean(const gr_page *p, const gr_estimate *e)
 {
     char number[GR_NUMBER_TEXT];
     fprintf(p->to, "<b>%s</b>", gr_number_text(e->mean, p->decimals, number));
-    if (e->n < 2) return;
-    fprintf(p->to, " (%.3g%% interval %s", 100 * p->c->level, gr_number_text(e->low, p->decimals, number));
-    fprintf(p->to, " to %s)", gr_number_text(e->high, p->decimals, number));
+    if (e->n < 2 || e->equal) return;
+    fprintf(p->to, " (%.3g%% interval ", 100 * p->c->level);
+    gr_page_interval(p, e, p->decimals);
+    fputc(')', p->to);
 }
 
 static void write_lead(const gr_page *p)
@@ -170,11 +185,16 @@ static void write_lead(const gr_page *p)
     const gr_comparison *c = p->c;
     if (!p->answer.ranked) return;
     const gr_estimate *e = gr_judged(c, p->answer.order[0]);
-    fprintf(p->to, "<p class=\"lead\">Its %s ", c->by_best ? "best" : "last");
+    fprintf(p->to, "<p class=\"lead\">%s %s ", p->answer.tied ? "The" : "Its", c->by_best ? "best" : "last");
     gr_html_text(p->to, gr_metric_title(p, c->judged));
+    if (p->answer.tied) {
+        fputs(" of ", p->to);
+        write_name_at(p, 0);
+    }
     fputs(" is ", p->to);
     write_mean(p, e);
-    if (e->n > 1) fprintf(p->to, " on average over %d seeds.", e->n);
+    if (e->equal) fprintf(p->to, " with each of %d seeds.", e->n);
+    else if (e->n > 1) fprintf(p->to, " on average over %d seeds.", e->n);
     else fputc('.', p->to);
     if (p->answer.ranked > 1) write_runner_up(p);
     if (p->answer.untold && p->answer.ranked - 1 > p->answer.untold) {
@@ -245,8 +265,9 @@ static void write_rank_row(const gr_page *p, const gr_axis *x, int place)
     gr_page_name(p, i);
     fprintf(p->to, "</span><span class=\"value\">%s", gr_number_text(e->mean, p->decimals, number));
     if (e->n > 1) {
-        fprintf(p->to, " <small>%s", gr_number_text(e->low, p->decimals, number));
-        fprintf(p->to, " to %s</small>", gr_number_text(e->high, p->decimals, number));
+        fputs(" <small>", p->to);
+        gr_page_interval(p, e, p->decimals);
+        fputs("</small>", p->to);
     }
     fputs("</span>", p->to);
     write_strip(p, x, i);
@@ -288,6 +309,15 @@ void gr_page_warnings(const gr_page *p)
         fputs("<p class=\"warning\"><bdi>", p->to);
         gr_html_text(p->to, c->contender[i].name);
         fprintf(p->to, "</bdi>: %d of %d runs diverged; means are over the others, and nothing is said of chance.</p>\n", c->contender[i].diverged, c->num_seeds);
+    }
+    for (int i = 0; i < c->num_contenders; i++) {
+        const int twin = gr_compare_twin(c, i);
+        if (twin < 0) continue;
+        fputs("<p class=\"warning\"><bdi>", p->to);
+        gr_html_text(p->to, c->contender[twin].name);
+        fputs("</bdi> and <bdi>", p->to);
+        gr_html_text(p->to, c->contender[i].name);
+        fputs("</bdi> made the same runs: training reads nothing in which they differ.</p>\n", p->to);
     }
 }
 

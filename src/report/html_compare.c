@@ -19,9 +19,21 @@ void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool
         return;
     }
     fprintf(p->to, "<b>%s%s</b>", is_difference && e->mean > 0 ? "+" : "", gr_number_text(e->mean, decimals, number));
-    if (!isfinite(e->low)) return;
-    fprintf(p->to, " <span class=\"spread\">%s", gr_number_text(e->low, decimals, number));
-    fprintf(p->to, " to %s</span>", gr_number_text(e->high, decimals, number));
+    if (!isfinite(e->low) && !e->equal) return;
+    fputs(" <span class=\"spread\">", p->to);
+    gr_page_interval(p, e, decimals);
+    fputs("</span>", p->to);
+}
+
+void gr_page_interval(const gr_page *p, const gr_estimate *e, int decimals)
+{
+    char number[GR_NUMBER_TEXT];
+    if (e->equal) {
+        fprintf(p->to, "all %d seeds equal", e->n);
+        return;
+    }
+    fputs(gr_number_text(e->low, decimals, number), p->to);
+    fprintf(p->to, " to %s", gr_number_text(e->high, decimals, number));
 }
 
 /* "seq2seq attention=additive" may be broken after the '=' where it is narrow. */

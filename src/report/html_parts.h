@@ -12,6 +12,7 @@ typedef struct gr_answer {
     gr_estimate *behind;     /* by place from 1: its number - the best one's, paired by seed */
     bool *told;              /* by place from 1: worse than the best beyond chance */
     int untold;              /* places from 1 that are not */
+    bool tied;               /* the first two had the same with every seed: no one leads */
 } gr_answer;
 
 typedef struct gr_page {
@@ -35,6 +36,8 @@ int gr_style_of(const gr_comparison *c, int contender);
 const char *gr_metric_title(const gr_page *p, int metric);
 /* The mean and, smaller, its interval: "5.21 5.10 to 5.32"; of a difference the mean always has a sign. */
 void gr_page_estimate(const gr_page *p, const gr_estimate *e, int decimals, bool is_difference);
+/* "5.10 to 5.32", or that all seeds gave the same. n is above 1. */
+void gr_page_interval(const gr_page *p, const gr_estimate *e, int decimals);
 /* The marker and the name of a contender. */
 void gr_page_name(const gr_page *p, int contender);
 

@@ -71,7 +71,7 @@ static void write_difference(const gr_page *p, int i)
     switch (d->verdict) {
     case GR_VERDICT_BETTER: fputs("<span class=\"verdict better\">better</span> ", p->to); break;
     case GR_VERDICT_WORSE: fputs("<span class=\"verdict worse\">worse</span> ", p->to); break;
-    case GR_VERDICT_NO: fputs("<span class=\"verdict\">may be chance</span> ", p->to); break;
+    case GR_VERDICT_NO: fprintf(p->to, "<span class=\"verdict\">%s</span> ", d->of.equal && d->of.mean == 0 ? "no difference" : "may be chance"); break;
     case GR_VERDICT_NONE:
         fputs("<span class=\"verdict\">", p->to);
         gr_html_text(p->to, d->why);
@@ -99,7 +99,7 @@ static void write_time(const gr_page *p, double seconds)
 static void write_model_row(const gr_page *p, int i)
 {
     const gr_contender *x = &p->c->contender[i];
-    const bool is_best = p->answer.ranked && p->answer.order[0] == i;
+    const bool is_best = p->answer.ranked && !p->answer.tied && p->answer.order[0] == i;
     fprintf(p->to, "<tr%s>", is_best ? " class=\"best\"" : "");
     write_row_name(p, i);
     write_estimate(p, gr_judged(p->c, i), p->decimals);

@@ -62,6 +62,8 @@ gr_estimate gr_estimate_of_differences(const double *x, int n, double level, dou
 /* The length of the loss's gradient at the first step, the geometric mean over seeds: infinite where that of a seed
  * overflows, NaN where none was measured. */
 double gr_gradient_at_first(const gr_comparison *c, const gr_contender *k);
+/* The first contender before i whose runs are those of i to the bit, as of a model compared with itself; -1: there is none. */
+int gr_compare_twin(const gr_comparison *c, int i);
 /* What a sweep gave for value i, as a comparison of its own, in `a`; models have the names that they have for all
  * values. */
 const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i);

@@ -77,7 +77,7 @@ static json_t *numbers(const double *list, int64_t n)
 
 static json_t *estimate_json(const gr_estimate *x)
 {
-    return json_pack("{s:i, s:o, s:o, s:o}", "n", x->n, "mean", number(x->mean), "low", number(x->low), "high", number(x->high));
+    return json_pack("{s:i, s:o, s:o, s:o, s:b}", "n", x->n, "mean", number(x->mean), "low", number(x->low), "high", number(x->high), "equal", x->equal);
 }
 
 static json_t *points_json(const gr_trial *t, int metrics)

@@ -7,13 +7,23 @@
 #include "train/compare.h"
 #include "train/statistics.h"
 
+#include <string.h>
+
 #define ROUNDING 1e-9 /* of differences that would be the same without it, to their mean */
+
+static bool all_equal(const double *x, int n)
+{
+    bool equal = n > 1;
+    for (int i = 1; i < n; i++) equal = equal && x[i] == x[0];
+    return equal;
+}
 
 gr_estimate gr_estimate_of(const double *x, int n, double level)
 {
+    if (all_equal(x, n)) return (gr_estimate){n, x[0], x[0], x[0], true}; /* their sum would be rounded */
     const gr_mean_error m = gr_mean_error_of(x, n);
     const double half = n > 1 ? gr_t_within(level, n - 1) * m.error : NAN;
-    return (gr_estimate){n, m.mean, m.mean - half, m.mean + half};
+    return (gr_estimate){n, m.mean, m.mean - half, m.mean + half, false};
 }
 
 /* Differences that are all the same, as a metric of few values gives them, have no spread for Student's t. By chance all
@@ -23,9 +33,9 @@ gr_estimate gr_estimate_of_differences(const double *x, int n, double level, dou
 {
     const gr_mean_error m = gr_mean_error_of(x, n);
     gr_estimate e = gr_estimate_of(x, n, level);
-    const bool alike = n > 1 && m.error <= ROUNDING * fabs(m.mean);
-    *p = n < 2 ? (double)NAN : !alike ? gr_t_two_sided(m.mean / m.error, n - 1) : m.mean != 0 ? exp2(1 - n) : 1;
-    if (alike && m.mean != 0 && *p > 1 - level) e.low = e.high = NAN;
+    e.equal = n > 1 && m.error <= ROUNDING * fabs(m.mean);
+    *p = n < 2 ? (double)NAN : !e.equal ? gr_t_two_sided(m.mean / m.error, n - 1) : m.mean != 0 ? exp2(1 - n) : 1;
+    if (e.equal) e.low = e.high = m.mean != 0 && *p > 1 - level ? (double)NAN : e.mean;
     return e;
 }
 
@@ -126,11 +136,30 @@ void gr_compare_judge(gr_comparison *c)
         for (int i = 0; i < c->contender[k].num_grid; i++) judge_trial(c, &c->contender[k].grid[i]);
         judge_contender(c, &c->contender[k], x);
         c->complete = c->complete && is_complete(c, &c->contender[k]);
-        const gr_estimate none = {0, NAN, NAN, NAN};
+        const gr_estimate none = {0, NAN, NAN, NAN, false};
         const int first = k - k % gr_comparison_models(c);
         c->contender[k].difference = k > first ? difference(c, &c->contender[first], &c->contender[k], x)
                                                : (gr_difference){.of = none, .p = NAN, .why = ""};
     }
+}
+
+static bool same_trial(const gr_comparison *c, const gr_trial *x, const gr_trial *y)
+{
+    bool same = x->num_points > 0 && x->num_points == y->num_points;
+    for (int i = 0; same && i < x->num_points; i++)
+        same = x->point[i].step == y->point[i].step && memcmp(&x->point[i].train_loss, &y->point[i].train_loss, sizeof(double)) == 0 &&
+               memcmp(x->point[i].valid, y->point[i].valid, sizeof(double) * (size_t)c->num_metrics) == 0;
+    return same;
+}
+
+int gr_compare_twin(const gr_comparison *c, int i)
+{
+    for (int k = 0; k < i; k++) {
+        bool same = true;
+        for (int t = 0; same && t < c->num_seeds; t++) same = same_trial(c, &c->contender[k].trial[t], &c->contender[i].trial[t]);
+        if (same) return k;
+    }
+    return -1;
 }
 
 const gr_comparison *gr_comparison_at(gr_arena *a, const gr_comparison *c, int i)

@@ -43,6 +43,8 @@ typedef struct gr_estimate {
     int n;                /* seeds that gave a number */
     double mean, low, high; /* n 1: low and high are NaN, of one seed nothing is known of the others; n 0: all are; of
                                differences also where few seeds all gave the same */
+    bool equal;           /* n above 1, and all of them gave the same: without a spread low and high, which are the mean,
+                             say nothing of other seeds */
 } gr_estimate;
 
 typedef enum gr_verdict {
