@@ -5,6 +5,7 @@
 
 #include <CUnit/Basic.h>
 #include <glob.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,42 @@ static void runs_without_a_place_are_kept(void)
     gr_arena_destroy(a);
 }
 
+static void *edit_after_runs(void *data)
+{
+    watcher *w = data;
+    stop_after_runs(w);
+    FILE *f = fopen(w->edited, "a");
+    if (f) fputs("one line more\n", f), fclose(f);
+    return NULL;
+}
+
+/* Each run reads the data anew: those of before and after an edit are never taken for runs of the same data. */
+static void data_edited_meanwhile_end_it(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    gr_comparison *c;
+    pthread_t thread;
+    o.seeds = 100;
+    o.file = temp_path("edited_data.json");
+    watcher w = {.file = o.file, .after = 2, .edited = temp_path("tiny.txt")};
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, edit_after_runs, &w), 0);
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    __atomic_store_n(&w.ended, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "tiny.txt has changed since the comparison began"));
+    CU_ASSERT_FATAL(gr_comparison_read(a, o.file, &c, &compare_error) == 1 && runs_done(c) >= 2 && runs_done(c) < 200);
+    o.seeds = 2;
+    c = tiny_compare(a, &o); /* of the edited data, from the beginning */
+    o.file = NULL;
+    const gr_comparison *plain = tiny_compare(a, &o);
+    CU_ASSERT(c && plain && same_runs(c, plain));
+    glob_t left;
+    CU_ASSERT_NOT_EQUAL(glob(temp_path("edited_data.json*.part"), 0, NULL, &left), 0);
+    gr_arena_destroy(a);
+}
+
 void test_compare_recall(void)
 {
     CU_pSuite s = CU_add_suite("compare_recall", NULL, NULL);
@@ -177,4 +214,5 @@ void test_compare_recall(void)
     CU_add_test(s, "the end of the data counts", the_end_of_the_data_counts);
     CU_add_test(s, "batches far on are compared", batches_far_on_are_compared);
     CU_add_test(s, "runs without a place are kept", runs_without_a_place_are_kept);
+    CU_add_test(s, "data edited meanwhile end it", data_edited_meanwhile_end_it);
 }

@@ -69,7 +69,8 @@ static int open_contender(gr_compare_work *w, int i, gr_error *e)
     const gr_session_options o = gr_compare_session(w, i, w->options->session.threads);
     gr_session_close(w->open[i]);
     w->open[i] = gr_session_open(k->path, &o, e);
-    return w->open[i] ? check_model(w->open[i], k->path, e) : (int)e->status;
+    if (!w->open[i] || check_model(w->open[i], k->path, e)) return e->status;
+    return gr_compare_note_files(w, i, e);
 }
 
 static int add_contender(gr_compare_work *w, int i, gr_error *e)
@@ -332,7 +333,7 @@ static int open_all(gr_compare_work *w, gr_error *e)
     set_trials(w);
     for (int i = 0; i < c->num_contenders; i++) {
         gr_watch_spec *watch = &w->open[i]->recipe->watch;
-        if (gr_compare_key(w, i, e)) return e->status;
+        gr_compare_key(w, i);
         if (watch->patience && !w->options->session.quiet)
             fprintf(stderr, "graphrun: %s: early_stopping is left out: all models train for the whole budget\n", c->contender[i].name);
         watch->given = watch->keep = false;
@@ -395,6 +396,7 @@ static void start(gr_compare_work *w)
     c->contender = GR_NEW_ARRAY(a, gr_contender, c->num_contenders);
     w->open = GR_NEW_ARRAY(a, gr_session *, c->num_contenders);
     w->traits = GR_NEW_ARRAY(a, gr_data_traits, c->num_contenders);
+    w->files = GR_NEW_ARRAY(a, gr_used_files, c->num_contenders);
 }
 
 int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr_error *e)

@@ -83,7 +83,7 @@ static int measure(const gr_compare_work *w, int i, uint64_t seed, double *to, g
         gr_caught(s->arena, e);
     }
     gr_session_close(s);
-    return steps;
+    return steps < 0 || gr_compare_check_files(w, i, e) ? -1 : steps;
 }
 
 static int measure_contender(const gr_compare_work *w, int i, double *room, gr_error *e)

@@ -152,6 +152,18 @@ static int train(record *r, const gr_job *job, gr_train_result *result, gr_error
     return status;
 }
 
+/* The same, unless its files are not those that the comparison began with; data sources may read them while it trains. */
+static int train_on_same(record *r, const gr_job *job, gr_train_result *result, gr_error *e)
+{
+    gr_error late = {0};
+    if (gr_compare_check_files(r->work, job->contender, e)) return e->status;
+    const int status = train(r, job, result, e);
+    if ((status && status != GR_ESTATE) || gr_compare_check_files(r->work, job->contender, &late) == 0) return status;
+    if (r->part) remove(r->part);
+    *e = late;
+    return e->status;
+}
+
 static const gr_trial_point *points_copied(gr_arena *a, const record *r, int metrics)
 {
     gr_trial_point *to = GR_NEW_ARRAY(a, gr_trial_point, r->num_points + 1);
@@ -219,7 +231,7 @@ static void make_run(gr_compare_work *w, const gr_job *job)
     gr_session_options o = gr_compare_session(w, job->contender, threads_of_a_run(w->c));
     o.seed = job->trial->seed;
     record r = {.work = w, .session = gr_session_open(w->c->contender[job->contender].path, &o, &e)};
-    int status = r.session ? train(&r, job, &result, &e) : e.status;
+    int status = r.session ? train_on_same(&r, job, &result, &e) : e.status;
     pthread_mutex_lock(&w->lock);
     if (status == 0 || status == GR_ESTATE) take(w, job, &r, &result, status, &e);
     if (e.status && !w->error.status) w->error = e;

@@ -18,6 +18,10 @@
  * `ordered` is of the batches as they are. */
 typedef struct gr_data_traits { const char **line; int count, cap; uint64_t ordered; } gr_data_traits;
 
+/* Files of a model's data and plugins, and what they held when it was added. */
+typedef struct gr_used_file { const char *path; uint64_t digest; } gr_used_file;
+typedef struct gr_used_files { gr_used_file *item; int count, cap; } gr_used_files;
+
 /* A run to be made. */
 typedef struct gr_job {
     int contender;
@@ -31,6 +35,7 @@ typedef struct gr_compare_work {
     gr_comparison *c;
     gr_session **open;     /* by contender; NULL once speeds are measured */
     gr_data_traits *traits; /* by contender */
+    gr_used_files *files;  /* by contender */
     gr_comparison *before; /* what the file held; NULL: there was none */
     bool settled;          /* learning rates are known */
     pthread_mutex_t lock;
@@ -77,7 +82,16 @@ int64_t gr_steps_of_tokens(const gr_exec *x, double tokens, gr_error *e);
 /* compare_key.c */
 uint64_t gr_hash_bytes(uint64_t h, const char *bytes, size_t n);
 /* A hash of all that the numbers of contender i's runs depend on, but seed and learning rate. */
-int gr_compare_key(gr_compare_work *w, int i, gr_error *e);
+void gr_compare_key(gr_compare_work *w, int i);
+
+/* compare_files.c */
+int gr_compare_note_files(gr_compare_work *w, int i, gr_error *e); /* what the files of contender i, which is open, hold */
+int gr_compare_check_files(const gr_compare_work *w, int i, gr_error *e); /* that they hold the same still; by any thread */
+
+/* compare_sweep.c: that what is swept changes the models, which are open. */
+int gr_compare_check_sweep(gr_compare_work *w, gr_error *e);
+/* After a model could not be opened: what stands in place of a var that it has not, where that is known. */
+int gr_compare_explain_sweep(const gr_compare_work *w, gr_error *e);
 
 /* compare_match.c: scales the var of all models but the first and adds it to their `sets`. */
 int gr_compare_match(gr_compare_work *w, gr_error *e);
