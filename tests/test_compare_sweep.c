@@ -340,8 +340,10 @@ static void odd_sweeps_are_told(void)
         {"batch=2,4", "batch is swept, so leave out batch=4"},
         {"train.epochs=1,2", "one budget, which --steps N gives"},
         {"train.steps=1,2", "one budget, which --steps N gives"},
-        {"train.early_stopping.patience=1,2", "the whole budget, which --steps N gives"},
+        {"train.early_stopping.patience=1,2", "one budget, which --steps N gives"},
         {"train.valid_every=1,2", "--points N gives"},
+        {"train.keep=best,last", "the first model's file says"},
+        {"generate.length=1,2", "no text is generated"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CU_ASSERT_EQUAL(graphrun("compare '%s,batch=4' '%s' --sweep '%s' --steps 2 --seeds 1 --points 1", gru, lstm, wrong[i].sweep), 2);
@@ -355,6 +357,71 @@ static void odd_sweeps_are_told(void)
     CU_ASSERT(contains(err_text, "nosuch"));
     CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --sweep 'train.optimizer.lr=0.1, 0.01' --steps 2 --seeds 1 --points 1", gru, lstm), 0);
     CU_ASSERT(contains(out_text, "\ntrain.optimizer.lr = 0.01\n"));
+}
+
+/* Of more models than stand beside each other none is left out. */
+static void many_models_have_a_column_each(void)
+{
+    enum { MODELS = 70 };
+    double value[2 * MODELS * 2];
+    gr_arena *a = gr_arena_create();
+    for (int i = 0; i < 2 * MODELS * 2; i++) value[i] = 1 + i;
+    gr_comparison *c = synthetic_comparison(a, 2 * MODELS, 2, value);
+    for (int i = 0; i < 2 * MODELS; i++) c->contender[i].model = gr_arena_printf(a, "model%d", i % MODELS);
+    c->sweep = "x";
+    c->value = hidden;
+    c->num_values = 2;
+    c->at = -1;
+    gr_compare_judge(c);
+    char *out = printed(c);
+    const char *end = strstr(out, "\nx = 4\n");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+    for (int i = 0; i < MODELS; i++) {
+        const char *at = strstr(out, c->contender[i].model);
+        CU_ASSERT(at && at < end);
+    }
+    for (const char *line = out; line < end; line = strchr(line, '\n') + 1) CU_ASSERT(strcspn(line, "\n") < 200);
+    free(out);
+    gr_arena_destroy(a);
+}
+
+/* A model whose vars feed what a comparison takes from elsewhere: `last` the epochs alone, by way of `half`. */
+static const char *fed_model(const char *name, const char *op)
+{
+    return temp_file(name, "graphrun: 1\nvars: {batch: 4, time: 20, hidden: 6, half: 2, last: \"${half * 2}\", rate: 0.01, both: 5}\n"
+        "data: {op: Task, task: recall, items: 40, symbols: 3, delay: 18, split: {train: 0.5, valid: 0.5}}\n"
+        "graph:\n"
+        "  tokens: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
+        "  labels: {op: Input, shape: [batch], dtype: int32, from: data.labels}\n"
+        "  letters: {op: OneHot, in: tokens, num_classes: $data.vocab}\n"
+        "  rnn: {op: %s, in: letters, hidden_size: $hidden}\n"
+        "  last: {op: Select, in: rnn.output, dim: 0, index: -1}\n"
+        "  logits: {op: Linear, in: last, out_features: 3}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: labels}}\n"
+        "train: {minimize: loss, optimizer: {op: Adam, lr: {op: Cosine, lr: $rate, T_max: $both}}, epochs: $last, valid_every: $both}\n", op);
+}
+
+static void vars_that_change_nothing_are_told(void)
+{
+    const char *rnn = fed_model("fed.yaml", "RNN"), *gru = fed_model("fed_too.yaml", "GRU");
+    const struct { const char *options; int code; const char *says; } line[] = {
+        {"--sweep half=2,3", 1, "--sweep half would change nothing: in "},
+        {"--sweep half=2,3", 1, "fed.yaml it is train.epochs, and all models train for one budget, which --steps N gives"},
+        {"--sweep half=2,3 --set both=2", 1, "it is train.epochs"},
+        {"--sweep rate=0.1,0.2 --tune-lr auto", 1, "it is train.optimizer.lr.lr, and --tune-lr chooses it"},
+        {"--sweep rate=0.1,0.2", 0, ""},
+        {"--sweep both=2,3", 0, "both is also train.valid_every, where it changes nothing: --points N gives"},
+        {"--sweep batch=2,5", 0, ""},
+        {"--sweep seed=1,2", 1, "--seeds N makes N runs of each"},
+        {"--sweep epochs=1,2", 1, "one budget, which --steps N gives"},
+    };
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++) {
+        CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' %s --steps 2 --seeds 1 --points 1", rnn, gru, line[i].options), line[i].code);
+        CU_ASSERT(contains(err_text, line[i].says));
+        CU_ASSERT(line[i].code == 0 || !*out_text);
+    }
+    CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --sweep batch=2,5 --steps 2 --seeds 1 --points 1", rnn, gru), 0);
+    CU_ASSERT_PTR_NULL(strstr(err_text, "changes nothing"));
 }
 
 void test_compare_sweep(void)
@@ -373,5 +440,7 @@ void test_compare_sweep(void)
     CU_add_test(s, "stopped before gradients is not complete", stopped_before_gradients_is_not_complete);
     CU_add_test(s, "values may be words", values_may_be_words);
     CU_add_test(s, "the terminal has a row for each value", the_terminal_has_a_row_for_each_value);
+    CU_add_test(s, "many models have a column each", many_models_have_a_column_each);
     CU_add_test(s, "odd sweeps are told", odd_sweeps_are_told);
+    CU_add_test(s, "vars that change nothing are told", vars_that_change_nothing_are_told);
 }

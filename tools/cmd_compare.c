@@ -109,25 +109,11 @@ static const char *given_already(const compare_args *a)
     return NULL;
 }
 
-/* The key or something below it. */
-static bool is_key(const char *text, const char *key)
-{
-    const size_t n = strlen(key);
-    return strncmp(text, key, n) == 0 && (!text[n] || text[n] == '.');
-}
-
 /* What a comparison does not take from the models' files would give the same rows over and over. */
 static int check_swept_key(const cli_command *self, const compare_args *a)
 {
-    static const struct { const char *key, *instead; } unused[] = {
-        {"train.epochs", "all models train for one budget, which --steps N gives"},
-        {"train.steps", "all models train for one budget, which --steps N gives"},
-        {"train.early_stopping", "all models train for the whole budget, which --steps N gives"},
-        {"train.valid_every", "--points N gives how often all models are validated"},
-    };
-    const char *sweep = a->o.sweep;
-    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
-        if (is_key(sweep, unused[i].key)) return cli_misuse(self, "--sweep %s would change nothing: %s", sweep, unused[i].instead);
+    const char *sweep = a->o.sweep, *instead = gr_compare_instead(sweep);
+    if (instead) return cli_misuse(self, "--sweep %s would change nothing: %s", sweep, instead);
     if (a->o.tune && strcmp(sweep, "train.optimizer.lr") == 0)
         return cli_misuse(self, "--sweep %s and --tune-lr both give the learning rate: leave out one of them", sweep);
     return -1;

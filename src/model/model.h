@@ -54,6 +54,9 @@ void gr_model_pass_over(gr_model *m, gr_doc *d);
 void gr_model_no_facts(gr_model *m);
 /* The value of a var or a name set so; kind NONE if there is none. Counts as used. */
 gr_var gr_model_var(gr_model *m, const char *name);
+/* The places of the file that read a var, by its name, by vars made of it, or as the axis of that name: dotted keys
+ * ("train.optimizer.lr"), NULL-ended. Those of blocks are told whatever the block has under that name. */
+const char *const *gr_model_readers(gr_model *m, const char *var);
 
 /* A scalar or list of the document with $vars and ${...} evaluated. Errors go to the diag
  * and give kind NONE. The typed ones say what was expected. */

@@ -323,8 +323,10 @@ static int open_all(gr_compare_work *w, gr_error *e)
 {
     gr_comparison *c = w->c;
     if (describe(w, e)) return e->status;
-    for (int i = 0; i < c->num_contenders; i++)
-        if (add_contender(w, i, e)) return e->status;
+    for (int i = 0; i < c->num_contenders; i++) {
+        if (add_contender(w, i, e)) return gr_compare_explain_sweep(w, e);
+        if (i == w->options->num_models - 1 && gr_compare_check_sweep(w, e)) return e->status;
+    }
     if (gr_compare_match(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders; i++)
         if (look_at(w, i, e)) return e->status;

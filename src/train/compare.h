@@ -50,6 +50,10 @@ typedef struct gr_compare_options {
     const volatile sig_atomic_t *stop; /* set: end the steps in hand, keep what is done; or NULL */
 } gr_compare_options;
 
+/* Why a comparison does not take what stands at a dotted key from the models' files, as in "train.epochs", so that it is not
+ * to be swept, and what gives it instead; NULL: it does. */
+const char *gr_compare_instead(const char *key);
+
 /* All in `a`, which must outlive the result. *out is also filled where runs are missing because `stop` was
  * set: it is not `complete`. 0, or a status with e filled; runs that were done by then are in the file. */
 int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr_error *e);
