@@ -79,14 +79,22 @@ static void one_seed_has_no_interval(void)
 static void runs_that_diverge_are_shown(void)
 {
     gr_arena *a = gr_arena_create();
-    const gr_comparison *c = synthetic_comparison(a, 3, 4, (const double[]){3, 3.1, 3.2, 3.1, 1, NAN, 1.1, 1.2, INFINITY, NAN, NAN, NAN});
+    gr_comparison *c = synthetic_comparison(a, 3, 4, (const double[]){3, 3.1, 3.2, 3.1, 1, NAN, 1.1, 1.2, INFINITY, NAN, NAN, NAN});
     CU_ASSERT_EQUAL(c->contender[1].diverged, 1);
     CU_ASSERT_EQUAL(c->contender[1].trial[1].status, GR_TRIAL_DIVERGED);
     CU_ASSERT(c->contender[1].final.n == 3 && near(c->contender[1].final.mean, 1.1, 1e-12));
     CU_ASSERT_EQUAL(c->contender[1].difference.verdict, GR_VERDICT_NONE);
     CU_ASSERT_PTR_NOT_NULL(strstr(c->contender[1].difference.why, "diverged"));
     CU_ASSERT(c->contender[2].diverged == 4 && c->contender[2].final.n == 0 && isnan(c->contender[2].final.mean));
+    CU_ASSERT_STRING_EQUAL(c->contender[2].difference.why, "its runs diverged");
     CU_ASSERT(c->complete); /* there is nothing left to be made */
+    c->contender[2].tokens_per_second = c->contender[2].seconds_per_step = NAN;
+    char *text = printed(c);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "m2: all runs diverged.\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "model  parameters  tokens/s "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nm1              7     10.0k "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nm2              7         ? "));
+    free(text);
     gr_arena_destroy(a);
 }
 

@@ -519,6 +519,7 @@ static void steps_before_diverging_are_told(void)
     c = tiny_compare(a, &o);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     CU_ASSERT(c->complete && c->contender[0].diverged == 0 && c->contender[1].diverged == 1);
+    CU_ASSERT(isnan(c->contender[1].tokens_per_second)); /* of one step, with the making of its program */
     gr_arena_destroy(a);
 }
 
@@ -538,7 +539,7 @@ static void what_cannot_be_compared_is_told(void)
     o = tiny_options(three, 2);
     o.metric = "bleu";
     CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
-    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "it has: loss, perplexity, Accuracy"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "it has: loss, perplexity, Accuracy. --metric NAME judges by what all models have: loss, perplexity, Accuracy"));
     o.metric = NULL;
     o.file = temp_file("mine.json", "{\"mine\": 1}");
     CU_ASSERT_PTR_NULL(tiny_compare(a, &o));

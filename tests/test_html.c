@@ -202,6 +202,22 @@ static void says_what_is_equal(void)
     free(page);
 }
 
+/* Of more models than there are colours none looks like another. */
+static void many_models_differ_in_style(void)
+{
+    double value[32];
+    char marker[40];
+    for (int i = 0; i < 32; i++) value[i] = 1 + i;
+    char *page = page_of(synthetic_comparison(arena, 16, 2, value), NULL);
+    for (int i = 0; i < 16; i++) {
+        snprintf(marker, sizeof marker, "<path class=\"marker s%d\"", i);
+        CU_ASSERT(has(page, marker));
+        snprintf(marker, sizeof marker, ".s%d { --c: var(--s%d); }", i, i % 8);
+        CU_ASSERT(has(page, marker));
+    }
+    free(page);
+}
+
 static void shows_attention_and_pictures(void)
 {
     const gr_model_picture picture[] = {{.svg = "<svg>any</svg>"}, {.why = "Graphviz is not installed"}, {.svg = "<"}, {.svg = "ab"}};
@@ -423,6 +439,7 @@ void test_html(void)
     CU_add_test(s, "missing runs make no claim", missing_runs_make_no_claim);
     CU_add_test(s, "what was not measured is told", says_what_was_not_measured);
     CU_add_test(s, "says what is equal", says_what_is_equal);
+    CU_add_test(s, "many models differ in style", many_models_differ_in_style);
     CU_add_test(s, "attention maps and pictures", shows_attention_and_pictures);
     CU_add_test(s, "hostile names are text", names_cannot_break_it);
     CU_add_test(s, "nothing comes from outside", needs_nothing_from_outside);

@@ -199,7 +199,8 @@ static void write_lines(const plot *p)
 
 void gr_chart_write_marker(int style, FILE *to)
 {
-    static const char *const shape[GR_CHART_STYLES] = {
+    enum { SHAPES = GR_CHART_STYLES / 2 };
+    static const char *const shape[SHAPES] = {
         "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z",     /* circle */
         "M-3.6-3.6H3.6V3.6H-3.6Z",                /* square */
         "M0-4.8 4.6 3.4H-4.6Z",                   /* triangle */
@@ -209,7 +210,7 @@ void gr_chart_write_marker(int style, FILE *to)
         "M-5 0-2.5-4.3H2.5L5 0 2.5 4.3H-2.5Z",    /* hexagon */
         "M-4.5-2.4-2.4-4.5 0-2.1 2.4-4.5 4.5-2.4 2.1 0 4.5 2.4 2.4 4.5 0 2.1-2.4 4.5-4.5 2.4-2.1 0Z", /* cross */
     };
-    fprintf(to, "<path class=\"marker s%d\" d=\"%s\"/>", style, shape[style % GR_CHART_STYLES]);
+    fprintf(to, "<path class=\"marker s%d\" d=\"%s\"/>", style, shape[style % SHAPES]);
 }
 
 static void write_marker_at(const plot *p, int style, double x, double y)

@@ -11,7 +11,7 @@
 #include "report/axis.h"
 #include <stdio.h>
 
-enum { GR_CHART_STYLES = 8 }; /* that differ in colour, dashes and marker */
+enum { GR_CHART_STYLES = 16 }; /* that differ in colour, dashes and marker, the second half of which are hollow */
 
 /* Points with rising x; what is not finite in y is a gap. */
 typedef struct gr_chart_line { double *x, *y; int count; } gr_chart_line;

@@ -43,13 +43,19 @@ static const char *estimate_text(const print *p, const gr_estimate *x, bool sign
 
 /* ---- the table ---- */
 
+/* What a speed is measured in; of a model that diverges at once there is none. */
+static bool has_tokens(const gr_comparison *c)
+{
+    bool tokens = false;
+    for (int i = 0; i < c->num_contenders; i++) tokens = tokens || !isnan(c->contender[i].tokens_per_second);
+    return tokens;
+}
+
 static void head(const print *p, const gr_comparison *c, const char **row)
 {
-    bool tokens = true;
-    for (int i = 0; i < c->num_contenders; i++) tokens = tokens && !isnan(c->contender[i].tokens_per_second);
     row[0] = "model";
     row[1] = "parameters";
-    row[2] = tokens ? "tokens/s" : "steps/s";
+    row[2] = has_tokens(c) ? "tokens/s" : "steps/s";
     row[3] = "memory";
     row[4] = gr_arena_printf(p->arena, "%s at the end", c->metric[c->judged]);
     row[5] = "at its best";
@@ -71,7 +77,7 @@ static void row_of(const print *p, const gr_comparison *c, int i, const char **r
     const gr_contender *k = &c->contender[i];
     row[0] = k->name;
     row[1] = gr_arena_printf(p->arena, "%lld", (long long)k->parameters);
-    row[2] = short_number(p, isnan(k->tokens_per_second) ? 1 / k->seconds_per_step : k->tokens_per_second);
+    row[2] = short_number(p, has_tokens(c) ? k->tokens_per_second : 1 / k->seconds_per_step);
     row[3] = gr_bytes_text((double)k->memory, gr_arena_alloc(p->arena, GR_NUMBER_TEXT));
     row[4] = estimate_text(p, &k->final, false);
     row[5] = estimate_text(p, &k->best, false);
@@ -238,7 +244,8 @@ static void print_diverged(const print *p)
     for (int i = 0; i < c->num_contenders; i++) {
         const gr_contender *k = &c->contender[i];
         if (!k->diverged) continue;
-        fprintf(p->to, "%s: %d of %d runs diverged; its means are of the others, and no verdict is made.", k->name, k->diverged, c->num_seeds);
+        if (k->diverged == c->num_seeds) fprintf(p->to, "%s: all runs diverged.", k->name);
+        else fprintf(p->to, "%s: %d of %d runs diverged; its means are of the others, and no verdict is made.", k->name, k->diverged, c->num_seeds);
         for (int t = 0; t < c->num_seeds; t++)
             if (k->trial[t].status == GR_TRIAL_DIVERGED) fprintf(p->to, "\n  seed %llu: %s", (unsigned long long)k->trial[t].seed, k->trial[t].why);
         fputc('\n', p->to);

@@ -308,7 +308,8 @@ void gr_page_warnings(const gr_page *p)
         if (!c->contender[i].diverged) continue;
         fputs("<p class=\"warning\"><bdi>", p->to);
         gr_html_text(p->to, c->contender[i].name);
-        fprintf(p->to, "</bdi>: %d of %d runs diverged; means are over the others, and nothing is said of chance.</p>\n", c->contender[i].diverged, c->num_seeds);
+        if (c->contender[i].diverged == c->num_seeds) fputs("</bdi>: all runs diverged.</p>\n", p->to);
+        else fprintf(p->to, "</bdi>: %d of %d runs diverged; means are over the others, and nothing is said of chance.</p>\n", c->contender[i].diverged, c->num_seeds);
     }
     for (int i = 0; i < c->num_contenders; i++) {
         const int twin = gr_compare_twin(c, i);

@@ -78,7 +78,7 @@ static void write_difference(const gr_page *p, int i)
         fputs("</span> ", p->to);
         break;
     }
-    gr_page_estimate(p, &d->of, p->decimals, true);
+    if (d->of.n > 0) gr_page_estimate(p, &d->of, p->decimals, true);
     fputs("</td>", p->to);
 }
 

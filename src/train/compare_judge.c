@@ -105,8 +105,8 @@ static bool is_complete(const gr_comparison *c, const gr_contender *k) { return 
  * are missing, and stops when they like what they see, is wrong more often than the level says. */
 static const char *no_verdict(const gr_comparison *c, const gr_contender *first, const gr_contender *k, int pairs)
 {
-    if (k->diverged) return "some of its runs diverged";
-    if (first->diverged) return "some runs of the first model diverged";
+    if (k->diverged) return k->diverged == c->num_seeds ? "its runs diverged" : "some of its runs diverged";
+    if (first->diverged) return first->diverged == c->num_seeds ? "the first model's runs diverged" : "some runs of the first model diverged";
     if (c->num_seeds < 2) return "of one seed nothing is known of the others";
     if (waits(c, first) || waits(c, k)) return "runs are missing";
     return pairs < 2 ? "too few runs are done" : "";

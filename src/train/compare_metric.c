@@ -51,12 +51,19 @@ static const char *judged_name(const gr_compare_work *w)
     return "loss";
 }
 
+static const char *common_list(const gr_compare_work *w)
+{
+    const char *list = "loss";
+    for (int i = 1; i < w->c->num_metrics; i++) list = gr_arena_printf(w->arena, "%s, %s", list, w->c->metric[i]);
+    return list;
+}
+
 static int missing(const gr_compare_work *w, const char *name, gr_error *e)
 {
     for (int i = 0; i < w->c->num_contenders; i++)
         if (find(w->open[i]->recipe, name) == -2)
-            return gr_set_error(e, GR_EINVAL, "%s has no metric '%s' that is a number; it has: %s", w->c->contender[i].path, name,
-                                metric_list(w, w->open[i]->recipe));
+            return gr_set_error(e, GR_EINVAL, "%s has no metric '%s' that is a number; it has: %s. --metric NAME judges by what all models have: %s",
+                                w->c->contender[i].path, name, metric_list(w, w->open[i]->recipe), common_list(w));
     return gr_set_error(e, GR_EINVAL, "'%s' is not the same metric in all models", name);
 }
 

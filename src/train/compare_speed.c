@@ -47,7 +47,7 @@ static double round_seconds(const gr_compare_work *w)
 }
 
 /* Steps that take about so long: programs are compiled and threads settled by then. 0: the model diverges, and
- * the steps before that are its one round, as there may be no others. */
+ * the steps before that are its one round, as there may be no others, unless the program was just made. */
 static int warm_up(gr_compare_work *w, int i, int64_t *steps, speed *s, gr_error *e)
 {
     const double round = round_seconds(w);
@@ -56,7 +56,7 @@ static int warm_up(gr_compare_work *w, int i, int64_t *steps, speed *s, gr_error
     for (double taken = 0; taken < round / 2 && !gr_compare_stopped(w);) {
         if (train(w, i, *steps, &r, e)) return e->status;
         if (r.steps < *steps) {
-            if (!gr_compare_stopped(w)) note(s, &r);
+            if (taken > 0 && !gr_compare_stopped(w)) note(s, &r);
             *steps = 0;
             return 0;
         }
