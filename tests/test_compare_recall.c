@@ -4,10 +4,13 @@
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 /* The first mark shows which runs come from the file. */
 static void mark(gr_arena *a, const gr_compare_options *o, int k)
@@ -168,6 +171,25 @@ static void runs_without_a_place_are_kept(void)
     gr_arena_destroy(a);
 }
 
+/* Of two at once each would write over the other's runs. */
+static void one_comparison_writes_a_file(void)
+{
+    gr_arena *a = gr_arena_create();
+    const char *const path[] = {tiny_gru(), tiny_lstm()};
+    gr_compare_options o = tiny_options(path, 2);
+    o.file = temp_path("shared.json");
+    const char *lock = temp_path("shared.json.lock");
+    const int other = open(lock, O_RDWR | O_CREAT, 0666);
+    CU_ASSERT_FATAL(other >= 0 && flock(other, LOCK_EX) == 0);
+    CU_ASSERT_PTR_NULL(tiny_compare(a, &o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(compare_error.message, "another comparison is writing"));
+    CU_ASSERT(access(o.file, F_OK) != 0 && access(lock, F_OK) == 0);
+    close(other); /* as of a process that was killed */
+    CU_ASSERT_PTR_NOT_NULL(tiny_compare(a, &o));
+    CU_ASSERT(access(o.file, F_OK) == 0 && access(lock, F_OK) != 0);
+    gr_arena_destroy(a);
+}
+
 static void *edit_after_runs(void *data)
 {
     watcher *w = data;
@@ -214,5 +236,6 @@ void test_compare_recall(void)
     CU_add_test(s, "the end of the data counts", the_end_of_the_data_counts);
     CU_add_test(s, "batches far on are compared", batches_far_on_are_compared);
     CU_add_test(s, "runs without a place are kept", runs_without_a_place_are_kept);
+    CU_add_test(s, "one comparison writes a file", one_comparison_writes_a_file);
     CU_add_test(s, "data edited meanwhile end it", data_edited_meanwhile_end_it);
 }

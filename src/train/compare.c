@@ -403,19 +403,20 @@ static void start(gr_compare_work *w)
 
 int gr_compare(gr_arena *a, const gr_compare_options *o, gr_comparison **out, gr_error *e)
 {
-    gr_compare_work w = {.arena = a, .options = o, .lock = PTHREAD_MUTEX_INITIALIZER};
+    gr_compare_work w = {.arena = a, .options = o, .lock = PTHREAD_MUTEX_INITIALIZER, .lock_fd = -1};
     gr_frame frame;
     *e = (gr_error){0};
     *out = NULL;
     if (check_options(o, e)) return e->status;
     if (gr_try(a, &frame)) {
         start(&w);
-        if (compare(&w, e) == 0) *out = w.c;
+        if (gr_compare_lock(&w, e) == 0 && compare(&w, e) == 0) *out = w.c;
         gr_end_try(a, &frame);
     } else {
         gr_caught(a, e);
     }
     if (w.c) close_all(&w);
+    gr_compare_unlock(&w);
     pthread_mutex_destroy(&w.lock);
     return e->status;
 }

@@ -43,6 +43,7 @@ typedef struct gr_compare_work {
     gr_progress progress;
     int64_t steps_made;    /* of all runs */
     gr_error error;        /* the first that ended the work */
+    const char *lock_path; int lock_fd; /* of the file of results; -1: it is not locked */
 } gr_compare_work;
 
 #define GR_COMPARE_MOST_BYTES ((size_t)16 << 20) /* of a model file */
@@ -87,6 +88,10 @@ void gr_compare_key(gr_compare_work *w, int i);
 /* compare_files.c */
 int gr_compare_note_files(gr_compare_work *w, int i, gr_error *e); /* what the files of contender i, which is open, hold */
 int gr_compare_check_files(const gr_compare_work *w, int i, gr_error *e); /* that they hold the same still; by any thread */
+
+/* compare_lock.c: keeps other comparisons from the file of results. */
+int gr_compare_lock(gr_compare_work *w, gr_error *e);
+void gr_compare_unlock(gr_compare_work *w);
 
 /* compare_sweep.c: that what is swept changes the models, which are open. */
 int gr_compare_check_sweep(gr_compare_work *w, gr_error *e);
