@@ -26,7 +26,7 @@ static int step(gr_stream *s, int32_t item, gr_failure **why)
 static const gr_axis_size one[] = {{"time", 1}, {"batch", 1}}, turned[] = {{"batch", 1}, {"time", 1}}, two[] = {{"time", 2}, {"batch", 1}};
 
 /* Opens, steps, clones and resizes; false with a failure, which says that there is no memory and left the stream as
- * it was. */
+ * it was, and where it was opening one no memory either. */
 static bool live_on(purse *p, const char *path, const char *from)
 {
     const gr_memory m = purse_memory(p);
@@ -35,10 +35,12 @@ static bool live_on(purse *p, const char *path, const char *from)
     gr_network *n = NULL;
     gr_stream *s = NULL, *c = NULL;
     gr_failure *why = NULL;
-    bool done = !gr_network_open(path, &o, &n, &why) && !gr_stream_open(n, &so, &s, &why) && !step(s, tokens[0], &why) &&
-                !gr_stream_clone(s, &c, &why) && !gr_stream_resize(c, two, 2, &why) && !step(c, tokens[0], &why);
+    size_t before = 0;
+    bool done = !gr_network_open(path, &o, &n, &why) && (before = p->bytes, !gr_stream_open(n, &so, &s, &why)) && !step(s, tokens[0], &why) &&
+                (before = p->bytes, !gr_stream_clone(s, &c, &why)) && !gr_stream_resize(c, two, 2, &why) && !step(c, tokens[0], &why);
     const int next = s ? 1 : 0;
     if (!done) expect(&why, GR_ENOMEM, "memory");
+    if (!done && !c) CU_ASSERT_EQUAL(p->bytes, before);
     p->fail_at = 0; /* it goes on as if nothing had been */
     if (n && !s) gr_stream_open(n, &so, &s, NULL);
     if (s) CU_ASSERT_TRUE(distance(run_stream(s, tokens + next, 1), whole + next * CLASSES, CLASSES) < 1e-5);
@@ -130,6 +132,48 @@ static void streams_leave_nothing(void)
     CU_ASSERT_EQUAL(p.bytes, 0);
 }
 
+/* Streams that cannot be, for whichever reason, as often as one asks: before anything was compiled, while, and after. */
+static void refused_streams_leave_nothing(void)
+{
+    const char *path = temp_file("mixed.yaml", "graphrun: 1\nname: mixed\nvars: {width: \"${1 + 2}\"}\nblocks:\n"
+                                 "  Same: {in: x, vars: {n: ~}, graph: {y: {op: Linear, in: x, out_features: $n}}, out: {y: y}}\n"
+                                 "graph:\n  x: {op: Input, shape: [time, batch], dtype: int32}\n"
+                                 "  e: {op: Embedding, in: x, num_embeddings: 5, embedding_dim: $width}\n"
+                                 "  both: {op: LSTM, in: e, hidden_size: 4, bidirectional: true}\n  s: {op: Same, in: both.output, n: 3}\n");
+    static const char *const both[] = {"s", NULL}, *const none[] = {"nothing", NULL};
+    static const gr_axis_size wrong[] = {{"batch", 1}, {"tiem", 1}}, many[] = {{"batch", 1}, {"time", (int64_t)1 << 60}};
+    const struct { gr_stream_options o; const char *says; int status; } refused[] = {
+        {{.size = sizeof(gr_stream_options), .results = both, .along = "time", .axes = one, .num_axes = 2}, "step by step", GR_EINVAL},
+        {{.size = sizeof(gr_stream_options), .results = none, .axes = one, .num_axes = 2}, "nothing", GR_EINVAL},
+        {{.size = sizeof(gr_stream_options), .results = both, .axes = one, .num_axes = 1}, "batch", GR_EINVAL},
+        {{.size = sizeof(gr_stream_options), .results = both, .axes = wrong, .num_axes = 2}, "no Input has an axis 'tiem'", GR_EINVAL},
+        {{.size = sizeof(gr_stream_options), .results = both, .along = "tiem", .axes = one, .num_axes = 2}, "no Input has an axis 'tiem'", GR_EINVAL},
+        {{.size = sizeof(gr_stream_options), .results = both, .axes = many, .num_axes = 2}, "too large", GR_EINVAL}};
+    enum { REFUSED = sizeof refused / sizeof *refused };
+    purse p = {0};
+    const gr_memory m = purse_memory(&p);
+    const gr_network_options o = {.size = sizeof o, .memory = &m};
+    const gr_stream_options good = {.size = sizeof good, .results = both, .axes = two, .num_axes = 2};
+    gr_network *n = NULL;
+    gr_stream *s = NULL;
+    gr_failure *why = NULL;
+    CU_ASSERT_EQUAL_FATAL(gr_network_open(path, &o, &n, NULL), 0);
+    for (int i = 0; i < 10 * REFUSED; i++) {
+        const size_t before = p.bytes;
+        CU_ASSERT_EQUAL(gr_stream_open(n, &refused[i % REFUSED].o, &s, &why), refused[i % REFUSED].status);
+        if (why) expect(&why, refused[i % REFUSED].status, refused[i % REFUSED].says);
+        CU_ASSERT_PTR_NULL(s);
+        CU_ASSERT_EQUAL(p.bytes, before);
+        if (i % REFUSED != 3) continue;
+        CU_ASSERT_EQUAL_FATAL(gr_stream_open(n, &good, &s, NULL), 0); /* which goes on working, and is met from then on */
+        CU_ASSERT_EQUAL(gr_stream_run(s, NULL), 0);
+        gr_stream_close(s);
+        s = NULL;
+    }
+    gr_network_close(n);
+    CU_ASSERT_EQUAL(p.bytes, 0);
+}
+
 /* Opened and refused again and again; what the libraries for YAML and JSON take the address sanitizer sees. */
 static void networks_leave_nothing(void)
 {
@@ -206,6 +250,7 @@ void test_library_memory(void)
     CU_add_test(s, "so it may where weights are prepared, and with a plugin", so_it_may_for_prepared_weights);
     CU_add_test(s, "training goes on after a failure", training_goes_on_after_a_failure);
     CU_add_test(s, "streams leave nothing behind", streams_leave_nothing);
+    CU_add_test(s, "streams that are refused leave nothing behind", refused_streams_leave_nothing);
     CU_add_test(s, "networks leave nothing behind", networks_leave_nothing);
     CU_add_test(s, "runs allocate nothing", runs_allocate_nothing);
 }

@@ -118,7 +118,7 @@ typedef struct gr_stream_options {
 } gr_stream_options;
 
 /* Compiles what the first stream of its kind needs, in about 10 ms; for the next ones it is there already. What compiling
- * took, some 100 KiB, stays with the network, also of a stream that could not be opened.
+ * took, some 100 KiB, stays with the network; of a stream that could not be opened nothing stays.
  * With `along`, GR_EINVAL where the steps of the axis cannot be run one after another: where something else than
  * forward loops mixes them (attention, a layer that runs backwards). */
 int gr_stream_open(gr_network *n, const gr_stream_options *o, gr_stream **to, gr_failure **why);

@@ -40,15 +40,39 @@ gr_arena *gr_arena_create(void) { return gr_arena_create_in(&gr_system_memory); 
 
 const gr_memory *gr_arena_memory(const gr_arena *a) { return gr_memory_of(a); }
 
+/* Down to the mark: NULL, 0: all. */
+static void free_since(gr_arena *a, const gr_arena_mark *to)
+{
+    for (deferred *d = a->deferred; d != to->deferred; d = d->next) d->fn(d->p);
+    for (block *b = a->blocks, *next; b != to->block; b = next) {
+        next = b->next;
+        a->bytes -= b->size;
+        gr_free(b);
+    }
+}
+
 void gr_arena_destroy(gr_arena *a)
 {
     if (!a) return;
-    for (deferred *d = a->deferred; d; d = d->next) d->fn(d->p);
-    for (block *b = a->blocks, *next; b; b = next) {
-        next = b->next;
-        gr_free(b);
-    }
+    free_since(a, &(gr_arena_mark){0});
     gr_free(a);
+}
+
+gr_arena_mark gr_arena_mark_of(const gr_arena *a)
+{
+    return (gr_arena_mark){a->blocks, a->deferred, a->blocks ? a->blocks->used : 0};
+}
+
+void gr_arena_rewind(gr_arena *a, const gr_arena_mark *to)
+{
+    free_since(a, to);
+    a->deferred = (deferred *)(uintptr_t)to->deferred;
+    a->blocks = (block *)(uintptr_t)to->block;
+    if (!a->blocks) return;
+    a->blocks->used = to->used;
+#ifdef GR_CHECKS
+    memset(a->blocks->data + to->used, 0xdd, a->blocks->size - to->used); /* so that reading it later shows */
+#endif
 }
 
 static _Noreturn void unwind(gr_arena *a)

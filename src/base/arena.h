@@ -35,6 +35,15 @@ char *gr_arena_vprintf(gr_arena *a, const char *fmt, va_list args);
 void gr_arena_defer(gr_arena *a, void (*fn)(void *), void *p);
 size_t gr_arena_bytes(const gr_arena *a);
 
+/* A point to go back to: gr_arena_rewind runs what was deferred since, last first, and frees what was allocated since.
+ * Whoever rewinds sees to it that nothing older points there. */
+typedef struct gr_arena_mark {
+    const void *block, *deferred;
+    size_t used;
+} gr_arena_mark;
+gr_arena_mark gr_arena_mark_of(const gr_arena *a);
+void gr_arena_rewind(gr_arena *a, const gr_arena_mark *to);
+
 #define GR_NEW(arena, type) ((type *)gr_arena_alloc((arena), sizeof(type)))
 #define GR_NEW_ARRAY(arena, type, n) ((type *)gr_arena_array((arena), (size_t)(n), sizeof(type)))
 /* Checks n * size for overflow. */

@@ -103,7 +103,13 @@ void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...)
 }
 
 int gr_diag_count(const gr_diag *d) { return d->errors; }
-void gr_diag_clear(gr_diag *d) { d->count = d->errors = d->ranking->entries = 0; }
+
+void gr_diag_clear(gr_diag *d)
+{
+    *d->ranking = (ranking){0};
+    *d = (gr_diag){.arena = d->arena, .ranking = d->ranking};
+}
+
 
 /* Errors by place; a note keeps to its error. */
 static int compare(const void *pa, const void *pb)

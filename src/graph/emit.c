@@ -23,6 +23,8 @@ gr_emitter *gr_ctx_emitter(gr_ctx *c) { return (gr_emitter *)c; }
 const char *gr_emitter_prefix(const gr_emitter *e) { return e->frame ? e->frame->prefix : e->prefix; }
 const char *gr_emitter_params(const gr_emitter *e) { return e->frame ? e->frame->params : e->params; }
 
+void **gr_emitter_in_hand(gr_emitter *e) { return &e->in_hand; }
+
 void gr_emitter_at(gr_emitter *e, const char *prefix, gr_loc at)
 {
     e->prefix = e->params = prefix ? gr_arena_strdup(e->graph->arena, prefix) : "";

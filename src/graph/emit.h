@@ -37,6 +37,10 @@ gr_emitter *gr_ctx_emitter(gr_ctx *c); /* the other way, for an op of the host's
 const char *gr_emitter_prefix(const gr_emitter *e);
 const char *gr_emitter_params(const gr_emitter *e);
 
+/* Whoever expands may keep something here while it does, and put back what was there: blocks know by it which of them
+ * are in hand. Where memory runs out the emitter goes with it. */
+void **gr_emitter_in_hand(gr_emitter *e);
+
 /* One node of any op with given attributes (copied), inferred or expanded. Outputs are
  * out[0..]; returns their number, or -1 after a diagnostic. `out` holds up to `max`.
  * name is relative to the prefix. view's functions may be NULL where not needed. */

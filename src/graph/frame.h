@@ -46,6 +46,7 @@ struct gr_emitter {
     gr_op_frame *frame;
     const char *prefix, *params, *suffix;
     gr_loc at;
+    void *in_hand;    /* gr_emitter_in_hand */
     gr_value *unknown; /* stands for every value that could not be made */
     gr_emitted *emitted; int num_emitted, cap_emitted;
 };

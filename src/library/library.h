@@ -2,6 +2,7 @@
 #ifndef GR_LIBRARY_LIBRARY_H
 #define GR_LIBRARY_LIBRARY_H
 
+#include "train/mark.h"
 #include "train/piece.h"
 #include "train/session.h"
 
@@ -75,6 +76,7 @@ void gr_network_leave(gr_network *n);
 const gr_model_input *gr_network_find_input(const gr_network *n, const char *name);
 /* Fills k, whose strings stay those of the options. Under the lock, within gr_try of the session. */
 int gr_kind_of(const gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e);
-/* The plan for those lengths, made when first met: only then memory is taken. Likewise. */
-const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *axes, int num_axes, gr_error *e);
+/* The plan for those lengths, made when first met: only then memory is taken, after keeping in `before` how the session
+ * was. Likewise. */
+const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *axes, int num_axes, gr_session_mark *before, gr_error *e);
 #endif

@@ -108,11 +108,12 @@ static int compile(gr_session *s, gr_plan *p, gr_error *e)
     return 0;
 }
 
-const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *given, int num_given, gr_error *e)
+const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *given, int num_given, gr_session_mark *before, gr_error *e)
 {
     if (check_axes(n->session, given, num_given, e)) return NULL;
     for (const gr_plan *p = n->plans; p; p = p->next)
         if (is_for(p, k, given, num_given)) return p;
+    gr_session_keep(n->session, before);
     gr_plan *p = new_plan(n->session->arena, k, given, num_given);
     if (compile(n->session, p, e)) return NULL;
     p->next = n->plans;

@@ -76,7 +76,7 @@ static int bind_borders(gr_stream *s, binding *b, const gr_piece *p, gr_error *e
     return 0;
 }
 
-/* One that fails stays without a plan, and its memory until the stream is closed. */
+/* One that fails stays without a plan: unbind() takes it away. */
 static binding *bind(gr_stream *s, const gr_plan *p, gr_error *e)
 {
     for (binding *b = s->bindings; b; b = b->next)
@@ -90,6 +90,22 @@ static binding *bind(gr_stream *s, const gr_plan *p, gr_error *e)
     return b;
 }
 
+static void destroy_runs(binding *b)
+{
+    gr_run_destroy(b->run);
+    gr_run_destroy(b->before);
+}
+
+/* What was made of a binding that failed. */
+static void unbind(gr_stream *s, const gr_arena_mark *before)
+{
+    if (s->bindings && !s->bindings->plan) {
+        destroy_runs(s->bindings);
+        s->bindings = s->bindings->next;
+    }
+    gr_arena_rewind(s->arena, before);
+}
+
 /* ---- opening ---- */
 
 /* Which plan a stream is to be bound to. */
@@ -100,7 +116,7 @@ typedef struct request {
 } request;
 
 /* The plan that is asked for; NULL with e filled. */
-static const gr_plan *find_plan(const gr_stream *s, const request *r, gr_error *e)
+static const gr_plan *find_plan(const gr_stream *s, const request *r, gr_session_mark *before, gr_error *e)
 {
     gr_network *n = s->network;
     gr_arena *a = n->session->arena;
@@ -109,7 +125,7 @@ static const gr_plan *find_plan(const gr_stream *s, const request *r, gr_error *
     gr_frame frame;
     if (r->plan) return r->plan;
     if (gr_try(a, &frame)) {
-        if (!r->options || gr_kind_of(n, r->options, &kind, e) == 0) p = gr_plan_for(n, &kind, r->axes, r->num_axes, e);
+        if (!r->options || gr_kind_of(n, r->options, &kind, e) == 0) p = gr_plan_for(n, &kind, r->axes, r->num_axes, before, e);
         gr_end_try(a, &frame);
     } else {
         gr_caught(a, e);
@@ -117,26 +133,34 @@ static const gr_plan *find_plan(const gr_stream *s, const request *r, gr_error *
     return p;
 }
 
-/* What works in one arena opens no other's frame, which unwinding would leave open. */
-static int attach(gr_stream *s, const request *r, gr_error *e)
+static int bind_guarded(gr_stream *s, const gr_plan *p, gr_error *e)
 {
-    const gr_plan *p = find_plan(s, r, e);
+    const gr_arena_mark before = gr_arena_mark_of(s->arena);
+    binding *volatile b = NULL;
     gr_frame frame;
-    if (!p) return e->status;
-    if (!gr_try(s->arena, &frame)) return gr_caught(s->arena, e);
-    binding *b = bind(s, p, e);
+    if (gr_try(s->arena, &frame)) {
+        b = bind(s, p, e);
+        gr_end_try(s->arena, &frame);
+    } else {
+        gr_caught(s->arena, e);
+    }
     if (b) s->at = b;
-    gr_end_try(s->arena, &frame);
+    else unbind(s, &before);
     return b ? 0 : (int)e->status;
 }
 
-/* A failure may leave lengths of axes and diagnostics in the session. */
-static void mend(gr_session *s)
+/* What works in one arena opens no other's frame, which unwinding would leave open. What fails leaves nothing in the
+ * network: neither programs nor the diagnostics that told why. */
+static int attach(gr_stream *s, const request *r, gr_error *e)
 {
-    gr_diag_clear(s->diag);
-    for (int i = 0; i < s->num_inputs; i++)
-        for (int k = 0; k < s->inputs[i].rank; k++)
-            if (s->inputs[i].axis[k]) gr_model_feed_axis(s->model, s->inputs[i].axis[k], -1);
+    gr_session_mark before = gr_session_mark_of(s->network->session);
+    gr_plan *plans = s->network->plans;
+    const gr_plan *p = find_plan(s, r, &before, e);
+    const int status = p ? bind_guarded(s, p, e) : (int)e->status;
+    if (!status) return 0;
+    s->network->plans = plans;
+    gr_session_rewind(s->network->session, &before);
+    return status;
 }
 
 static int attach_locked(gr_stream *s, const request *r, gr_failure **why)
@@ -148,10 +172,7 @@ static int attach_locked(gr_stream *s, const request *r, gr_failure **why)
     const locale_t before = gr_enter_plain();
     pthread_mutex_lock(&n->lock);
     const int status = attach(s, r, &e);
-    if (status) {
-        mend(n->session);
-        gr_failed(n->memory, &n->told, &e, why);
-    }
+    if (status) gr_failed(n->memory, &n->told, &e, why);
     pthread_mutex_unlock(&n->lock);
     gr_leave_plain(before);
     return status;
@@ -195,10 +216,7 @@ void gr_stream_close(gr_stream *s)
 {
     if (!s) return;
     gr_network *n = s->network;
-    for (binding *b = s->bindings; b; b = b->next) {
-        gr_run_destroy(b->run);
-        gr_run_destroy(b->before);
-    }
+    for (binding *b = s->bindings; b; b = b->next) destroy_runs(b);
     gr_pool_destroy(s->pool);
     gr_store_destroy(s->store);
     gr_arena_destroy(s->arena);

@@ -24,15 +24,14 @@ typedef struct block {
     gr_loc at;
     gr_doc *vars, *carry, *graph, *out;
     bool *integer; /* by attribute: the default is an integer */
-    int depth;     /* of its uses within itself */
-    bool endless;  /* in the use in hand it has been told that these have no end */
 } block;
 
 /* The blocks in hand, from the innermost outwards. */
-struct gr_block_use {
+typedef struct block_use {
     const block *of;
-    const gr_block_use *within;
-};
+    struct block_use *within;
+    bool endless;  /* of the outermost use of a block: it has been told that those in it have no end */
+} block_use;
 
 static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "carry", "graph", "out", NULL};
 
@@ -325,10 +324,10 @@ static int expand_body(gr_ctx *c, const gr_op *op, const block *b)
 }
 
 /* "A -> B -> A": from the last use of b to this one. */
-static const char *circle_text(const block *b)
+static const char *circle_text(const block *b, const block_use *u)
 {
     const char *text = b->name;
-    for (const gr_block_use *u = b->m->block_use; u; u = u->within) {
+    for (; u; u = u->within) {
         text = gr_arena_printf(b->m->arena, "%s -> %s", u->of->name, text);
         if (u->of == b) break;
     }
@@ -337,18 +336,21 @@ static const char *circle_text(const block *b)
 
 static int expand_block(gr_ctx *c)
 {
-    block *b = (block *)(uintptr_t)gr_self(c)->data;
-    if (b->depth >= MAX_DEPTH && !b->endless)
-        gr_diag_error(b->m->diag, b->at, "block '%s' uses itself without an end: %s; a 'when' that becomes false ends it", b->name, circle_text(b));
-    b->endless |= b->depth >= MAX_DEPTH;
-    if (b->endless) return -1; /* also where it is used twice: there would be 2^32 of them */
-    gr_block_use *use = GR_NEW(b->m->arena, gr_block_use);
-    *use = (gr_block_use){b, b->m->block_use};
-    b->m->block_use = use;
-    b->depth++;
-    int r = expand_body(c, gr_self(c), b);
-    if (--b->depth == 0) b->endless = false; /* who tries again is told again */
-    b->m->block_use = use->within;
+    const block *b = gr_self(c)->data;
+    void **in_hand = gr_emitter_in_hand(gr_ctx_emitter(c));
+    block_use use = {.of = b, .within = *in_hand}, *outermost = NULL;
+    int depth = 0;
+    for (block_use *u = use.within; u; u = u->within)
+        if (u->of == b) outermost = u, depth++;
+    if (depth >= MAX_DEPTH && !outermost->endless) {
+        gr_diag_error(b->m->diag, b->at, "block '%s' uses itself without an end: %s; a 'when' that becomes false ends it", b->name,
+                      circle_text(b, use.within));
+        outermost->endless = true;
+    }
+    if (outermost && outermost->endless) return -1; /* also where it is used twice: there would be 2^32 of them */
+    *in_hand = &use;
+    const int r = expand_body(c, gr_self(c), b);
+    *in_hand = use.within;
     return r;
 }
 

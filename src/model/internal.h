@@ -13,7 +13,6 @@
 #include "model/model.h"
 
 typedef struct gr_scope gr_scope;
-typedef struct gr_block_use gr_block_use; /* block.c's own */
 
 typedef enum gr_binding_state { GR_BINDING_LAZY, GR_BINDING_BUSY, GR_BINDING_READY, GR_BINDING_BAD } gr_binding_state;
 
@@ -60,8 +59,6 @@ struct gr_model {
     gr_axis **axes; int num_axes, cap_axes;
     gr_model_input *inputs; int num_inputs, cap_inputs; /* filled by gr_model_graph */
     int depth;         /* of vars being evaluated that refer to each other */
-    void *build;       /* build.c's own */
-    const gr_block_use *block_use; /* the block whose body is being made */
     bool no_facts;     /* the data source failed */
 };
 

@@ -200,6 +200,29 @@ gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o
     return m;
 }
 
+/* ---- going back ---- */
+
+struct gr_model_state {
+    gr_model model;
+    gr_scope scope;
+    gr_binding *item; /* copies: vars are evaluated when first read */
+};
+
+gr_model_state *gr_model_save(gr_model *m)
+{
+    gr_model_state *s = GR_NEW(m->arena, gr_model_state);
+    *s = (gr_model_state){*m, *m->scope, gr_arena_copy(m->arena, m->scope->items, (size_t)m->scope->count * sizeof(gr_binding))};
+    return s;
+}
+
+void gr_model_restore(gr_model *m, const gr_model_state *before)
+{
+    *m = before->model;
+    *m->scope = before->scope;
+    if (m->scope->count) memcpy(m->scope->items, before->item, (size_t)m->scope->count * sizeof(gr_binding));
+    for (int i = 0; i < m->num_axes; i++) m->axes[i]->fed = -1;
+}
+
 /* ---- what nobody used ---- */
 
 static bool same_place(gr_loc error, gr_loc d)

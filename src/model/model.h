@@ -97,6 +97,11 @@ void gr_model_feed_axis(gr_model *m, const char *axis, int64_t length);
 void gr_model_check_keys(gr_model *m, gr_doc *map, const char *what, const char *const *keys);
 /* Whether a key of the map was likely meant for `key`, one of those. */
 bool gr_model_nearly_has(const gr_doc *map, const char *const *keys, const char *key);
+/* What making graphs changes in m, so that the arena can be rewound to before a graph that is given up: what was saved
+ * is put back while it is still there. */
+typedef struct gr_model_state gr_model_state;
+gr_model_state *gr_model_save(gr_model *m);
+void gr_model_restore(gr_model *m, const gr_model_state *before);
 /* After all stages have read what they use: reports keys and vars that nobody did. */
 void gr_model_check_unused(gr_model *m);
 #endif

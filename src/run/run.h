@@ -33,6 +33,8 @@ void *gr_store_get(gr_store *s, const char *name, const gr_type *t, bool *is_new
 /* As gr_store_get, but never what a store that s shares has under that name. */
 void *gr_store_own(gr_store *s, const char *name, const gr_type *t, gr_error *e);
 int gr_store_count(const gr_store *s);
+/* Frees those that came after the first `count`, which no run has. */
+void gr_store_shorten(gr_store *s, int count);
 const char *gr_store_name(const gr_store *s, int i);
 void *gr_store_data(const gr_store *s, int i, gr_type *t);
 

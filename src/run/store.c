@@ -36,14 +36,20 @@ gr_store *gr_store_create(const gr_memory *m)
     return s;
 }
 
-void gr_store_destroy(gr_store *s)
+/* x and those behind it. */
+static void free_states(state *x)
 {
-    for (state *x = s ? s->first : NULL; x;) {
+    while (x) {
         state *next = x->next;
         gr_free(x->data);
         gr_free(x);
         x = next;
     }
+}
+
+void gr_store_destroy(gr_store *s)
+{
+    if (s) free_states(s->first);
     for (block *b = s ? s->workspace : NULL; b;) {
         block *older = b->older;
         gr_free(b->data);
@@ -120,6 +126,17 @@ void *gr_store_own(gr_store *s, const char *name, const gr_type *t, gr_error *e)
 }
 
 int gr_store_count(const gr_store *s) { return s->count; }
+
+void gr_store_shorten(gr_store *s, int count)
+{
+    state **last = &s->first;
+    if (count >= s->count) return;
+    for (int i = 0; i < count; i++) last = &(*last)->next;
+    free_states(*last);
+    *last = NULL;
+    s->last = last;
+    s->count = count;
+}
 
 static const state *state_at(const gr_store *s, int i)
 {
