@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zip.h>
 
 /* ---- data ---- */
 
@@ -204,6 +205,41 @@ static void arrays_learn(void)
     learns(write_array("x.npy", GR_FLOAT32, 3, (int64_t[]){60, 6, 2}, steps), options, "60 examples [60, 6, 2]; predicts one of 2 classes");
 }
 
+/* An archive as numpy.savez writes it: x.npy as x, and so on. */
+static const char *write_archive(const char *name, const char *const *arrays)
+{
+    const char *path = temp_path(name);
+    unlink(path);
+    zip_t *z = zip_open(path, ZIP_CREATE, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(z);
+    for (; *arrays; arrays += 2) {
+        char member[64];
+        snprintf(member, sizeof member, "%s.npy", arrays[0]);
+        CU_ASSERT_TRUE(zip_file_add(z, member, zip_source_file(z, arrays[1], 0, -1), 0) >= 0);
+    }
+    CU_ASSERT_EQUAL(zip_close(z), 0);
+    return path;
+}
+
+static void archives_learn(void)
+{
+    char series[300], rows[300], labels[300], options[400];
+    snprintf(series, sizeof series, "%s", write_array("in_archive.npy", GR_FLOAT32, 1, (int64_t[]){400}, wave));
+    snprintf(rows, sizeof rows, "%s", write_array("in_archive_x.npy", GR_FLOAT32, 3, (int64_t[]){60, 6, 2}, steps));
+    snprintf(labels, sizeof labels, "%s", write_array("in_archive_y.npy", GR_INT32, 1, (int64_t[]){60}, parity));
+    learns(write_archive("one.npz", (const char *const[]){"series", series, NULL}), "", "a series of 400 numbers");
+    static const char told[] = "60 examples [60, 6, 2]; predicts one of 2 classes";
+    learns(write_archive("two.npz", (const char *const[]){"y", labels, "x", rows, NULL}), "", told);
+    const char *three = write_archive("three.npz", (const char *const[]){"x", rows, "y", labels, "z", series, NULL});
+    snprintf(options, sizeof options, "/x --target '%s/y.npy' -o '%s'", three, temp_path("three.yaml"));
+    unlink(temp_path("three.yaml"));
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " init '%s'%s", three, options), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, told));
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " train '%s' --steps 5 --quiet", temp_path("three.yaml")), 0);
+    unlink(temp_path("three.yaml"));
+    CU_ASSERT_EQUAL(shell("cd '%s' && " GRAPHRUN " init three.npz/z && " GRAPHRUN " train three.yaml --steps 5 --quiet", temp_path("")), 0);
+}
+
 /* ---- odd files ---- */
 
 static void refused(const char *data, const char *options, const char *why)
@@ -231,7 +267,14 @@ static void odd_files_are_told(void)
     refused(write_array("axes.npy", GR_FLOAT32, 4, (int64_t[]){8, 2, 2, 2}, wave), "", "4 axes");
     refused(write_array("tiny.npy", GR_FLOAT32, 2, (int64_t[]){3, 2}, wave), "", "8 examples or more");
     refused(temp_file("false.npy", "no array"), "", "false.npy");
-    refused(temp_file("arrays.npz", "PK\3\4 and so on"), "", "arrays.npz: is an archive of arrays (.npz): unpack it with unzip");
+    refused(temp_file("arrays.npz", "PK\3\4 and so on"), "", "arrays.npz: cannot be read as a zip archive");
+    char array[300];
+    snprintf(array, sizeof array, "%s", write_array("of_three.npy", GR_FLOAT32, 1, (int64_t[]){60}, wave));
+    const char *three = write_archive("abc.npz", (const char *const[]){"a", array, "b", array, "c", array, NULL});
+    refused(three, "", "abc.npz holds the arrays a, b, c: say which is to be read, ");
+    refused(three, "--target b", "abc.npz holds the arrays a, b, c: say which is to be read, ");
+    refused(write_archive("ab.npz", (const char *const[]){"a", array, "b", array, NULL}), "", "ab.npz holds the arrays a, b: ");
+    refused(write_archive("other.npz", (const char *const[]){"a.txt", array, NULL}), "--target q", "q: No such file");
     FILE *f = fopen(temp_path("binary.dat"), "wb");
     for (int i = 0; f && i < 300; i++) fputc(i % 256, f);
     if (f) fclose(f);
@@ -253,5 +296,6 @@ void test_init(void)
     CU_add_test(s, "columns left out", columns_left_out_are_told);
     CU_add_test(s, "texts with a class", labelled_texts_learn);
     CU_add_test(s, "arrays", arrays_learn);
+    CU_add_test(s, "archives of arrays", archives_learn);
     CU_add_test(s, "odd files", odd_files_are_told);
 }

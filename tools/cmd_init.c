@@ -14,7 +14,7 @@
 
 /* English that every Debian machine has, for who gives no file. */
 #define SOME_TEXT "/usr/share/common-licenses/GPL-3"
-#define SUPPORTED "a text (UTF-8), a table (.csv, .tsv: cells with commas, semicolons or tabs between) or an array (.npy)"
+#define SUPPORTED "a text (UTF-8), a table (.csv, .tsv: cells with commas, semicolons or tabs between) or an array (.npy, .npz)"
 
 /* ---- pieces of models ---- */
 
@@ -141,7 +141,8 @@ static int look_into(init *x, gr_error *e)
         if (ends(x->path, others[i].ending))
             return gr_set_error(e, GR_EINVAL, "there are no starter models for %s files; `graphrun ops %s` has an example of their data source", others[i].ending,
                                 others[i].source);
-    if (ends(x->path, ".npy") || ends(x->path, ".npz")) return init_array(x, e);
+    if (ends(x->path, ".npz")) return init_archive(x, e);
+    if (ends(x->path, ".npy") || init_member(x->path)) return init_array(x, e);
     if (gr_file_read(x->arena, x->path, (size_t)1 << 31, &text, &n, e)) return e->status;
     if (n == 0) return gr_set_error(e, GR_EINVAL, "%s is empty", x->path);
     if (n > 6 && memcmp(text, "\x93NUMPY", 6) == 0) return gr_set_error(e, GR_EINVAL, "%s is a NumPy array: call it .npy", x->path);
@@ -158,9 +159,17 @@ static int look_into(init *x, gr_error *e)
 
 /* ---- where it goes ---- */
 
-/* "data/my.txt" -> "data/my" */
+const char *init_member(const char *path)
+{
+    const char *archive = strstr(path, ".npz/");
+    return archive ? archive + strlen(".npz") : NULL;
+}
+
+/* "data/my.txt" -> "data/my"; "data/my.npz/x" too */
 static const char *without_ending(gr_arena *a, const char *path)
 {
+    const char *member = init_member(path);
+    if (member) path = gr_arena_strndup(a, path, (size_t)(member - path));
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strchr(name + (*name != 0), '.');
     return gr_arena_strndup(a, path, dot ? (size_t)(dot - path) : strlen(path));
@@ -172,7 +181,7 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* The file as a model at `model` finds it: by its name where they share a folder. */
+/* The file as a model at `model` finds it. */
 static const char *as_seen_from(gr_arena *a, const char *path, const char *model)
 {
     const char *p = strrchr(path, '/'), *m = strrchr(model, '/');
@@ -182,6 +191,12 @@ static const char *as_seen_from(gr_arena *a, const char *path, const char *model
     const char *seen = full ? gr_arena_strdup(a, full) : path;
     free(full);
     return seen;
+}
+
+const char *init_seen(const init *x, const char *path)
+{
+    const char *member = init_member(path), *file = member ? gr_arena_strndup(x->arena, path, (size_t)(member - path)) : path;
+    return init_yaml(x->arena, gr_arena_printf(x->arena, "%s%s", as_seen_from(x->arena, file, x->model), member ? member : ""));
 }
 
 static int write_new(const char *path, const char *text, size_t n, gr_error *e)
@@ -196,12 +211,12 @@ static int write_new(const char *path, const char *text, size_t n, gr_error *e)
     return gr_set_error(e, GR_EIO, "cannot write %s: %s", path, strerror(errno));
 }
 
-static int write_model(init *x, const char *model, gr_error *e)
+static int write_model(init *x, gr_error *e)
 {
     char *text = NULL;
     size_t n = 0;
-    if (access(model, F_OK) == 0) return write_new(model, "", 0, e); /* says so before the data are read */
-    x->written = init_yaml(x->arena, as_seen_from(x->arena, x->path, model));
+    if (access(x->model, F_OK) == 0) return write_new(x->model, "", 0, e); /* says so before the data are read */
+    x->written = init_seen(x, x->path);
     if (!(x->to = open_memstream(&text, &n))) return gr_set_error(e, GR_ENOMEM, "out of memory");
     gr_frame frame;
     int status = GR_ENOMEM;
@@ -212,19 +227,19 @@ static int write_model(init *x, const char *model, gr_error *e)
         gr_set_error(e, GR_ENOMEM, "out of memory");
     }
     if (fclose(x->to) && !status) status = gr_set_error(e, GR_ENOMEM, "out of memory");
-    if (!status) status = write_new(model, text, n, e);
+    if (!status) status = write_new(x->model, text, n, e);
     free(text);
     return status;
 }
 
 static bool is_model_name(const char *name) { return ends(name, ".yaml") || ends(name, ".yml"); }
 
-static void tell_user(const init *x, const char *model)
+static void tell_user(const init *x)
 {
-    printf("%s: %s\n", model, x->found);
+    printf("%s: %s\n", x->model, x->found);
     if (x->left && *x->left) printf("left out, texts and row numbers: %s\n", x->left);
     if (x->few) printf("`one_hot: [%s]` in `data` reads such a text as a class\n", x->few);
-    printf("next: graphrun %s\n", model);
+    printf("next: graphrun %s\n", x->model);
 }
 
 int cmd_init(int argc, char **argv)
@@ -234,7 +249,7 @@ int cmd_init(int argc, char **argv)
     const char *model = NULL, *target = NULL;
     const cli_option own[] = {
         {"output", 'o', CLI_TEXT, &model, "FILE.yaml", "the model; where not given, beside the data and called like them"},
-        {"target", 0, CLI_TEXT, &target, "COLUMN", "what is to be predicted: a column of a table by name or number, or a second .npy file"},
+        {"target", 0, CLI_TEXT, &target, "COLUMN", "what is to be predicted: a column of a table by name or number, or a second .npy file or array of an .npz"},
         {0},
     };
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
@@ -247,9 +262,9 @@ int cmd_init(int argc, char **argv)
     init x = {.arena = a, .path = count ? argv[1] : SOME_TEXT, .target = target};
     const char *stem = without_ending(a, x.path);
     x.name = last_part(stem);
-    if (!model) model = count ? gr_arena_printf(a, "%s.yaml", stem) : "starter.yaml";
-    int status = write_model(&x, model, &e);
-    if (!status) tell_user(&x, model);
+    x.model = model ? model : count ? gr_arena_printf(a, "%s.yaml", stem) : "starter.yaml";
+    int status = write_model(&x, &e);
+    if (!status) tell_user(&x);
     gr_arena_destroy(a);
     return status ? cli_fail(&e) : EXIT_DONE;
 }

@@ -11,7 +11,8 @@
 typedef struct init {
     gr_arena *arena;
     const char *path;    /* of the data, to be read */
-    const char *written; /* the same as the model is to have it, as a YAML value */
+    const char *model;   /* of the model file */
+    const char *written; /* path as the model is to have it, as a YAML value */
     const char *name;    /* of the model: the file without folder and ending */
     const char *target;  /* --target: a column, or a second array; NULL: not given */
     FILE *to;            /* the model file in the making */
@@ -26,11 +27,17 @@ int init_text(init *x, const char *text, size_t length, gr_error *e);
 bool init_is_table(gr_arena *a, const char *text, size_t length, char *delimiter);
 int init_table(init *x, const char *text, size_t length, char delimiter, gr_error *e);
 int init_array(init *x, gr_error *e);
+/* An .npz archive: which of its arrays are meant, then as init_array. */
+int init_archive(init *x, gr_error *e);
 
 /* ---- shared ---- */
 
 /* text as a YAML scalar that is this text and nothing else: in quotes where needed. */
 const char *init_yaml(gr_arena *a, const char *text);
+/* A path as the model finds it, likewise: by its name where they share a folder. */
+const char *init_seen(const init *x, const char *path);
+/* Behind ".npz" of "a.npz/x"; NULL: the path names no member of such an archive. */
+const char *init_member(const char *path);
 const char *init_number(gr_arena *a, double v); /* "0.25", as a float */
 const char *init_count(gr_arena *a, int64_t n); /* "12,345" */
 /* The largest power of two that is at most n, from 1 to `most`. */

@@ -1,4 +1,5 @@
-/* init_array.c - starter models for .npy arrays: what the axes mean is told by their number and the dtype.
+/* init_array.c - starter models for arrays, .npy files or members of .npz archives: what the axes mean is told
+ * by their number and the dtype.
  *
  *     [n]          one series: floats, or items of a vocabulary; the next one is predicted
  *     [n, d]       floats: a table whose last column is predicted; integers: n sequences
@@ -237,9 +238,7 @@ static int write_pairs(init *x, const array *a, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "%s is %s and %s is %s: one number for each example is wanted, [n, ...] and [n]", x->path, dims(x, a), x->target, dims(x, &b));
     y.classes = b.items && b.different <= 1000;
     y.spread = init_spread_of(b.value, b.n, 1);
-    char *full = realpath(x->target, NULL);
-    const char *target = init_yaml(x->arena, full ? full : x->target);
-    free(full);
+    const char *target = init_seen(x, x->target);
     x->found = gr_arena_printf(x->arena, "%s examples %s; predicts %s", init_count(x->arena, n), dims(x, a),
                                y.classes ? gr_arena_printf(x->arena, "one of %lld classes", (long long)b.different) : "a number");
     init_head(x, a->t.rank == 3 ? "A GRU reads a series and tells what belongs to it." : "A network of two hidden layers tells what belongs to a row.");

@@ -2,10 +2,10 @@
  *
  * An array is seen as [outer, examples, inner]; a batch is the same with fewer examples. */
 #include "data/items.h"
+#include "io/file.h"
 #include "io/npy.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static const gr_attr_spec npy_attrs[] = {
     GR_ITEM_ATTRS("false", "false"),
@@ -55,7 +55,7 @@ static bool all_there(gr_data *d, gr_doc *map)
     bool there = true;
     for (int i = 0; i < map->count; i++) {
         const char *path = gr_model_file(d->model, map->item[i]);
-        there &= path && access(path, F_OK) == 0;
+        there &= path && gr_file_exists(path);
     }
     return there;
 }
@@ -126,7 +126,7 @@ static const gr_port npy_fields[] = {
 const gr_source gr_source_npy = {
     GR_SOURCE_HEADER,
     .name = "Npy",
-    .summary = "Arrays in .npy files, cut into batches along one axis.",
+    .summary = "Arrays in .npy files, or in .npz archives as FILE.npz/NAME, cut into batches along one axis.",
     .attrs = npy_attrs,
     .fields = npy_fields,
     .keys = npy_keys,

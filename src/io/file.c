@@ -155,13 +155,18 @@ int gr_file_begin(const gr_memory *memory, const char *path, char *bytes, size_t
     return status;
 }
 
+bool gr_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 || end_of_archive(path);
+}
+
 /* ---- reading pieces ---- */
 
 int gr_reader_open(gr_reader *r, const char *path, gr_error *e)
 {
     struct stat st;
-    r->path = path;
-    r->fd = open(path, O_RDONLY | O_CLOEXEC);
+    *r = (gr_reader){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
     if (r->fd < 0 || fstat(r->fd, &st) != 0) {
         const int error = errno;
         gr_reader_close(r);
@@ -173,8 +178,22 @@ int gr_reader_open(gr_reader *r, const char *path, gr_error *e)
     return gr_set_error(e, GR_EIO, "%s: is %s, not a file", path, S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
 }
 
+int gr_reader_unpack(gr_reader *r, gr_arena *a, const char *path, size_t most, gr_error *e)
+{
+    struct stat st;
+    char *bytes;
+    size_t length;
+    const bool there = stat(path, &st) == 0;
+    if (there ? !S_ISREG(st.st_mode) || !gr_zip_is_archive(path) : !end_of_archive(path)) return gr_reader_open(r, path, e);
+    const int status = gr_file_read(a, path, most, &bytes, &length, e);
+    if (status == GR_OK) *r = (gr_reader){path, -1, (int64_t)length, bytes};
+    return status;
+}
+
 int gr_reader_get(gr_reader *r, void *to, int64_t n, int64_t offset, gr_error *e)
 {
+    if (r->bytes && n > 0) memcpy(to, r->bytes + offset, (size_t)n);
+    if (r->bytes) return GR_OK;
     for (int64_t done = 0; done < n;) {
         const ssize_t got = pread(r->fd, (char *)to + done, (size_t)(n - done), offset + done);
         if (got < 0 && errno == EINTR) continue;

@@ -14,13 +14,19 @@ int gr_file_read(gr_arena *a, const char *path, size_t most, char **text, size_t
 /* The first bytes of such a file, unpacked in that memory: as many as it has up to `room`. 0 or a status. */
 int gr_file_begin(const gr_memory *memory, const char *path, char *bytes, size_t room, size_t *length, gr_error *e);
 
+/* Whether there is such a file, or the archive that it is to be a member of. */
+bool gr_file_exists(const char *path);
+
 /* A regular file opened for reading; its size is known before anything is believed. */
 typedef struct gr_reader {
     const char *path;
-    int fd;
+    int fd;             /* -1: it is all in `bytes` */
     int64_t size;
+    const char *bytes;
 } gr_reader;
 int gr_reader_open(gr_reader *r, const char *path, gr_error *e);
+/* The same for a member of an archive too, which is unpacked into the arena; of `most` bytes. */
+int gr_reader_unpack(gr_reader *r, gr_arena *a, const char *path, size_t most, gr_error *e);
 /* Exactly n bytes at offset; the caller has checked that they lie within r->size. */
 int gr_reader_get(gr_reader *r, void *to, int64_t n, int64_t offset, gr_error *e);
 void gr_reader_close(gr_reader *r);

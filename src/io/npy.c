@@ -10,10 +10,13 @@
 #include "io/element.h"
 #include "io/file.h"
 #include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_HEADER 65536
+#define MOST_UNPACKED ((size_t)1 << 33) /* bytes of a member of an archive, which may be of a few and claim to be many */
 
 typedef struct header {
     gr_stored stored;
@@ -119,8 +122,6 @@ static int read_header(gr_reader *r, header *h, int64_t *data, gr_error *e)
     char text[MAX_HEADER + 1];
     const int64_t have = r->size < 12 ? r->size : 12;
     if (gr_reader_get(r, head, have, 0, e) != GR_OK) return GR_EIO;
-    if (have >= 4 && memcmp(head, "PK\3\4", 4) == 0)
-        return gr_set_error(e, GR_EINVAL, "%s: is an archive of arrays (.npz): unpack it with unzip, and name the .npy file that is meant", r->path);
     if (have < 10 || memcmp(head, "\x93NUMPY", 6) != 0)
         return gr_set_error(e, GR_EINVAL, "%s: is no .npy file (numpy.save writes one)", r->path);
     if (head[6] < 1 || head[6] > 3)
@@ -205,11 +206,22 @@ static int read_array(gr_arena *a, gr_reader *r, gr_tensor *out, gr_error *e)
     return GR_OK;
 }
 
+/* "a.npz/x": savez calls the member x.npy. */
+static const char *full_name(const char *path, char room[PATH_MAX])
+{
+    const char *archive = strstr(path, ".npz/");
+    const size_t n = strlen(path);
+    if (!archive || !archive[5] || (n > 4 && strcmp(path + n - 4, ".npy") == 0)) return path;
+    snprintf(room, PATH_MAX, "%s.npy", path);
+    return room;
+}
+
 int gr_npy_read(gr_arena *a, const char *path, gr_tensor *out, gr_error *e)
 {
+    char room[PATH_MAX];
     gr_reader r;
     gr_frame frame;
-    int status = gr_reader_open(&r, path, e);
+    int status = gr_reader_unpack(&r, a, full_name(path, room), MOST_UNPACKED, e);
     if (status != GR_OK) return status;
     if (gr_try(a, &frame)) {
         status = read_array(a, &r, out, e);

@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include <graphrun/types.h>
 
-/* Reads a whole array into the arena, dense and row-major (a Fortran-ordered file is
+/* Reads a whole array, a file or FILE.npz/NAME of NumPy's archives, into the arena, dense and row-major (a Fortran-ordered file is
  * transposed, another byte order swapped). float16/32/64, bool, integers of any size: they
  * become float32, float64, bool or int32 (a number that does not fit is an error). */
 int gr_npy_read(gr_arena *a, const char *path, gr_tensor *out, gr_error *e);

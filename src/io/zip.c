@@ -105,6 +105,34 @@ int gr_zip_open(gr_zip **zip, const gr_memory *m, const char *archive, const cha
     return status;
 }
 
+static const char *const *names_of(gr_arena *a, zip_t *archive)
+{
+    const zip_int64_t n = zip_get_num_entries(archive, 0);
+    const char **names = GR_NEW_ARRAY(a, const char *, n + 1);
+    int count = 0;
+    for (zip_int64_t i = 0; i < n; i++) {
+        const char *name = zip_get_name(archive, (zip_uint64_t)i, 0);
+        if (name) names[count++] = gr_arena_strdup(a, name);
+    }
+    return names;
+}
+
+const char *const *gr_zip_members(gr_arena *a, const char *archive, gr_error *e)
+{
+    gr_zip z = {.path = archive};
+    const char *const *volatile names = NULL;
+    gr_frame frame;
+    if (open_archive(&z, e)) return NULL;
+    if (gr_try(a, &frame)) {
+        names = names_of(a, z.archive);
+        gr_end_try(a, &frame);
+    } else {
+        gr_set_error(e, GR_ENOMEM, "%s: not enough memory to read it", archive);
+    }
+    zip_discard(z.archive);
+    return names;
+}
+
 int64_t gr_zip_get(gr_zip *zip, void *to, size_t room, gr_error *e)
 {
     zip_int64_t got = zip_fread(zip->file, to, room);
