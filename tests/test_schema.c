@@ -1,6 +1,7 @@
 /* test_schema.c - the JSON Schema accepts every model of graphs/ and finds planted mistakes, by a validator
  * that is not ours (python3-jsonschema; without it the test is skipped, saying so). */
 #include "model/doc.h"
+#include "cli_support.h"
 #include "tests.h"
 #include "train_support.h"
 
@@ -203,15 +204,30 @@ static const mistake mistakes[] = {
 };
 enum { NUM_MISTAKES = sizeof mistakes / sizeof *mistakes };
 
-static void plant(const char *folder, int i)
+static void plant(const char *folder, const char *right, const mistake *m, int i)
 {
     char text[sizeof model + 256], name[32];
-    const mistake *m = &mistakes[i];
-    const char *at = strstr(model, m->right);
+    const char *at = strstr(right, m->right);
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
-    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - model), model, m->wrong, at + strlen(m->right));
+    CU_ASSERT_FATAL(snprintf(text, sizeof text, "%.*s%s%s", (int)(at - right), right, m->wrong, at + strlen(m->right)) < (int)sizeof text);
     snprintf(name, sizeof name, "m%02d", i);
     write_json(folder, name, text);
+}
+
+/* Of the files m00, m01, ..., how many have their mistake found at its place. */
+static int count_found(char *text, const mistake *list)
+{
+    int found = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        int i;
+        char want[128];
+        if (sscanf(line, "m%d.json", &i) != 1) continue;
+        snprintf(want, sizeof want, "\t%s", list[i].place);
+        bool there = strstr(line, want) != NULL;
+        found += there;
+        if (!there) printf("%s for %s: %s\n", list[i].wrong, list[i].right, line);
+    }
+    return found;
 }
 
 static void mistakes_are_found(void)
@@ -219,20 +235,10 @@ static void mistakes_are_found(void)
     if (!has_validator()) return;
     const char *folder = new_folder("schema_mistakes");
     write_json(folder, "right", model);
-    for (int i = 0; i < NUM_MISTAKES; i++) plant(folder, i);
+    for (int i = 0; i < NUM_MISTAKES; i++) plant(folder, model, &mistakes[i], i);
     char *text = validate(folder, "");
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "right.json\tfits\n"));
-    int found = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        int i;
-        char want[128];
-        if (sscanf(line, "m%d.json", &i) != 1) continue;
-        snprintf(want, sizeof want, "\t%s", mistakes[i].place);
-        bool there = strstr(line, want) != NULL;
-        found += there;
-        if (!there) printf("%s for %s: %s\n", mistakes[i].wrong, mistakes[i].right, line);
-    }
-    CU_ASSERT_EQUAL(found, NUM_MISTAKES);
+    CU_ASSERT_EQUAL(count_found(text, mistakes), NUM_MISTAKES);
     free(text);
 }
 
@@ -253,10 +259,57 @@ static void plugins_and_blocks_have_ops(void)
     free(with);
 }
 
+/* A model with blocks, of which one uses the other, a plugin, and each mistake in an op's name that only the schema of this very
+ * file can find. */
+static const char owning[] =
+    "graphrun: 1\n"
+    "plugins: ['" PLUGIN "']\n"
+    "blocks:\n"
+    "  Half: {in: x, graph: {y: {op: Mul, in: [x, half]}, half: {op: Constant, value: 0.5}}, out: {y: y}}\n"
+    "  Cell: {in: [x, h], vars: {hidden_size: ~, slope: 0.1}, graph: {a: {op: Linear, in: [x, h], out_features: $hidden_size},"
+    " b: {op: Half, in: a}, h1: {op: LeakyReLU, in: b, negative_slope: $slope}}, out: {h: h1}}\n"
+    "graph:\n"
+    "  x: {op: Ones, shape: [4, 2, 3]}\n"
+    "  rnn: {op: Recurrent, cell: Cell, in: x, hidden_size: 3}\n"
+    "  soft: {op: SoftCap, in: rnn.output, cap: 3}\n"
+    "  half: {op: Half, in: soft}\n"
+    "  loop: {op: Scan, over: time, in: {a: half}, step: {b: {op: Half, in: a}}, out: {o: b}}\n";
+
+static const mistake owning_mistakes[] = {
+    {"cell: Cell", "cell: Sell", "graph/rnn/cell"},
+    {"op: SoftCap", "op: SoftCup", "graph/soft/op"},
+    {"half: {op: Half", "half: {op: Haff", "graph/half/op"},
+    {"op: Half, in: soft", "op: Half, on: soft", "graph/half"},
+    {"op: Half, in: a}}, out", "op: Helf, in: a}}, out", "graph/loop/step/b/op"},
+    {"op: Half, in: a}, h1", "op: Calf, in: a}, h1", "blocks/Cell/graph/b/op"},
+    {"op: LeakyReLU", "op: LeakyRelu", "blocks/Cell/graph/h1/op"},
+};
+enum { NUM_OWNING = sizeof owning_mistakes / sizeof *owning_mistakes };
+
+static void a_file_has_a_schema_of_its_own(void)
+{
+    if (!has_validator()) return;
+    const char *folder = new_folder("schema_owning");
+    char path[300];
+    snprintf(path, sizeof path, "%s", temp_file("owning.yaml", "%s", owning));
+    write_json(folder, "right", owning);
+    for (int i = 0; i < NUM_OWNING; i++) plant(folder, owning, &owning_mistakes[i], i);
+    char *text = validate(folder, path), *general = validate(folder, "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "right.json\tfits\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(general, "right.json\tfits\n"));
+    CU_ASSERT_EQUAL(count_found(text, owning_mistakes), NUM_OWNING);
+    free(text);
+    free(general);
+    CU_ASSERT_EQUAL(graphrun("schema '%s'", temp_file("bad_block.yaml", "graphrun: 1\nblocks: {A: {in: x, out: {y: x}}}\ngraph: {}\n")), 1);
+    CU_ASSERT_EQUAL(graphrun("schema /nowhere.yaml"), 1);
+    CU_ASSERT_EQUAL(graphrun("schema --set a=1"), 2);
+}
+
 void test_schema(void)
 {
     CU_pSuite s = CU_add_suite("schema", NULL, NULL);
     CU_add_test(s, "every model of graphs/ fits", graphs_fit);
     CU_add_test(s, "planted mistakes are found where they are", mistakes_are_found);
     CU_add_test(s, "ops of plugins and blocks", plugins_and_blocks_have_ops);
+    CU_add_test(s, "a file has a schema of its own", a_file_has_a_schema_of_its_own);
 }

@@ -2,7 +2,7 @@
  *
  * What an `op` makes of its map is a chain of {"if": op is X, "then": X's own schema}, so that a mistake is
  * reported at its key and not as "none of 150 alternatives". An op that is not known may be a block of the
- * file or of a plugin; where the file has neither, it is a mistake. */
+ * file or of a plugin; where the file has neither, or the schema is made for this very file, it is a mistake. */
 #include "report/schema.h"
 #include "report/reference.h"
 #include "report/schema_part.h"
@@ -12,6 +12,7 @@
 
 typedef struct schema {
     const gr_registry *registry;
+    bool whole;     /* no model has ops that are not registered */
     json_t *definitions;
     bool failed;
 } schema;
@@ -71,7 +72,7 @@ static bool is_node(const gr_op *op)
  * known elsewhere. */
 static json_t *choice_of_ops(schema *s, json_t *names, json_t *cases, bool exact)
 {
-    json_t *any = json_pack("{s:s}", "type", "string"), *op;
+    json_t *any = json_pack("{s:s, s:s}", "type", "string", "pattern", "^[A-Za-z0-9_]+$|[$]"), *op; /* a block's name, or an expression */
     if (exact) json_decref(any), op = gr_schema_either(json_pack("{s:o}", "enum", names), gr_schema_ref("expression"), &s->failed);
     else op = gr_schema_either(json_pack("{s:o}", "enum", names), any, &s->failed);
     json_t *made = json_pack("{s:s, s:[s], s:{s:o}}", "type", "object", "required", "op", "properties", "op", op);
@@ -207,8 +208,8 @@ static void define_train(schema *s)
         {"clip_grad_value", "number", "bound of each element of the gradients"},
         {"clip_grad_norm", "number", "bound of the gradients' joint norm"},
         {"accumulate", "count", "batches an update"},
-        {"epochs", "count", "times through the data"},
-        {"steps", "count", "training steps in all"},
+        {"epochs", "count", "times through the data; with steps, whichever comes first"},
+        {"steps", "count", "training steps in all; with epochs, whichever comes first"},
         {"carry", "names", "loops whose states go on from batch to batch"},
         {"bptt", "count", "cuts a batch into pieces of so many steps"},
         {"early_stopping", "watch", "ends training when validations get no better"},
@@ -250,16 +251,22 @@ static void define_metrics(schema *s)
 
 /* ---- the whole ---- */
 
-/* A file without blocks and plugins has no ops but the known ones, in the steps of loops neither. */
+/* A file without blocks and plugins, or one whose own are registered, has no ops but the known ones: in its graph, in
+ * the steps of loops, in blocks. */
 static void forbid_unknown(schema *s, json_t *root)
 {
-    gr_schema_set(root, "if", json_pack("{s:{s:[{s:[s]}, {s:[s]}]}}", "not", "anyOf", "required", "blocks", "required", "plugins"), &s->failed);
     json_t *known = gr_schema_either(json_pack("{s:o}", "enum", node_names(s)), gr_schema_ref("expression"), &s->failed);
     json_t *sources = gr_schema_either(json_pack("{s:o}", "enum", source_names(s)), gr_schema_ref("expression"), &s->failed);
     define(s, "known_nodes", json_pack("{s:{s:{s:O, s:o, s:o}}}", "additionalProperties", "properties", "op", known, "cell", known, "step",
                                        gr_schema_ref("known_nodes")));
-    gr_schema_set(root, "then", json_pack("{s:{s:o, s:{s:{s:o}}}}", "properties", "graph", gr_schema_ref("known_nodes"), "data", "properties", "op",
-                                          sources), &s->failed);
+    json_t *only = json_pack("{s:{s:o, s:{s:{s:o}}, s:{s:{s:{s:o}}}}}", "properties", "graph", gr_schema_ref("known_nodes"), "data", "properties",
+                             "op", sources, "blocks", "additionalProperties", "properties", "graph", gr_schema_ref("known_nodes"));
+    if (s->whole) {
+        gr_schema_set(root, "allOf", json_pack("[o]", only), &s->failed);
+        return;
+    }
+    gr_schema_set(root, "if", json_pack("{s:{s:[{s:[s]}, {s:[s]}]}}", "not", "anyOf", "required", "blocks", "required", "plugins"), &s->failed);
+    gr_schema_set(root, "then", only, &s->failed);
 }
 
 static json_t *make_root(schema *s)
@@ -277,9 +284,9 @@ static json_t *make_root(schema *s)
     return root;
 }
 
-int gr_schema_write(const gr_registry *r, FILE *to)
+int gr_schema_write(const gr_registry *r, bool whole, FILE *to)
 {
-    schema s = {.registry = r, .definitions = json_object()};
+    schema s = {.registry = r, .whole = whole, .definitions = json_object()};
     if (!s.definitions) return GR_ENOMEM;
     define_values(&s);
     define_nodes(&s);

@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 
-/* 0, or GR_ENOMEM. A write error shows in ferror(to). */
-int gr_schema_write(const gr_registry *r, FILE *to);
+/* whole: for files that have no blocks and plugins but those in r, so that no other op is right. 0, or GR_ENOMEM. A write
+ * error shows in ferror(to). */
+int gr_schema_write(const gr_registry *r, bool whole, FILE *to);
 #endif
