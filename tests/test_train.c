@@ -352,6 +352,45 @@ static void weights_must_fit(void)
     gr_session_close(s);
 }
 
+/* Trains three pieces an epoch within the file's bounds, or those of `o`; what it reported is to be freed. */
+static char *train_within(const char *bounds, gr_train_options o, gr_train_result *r)
+{
+    char train[200], *text = NULL;
+    size_t n;
+    gr_error e = {0};
+    snprintf(train, sizeof train, "optimizer: {op: SGD, lr: 0.1}, carry: rnn, bptt: 2, %s", bounds);
+    const gr_session_options so = {.model = {.real = GR_FLOAT32}, .threads = 1, .quiet = true};
+    gr_session *s = gr_session_open(recurrent_model("bounds.yaml", train), &so, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    o.quiet = true;
+    o.out = open_memstream(&text, &n);
+    CU_ASSERT_EQUAL(gr_train(s, &o, r, &e), 0);
+    fclose(o.out);
+    gr_session_close(s);
+    return text;
+}
+
+static void the_bound_that_comes_first_ends(void)
+{
+    static const struct { const char *bounds; int64_t epochs, steps, made, done; const char *last; } run[] = {
+        {"epochs: 3, steps: 4", -1, -1, 4, 1, "step 4 "},    {"epochs: 2, steps: 40", -1, -1, 6, 2, "epoch 2 "},
+        {"epochs: 2, steps: 6", -1, -1, 6, 2, "step 6 "} ,   {"epochs: 1, steps: 1", 2, -1, 6, 2, "epoch 2 "},
+        {"epochs: 1, steps: 1", -1, 5, 5, 1, "step 5 "},     {"epochs: 9", 2, 5, 5, 1, "step 5 "},
+        {"steps: 9", 1, 5, 3, 1, "epoch 1 "},                {"epochs: 2, steps: 0", -1, -1, 0, 0, ""}};
+    for (size_t i = 0; i < sizeof run / sizeof *run; i++) {
+        gr_train_result r;
+        char *text = train_within(run[i].bounds, (gr_train_options){.epochs = run[i].epochs, .steps = run[i].steps}, &r);
+        CU_ASSERT_EQUAL(r.steps, run[i].made);
+        CU_ASSERT_EQUAL(r.epochs, run[i].done);
+        const char *end = text + strlen(text) - (*text != 0), *line = end;
+        while (line > text && line[-1] != '\n') line--;
+        const bool says = strncmp(line, run[i].last, strlen(run[i].last)) == 0;
+        CU_ASSERT(says);
+        if (!says) printf("%s: %s", run[i].bounds, text);
+        free(text);
+    }
+}
+
 void test_train(void)
 {
     CU_pSuite s = CU_add_suite("train", NULL, NULL);
@@ -365,6 +404,7 @@ void test_train(void)
     CU_add_test(s, "after the first step nothing is allocated", steps_allocate_nothing);
     CU_add_test(s, "out of memory anywhere is an error", memory_may_end_anywhere);
     CU_add_test(s, "the first value that is not finite is named", first_nonfinite_is_named);
+    CU_add_test(s, "of epochs and steps the bound that comes first ends", the_bound_that_comes_first_ends);
     CU_add_test(s, "a log is JSON lines", log_is_json_lines);
     CU_add_test(s, "weights that do not fit are listed", weights_must_fit);
 }

@@ -80,7 +80,10 @@ static const section after[] = {
     {"MODEL FILES",
      "The sections of a model file are graphrun (the version of the format, 1), name, doc, vars, plugins, blocks, data, graph,\n"
      "train, metrics and generate. \"graphrun ops\" lists ops, data sources, optimisers and metrics, and \"graphrun ops NAME\" says\n"
-     "all about one, with an example. \"graphrun schema\" writes the format as a JSON Schema, by which editors complete and check it.\n"
+     "all about one, with an example. \"graphrun schema\" writes the format as a JSON Schema, by which editors complete and check it,\n"
+     "and \"graphrun schema MODEL\" that of one file with its own blocks and plugins.\n"
+     "Training ends after train.epochs times through the data or train.steps steps, of both whichever comes first; --epochs and\n"
+     "--steps take the place of both.\n"
      "---\n"
      "graphrun: 1\n"
      "vars: {hidden: 64}\n"

@@ -45,7 +45,7 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
 {
     a->train.epochs = a->train.steps = a->train.every = a->train.report = -1;
     const cli_option own[] = {
-        {"epochs", 0, CLI_INT, &a->train.epochs, "N", "times through the data"},
+        {"epochs", 0, CLI_INT, &a->train.epochs, "N", "times through the data; with --steps, whichever comes first"},
         {"steps", 0, CLI_INT, &a->train.steps, "N", "training steps in all, also with --resume"},
         {"weights", 0, CLI_TEXT, &a->weights, "FILE", "start from these (safetensors)"},
         {"weights-partial", 0, CLI_TEXT, &a->partial, "FILE", "start from those of them that fit"},
@@ -59,7 +59,6 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
     };
     int done = cli_parse_model(self, argc, argv, own, &a->common);
     if (done >= 0) return done;
-    if (a->train.epochs >= 0 && a->train.steps >= 0) return cli_misuse(self, "--epochs or --steps, not both");
     if (a->weights && a->partial) return cli_misuse(self, "--weights or --weights-partial, not both");
     if (a->train.resume && (a->weights || a->partial))
         return cli_misuse(self, "--resume goes on from the weights of the checkpoint: leave out --weights%s", a->partial ? "-partial" : "");

@@ -156,9 +156,8 @@ static int compare_data(gr_compare_work *w, gr_error *e)
 
 static int64_t steps_of_file(const gr_session *s)
 {
-    const gr_recipe *r = s->recipe;
-    if (r->steps >= 0) return r->steps;
-    return r->epochs < 0 ? GR_COMPARE_STEPS : r->epochs * gr_data_batches(s->data, "train") * gr_cut_full_pieces(s);
+    const int64_t n = gr_train_steps(s, s->recipe->epochs, s->recipe->steps);
+    return n < 0 ? GR_COMPARE_STEPS : n;
 }
 
 static void set_amount(gr_compare_work *w)

@@ -11,10 +11,7 @@ static bool ends_within(const gr_trainer *t)
 {
     return (t->watch && gr_watch_is_over(t->watch)) || (t->steps >= 0 && t->step >= t->steps);
 }
-static bool reached(const gr_trainer *t)
-{
-    return ends_within(t) || (t->steps < 0 && t->epochs >= 0 && t->epoch >= t->epochs);
-}
+static bool reached(const gr_trainer *t) { return ends_within(t) || (t->epochs >= 0 && t->epoch >= t->epochs); }
 
 /* ---- reports ---- */
 
@@ -138,6 +135,12 @@ static int64_t batches_per_epoch(const gr_trainer *t)
     return t->session->data ? gr_data_batches(t->session->data, "train") : 1;
 }
 
+int64_t gr_train_steps(const gr_session *s, int64_t epochs, int64_t steps)
+{
+    const int64_t all = epochs < 0 ? -1 : epochs * (s->data ? gr_data_batches(s->data, "train") : 1) * gr_cut_full_pieces(s);
+    return steps >= 0 && (all < 0 || steps < all) ? steps : all;
+}
+
 static int train_epochs(gr_trainer *t, gr_error *e)
 {
     if (t->per_epoch < 1) return gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
@@ -166,10 +169,10 @@ static int set_bounds(gr_trainer *t, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "how long to train? give `epochs` or `steps` in the model's `train`, "
                             "or --epochs or --steps");
     t->per_epoch = batches_per_epoch(t);
-    int64_t total = t->steps >= 0 ? t->steps : t->epochs * t->per_epoch * gr_cut_full_pieces(t->session);
+    const int64_t total = gr_train_steps(t->session, t->epochs, t->steps);
     if (t->options->validations) t->report = total + 1; /* none between */
     else if (t->options->report > 0) t->report = t->options->report;
-    else if (t->steps >= 0) t->report = total > 20 ? total / 20 : 1;
+    else if (total == t->steps) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
         gr_session_note(t->session, "%s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
                         "say how far to go", o->resume, (long long)t->step, (long long)t->epoch);

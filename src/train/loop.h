@@ -17,7 +17,7 @@ typedef struct gr_train_report {
 } gr_train_report;
 
 typedef struct gr_train_options {
-    int64_t epochs, steps;   /* in all, also after a resume; -1: as the model says */
+    int64_t epochs, steps;   /* in all, also after a resume: whichever comes first; both -1: as the model says */
     const char *save;        /* where weights go at the end; NULL: nowhere */
     const char *checkpoint;  /* likewise all states */
     int64_t report;          /* steps between reports, in place of one an epoch; 0: as usual */
@@ -51,6 +51,9 @@ static inline bool gr_stop_asked(const volatile sig_atomic_t *stop) { return sto
 /* Trains until done or stopped. GR_ESTATE with e filled where a value was not finite: the
  * message names the first. */
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e);
+
+/* How many steps that is at most, of these bounds whichever comes first; -1: there is none. */
+int64_t gr_train_steps(const gr_session *s, int64_t epochs, int64_t steps);
 
 /* Elements of the first field of whole numbers that x reads; field NULL: 0. */
 int64_t gr_count_tokens(const gr_exec *x, const gr_tensor *field);

@@ -83,7 +83,7 @@ typedef struct gr_recipe {
     gr_lr_spec *lrs; int num_lrs; /* the first is the optimiser's own */
     gr_call_spec clip[2]; int num_clips;
     int64_t accumulate;     /* batches whose gradients make one update */
-    int64_t epochs, steps;  /* -1: not given */
+    int64_t epochs, steps;  /* whichever comes first; -1: not given */
     const char **carry; gr_loc *carry_at; int num_carries;
     gr_metric_spec *metrics; int num_metrics;
     gr_watch_spec watch;
