@@ -1,6 +1,7 @@
 /* test_band.c - loops cut into bands of rows: which are, that bands wait for none of each other, and that
  * no bit shows how many there are. */
 #include "check_schedule.h"
+#include "cli_support.h"
 #include "run/fault.h"
 #include "tests.h"
 #include "train_support.h"
@@ -134,6 +135,26 @@ static void no_bit_shows_the_bands(void)
     }
 }
 
+/* Whether a step of training on that machine has a task that is called so often. */
+static bool calls(const char *machine, const char *model, int times)
+{
+    char words[32];
+    CU_ASSERT_EQUAL(shell("XDG_CACHE_HOME='%s' HWLOC_SYNTHETIC='%s' " GRAPHRUN " trace '%s' --quiet", temp_path("cache"), machine, model), 0);
+    snprintf(words, sizeof words, " %d calls ", times);
+    return strstr(said, words) != NULL;
+}
+
+/* Hardware threads of one core are no workers to make bands for. The loops have 9 steps. */
+static void bands_are_for_cores(void)
+{
+    char model[300];
+    snprintf(model, sizeof model, "%s", write_model(lstm, 32));
+    CU_ASSERT_FALSE(calls("core:1 pu:4", model, 2 * 9));
+    CU_ASSERT(calls("core:1 pu:4", model, 9));
+    CU_ASSERT(calls("core:2 pu:2", model, 2 * 9));
+    CU_ASSERT_FALSE(calls("core:2 pu:2", model, 4 * 9));
+}
+
 static void fail(gr_faults *f, const gr_template *t, const char *fmt, ...)
 {
     va_list args;
@@ -148,7 +169,7 @@ static void a_fault_says_where_its_band_begins(void)
     gr_session *s = open_model(write_model(lstm, 32), 1);
     gr_arena *a = gr_arena_create();
     const gr_program *p = program_for(a, s, 2);
-    int said = 0, bands = 0;
+    int from_rows = 0, bands = 0;
     for (int t = 0; t < p->num_templates; t++) {
         const gr_template *x = &p->templates[t];
         gr_faults f = {.busy = ATOMIC_FLAG_INIT};
@@ -157,11 +178,11 @@ static void a_fault_says_where_its_band_begins(void)
         fail(&f, x, "row %d is wrong", 3);
         const bool from_16 = strstr(gr_faults_text(&f, p, text, sizeof text), "row 3 is wrong (it counts rows from row 16 on)") != NULL;
         CU_ASSERT_EQUAL(from_16, p->loops[x->loop].first_row == 16);
-        said += from_16;
+        from_rows += from_16;
         bands += p->loops[x->loop].rows > 0;
     }
-    CU_ASSERT_EQUAL(2 * said, bands);
-    CU_ASSERT(said > 0);
+    CU_ASSERT_EQUAL(2 * from_rows, bands);
+    CU_ASSERT(from_rows > 0);
     gr_arena_destroy(a);
     gr_session_close(s);
 }
@@ -172,5 +193,6 @@ void test_band(void)
     CU_add_test(s, "rows are cut where they stay apart", rows_are_cut_where_they_stay_apart);
     CU_add_test(s, "bands wait for none of each other", bands_wait_for_none_of_each_other);
     CU_add_test(s, "no bit shows the bands", no_bit_shows_the_bands);
+    CU_add_test(s, "bands are for cores, not for hardware threads", bands_are_for_cores);
     CU_add_test(s, "a fault says where its band begins", a_fault_says_where_its_band_begins);
 }

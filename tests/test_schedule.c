@@ -3,6 +3,7 @@
 #include "rig.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,29 @@ static void topologies_are_read(void)
     gr_arena_destroy(a);
 }
 
+static void *count_when_bound(void *to)
+{
+    gr_topology_bind(0);
+    *(int *)to = gr_topology_usable();
+    return NULL;
+}
+
+/* A core that the caller was bound to is not all that there is. */
+static void cores_are_counted_as_before_binding(void)
+{
+    gr_arena *a = gr_arena_create();
+    gr_error e = {.message = ""};
+    const gr_topology *t = gr_topology_get(a, NULL, &e);
+    int bound = 0;
+    pthread_t thread;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    CU_ASSERT_EQUAL(gr_topology_usable(), t->cores);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, count_when_bound, &bound), 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(bound, t->cores);
+    gr_arena_destroy(a);
+}
+
 void test_schedule(void)
 {
     CU_pSuite s = CU_add_suite("schedule", NULL, NULL);
@@ -154,4 +178,5 @@ void test_schedule(void)
     CU_add_test(s, "large work is split", large_work_is_split);
     CU_add_test(s, "loops run side by side", loops_run_side_by_side);
     CU_add_test(s, "topologies are read", topologies_are_read);
+    CU_add_test(s, "cores are counted as before binding", cores_are_counted_as_before_binding);
 }

@@ -14,6 +14,7 @@
  * That bands never meet in any step is seen from the addresses of all their operands. To cut rows changes
  * no bit. */
 #include "program/build.h"
+#include "program/schedule.h"
 #include <string.h>
 
 #define LEAST_ROWS 8              /* of a band: fewer leave the multipliers waiting */
@@ -193,16 +194,23 @@ static void rebuild(bander *x)
     }
 }
 
+/* Whether there is one that so many bands can be made of. */
+static bool find_loops(bander *x, int bands)
+{
+    bool any = false;
+    x->bands = bands;
+    for (int l = 0; bands > 1 && l < x->p->num_loops; l++) {
+        x->now[l] = -1;
+        any |= (x->rows[l] = rows_to_cut(x, l)) > 0;
+    }
+    return any;
+}
+
 void gr_band_loops(gr_build *b, int workers)
 {
     gr_program *p = b->p;
-    bander x = {.b = b, .p = p, .bands = workers, .rows = GR_NEW_ARRAY(b->a, int64_t, p->num_loops + 1), .now = GR_NEW_ARRAY(b->a, int, p->num_loops + 1)};
-    bool any = false;
-    for (int l = 0; workers > 1 && l < p->num_loops; l++) {
-        x.now[l] = -1;
-        any |= (x.rows[l] = rows_to_cut(&x, l)) > 0;
-    }
-    if (!any) return;
+    bander x = {.b = b, .p = p, .rows = GR_NEW_ARRAY(b->a, int64_t, p->num_loops + 1), .now = GR_NEW_ARRAY(b->a, int, p->num_loops + 1)};
+    if (!find_loops(&x, workers ? workers : 2) || (!workers && !find_loops(&x, gr_topology_usable()))) return;
     rebuild(&x);
     for (int i = 0; i < p->num_buffers; i++)
         if (p->buffers[i].loop >= 0) p->buffers[i].loop = x.now[p->buffers[i].loop];

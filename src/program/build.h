@@ -37,8 +37,8 @@ void gr_template_measure(gr_build *b, gr_template *t);
  * whether its input i then has them in its leading axis (all of a tape have). */
 bool gr_steps_apart(gr_arena *a, const gr_template *t, int64_t steps);
 bool gr_has_steps(const gr_template *t, int i, int64_t steps);
-/* band.c: loops whose rows never meet become one for each of so many workers, if there are rows enough; before
- * chunk.c. */
+/* band.c: loops whose rows never meet become one for each of so many workers (0: of the cores), if there are rows
+ * enough; before chunk.c. */
 void gr_band_loops(gr_build *b, int workers);
 /* chunk.c: what feeds a loop from the loop before it is made chunk by chunk, in a loop around
  * both; before memory is planned. */

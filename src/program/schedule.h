@@ -99,7 +99,7 @@ typedef struct gr_topology {
 /* synthetic: hwloc's description, or NULL for this machine. topology.c is the only user
  * of hwloc.h. */
 gr_topology *gr_topology_get(gr_arena *a, const char *synthetic, gr_error *e);
-/* How many cores this process may use. */
+/* How many cores this process may use, however many of its threads are bound. Reads the machine, when first asked. */
 int gr_topology_usable(void);
 /* Binds the calling thread to the core, -1: to all that the process may use; a failure is
  * harmless. Threads inherit the binding of the one that makes them. */

@@ -5,7 +5,6 @@
 #include "program/schedule.h"
 #include <hwloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -44,6 +43,14 @@ static hwloc_obj_type_t core_type(hwloc_topology_t t)
     return hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
 }
 
+/* The core of that number or the next one behind it that shares hardware threads with `within` (NULL: any); NULL: none. */
+static hwloc_obj_t core_from(hwloc_topology_t t, hwloc_const_cpuset_t within, int *number)
+{
+    for (hwloc_obj_t o; (o = hwloc_get_obj_by_type(t, core_type(t), (unsigned)*number)); (*number)++)
+        if (!within || hwloc_bitmap_intersects(o->cpuset, within)) return o;
+    return NULL;
+}
+
 static size_t cache_bytes(hwloc_topology_t t, hwloc_obj_type_t type, hwloc_obj_t core)
 {
     hwloc_obj_t cache = core ? hwloc_get_ancestor_obj_by_type(t, type, core) : NULL;
@@ -52,16 +59,9 @@ static size_t cache_bytes(hwloc_topology_t t, hwloc_obj_type_t type, hwloc_obj_t
 
 static void describe(gr_arena *a, hwloc_topology_t t, hwloc_const_cpuset_t within, gr_topology *out)
 {
-    hwloc_obj_type_t type = core_type(t);
-    int n = hwloc_get_nbobjs_by_type(t, type);
-    int *core = GR_NEW_ARRAY(a, int, n + 1);
-    hwloc_obj_t first = NULL;
-    for (int i = 0; i < n; i++) {
-        hwloc_obj_t o = hwloc_get_obj_by_type(t, type, (unsigned)i);
-        if (within && !hwloc_bitmap_intersects(o->cpuset, within)) continue;
-        if (!first) first = o;
-        core[out->cores++] = i;
-    }
+    int *core = GR_NEW_ARRAY(a, int, hwloc_get_nbobjs_by_type(t, core_type(t)) + 1), number = 0;
+    const hwloc_obj_t first = core_from(t, within, &number);
+    for (; core_from(t, within, &number); number++) core[out->cores++] = number;
     out->core = core;
     if (out->cores == 0) out->cores = 1;
     out->l1_bytes = cache_bytes(t, HWLOC_OBJ_L1CACHE, first);
@@ -124,7 +124,8 @@ void gr_topology_bind(int core)
 
 int gr_topology_usable(void)
 {
-    cpu_set_t set;
-    const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? n : 1;
+    int cores = 0;
+    pthread_once(&once, load_machine);
+    for (int number = 0; machine && core_from(machine, usable, &number); number++) cores++;
+    return cores > 0 ? cores : 1;
 }

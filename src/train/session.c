@@ -315,18 +315,11 @@ static void find_feeds(gr_exec *x)
     }
 }
 
-/* How many a program is made for. */
-static int workers_of(const gr_session *s)
-{
-    if (s->options.threads) return s->options.threads;
-    return s->topology ? s->topology->cores : gr_topology_usable();
-}
-
 /* The run of x->graph. carried: also the states that are reset, which those who share a detached program have
  * of their own. */
 static int build_run(gr_session *s, gr_exec *x, bool carried, gr_error *e)
 {
-    x->program = gr_program_create_for(x->arena, x->graph, workers_of(s), e);
+    x->program = gr_program_create_for(x->arena, x->graph, s->options.threads, e);
     if (!x->program || gr_exec_schedule(x, e)) return e->status;
     for (int i = 0; i < x->graph->num_states; i++)
         if ((carried || !x->graph->states[i]->reset) && fill_state(s, x->graph->states[i], e)) return e->status;
