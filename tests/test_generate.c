@@ -451,7 +451,7 @@ static void copies_its_source(void)
     o.num_prompts = 1;
     text = generated(s, o, &status, &e);
     CU_ASSERT_EQUAL(status, 0);
-    CU_ASSERT_PTR_EQUAL(strstr(text, "abc\n            a     b     c   <eos>\n      a  1.00  0.0"), text);
+    CU_ASSERT_PTR_EQUAL(strstr(text, "abc\n            a     b     c  <eos>\n      a  1.00  0.0"), text);
     free(text);
     gr_tensors t;
     CU_ASSERT_EQUAL_FATAL(gr_safetensors_read(s->arena, tables, &t, &e), 0);

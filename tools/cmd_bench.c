@@ -4,6 +4,7 @@
  * rounds; the median of the rounds' medians counts. The share of the peak compares the arithmetic of
  * the model's products with what BLIS's microkernel reaches in the same rounds on operands that lie
  * in L1. Rivals, if any, have their turn in each round. */
+#include "base/column.h"
 #include "base/utf8.h"
 #include "bench.h"
 #include "io/file.h"
@@ -122,11 +123,15 @@ static void print_text(const turn *t, const bench_result *r)
     printf("  memory    %10.1f MiB of values, %.1f of states; the process %.1f\n", r->arena_bytes / 0x1p20, r->state_bytes / 0x1p20,
            r->rss_bytes / 0x1p20);
     printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);
+    int width = 9;
+    for (int i = 0; i < r->num_rivals; i++) width = gr_wider(width, t->rival[i].name);
     for (int i = 0; i < r->num_rivals; i++) {
         const bench_rival *v = &t->rival[i];
         if (v->failed) continue;
         double median = bench_times_median(b->session->arena, &v->times) * 1e6;
-        printf("  %-9s %10.1f us median, %.1f us best: graphrun is %.2f times as fast; %.1f MiB\n", v->name, median, v->times.best * 1e6,
+        fputs("  ", stdout);
+        gr_put_left(stdout, v->name, width);
+        printf(" %10.1f us median, %.1f us best: graphrun is %.2f times as fast; %.1f MiB\n", median, v->times.best * 1e6,
                median / r->median_us, v->rss / 0x1p20);
     }
 }

@@ -1,6 +1,7 @@
 /* cmd_test_plugin.c - graphrun test-plugin: the built-in ops' own checks for the ops of a plugin, the built-in
  * sources' for its data sources. */
 #include "cli.h"
+#include "base/column.h"
 #include "op_walk.h"
 #include "source_walk.h"
 
@@ -8,6 +9,7 @@
 
 typedef struct totals {
     int ops, sources, checks, failed;
+    int width; /* of the column of names */
 } totals;
 
 /* How a finding is told: what was counted, and how far off a comparison may be. */
@@ -26,10 +28,15 @@ static const struct { const char *name, *one, *many; double near; } told[OP_NUM_
     [OP_DIMS] = {"dims", "turned case", "turned cases", 0},
 };
 
-/* "SoftCap  gradients  ok  48 derivatives, off by 3e-10 at most (2e-06 is allowed)" */
-static void print_finding(const gr_op *op, op_check check, const op_finding *f)
+static void print_name(const char *name, const char *check, const totals *sum)
 {
-    printf("%-20s %-10s ", op->name, told[check].name);
+    gr_put_left(stdout, name, sum->width);
+    printf(" %-10s ", check);
+}
+
+/* "SoftCap  gradients  ok  48 derivatives, off by 3e-10 at most (2e-06 is allowed)" */
+static void print_finding(op_check check, const op_finding *f)
+{
     if (f->failures) {
         printf("FAILED  %s\n", f->failure);
         return;
@@ -59,8 +66,9 @@ static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
         if (!f->count && !f->failures && !f->note) continue;
         sum->checks += f->count || f->failures;
         sum->failed += f->failures > 0;
-        if (f->count || f->failures) print_finding(op, (op_check)i, f);
-        else printf("%-20s %-10s -       %s\n", op->name, told[i].name, f->note);
+        print_name(op->name, told[i].name, sum);
+        if (f->count || f->failures) print_finding((op_check)i, f);
+        else printf("-       %s\n", f->note);
     }
     fflush(stdout);
     gr_arena_destroy(a);
@@ -76,7 +84,7 @@ static void print_source(const char *name, const source_report *report, totals *
         if (!f->count && !f->failures) continue;
         sum->checks++;
         sum->failed += f->failures > 0;
-        printf("%-20s %-10s ", name, source_check_names[i]);
+        print_name(name, source_check_names[i], sum);
         if (f->failures) printf("FAILED  %s\n", f->failure);
         else printf("ok      %lld %s\n", (long long)f->count, counted[i]);
     }
@@ -158,8 +166,10 @@ static int walk_file(gr_arena *a, const char *file, char **models, gr_error *e)
 {
     gr_registry *r = op_registry_create(a);
     int first = gr_registry_count(r), first_source = gr_registry_count_sources(r);
-    totals sum = {0};
+    totals sum = {.width = 20};
     if (gr_registry_load(r, file, e) < 0) return EXIT_MODEL;
+    for (int i = first; i < gr_registry_count(r); i++) sum.width = gr_wider(sum.width, gr_registry_at(r, i)->name);
+    for (int i = first_source; i < gr_registry_count_sources(r); i++) sum.width = gr_wider(sum.width, gr_registry_source_at(r, i)->name);
     for (int i = first; i < gr_registry_count(r); i++) walk_one(r, gr_registry_at(r, i), &sum);
     if (walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
     printf("%s: ", file);

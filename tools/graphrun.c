@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRAINS "MODEL [--epochs N | --steps N] [--weights FILE | --weights-partial FILE]"
+#define TRAINS "MODEL [--epochs N] [--steps N] [--weights FILE | --weights-partial FILE]"
 
 const cli_command cli_commands[] = {
     {"init", "[FILE]", "Writes a starter model for a text, a table or an array.", cmd_init, 0},

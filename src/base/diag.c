@@ -1,5 +1,7 @@
 /* diag.c - collecting diagnostics and printing them with their source lines. */
 #include "base/diag.h"
+#include "base/column.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +137,20 @@ static const entry **sorted(const gr_diag *d)
     return r->list;
 }
 
-/* The source line, and under it "   ^~~~". */
+enum { LONGEST_LINE = 200 }; /* bytes that are shown */
+
+/* As many marks as the character at line[*i] has columns, and goes behind it. */
+static char *put_mark(char *to, const char *line, size_t length, size_t *i, char mark)
+{
+    const int n = gr_utf8_decode(line + *i, length - *i, NULL), bytes = n ? n : 1;
+    if (line[*i] == '\t') *to++ = mark == ' ' ? '\t' : mark;
+    else
+        for (int k = gr_columns_of(line + *i, (size_t)bytes); k > 0; k--) *to++ = mark;
+    *i += (size_t)bytes;
+    return to;
+}
+
+/* The source line, and under it "   ^~~~". Columns of a place count characters. */
 static const char *caret_text(gr_arena *a, const gr_loc *at)
 {
     const char *line = at->source->text, *end = line + at->source->length;
@@ -145,13 +160,14 @@ static const char *caret_text(gr_arena *a, const gr_loc *at)
         line = eol + 1;
     }
     const char *eol = memchr(line, '\n', (size_t)(end - line));
-    int length = (int)((eol ? eol : end) - line), n = 0;
-    if (length > 200) length = 200;
-    char *mark = gr_arena_alloc(a, (size_t)length + 2);
-    for (int i = 0; i < at->column - 1 && i < length; i++) mark[n++] = line[i] == '\t' ? '\t' : ' ';
-    mark[n++] = '^';
-    for (int i = 1; i < at->length && at->column - 1 + i < length; i++) mark[n++] = '~';
-    return gr_arena_printf(a, "%5d | %.*s\n      | %s\n", at->line, length, line, mark);
+    size_t length = (size_t)((eol ? eol : end) - line), i = 0;
+    if (length > LONGEST_LINE) length = gr_utf8_check(line, LONGEST_LINE);
+    char *mark = gr_arena_alloc(a, 2 * length + 2), *to = mark;
+    for (int column = 1; column < at->column && i < length; column++) to = put_mark(to, line, length, &i, ' ');
+    char *first = to;
+    for (int k = 0; k < at->length && i < length; k++) to = put_mark(to, line, length, &i, '~');
+    *first = '^';
+    return gr_arena_printf(a, "%5d | %.*s\n      | %s\n", at->line, (int)length, line, mark);
 }
 
 static const char *entry_text(gr_arena *a, const entry *e)

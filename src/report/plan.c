@@ -2,6 +2,7 @@
  *
  * Times are the cost model's; what they choose never changes a bit of a result. */
 #include "report/plan.h"
+#include "base/column.h"
 #include "graph/graph.h"
 #include "report/number.h"
 
@@ -239,13 +240,24 @@ static void print_shares(const gr_plan *plan, const gr_loop_info *l, double whol
     else if (count > 1) fprintf(to, ", %d threads with %.0f to %.0f%% each", count, 100 * least / whole, 100 * most / whole);
 }
 
+/* Of the column that names loops and threads. */
+static int name_width(const gr_plan *plan)
+{
+    int width = 22;
+    for (int l = 0; l < plan->program->num_loops; l++)
+        if (plan->program->loops[l].parent < 0) width = gr_wider(width, plan->program->loops[l].scan->name);
+    return width;
+}
+
 /* One line for an outermost loop: its steps, tasks, and what of its time each thread has. */
 static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
 {
     char time[32];
     double whole = 0;
     for (int w = 0; w < plan->schedule->threads; w++) whole += share_of(plan, w, l->first, l->last);
-    fprintf(to, "  %-22s %12s   %lld %s%s%s of %d task%s", l->scan->name, time_text(whole, time), (long long)l->count,
+    fputs("  ", to);
+    gr_put_left(to, l->scan->name, name_width(plan));
+    fprintf(to, " %12s   %lld %s%s%s of %d task%s", time_text(whole, time), (long long)l->count,
             l->chunks ? "chunk" : "step", l->count == 1 ? "" : "s", l->reverse ? ", backwards," : "", l->last - l->first,
             l->last - l->first == 1 ? "" : "s");
     if (l->rows) fprintf(to, ", rows %lld to %lld", (long long)l->first_row, (long long)(l->first_row + l->rows - 1));
@@ -289,7 +301,7 @@ static void print_threads(const gr_plan *plan, FILE *to)
             print_choice(plan, l, to);
         }
     for (int w = 0; w < s->threads; w++)
-        fprintf(to, "  thread %-15d %12s   %.0f%% busy, %lld tasks, waits at %d places\n", w, time_text(s->worker[w].load, time),
+        fprintf(to, "  thread %-*d %12s   %.0f%% busy, %lld tasks, waits at %d places\n", name_width(plan) - 7, w, time_text(s->worker[w].load, time),
                 s->predicted > 0 ? 100 * s->worker[w].load / s->predicted : 0, (long long)s->worker[w].tasks, s->worker[w].num_waits);
 }
 

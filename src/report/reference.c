@@ -1,5 +1,6 @@
 /* reference.c - pages and lists of the reference. */
 #include "report/reference.h"
+#include "base/column.h"
 #include "train/lr_schedule.h"
 #include "train/session.h"
 
@@ -79,12 +80,16 @@ static entry *entries(const gr_reference *r, bool internal)
 void gr_reference_list(const gr_reference *r, bool internal)
 {
     const char *kind = "";
-    for (const entry *e = entries(r, internal); e->name; e++) {
+    const entry *list = entries(r, internal);
+    int width = 0;
+    for (const entry *e = list; e->name; e++) width = gr_wider(width, e->name);
+    for (const entry *e = list; e->name; e++) {
         if (strcmp(e->kind, kind) != 0) {
             fprintf(r->to, r->markdown ? "%s## %s\n\n" : "%s%s:\n", *kind ? "\n" : "", e->kind);
             kind = e->kind;
         }
-        fprintf(r->to, r->markdown ? "- **%s** %s\n" : "  %-26s %s\n", e->name, e->summary ? e->summary : "");
+        fprintf(r->to, r->markdown ? "- **%s**" : "  %s", e->name);
+        fprintf(r->to, "%*s %s\n", r->markdown ? 0 : width - gr_columns(e->name), "", e->summary ? e->summary : "");
     }
 }
 
@@ -123,11 +128,15 @@ const char *gr_reference_suggest(const gr_reference *r, const char *name)
 
 static void section(const gr_reference *r, const char *title) { fprintf(r->to, r->markdown ? "\n%s:\n\n" : "\n%s:\n", title); }
 
+enum { NAMES = 20 }; /* columns; of a longer name the text goes below */
+
 static void item(const gr_reference *r, const char *name, const char *text)
 {
+    const int columns = gr_columns(name);
     if (r->markdown) fprintf(r->to, "- `%s`%s%s\n", name, *text ? " " : "", text);
-    else if (*text) fprintf(r->to, "  %-20s %s\n", name, text);
-    else fprintf(r->to, "  %s\n", name);
+    else if (!*text) fprintf(r->to, "  %s\n", name);
+    else if (columns > NAMES) fprintf(r->to, "  %s\n%*s%s\n", name, NAMES + 3, "", text);
+    else fprintf(r->to, "  %s%*s %s\n", name, NAMES - columns, "", text);
 }
 
 static void code(const gr_reference *r, const char *text)
@@ -178,7 +187,7 @@ static void attr(const gr_reference *r, const gr_attr_spec *s)
     const char *text = attr_text(r->arena, s);
     bool doc = s->doc && *s->doc;
     if (r->markdown) item(r, s->name, doc ? gr_arena_printf(r->arena, "(%s) %s", text, s->doc) : gr_arena_printf(r->arena, "(%s)", text));
-    else item(r, s->name, doc ? gr_arena_printf(r->arena, "%s\n%23s%s", text, "", s->doc) : text);
+    else item(r, s->name, doc ? gr_arena_printf(r->arena, "%s\n%*s%s", text, NAMES + 3, "", s->doc) : text);
 }
 
 static void attrs(const gr_reference *r, const gr_attr_spec *list)

@@ -1,5 +1,6 @@
 /* scores.c - tables of metrics, confusions and classes. */
 #include "report/scores.h"
+#include "base/column.h"
 #include "train/rounding.h"
 
 #include <errno.h>
@@ -78,25 +79,12 @@ static const char *class_name(const classes *c, int64_t i, char number[24])
     return c->name ? c->name[i] : number;
 }
 
-/* Characters of UTF-8 text, as wide as they are on a terminal but for East Asian ones. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-static void put_left(FILE *to, const char *text, int width) { fprintf(to, "%s%*s", text, width - width_of(text), ""); }
-static void put_right(FILE *to, const char *text, int width) { fprintf(to, "%*s%s", width - width_of(text), "", text); }
-
 static int name_width(const classes *c, const char *least)
 {
-    int width = width_of(least);
+    int width = gr_columns(least);
     char number[24];
-    for (int64_t i = 0; i < c->count; i++) {
-        int w = occurs(c->counts, c->count, i) ? width_of(class_name(c, i, number)) : 0;
-        if (w > width) width = w;
-    }
+    for (int64_t i = 0; i < c->count; i++)
+        if (occurs(c->counts, c->count, i)) width = gr_wider(width, class_name(c, i, number));
     return width;
 }
 
@@ -117,11 +105,11 @@ static void print_confusion(const classes *c, FILE *to)
     }
     fprintf(to, "confusion (rows: targets, columns: chosen)\n%*s", left, "");
     for (int64_t k = 0; k < c->count; k++)
-        if (occurs(c->counts, c->count, k)) fputs("  ", to), put_right(to, class_name(c, k, number), cell);
+        if (occurs(c->counts, c->count, k)) fputs("  ", to), gr_put_right(to, class_name(c, k, number), cell);
     fputc('\n', to);
     for (int64_t i = 0; i < c->count; i++) {
         if (!occurs(c->counts, c->count, i)) continue;
-        put_left(to, class_name(c, i, number), left);
+        gr_put_left(to, class_name(c, i, number), left);
         for (int64_t k = 0; k < c->count; k++)
             if (occurs(c->counts, c->count, k)) fprintf(to, "  %*.0f", cell, c->counts[i * c->count + k]);
         fputc('\n', to);
@@ -131,7 +119,7 @@ static void print_confusion(const classes *c, FILE *to)
 
 static void print_class(FILE *to, const char *name, int width, const gr_class_scores *s)
 {
-    put_left(to, name, width);
+    gr_put_left(to, name, width);
     fprintf(to, "  %9.4f  %9.4f  %9.4f  %9.0f\n", s->precision, s->recall, s->f1, s->support);
 }
 
@@ -139,7 +127,7 @@ static void print_classes(const classes *c, FILE *to)
 {
     int width = name_width(c, "weighted average"), met = 0;
     char number[24];
-    put_left(to, "class", width);
+    gr_put_left(to, "class", width);
     fprintf(to, "  %9s  %9s  %9s  %9s\n", "precision", "recall", "f1", "support");
     for (int64_t i = 0; i < c->count; i++) {
         gr_class_scores s = gr_scores_of_class(c->counts, c->count, i);
@@ -162,7 +150,7 @@ static double count_of(const gr_scores *s, int i)
 /* exact: beside it, NULL: nothing. */
 static void print_value(FILE *to, const char *name, int width, const double *exact, double value, double count)
 {
-    put_left(to, name, width);
+    gr_put_left(to, name, width);
     if (exact) fprintf(to, "  %12.4f", *exact);
     fprintf(to, "  %12.4f", value);
     if (count >= 0) fprintf(to, "  %12.0f", count);
@@ -174,10 +162,9 @@ static void print_values(const gr_scores *s, FILE *to)
     const gr_recipe *r = s->session->recipe;
     const gr_meter *m = s->meter, *exact = s->exact;
     double loss = exact ? gr_meter_loss(exact) : 0;
-    int width = width_of("metric");
-    for (int i = 0; i < m->num_metrics; i++)
-        if (width_of(r->metrics[i].label) > width) width = width_of(r->metrics[i].label);
-    put_left(to, "metric", width);
+    int width = gr_columns("metric");
+    for (int i = 0; i < m->num_metrics; i++) width = gr_wider(width, r->metrics[i].label);
+    gr_put_left(to, "metric", width);
     if (exact) fprintf(to, "  %12s  %12s  %12s\n", "float32", gr_dtype_name(s->session->options.weights_dtype), "of");
     else fprintf(to, "  %12s  %12s\n", "value", "of");
     if (m->num_terms) print_value(to, "loss", width, exact ? &loss : NULL, gr_meter_loss(m), m->num_terms == 1 ? m->term[0].count : -1);
@@ -187,7 +174,7 @@ static void print_values(const gr_scores *s, FILE *to)
             double value = exact ? gr_meter_value(exact, r, i) : 0;
             print_value(to, r->metrics[i].label, width, exact ? &value : NULL, gr_meter_value(m, r, i), count_of(s, i));
         } else {
-            put_left(to, r->metrics[i].label, width);
+            gr_put_left(to, r->metrics[i].label, width);
             if (exact) fprintf(to, "  \"%s\"", exact->text[i]);
             fprintf(to, "  \"%s\"\n", m->text[i]);
         }

@@ -1,5 +1,6 @@
 /* trace.c - a recorded step as a timeline, and as a summary. */
 #include "report/trace.h"
+#include "base/column.h"
 #include "graph/graph.h"
 
 #include <jansson.h>
@@ -146,57 +147,87 @@ static int sum_events(const gr_trace *r, sum *list)
     return n;
 }
 
-static void print_rate(double flops, double ns, FILE *to)
+enum { LISTED = 20, NAME = 24, NUMBERS = 11 }; /* nodes; columns of names, at least, and of numbers */
+
+/* steps: by which everything is divided; all: nanoseconds of all threads; width: of the column of names. */
+typedef struct table {
+    FILE *to;
+    double steps, all;
+    int width;
+} table;
+
+static void print_head(const table *t, const char *what)
 {
-    if (flops > 0 && ns > 0) fprintf(to, " %8.1f GFLOP/s", flops / ns);
-    fputc('\n', to);
+    fprintf(t->to, "\n");
+    gr_put_left(t->to, what, t->width + 2);
+    fprintf(t->to, " %*s %7s %*s\n", NUMBERS, "us a step", "share", NUMBERS, "predicted");
 }
 
-/* steps: by which everything is divided; all: nanoseconds of all threads. */
-static void print_kinds(const sum *list, int n, double steps, double all, FILE *to)
+static void print_time(const table *t, const char *name, double ns)
+{
+    fputs("  ", t->to);
+    gr_put_left(t->to, name, t->width);
+    fprintf(t->to, " %*.1f %6.1f%%", NUMBERS, ns * 1e-3 / t->steps, 100 * ns / t->all);
+}
+
+static void print_rate(const table *t, const sum *s)
+{
+    if (s->flops > 0 && s->ns > 0) fprintf(t->to, " %8.1f GFLOP/s", s->flops / s->ns);
+    fputc('\n', t->to);
+}
+
+static void print_kinds(const table *t, const sum *list, int n)
 {
     double waited = 0, known = 0, calls = 0, together = 0;
-    fprintf(to, "\nby kind%29s %7s %11s\n", "us a step", "share", "predicted");
+    print_head(t, "by kind");
     for (int k = 0; k < KINDS; k++) {
         sum s = {0};
         for (int i = 0; i < n; i++)
             if (list[i].kind == k) add_sum(&s, &list[i]);
         if (s.ns <= 0) continue;
         known += s.ns;
-        fprintf(to, "  %-24s %9.1f %6.1f%% %11.1f", kind_name[k], s.ns * 1e-3 / steps, 100 * s.ns / all, s.predicted * 1e-3);
-        print_rate(s.flops, s.ns, to);
+        print_time(t, kind_name[k], s.ns);
+        fprintf(t->to, " %*.1f", NUMBERS, s.predicted * 1e-3);
+        print_rate(t, &s);
     }
     for (int i = 0; i < n; i++) {
         waited += list[i].waited;
         calls += (double)list[i].calls;
         together += (double)list[i].together;
     }
-    fprintf(to, "  %-24s %9.1f %6.1f%%\n", "waiting", waited * 1e-3 / steps, 100 * waited / all);
-    fprintf(to, "  %-24s %9.1f %6.1f%%\n", "between tasks, idle", (all - known - waited) * 1e-3 / steps, 100 * (all - known - waited) / all);
+    print_time(t, "waiting", waited);
+    fputc('\n', t->to);
+    print_time(t, "between tasks, idle", t->all - known - waited);
+    fputc('\n', t->to);
     if (together > 0)
-        fprintf(to, "\n%.0f of %.0f tasks a step take so little that neighbours are timed together; what each took is then its predicted share\n",
-                together / steps, calls / steps);
+        fprintf(t->to, "\n%.0f of %.0f tasks a step take so little that neighbours are timed together; what each took is then its predicted share\n",
+                together / t->steps, calls / t->steps);
+}
+
+static void print_nodes(const table *t, const sum *list, int n)
+{
+    print_head(t, "by node");
+    for (int i = 0; i < n; i++) {
+        print_time(t, gr_template_name(list[i].t), list[i].ns);
+        fprintf(t->to, " %*.1f  %-9s %6.0f calls", NUMBERS, list[i].predicted * 1e-3, kind_name[list[i].kind], (double)list[i].calls / t->steps);
+        print_rate(t, &list[i]);
+    }
 }
 
 void gr_trace_print(const gr_trace *t, const char *title, FILE *to)
 {
-    enum { NODES = 20 };
     const int threads = t->schedule->threads;
     const double predicted = t->schedule->predicted;
     sum *list = GR_NEW_ARRAY(t->program->arena, sum, t->program->num_templates + 1);
     const int n = sum_events(t, list);
-    const double steps = t->steps > 0 ? t->steps : 1;
+    int shown = 0;
     double wall = 0;
     for (int i = 0; i < t->steps; i++) wall += gr_trace_ns(t, t->ended[i]) - gr_trace_ns(t, t->started[i]);
-    const double all = wall * threads;
+    table x = {.to = to, .steps = t->steps > 0 ? t->steps : 1, .all = wall * threads, .width = NAME};
+    for (; shown < n && shown < LISTED && list[shown].ns > 0; shown++) x.width = gr_wider(x.width, gr_template_name(list[shown].t));
     fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", title, t->steps, t->steps == 1 ? "" : "s",
-            threads, threads == 1 ? "" : "s", wall * 1e-3 / steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * steps / wall - 1) : 0);
-    print_kinds(list, n, steps, all, to);
-    fprintf(to, "\nby node%29s %7s %11s\n", "us a step", "share", "predicted");
-    for (int i = 0; i < n && i < NODES && list[i].ns > 0; i++) {
-        fprintf(to, "  %-24s %9.1f %6.1f%% %11.1f  %-9s %6.0f calls", gr_template_name(list[i].t), list[i].ns * 1e-3 / steps,
-                100 * list[i].ns / all, list[i].predicted * 1e-3, kind_name[list[i].kind], (double)list[i].calls / steps);
-        print_rate(list[i].flops, list[i].ns, to);
-    }
-    if (n > NODES) fprintf(to, "  and %d more\n", n - NODES);
+            threads, threads == 1 ? "" : "s", wall * 1e-3 / x.steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * x.steps / wall - 1) : 0);
+    print_kinds(&x, list, n);
+    print_nodes(&x, list, shown);
+    if (n > LISTED) fprintf(to, "  and %d more\n", n - LISTED);
 }

@@ -1,5 +1,6 @@
 /* generate_text.c - items as words, words as items, tables of attention. */
 #include "train/generate_text.h"
+#include "base/column.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -121,35 +122,23 @@ gr_table gr_table_of(gr_arena *a, const gr_found *f, const gr_words *source, con
     return t;
 }
 
-/* In characters. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-static void print_cell(FILE *out, const char *text, int width) { fprintf(out, "%*s%s", width - width_of(text), "", text); }
-
 void gr_table_print(const gr_table *t, FILE *out)
 {
     int left = 0;
-    for (int i = 0; i < t->rows; i++) left = width_of(t->row[i]) > left ? width_of(t->row[i]) : left;
+    for (int i = 0; i < t->rows; i++) left = gr_wider(left, t->row[i]);
     for (int h = 0; h < t->heads; h++) {
-        print_cell(out, "", left + 2);
+        gr_put_right(out, "", left + 2);
         for (int c = 0; c < t->columns; c++) {
             char number[16];
             snprintf(number, sizeof number, "%d", c);
             fputs("  ", out);
-            print_cell(out, t->column ? t->column[c] : number, 4);
+            gr_put_right(out, t->column ? t->column[c] : number, 4);
         }
         fputc('\n', out);
         for (int r = 0; r < t->rows; r++) {
-            print_cell(out, t->row[r], left + 2);
-            for (int c = 0; c < t->columns; c++) {
-                int width = t->column && width_of(t->column[c]) > 4 ? width_of(t->column[c]) : 4;
-                fprintf(out, "  %*.2f", width, t->value[(r * t->heads + h) * t->columns + c]);
-            }
+            gr_put_right(out, t->row[r], left + 2);
+            for (int c = 0; c < t->columns; c++)
+                fprintf(out, "  %*.2f", gr_wider(4, t->column ? t->column[c] : ""), t->value[(r * t->heads + h) * t->columns + c]);
             fputc('\n', out);
         }
     }

@@ -1,5 +1,6 @@
 /* gradcheck.c - (f(x + h) - f(x - h)) / 2h against what differentiation gives. */
 #include "train/gradcheck.h"
+#include "base/column.h"
 #include "base/map.h"
 #include "kernel/kernel.h"
 
@@ -17,6 +18,7 @@ typedef struct checker {
     const char *of;
     gr_exec *grads, *value;  /* a program with all gradients, one with the value alone */
     FILE *out;
+    int width;               /* of the column of names */
 } checker;
 
 typedef struct target {
@@ -133,9 +135,9 @@ static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
     r->checked++;
     r->wrong += wrong;
     r->worst = fmax(r->worst, t.worst);
-    if (c->out)
-        fprintf(c->out, "%-40s %8lld elements  worst relative error %.1e  %s\n", name, (long long)t.n, t.worst,
-                wrong ? "WRONG" : "ok");
+    if (!c->out) return;
+    gr_put_left(c->out, name, c->width);
+    fprintf(c->out, " %8lld elements  worst relative error %.1e  %s\n", (long long)t.n, t.worst, wrong ? "WRONG" : "ok");
 }
 
 /* ---- values to stand at ---- */
@@ -219,6 +221,7 @@ static int check_all(checker *c, gr_gradcheck_result *r, gr_error *e)
     if (gr_session_check_weights(s, c->grads, e) || feed_all(c, e)) return e->status;
     if (gr_exec_step(c->grads, 0, e)) return e->status;
     lift_bounds(c->value->graph);
+    for (int i = 0; names[i]; i++) c->width = gr_wider(c->width, names[i]);
     for (int i = 0; names[i]; i++) check_name(c, names[i], r);
     return 0;
 }
@@ -236,7 +239,7 @@ static int check_guarded(checker *c, gr_gradcheck_result *r, gr_error *e)
 
 int gr_gradcheck(gr_session *s, const char *of, FILE *out, gr_gradcheck_result *result, gr_error *e)
 {
-    checker c = {.session = s, .of = of ? of : s->recipe->minimize, .out = out};
+    checker c = {.session = s, .of = of ? of : s->recipe->minimize, .out = out, .width = 24};
     *e = (gr_error){0};
     *result = (gr_gradcheck_result){0};
     if (c.of) return check_guarded(&c, result, e);
