@@ -6,7 +6,9 @@
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
+#include <link.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PLUGIN GR_BUILD_DIR "/graphs/plugins/minimal_gated.so"
@@ -173,6 +175,42 @@ static void broken_plugins_are_refused(void)
     gr_arena_destroy(a);
 }
 
+/* ---- files that are not whole ---- */
+
+/* `bytes` of the plugin with the byte at `at` made `byte` (at < 0: as it is); what loading it says. */
+static const char *load_damaged(gr_arena *a, const char *whole, size_t bytes, long at, int byte)
+{
+    gr_error e = {0};
+    const char *path = temp_path("damaged.so");
+    FILE *f = fopen(path, "wb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fwrite(whole, 1, bytes, f);
+    if (at >= 0 && fseek(f, at, SEEK_SET) == 0) fputc(byte, f);
+    fclose(f);
+    CU_ASSERT_NOT_EQUAL(gr_registry_load(gr_registry_create(a), path, &e), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, path));
+    remove(path);
+    return gr_arena_strdup(a, e.message);
+}
+
+/* Mapped, the pages behind the end of a file that was cut are a bus error. */
+static void files_that_are_not_whole_are_refused(void)
+{
+    gr_arena *a = gr_arena_create();
+    size_t size;
+    char *whole = read_text(PLUGIN, &size);
+    CU_ASSERT_TRUE_FATAL(whole && size > 4096);
+    for (size_t n = 16; n < size; n = n < 64 ? n + 16 : n + 997) CU_ASSERT_PTR_NOT_NULL(strstr(load_damaged(a, whole, n, -1, 0), "is cut short or damaged: its "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(load_damaged(a, whole, size, offsetof(ElfW(Ehdr), e_phentsize), 1), "no table of segments"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(load_damaged(a, whole, size, offsetof(ElfW(Ehdr), e_phoff) + 6, 1), "its table of segments takes"));
+    long segment = (long)sizeof(ElfW(Ehdr));
+    CU_ASSERT_PTR_NOT_NULL(strstr(load_damaged(a, whole, size, segment + (long)offsetof(ElfW(Phdr), p_filesz) + 6, 1), "its segment 0 takes"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(load_damaged(a, whole, size, segment + (long)offsetof(ElfW(Phdr), p_offset) + 7, 255), "its segment 0 takes"));
+    CU_ASSERT_PTR_NULL(strstr(load_damaged(a, whole, size, 0, 'x'), "is cut short")); /* no ELF file: dlopen's word */
+    free(whole);
+    gr_arena_destroy(a);
+}
+
 /* Older: what it does not have is zero. Newer: what is not in use does no harm. */
 static void other_sizes_are_taken(void)
 {
@@ -223,5 +261,6 @@ void test_plugin(void)
     CU_add_test(s, "plugins are loaded on request, once", ops_of_plugins_are_loaded_on_request);
     CU_add_test(s, "a gradient has its input's shape", a_gradient_has_its_inputs_shape);
     CU_add_test(s, "broken plugins are refused, with file, op and field", broken_plugins_are_refused);
+    CU_add_test(s, "files that were cut or damaged are refused", files_that_are_not_whole_are_refused);
     CU_add_test(s, "older and newer plugins are taken where they can be", other_sizes_are_taken);
 }

@@ -17,6 +17,10 @@ const char *gr_source_fault(gr_arena *a, const gr_source *s);
 const char *gr_foreign_op_fault(gr_arena *a, const gr_op *op, const gr_op **whole);
 const char *gr_foreign_source_fault(gr_arena *a, const gr_source *s, const gr_source **whole);
 
+/* What is wrong with a file that is to be opened as a shared object; NULL: nothing that would stop the process, and
+ * dlopen has the word. */
+const char *gr_elf_fault(gr_arena *a, const char *path);
+
 /* Whether so many bytes, or a text, can be read there. */
 bool gr_is_readable(const void *p, size_t bytes);
 bool gr_is_readable_text(const char *s);

@@ -1,6 +1,6 @@
 /* plugin.c - ops and data sources from shared objects.
  *
- * A file is opened by its path, never looked for, and stays open as long as the registry's arena. Its
+ * A file is opened by its path, never looked for, if it is whole, and stays open as long as the registry's arena. Its
  * descriptors are checked (fault.h) before anything of them is called; a plugin that is wrong anywhere
  * gives nothing. */
 #include "graph/fault.h"
@@ -19,6 +19,8 @@ static const char *file_of(gr_registry *r, const char *path) { return gr_arena_p
 /* The handle; NULL after a message. *again: the file is open already. */
 static void *open_file(gr_registry *r, const char *path, const char *file, bool *again, gr_error *e)
 {
+    const char *fault = gr_elf_fault(r->arena, file);
+    if (fault) return gr_set_error(e, GR_EINVAL, "cannot load plugin '%s': it %s", path, fault), NULL;
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) return gr_set_error(e, GR_EINVAL, "cannot load plugin '%s': %s", path, dlerror()), NULL;
     gr_arena_defer(r->arena, close_plugin, handle);
