@@ -63,6 +63,10 @@ static const newer_op odd = {
         .size = sizeof(newer_op), .abi = GR_ABI_VERSION,
 #elif defined(TOO_SMALL)
         .size = 40, .abi = GR_ABI_VERSION,
+#elif defined(ODD_SIZE)
+        .size = sizeof(gr_op) - 3, .abi = GR_ABI_VERSION,
+#elif defined(HUGE_SIZE)
+        .size = 0xdeadbeef, .abi = GR_ABI_VERSION,
 #elif defined(OTHER_ABI)
         .size = sizeof(gr_op), .abi = GR_ABI_VERSION + 1,
 #else

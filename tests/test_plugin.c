@@ -126,7 +126,9 @@ static void ops_of_plugins_are_loaded_on_request(void)
 
 static const struct { const char *what, *says[3]; } odd[] = {
     {"newer_in_use", {"op 'Odd'", "field 'size'", "built for a newer graphrun; build it again"}},
-    {"too_small", {"'size' is 40", "write GR_OP_HEADER"}},
+    {"too_small", {"'size' is 40", "in no version", "write GR_OP_HEADER"}},
+    {"odd_size", {"which it is in no version: 192 or more, in steps of 8", "write GR_OP_HEADER"}},
+    {"huge_size", {"'size' is 3735928559, which it is in no version", "write GR_OP_HEADER"}},
     {"other_abi", {"field 'abi'", "build it again"}},
     {"built_in_name", {"op 'Tanh'", "field 'name'", "exists already; give it another"}},
     {"bad_name", {"op 'Odd One'", "field 'name'", "letters, digits and _ only"}},

@@ -154,7 +154,7 @@ const char *gr_size_fault(const gr_looker *l, const void *given, size_t first, s
     if (head[1] != GR_ABI_VERSION)
         return gr_says(l, "field 'abi' is %u, this graphrun has %u: it was built for another graphrun; build it again with this one's headers", head[1], GR_ABI_VERSION);
     if (head[0] < first || head[0] % sizeof(void *))
-        return gr_says(l, "field 'size' is %u, but %zu bytes or more are needed; write %s", head[0], first, header);
+        return gr_says(l, "field 'size' is %u, which it is in no version: %zu or more, in steps of %zu; write %s", head[0], first, sizeof(void *), header);
     if (!gr_has_bytes(l, given, head[0])) return gr_says(l, "field 'size' is %u, of which not all can be read; write %s", head[0], header);
     *whole = gr_arena_alloc(l->arena, mine);
     memcpy(*whole, given, head[0] < mine ? head[0] : mine);
