@@ -28,7 +28,7 @@ gr_arena *cli_memory(void)
 
 /* ---- tables ---- */
 
-enum { COMMON = 6 };
+enum { COMMON = 6, LEFT = 32 /* column of names in help */ };
 
 /* Those of `which`; gives how many. */
 static int common_options(cli_common *c, unsigned which, cli_option *to)
@@ -60,7 +60,8 @@ static void print_options(const cli_option *o, int n)
         char left[64];
         snprintf(left, sizeof left, "%s%c%s--%s%s%s", o[i].letter ? "-" : " ", o[i].letter ? o[i].letter : ' ',
                  o[i].letter ? ", " : "  ", o[i].name, o[i].value ? " " : "", o[i].value ? o[i].value : "");
-        printf("  %-32s %s\n", left, o[i].doc);
+        const bool long_one = strlen(left) > LEFT; /* its text begins on a line of its own */
+        printf("  %-*s%s%*s %s\n", LEFT, left, long_one ? "\n  " : "", long_one ? LEFT : 0, "", o[i].doc);
     }
 }
 
