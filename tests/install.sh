@@ -74,4 +74,19 @@ if found python3; then
 else
     echo "install: skipped: python3 is not there for stream.py"
 fi
+
+# ---- a project of new-op, which knows PKG_CONFIG_PATH alone; graphrun.pc as it would be had this been installed here
+if found make; then
+    mkdir pc older
+    sed "s|^prefix=.*|prefix=${command%/bin/graphrun}|" "$pc" >pc/graphrun.pc
+    printf '#!/bin/sh\necho "this is an older graphrun" >&2; exit 1\n' >older/graphrun
+    chmod +x older/graphrun
+    for kind in kernel data; do
+        "$command" new-op MyOp --kind $kind -o $kind >/dev/null || fail "new-op --kind $kind"
+        env -u PKG_CONFIG_SYSROOT_DIR PATH="$at/older:$PATH" PKG_CONFIG_PATH="$at/pc" make -C $kind check >got 2>&1 || fail "a project of new-op --kind $kind: $(cat got)"
+        grep -q "all right" got || fail "a project of new-op --kind $kind is not checked: $(cat got)"
+    done
+else
+    echo "install: skipped: make is not there for the projects of new-op"
+fi
 echo "install: all is well"

@@ -51,21 +51,27 @@ static void project_passes(const char *kind, const char *op, const char *file)
 
 static void a_composite_project(void) { if (can_build()) project_passes("composite", "SoftSwish", "soft_swish"); }
 static void a_kernel_project(void) { if (can_build()) project_passes("kernel", "RowUnit2", "row_unit2"); }
-static void a_cell_project(void) { if (can_build()) project_passes("cell", "sLeaky", "s_leaky"); }
+static void a_cell_project(void) { if (can_build()) project_passes("cell", "SLeaky", "s_leaky"); }
 static void a_data_project(void) { if (can_build()) project_passes("data", "TwoWaves", "two_waves"); }
 
-/* Against an installed graphrun: headers where graphrun.pc says, the command on the PATH. */
+/* Against an installed graphrun: headers and command are where graphrun.pc says, whatever else the PATH has. */
 static void an_installed_graphrun_is_found(void)
 {
     if (!can_build()) return;
     const char *folder = temp_path("installed");
-    temp_file("graphrun.pc", "includedir=%s/include\nName: graphrun\nDescription: x\nVersion: 1\nRequires.private: what-is-not-there\n", GR_SOURCE_DIR);
+    temp_file("graphrun.pc", "includedir=%s/include\ngraphrun=%s/tools/graphrun\nName: graphrun\nDescription: x\nVersion: 1\n"
+              "Requires.private: what-is-not-there\n", GR_SOURCE_DIR, GR_BUILD_DIR);
     CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op Installed -o '%s'", folder), 0);
-    CU_ASSERT_EQUAL(shell("PATH='%s/tools':$PATH PKG_CONFIG_PATH='%s/..' make -C '%s' GRAPHRUN= check", GR_BUILD_DIR, folder, folder), 0);
-    says("\ngraphrun test-plugin");
+    CU_ASSERT_EQUAL(shell("printf '#!/bin/sh\necho an older one; exit 1\n' >'%s/../graphrun'; chmod +x '%s/../graphrun'", folder, folder), 0);
+    CU_ASSERT_EQUAL(shell("PATH='%s/..':$PATH PKG_CONFIG_PATH='%s/..' make -C '%s' GRAPHRUN= check", folder, folder, folder), 0);
+    says("\n'" GR_BUILD_DIR "/tools/graphrun' test-plugin");
     says("all right");
     CU_ASSERT_NOT_EQUAL(shell("PKG_CONFIG_PATH=/nowhere make -B -C '%s' GRAPHRUN=/nowhere", folder), 0);
     says("make GRAPHRUN=/path/to/its/build");
+    temp_file("graphrun.pc", "includedir=%s/include\nName: graphrun\nDescription: x\nVersion: 1\n", GR_SOURCE_DIR); /* names no command */
+    CU_ASSERT_NOT_EQUAL(shell("PATH='%s/..':$PATH PKG_CONFIG_PATH='%s/..' make -C '%s' GRAPHRUN= check", folder, folder, folder), 0);
+    lacks("an older one");
+    says("pkg-config finds no graphrun with headers and a command");
 }
 
 /* The check of a project notices a gradient that is wrong. */
@@ -94,7 +100,8 @@ static void what_is_there_is_left_alone(void)
 static void names_are_checked(void)
 {
     static const struct { const char *arguments, *says; } wrong[] = {
-        {"", "what is the op to be called?"}, {"2fast", "write Op2fast"}, {"my-op", "write MyOp"}, {"'a b'", "write AB"}, {"''", "write MyOp"},
+        {"", "what is the op to be called?"}, {"2fast", "write Op2fast"}, {"my-op", "write MyOp"}, {"'a b'", "write AB"}, {"''", "write MyOp"}, {"swish", "in CamelCase: a capital, then letters and digits, at most 60; write Swish"},
+        {"soft_swish", "write SoftSwish"}, {"tanh", "write MyTanh"}, {"Soft_Swish", "write SoftSwish"},
         {"Tanh", "graphrun has an op called 'Tanh'"}, {"LSTMCell", "write another name, MyLSTMCell"},
         {"CharText --kind data", "graphrun has a data source called 'CharText'"}, {"One Two", "'Two' is left over"},
         {"One --kind kernal", "--kind is composite|kernel|cell|data"}, {"One --threads 2", "there is nothing that --threads could change here: leave it out"}, {"One --knd cell", "did you mean --kind"}};
@@ -102,6 +109,12 @@ static void names_are_checked(void)
         CU_ASSERT_EQUAL(shell("cd '%s/..' && " GRAPHRUN " new-op %s", temp_path("x"), wrong[i].arguments), 2);
         says(wrong[i].says);
     }
+}
+
+static void help_keeps_choices_and_text_apart(void)
+{
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op --help"), 0);
+    says("  --kind composite|kernel|cell|data\n                                   made of other ops");
 }
 
 /* In the list, in suggestions, in the checks and in the pictures of a model. */
@@ -159,6 +172,7 @@ void test_new_op(void)
     if (GR_TEST_NUMBERS) CU_add_test(s, "the check of a project can fail", the_check_can_fail);
     CU_add_test(s, "nothing is overwritten", what_is_there_is_left_alone);
     CU_add_test(s, "names and kinds are checked", names_are_checked);
+    CU_add_test(s, "help keeps choices and text apart", help_keeps_choices_and_text_apart);
     CU_add_test(s, "a plugin's op is like any other", a_plugins_op_is_like_any_other);
     CU_add_test(s, "test-plugin says what it wants", test_plugin_says_what_it_wants);
 }

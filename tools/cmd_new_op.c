@@ -26,7 +26,7 @@ typedef struct project {
 
 /* ---- names ---- */
 
-/* "SoftSwish" -> "soft_swish", "sLSTM" -> "s_lstm", "RNNCell2" -> "rnn_cell2" */
+/* "SoftSwish" -> "soft_swish", "SLSTM2" -> "slstm2", "RNNCell2" -> "rnn_cell2" */
 static const char *file_name(gr_arena *a, const char *op)
 {
     char *name = gr_arena_alloc(a, 2 * strlen(op) + 1), *to = name;
@@ -39,11 +39,12 @@ static const char *file_name(gr_arena *a, const char *op)
     return name;
 }
 
-static bool is_identifier(const char *s)
+/* As ops and data sources are called, in CamelCase. */
+static bool is_camel(const char *s)
 {
     const char *letter = s;
-    if (!isascii((unsigned char)*s) || !isalpha((unsigned char)*s)) return false;
-    while (*letter && isascii((unsigned char)*letter) && (isalnum((unsigned char)*letter) || *letter == '_')) letter++;
+    if (!isascii((unsigned char)*s) || !isupper((unsigned char)*s)) return false;
+    while (*letter && isascii((unsigned char)*letter) && isalnum((unsigned char)*letter)) letter++;
     return !*letter && letter - s <= MOST_LETTERS;
 }
 
@@ -61,18 +62,24 @@ static const char *similar_name(gr_arena *a, const char *s)
     return *name ? name : "MyOp";
 }
 
+/* What graphrun has of that name already; NULL: nothing. */
+static const char *taken_by(const gr_registry *r, const char *name)
+{
+    if (gr_registry_find_source(r, name)) return "a data source";
+    return gr_registry_find(r, name) ? "an op" : NULL;
+}
+
 /* -1: a fine name; else the exit code after a message. */
 static int check_name(const cli_command *self, gr_arena *a, const char *name)
 {
-    if (!is_identifier(name))
-        return cli_misuse(self, "'%s' cannot be an op's name, which is one in C, too: at most %d letters, digits and _, a letter first; write %s",
-                          name, MOST_LETTERS, similar_name(a, name));
     gr_registry *r = gr_registry_create(a);
     gr_registry_add_cells(a, r, gr_diag_create(a));
-    if (gr_registry_find_source(r, name))
-        return cli_misuse(self, "graphrun has a data source called '%s' (`graphrun ops %s`); write another name, My%s for one", name, name, name);
-    if (!gr_registry_find(r, name)) return -1;
-    return cli_misuse(self, "graphrun has an op called '%s' (`graphrun ops %s`); write another name, My%s for one", name, name, name);
+    const char *by = taken_by(r, name);
+    if (by) return cli_misuse(self, "graphrun has %s called '%s' (`graphrun ops %s`); write another name, My%s for one", by, name, name, name);
+    if (is_camel(name)) return -1;
+    const char *instead = similar_name(a, name);
+    return cli_misuse(self, "'%s' cannot be an op's name, which is in CamelCase: a capital, then letters and digits, at most %d; write %s%s", name,
+                      MOST_LETTERS, taken_by(r, instead) ? "My" : "", instead);
 }
 
 /* The build folder that this command runs from, where its headers are found by pkg-config; "": it is installed. */
@@ -198,7 +205,7 @@ int cmd_new_op(int argc, char **argv)
     cli_common common = CLI_DEFAULTS;
     new_op_args args = {.kind = "composite"};
     const cli_option own[] = {
-        {"kind", 0, CLI_TEXT, &args.kind, "composite|kernel|cell|data", "made of other ops (so without this option), with kernels of its own, a step of a recurrent layer, or a data source"},
+        {"kind", 0, CLI_TEXT, &args.kind, "composite|kernel|cell|data", "made of other ops (the default), with kernels of its own, a step of a recurrent layer, or a data source"},
         {"output", 'o', CLI_TEXT, &args.folder, "FOLDER", "make this one; by default soft_swish for SoftSwish"},
         {0},
     };
