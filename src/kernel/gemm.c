@@ -250,6 +250,16 @@ static void packed_rows(const job *j, int64_t row, int64_t rows, int64_t col, in
              j->c + ((row + i) * j->c_ms + col * j->c_ns) * e->size);
 }
 
+/* What to ask for while v is multiplied. Behind the last panel of a block of k, or of the columns of this call, lies what
+ * the next block or call most likely takes; behind the last of all, the first for the next step of a loop. */
+static const char *panel_behind(const job *j, const char *v, bool last)
+{
+    const engine *e = j->e;
+    const char *next = v + e->vw * j->kc * e->size;
+    if (j->half || (last && !j->packed)) return NULL;
+    return j->packed && next >= j->packed + j->panels * e->vw * j->k * e->size ? j->packed : next;
+}
+
 /* Rows [row, row + rows), few enough that S stays in L2, with columns [base, end) of V's panels. */
 static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, int64_t end, bool direct)
 {
@@ -259,7 +269,7 @@ static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, in
         const int64_t skip = (j->skip + col) % e->vw;
         const char *v = v_panel(j, base, col);
         cols = e->vw - skip < end - col ? e->vw - skip : end - col;
-        const char *ahead = col + cols < end && !j->half ? v + e->vw * j->kc * e->size : NULL;
+        const char *ahead = panel_behind(j, v, col + cols >= end);
         if (direct) direct_rows(j, row, rows, col, (gr_tile){.cols = cols, .skip = skip, .v = v, .v_ks = e->vw, .v_ps = e->vw * j->kc, .ahead = ahead});
         else packed_rows(j, row, rows, col, skip, cols, v);
     }
