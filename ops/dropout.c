@@ -47,12 +47,20 @@ const gr_op gr_op_dropout_mask = {GR_OP_HEADER, .name = "DropoutMask",
     .units = mask_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}},
     .kind = "internal"};
 
+/* The mask is made of the shape alone, so that it needs no step of a loop before it. */
+static gr_val dropout_shape(gr_ctx *c, gr_val v)
+{
+    const gr_type *t = gr_type_of(c, v);
+    gr_val zero = op_number(c, 0);
+    return t->rank ? gr_emit(c, "Expand", NULL, 1, &zero, "shape=%s", op_ints(c, t->rank, t->dim)) : zero;
+}
+
 static int dropout_expand(gr_ctx *c)
 {
     gr_val in = gr_in(c, 0);
     if (op_need_float(c, 0) < 0) return -1;
     if (!gr_is_training(c) || gr_float(c, "p") == 0) return gr_set_result(c, 0, in);
-    gr_val mask = gr_emit(c, "DropoutMask", "mask", 1, &in, "p=%.17g", gr_float(c, "p"));
+    gr_val shape = dropout_shape(c, in), mask = gr_emit(c, "DropoutMask", "mask", 1, &shape, "p=%.17g", gr_float(c, "p"));
     return gr_set_result(c, 0, gr_emit2(c, "Mul", in, mask));
 }
 

@@ -30,6 +30,30 @@ static void lstm(void)
     rig_destroy(&t);
 }
 
+/* Products with a vector, one row of all the result's columns or several, in tiles of part of a row and of many. */
+static void build_scores(rig *t, int64_t steps)
+{
+    static const char *const shape[] = {"5, 1, 6, 7", "3, 2, 70, 7", "300, 4, 7", "2, 5, 7"};
+    char name[] = "x0";
+    gr_val w = test_weight(t, "w", 1, (int64_t[]){7});
+    (void)steps;
+    for (int i = 0; i < 4; i++, name[1]++) {
+        gr_val x = rig_input(t, gr_arena_printf(t->a, "%s", name), shape[i]);
+        if (i == 3) x = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 0, 2]"); /* rows that do not follow each other */
+        gr_val y = gr_emit2(t->c, "MatMul", x, w);
+        test_result(t, gr_arena_printf(t->a, "y%d", i), gr_emit1(t->c, "Tanh", y));
+    }
+}
+
+static void products_with_vectors(void)
+{
+    static const test_recipe scores = {build_scores, NULL};
+    rig t = test_graph_after(&scores, 1, all);
+    CU_ASSERT_PTR_NOT_NULL(test_find(t.g, "MatMul", 0)->epilogue);
+    rig_destroy(&t);
+    test_same_values(&scores, 1, all);
+}
+
 static void same_values(void)
 {
     test_same_values(&test_lstm, 7, fuse_alone);
@@ -148,5 +172,6 @@ void test_fuse(void)
     CU_add_test(s, "as many registers as there are", register_limit);
     CU_add_test(s, "weights are packed once", weights_are_packed_once);
     CU_add_test(s, "a product asked for stays", asked_for_product_stays);
+    CU_add_test(s, "products with vectors", products_with_vectors);
     CU_add_test(s, "the same values as without", same_values);
 }
