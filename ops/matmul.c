@@ -131,10 +131,11 @@ static void multiply(const gr_call *call, const product *p, int64_t which, int64
                  .c = dst, .c_rs = ld, .c_cs = 1, .scratch = call->scratch};
     if (p->packed) g.packed = p->packed, g.packed_n = p->n, g.packed_col = col, g.packed_dtype = p->packed_dtype;
     for (int64_t n; count > 0 && rows > 0 && cols > 0; which += n, count -= n) {
-        n = op_smaller(count, line - which % line);
+        n = p->lead ? op_smaller(count, line - which % line) : count;
         g.a = p->a + (op_at(which, p->lead, p->dim, p->a_step) + row * p->a_rs) * size;
         g.b = p->b + (op_at(which, p->lead, p->dim, p->b_step) + col * p->b_cs) * size;
-        call->math->gemm_stack(&g, n, p->lead ? p->a_step[last] : 0, p->lead ? p->b_step[last] : 0, c_step);
+        if (n == 1) call->math->gemm(&g);
+        else call->math->gemm_stack(&g, n, p->a_step[last], p->b_step[last], c_step);
         g.c = (char *)g.c + n * c_step * size;
     }
 }
@@ -187,8 +188,9 @@ static void matmul_block(const gr_call *call, int64_t row, int64_t rows, int64_t
         return;
     }
     while (rows > 0) {
-        int64_t first = row % p.m, n = op_smaller(rows, p.m - first), count = first == 0 && n == p.m ? rows / p.m : 1;
-        multiply(call, &p, row / p.m, count, first, n, col, cols, to, ld, p.m * ld);
+        int64_t first = p.batch > 1 ? row % p.m : row, n = op_smaller(rows, p.m - first), count = 1;
+        if (p.batch > 1 && first == 0 && n == p.m) count = rows / p.m;
+        multiply(call, &p, p.batch > 1 ? row / p.m : 0, count, first, n, col, cols, to, ld, p.m * ld);
         row += n * count;
         rows -= n * count;
         to += n * count * ld * (int64_t)p.size;

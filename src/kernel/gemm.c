@@ -383,7 +383,12 @@ static void run_job(job *j)
     }
 }
 
-void gr_gemm_run(const gr_gemm *g) { gr_gemm_run_stack(g, 1, 0, 0, 0); }
+void gr_gemm_run(const gr_gemm *g)
+{
+    if (g->m <= 0 || g->n <= 0) return;
+    job j = make_job(g);
+    run_job(&j);
+}
 
 void gr_gemm_run_stack(const gr_gemm *g, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step)
 {
