@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct gr_eval {
-    gr_arena *arena;
+    gr_arena *arena, *run; /* run: what a run makes, until the next one */
     gr_graph *graph;
     gr_map *memory; /* name -> gr_tensor of an Input or state */
     uint64_t seed;
@@ -58,28 +58,49 @@ static void dense_strides(gr_tensor *t)
 
 /* Dense memory of type t, every byte `fill`; 64 bytes beyond it, for kernels that read in
  * whole vectors. */
-static gr_tensor *tensor_make(gr_eval *e, const gr_type *t, int fill)
+static gr_tensor *tensor_make(gr_arena *a, const gr_type *t, int fill)
 {
-    gr_tensor *r = GR_NEW(e->arena, gr_tensor);
+    gr_tensor *r = GR_NEW(a, gr_tensor);
     r->dtype = t->dtype;
     r->rank = t->rank;
     memcpy(r->dim, t->dim, sizeof r->dim);
     dense_strides(r);
     size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
-    char *p = gr_arena_alloc(e->arena, bytes + 128);
+    char *p = gr_arena_alloc(a, bytes + 128);
     r->data = p + (64 - (uintptr_t)p % 64) % 64;
     memset(r->data, fill, bytes);
     return r;
 }
 
-static int64_t offset_of(const gr_tensor *t, int64_t flat)
+/* Goes through the elements of a tensor in their order; `at` is where the next one lies. */
+typedef struct cursor {
+    const gr_tensor *t;
+    int64_t at, index[GR_MAX_RANK];
+} cursor;
+
+static void advance(cursor *c)
 {
-    int64_t at = 0;
+    const gr_tensor *t = c->t;
     for (int i = t->rank - 1; i >= 0; i--) {
-        at += flat % t->dim[i] * t->stride[i];
-        flat /= t->dim[i];
+        c->at += t->stride[i];
+        if (++c->index[i] < t->dim[i]) return;
+        c->at -= t->stride[i] * t->dim[i];
+        c->index[i] = 0;
     }
-    return at;
+}
+
+static double take(cursor *c)
+{
+    const double x = eval_at(c->t, c->at);
+    advance(c);
+    return x;
+}
+
+static cursor *cursors(gr_eval *e, const gr_tensor *t, int n)
+{
+    cursor *c = GR_NEW_ARRAY(e->run, cursor, n + 1);
+    for (int i = 0; i < n; i++) c[i].t = &t[i];
+    return c;
 }
 
 static size_t bytes_of(const gr_tensor *t) { return (size_t)eval_numel(t) * gr_dtype_size(t->dtype); }
@@ -156,12 +177,13 @@ static void run_pointwise(gr_eval *e, gr_node *n)
     const gr_tensor *out = held(n->out[0]);
     gr_tape_op op = n->op->tape;
     bool chain = n->op->inputs[0].flags & GR_PORT_VARIADIC;
-    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_in);
+    gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, n->num_in);
     for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), out);
-    for (int64_t k = 0; k < eval_numel(out); k++) {
+    cursor *c = cursors(e, in, n->num_in);
+    for (int64_t k = 0, numel = eval_numel(out); k < numel; k++) {
         double x[3] = {0};
         for (int i = 0; i < n->num_in; i++) {
-            double v = eval_at(&in[i], offset_of(&in[i], k));
+            double v = take(&c[i]);
             if (!chain) x[i] = v;
             else x[0] = i ? rounded(e, instruction((int)op, x[0], v, 0)) : v;
         }
@@ -173,9 +195,10 @@ static void run_pointwise(gr_eval *e, gr_node *n)
 static void run_tape(gr_eval *e, const gr_tape *t, const gr_tensor *in, gr_node *n)
 {
     double reg[GR_TAPE_MAX_REGS] = {0};
-    for (int64_t k = 0; k < eval_numel(held(n->out[0])); k++) {
+    cursor *c = cursors(e, in, t->num_in);
+    for (int64_t k = 0, numel = eval_numel(held(n->out[0])); k < numel; k++) {
         for (int i = 0; i < t->num_const; i++) reg[t->const_reg[i]] = rounded(e, t->value[i]);
-        for (int i = 0; i < t->num_in; i++) reg[t->in_reg[i]] = eval_at(&in[i], offset_of(&in[i], k));
+        for (int i = 0; i < t->num_in; i++) reg[t->in_reg[i]] = take(&c[i]);
         for (int i = 0; i < t->num_ins; i++) {
             const gr_tape_ins *s = &t->ins[i];
             reg[s->dst] = rounded(e, instruction(s->op, reg[s->x], reg[s->y], reg[s->z]));
@@ -186,7 +209,7 @@ static void run_tape(gr_eval *e, const gr_tape *t, const gr_tensor *in, gr_node 
 
 static void run_fused(gr_eval *e, gr_node *n)
 {
-    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_in + 1);
+    gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, n->num_in + 1);
     for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), held(n->out[0]));
     run_tape(e, n->tape, in, n);
 }
@@ -202,8 +225,8 @@ static uint64_t mix(uint64_t x) /* as the run does, so that masks agree */
 
 static gr_call call_of(gr_eval *e, const gr_node *n, int num_in)
 {
-    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, num_in + 1);
-    gr_tensor *out = GR_NEW_ARRAY(e->arena, gr_tensor, n->num_out + 1);
+    gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, num_in + 1);
+    gr_tensor *out = GR_NEW_ARRAY(e->run, gr_tensor, n->num_out + 1);
     for (int i = 0; i < num_in; i++)
         if (n->in[i]) in[i] = *held(n->in[i]);
     for (int i = 0; i < n->num_out; i++) out[i] = *held(n->out[i]);
@@ -219,7 +242,7 @@ static gr_call call_of(gr_eval *e, const gr_node *n, int num_in)
 static void give_scratch(gr_eval *e, const gr_op *op, gr_call *c)
 {
     size_t bytes = op->scratch ? op->scratch(c) : 0;
-    char *p = gr_arena_alloc(e->arena, bytes + 64);
+    char *p = gr_arena_alloc(e->run, bytes + 64);
     memset(p, 0xff, bytes + 64);
     c->scratch = p + (64 - (uintptr_t)p % 64) % 64;
 }
@@ -263,7 +286,7 @@ static int run_kernel(gr_eval *e, gr_node *n)
 static void run_epilogue(gr_eval *e, gr_node *n)
 {
     const gr_epilogue *p = n->epilogue;
-    gr_tensor product = *tensor_make(e, &p->product, 0xff), out = product;
+    gr_tensor product = *tensor_make(e->run, &p->product, 0xff), out = product;
     gr_call c = call_of(e, n, n->product_inputs);
     c.out = &out;
     c.num_out = 1;
@@ -275,7 +298,7 @@ static void run_epilogue(gr_eval *e, gr_node *n)
             n->op->block(&c, row, rows - row < 7 ? rows - row : 7, col, cols - col < 13 ? cols - col : 13,
                          (char *)product.data + (row * cols + col) * size, cols);
     int others = n->num_in - n->product_inputs;
-    gr_tensor *in = GR_NEW_ARRAY(e->arena, gr_tensor, p->num_slices + others + 1);
+    gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, p->num_slices + others + 1);
     for (int i = 0; i < p->num_slices; i++) {
         in[i] = product;
         in[i].dim[product.rank - 1] = p->width;
@@ -288,7 +311,7 @@ static void run_epilogue(gr_eval *e, gr_node *n)
 static int run_view(gr_eval *e, gr_node *n)
 {
     const gr_tensor *in = held(n->in[0]);
-    gr_layout from = {0}, *to = GR_NEW_ARRAY(e->arena, gr_layout, n->num_out);
+    gr_layout from = {0}, *to = GR_NEW_ARRAY(e->run, gr_layout, n->num_out);
     memcpy(from.stride, in->stride, sizeof from.stride);
     if (gr_view_node(n, &from, to) != 0) return -1;
     for (int o = 0; o < n->num_out; o++) {
@@ -296,10 +319,10 @@ static int run_view(gr_eval *e, gr_node *n)
         gr_tensor seen = *out;
         memcpy(seen.stride, to[o].stride, sizeof seen.stride);
         seen.data = in->data;
-        for (int64_t k = 0; k < eval_numel(out); k++) {
-            int64_t at = to[o].offset + offset_of(&seen, k);
-            if (at < 0 || at >= eval_numel(in)) return -1;
-            set_at(out, k, eval_at(in, at));
+        cursor c = {.t = &seen, .at = to[o].offset};
+        for (int64_t k = 0, numel = eval_numel(out), most = eval_numel(in); k < numel; k++, advance(&c)) {
+            if (c.at < 0 || c.at >= most) return -1;
+            set_at(out, k, eval_at(in, c.at));
         }
     }
     return 0;
@@ -310,7 +333,7 @@ static int run_view(gr_eval *e, gr_node *n)
 static gr_tensor *memory_of(gr_eval *e, const char *name, const gr_type *t)
 {
     gr_tensor *m = gr_map_get(e->memory, name);
-    if (!m) gr_map_set(e->memory, name, m = tensor_make(e, t, 0));
+    if (!m) gr_map_set(e->memory, name, m = tensor_make(e->arena, t, 0));
     return m;
 }
 
@@ -335,7 +358,7 @@ static int run_graph(gr_eval *e, gr_graph *g);
 
 static gr_tensor *step_of(gr_eval *e, const gr_tensor *sequence, int64_t t)
 {
-    gr_tensor *r = GR_NEW(e->arena, gr_tensor);
+    gr_tensor *r = GR_NEW(e->run, gr_tensor);
     *r = (gr_tensor){.dtype = sequence->dtype, .rank = sequence->rank - 1};
     for (int i = 0; i < r->rank; i++) r->dim[i] = sequence->dim[i + 1];
     dense_strides(r);
@@ -364,7 +387,7 @@ static int run_scan(gr_eval *e, gr_node *n)
     gr_scan *s = n->scan;
     int c = s->carries;
     int64_t row = e->row;
-    gr_tensor **carry = GR_NEW_ARRAY(e->arena, gr_tensor *, c + 1);
+    gr_tensor **carry = GR_NEW_ARRAY(e->run, gr_tensor *, c + 1);
     for (int i = 0; i < c; i++) {
         carry[i] = held(n->in[i]);
         put_step(e, n->out[c + i], s->reverse ? s->steps : 0, carry[i]);
@@ -396,7 +419,7 @@ static int run_node(gr_eval *e, gr_node *n)
         n->out[0]->mark = memory_of(e, role == GR_ROLE_STATE ? state_name(e, n->out[0]) : n->name, &n->out[0]->type);
         return 0;
     }
-    for (int i = 0; i < n->num_out; i++) n->out[i]->mark = tensor_make(e, &n->out[i]->type, 0xff);
+    for (int i = 0; i < n->num_out; i++) n->out[i]->mark = tensor_make(e->run, &n->out[i]->type, 0xff);
     if (n->scan) return run_scan(e, n);
     if (role == GR_ROLE_CONSTANT || role == GR_ROLE_FILL) run_constant(n);
     else if (n->epilogue) run_epilogue(e, n);
@@ -433,12 +456,15 @@ static void forget(gr_graph *g)
     }
 }
 
+static void end_run(void *eval) { gr_arena_destroy(((gr_eval *)eval)->run); }
+
 gr_eval *eval_create(gr_arena *a, gr_graph *g)
 {
     gr_eval *e = GR_NEW(a, gr_eval);
     e->arena = a;
     e->graph = g;
     e->memory = gr_map_create(a);
+    gr_arena_defer(a, end_run, e);
     for (int i = 0; i < g->num_nodes; i++)
         if (g->nodes[i]->op->role == GR_ROLE_INPUT) memory_of(e, g->nodes[i]->name, &g->nodes[i]->out[0]->type);
     for (int i = 0; i < g->num_states; i++) memory_of(e, g->states[i]->name, &g->states[i]->value->type);
@@ -456,6 +482,11 @@ void eval_in_place(gr_eval *e) { e->in_place = true; }
 int eval_run(gr_eval *e)
 {
     forget(e->graph);
+    end_run(e);
+    if (!(e->run = gr_arena_create())) {
+        fprintf(stderr, "eval: no memory\n");
+        return -1;
+    }
     e->row = 0;
     return run_graph(e, e->graph);
 }

@@ -31,8 +31,8 @@ bool eval_set(gr_eval *e, const char *name, const double *values);
 void eval_fill(gr_eval *e);
 /* Computes everything. 0, or -1 after a line on stderr. */
 int eval_run(gr_eval *e);
-/* After a run: a result by name, a state's next value (its value if it has none), any value
- * of the root graph. Dense; NULL: no such. */
+/* After a run, until the next one: a result by name, a state's next value (its value if it has none), any
+ * value of the root graph. Dense; NULL: no such. Another evaluation of the same graph takes them away, too. */
 const gr_tensor *eval_result(gr_eval *e, const char *name);
 const gr_tensor *eval_next(gr_eval *e, const char *state);
 const gr_tensor *eval_value(gr_eval *e, const gr_value *v);
