@@ -43,11 +43,12 @@ static void add(gr_dot *d, const gr_value *v, const gr_node *to, gr_phase phase,
     const gr_type *type;
     const gr_node *from = v ? gr_dot_origin(v, &type) : NULL;
     gr_pic_box *tail = from ? box_for(from, phase) : NULL, *head = box_for(to, phase);
-    if (!tail || !head || (tail == head && tail->look == GR_LOOK_PART)) return;
-    if (from->op->role == GR_ROLE_STATE && tail->look == GR_LOOK_PART) return; /* listed in a box of the same node */
+    const bool is_state = from && from->op->role == GR_ROLE_STATE, goes_to_state = to->op->role == GR_ROLE_STATE;
+    if (!tail || !head || (tail == head && (tail->look == GR_LOOK_PART || goes_to_state))) return;
+    if (is_state && tail->look != GR_LOOK_STATE) return; /* listed in a box that reads it */
     if (flow == GR_FLOW_DATA && tail->phase != head->phase) flow = GR_FLOW_KEPT;
     const bool part = tail->look == GR_LOOK_PART || head->look == GR_LOOK_PART;
-    const bool said = part && (phase == GR_UPDATE || from->op->role == GR_ROLE_STATE); /* beside the parameter's name */
+    const bool said = part && (phase == GR_UPDATE || is_state); /* beside the parameter's name */
     gr_pic_add_arrow(d->p, tail, head, phase, flow, said ? "" : gr_dot_type(d, type));
 }
 
@@ -227,5 +228,5 @@ void gr_dot_draw_arrows(gr_dot *d)
     pair_branches(d, &d->top);
     pair_nodes(d, d->g);
     if (d->options->depth != GR_DOT_ALL) drop_implied(d);
-    if (d->options->inside) drop_labels(d);
+    if (d->options->inside || d->options->depth) drop_labels(d);
 }

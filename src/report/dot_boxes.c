@@ -466,8 +466,8 @@ static bool are_one(const struct gr_dot_readers *r)
     return true;
 }
 
-/* In the box that alone reads it, if that stands for several nodes; else as a box of its own, one a phase.
- * What a closed box of another phase reads is not drawn: it is that of the box beside it. */
+/* In the box that alone reads it; else as a box of its own, one a phase. What a closed box of another phase reads
+ * is not drawn: it is that of the box beside it. */
 static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase phase)
 {
     gr_dot_place *at = gr_dot_place_of(s->value->node);
@@ -475,7 +475,7 @@ static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase pha
     if (!r->count || (phase != GR_FORWARD && are_closed(r))) return;
     if (are_closed(r) && !are_one(r)) {
         at->box[phase] = shared_box(d, lists, s, r);
-    } else if (are_closed(r)) {
+    } else if (are_closed(r) || r->count == 1) {
         at->box[phase] = r->box[r->count - 1];
         list_state(d, lists, r->box[r->count - 1], s);
     } else {

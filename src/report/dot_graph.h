@@ -33,6 +33,7 @@ typedef struct gr_branch {
 /* What is known of a node: its mark. */
 typedef struct gr_dot_place {
     gr_branch *branch;              /* NULL: it is left out */
+    bool read;                      /* by a node, a result or a state */
     gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
     struct gr_dot_readers { gr_pic_box **box; int count, cap; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */
 } gr_dot_place;

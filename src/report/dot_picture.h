@@ -27,7 +27,6 @@ typedef enum gr_pic_flow {
     GR_FLOW_DATA,
     GR_FLOW_NEXT,     /* to the carry or state that the next step reads */
     GR_FLOW_KEPT,     /* from one phase to another */
-    GR_FLOW_ORDER,    /* says where a box stands; not drawn */
 } gr_pic_flow;
 
 #define GR_TASK_WIDTH 122 /* points that a task of the grid needs; where there is room for all, they stand in a row */

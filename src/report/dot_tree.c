@@ -87,6 +87,8 @@ static bool is_laid_out(const gr_node *n)
 static bool is_left_out(const gr_dot *d, const gr_node *n)
 {
     const bool inner = n->graph->parent || n->phase != GR_FORWARD || strchr(n->name, '.');
+    const bool constant = n->op->role == GR_ROLE_FILL || n->op->role == GR_ROLE_CONSTANT;
+    if (inner && constant && !gr_dot_place_of(n)->read) return true;
     if (d->options->depth == GR_DOT_ALL || n->tape) return false;
     if (!inner && (!d->options->inside || gr_dot_part(d, n->name))) return false;
     if (n->op->role == GR_ROLE_FILL) return true;
@@ -241,12 +243,28 @@ static gr_branch *beside_loop(gr_dot *d, gr_branch *home, const gr_node *n, cons
     return gr_dot_descend(d, child(d, b, "", n->phase, NULL, stage), rest, n->phase);
 }
 
+static void note_read(const gr_value *v)
+{
+    if (v) gr_dot_place_of(v->node)->read = true;
+}
+
+static void make_places(gr_dot *d, gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        gr_node *n = g->nodes[i];
+        n->mark = GR_NEW(d->a, gr_dot_place);
+        for (int k = 0; k < n->num_in; k++) note_read(n->in[k]);
+        if (n->scan) make_places(d, n->scan->body);
+    }
+    for (int i = 0; i < g->num_results; i++) note_read(g->results[i]);
+    for (int i = 0; i < g->num_states; i++) note_read(g->states[i]->next);
+}
+
 static void place(gr_dot *d, gr_graph *g, gr_branch *home)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         const char *name = gr_dot_local_name(d, n), *last = last_name(d, n);
-        n->mark = GR_NEW(d->a, gr_dot_place);
         if (gr_dot_is_invariant(n) || is_left_out(d, n)) continue;
         gr_branch *b = beside_loop(d, home, n, name);
         if (n->scan) {
@@ -321,6 +339,7 @@ void gr_dot_plant(gr_dot *d)
         for (int i = 0; i < g->num_nodes; i++)
             if (g->nodes[i]->scan) mark_feeders(d, g->nodes[i], g->nodes[i]->name);
     }
+    make_places(d, g);
     place(d, g, &d->top);
     gather(d, &d->top);
     if (d->options->depth <= 0) fold_update(d);
