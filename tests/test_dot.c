@@ -2,6 +2,7 @@
 #include "model/model.h"
 #include "pass/pass.h"
 #include "report/dot.h"
+#include "rig.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -212,6 +213,40 @@ static void a_group_stands_together(void)
     free(flat);
 }
 
+/* How many arrows that are not drawn say that one box stands above another. */
+static int orders(const char *in) { return count(in, "style=invis, weight=0"); }
+
+/* The layers of an RNN stand below each other, and below them what reads the last one. */
+static void what_follows_a_group_stands_below(void)
+{
+    char *closed = picture("infer", 0), *all = picture("infer", GR_DOT_ALL), *m = picture_of(text, "infer", GR_DOT_ALL, NULL, gr_picture_write_mermaid);
+    CU_ASSERT_EQUAL(orders(closed), 0);
+    CU_ASSERT(orders(all) > 0);
+    CU_ASSERT_EQUAL(count(m, "invis"), 0);
+    free(closed);
+    free(all);
+    free(m);
+}
+
+/* Of two groups that read each other's parts neither can. */
+static void groups_in_a_circle_stand_as_they_can(void)
+{
+    rig r = rig_create(GR_FLOAT32);
+    gr_val v = rig_input(&r, "x", "2, 3");
+    static const char *const names[] = {"a.first", "b.m", "a.second", "c"};
+    for (int i = 0; i < 4; i++) v = gr_emit(r.c, "Tanh", names[i], 1, &v, NULL);
+    rig_result(&r, "out", v);
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(gr_picture_of_graph(r.g, &(gr_dot_options){.depth = 1}), f);
+    fclose(f);
+    CU_ASSERT_EQUAL(boxes(out, "first") + boxes(out, "second") + boxes(out, "m") + boxes(out, "c"), 4);
+    CU_ASSERT_EQUAL(orders(out), 1); /* a.first above c */
+    free(out);
+    rig_destroy(&r);
+}
+
 /* The title says how long axes are, so that arrows need not. */
 static void axes_keep_their_names(void)
 {
@@ -300,6 +335,8 @@ void test_dot(void)
     CU_add_test(s, "a gradient is one box", a_gradient_is_a_box);
     CU_add_test(s, "types are said once", types_are_said_once);
     CU_add_test(s, "a group stands together", a_group_stands_together);
+    CU_add_test(s, "what follows a group stands below it", what_follows_a_group_stands_below);
+    CU_add_test(s, "groups in a circle stand as they can", groups_in_a_circle_stand_as_they_can);
     CU_add_test(s, "axes keep their names through the passes", axes_keep_their_names);
     CU_add_test(s, "masks of lengths name their axes", masks_name_their_axes);
     CU_add_test(s, "what is hoisted stands before or after its loop", what_is_hoisted_shows);

@@ -18,6 +18,7 @@ gr_picture *gr_picture_of_graph(gr_graph *g, const gr_dot_options *o)
     gr_dot_plant(&d);
     gr_dot_draw_boxes(&d);
     gr_dot_draw_arrows(&d);
+    gr_dot_put_in_order(&d);
     clear_marks(g);
     return d.p;
 }

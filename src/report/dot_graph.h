@@ -76,4 +76,7 @@ void gr_dot_draw_arrows(gr_dot *d);
 /* The node whose output is drawn for v: through Scans down, through invariants and what is hidden up; NULL: none.
  * *type is the one to show: a view that is not drawn may have lost names of axes. */
 gr_node *gr_dot_origin(const gr_value *v, const gr_type **type);
+
+/* ---- dot_order.c ---- */
+void gr_dot_put_in_order(gr_dot *d);
 #endif

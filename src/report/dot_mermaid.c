@@ -203,7 +203,8 @@ void gr_picture_write_mermaid(const gr_picture *p, FILE *to)
             fputs("\"]\n    style lengths fill:none,stroke:none\n", to);
         }
         put_group(p, &p->top, 0, to);
-        for (int i = 0; i < p->num_arrows; i++) put_arrow(p, p->arrow[i], to);
+        for (int i = 0; i < p->num_arrows; i++)
+            if (p->arrow[i]->flow != GR_FLOW_ORDER) put_arrow(p, p->arrow[i], to);
     }
     put_classes(p, to);
 }

@@ -36,9 +36,19 @@ void gr_pic_add_line(gr_picture *p, gr_pic_box *b, const char *text)
     *GR_PUSH(p->arena, b->line, b->num_lines, b->cap_lines) = text;
 }
 
+static const char *arrow_key(const gr_picture *p, const gr_pic_box *from, const gr_pic_box *to, gr_phase phase, gr_pic_flow flow)
+{
+    return gr_arena_printf(p->arena, "%d>%d>%d>%d", from->id, to->id, (int)phase, (int)flow);
+}
+
+bool gr_pic_has_arrow(const gr_picture *p, const gr_pic_box *from, const gr_pic_box *to, gr_phase phase, gr_pic_flow flow)
+{
+    return gr_map_get(p->arrows, arrow_key(p, from, to, phase, flow)) != NULL;
+}
+
 void gr_pic_add_arrow(gr_picture *p, gr_pic_box *from, gr_pic_box *to, gr_phase phase, gr_pic_flow flow, const char *label)
 {
-    const char *key = gr_arena_printf(p->arena, "%d>%d>%d>%d", from->id, to->id, (int)phase, (int)flow);
+    const char *key = arrow_key(p, from, to, phase, flow);
     gr_pic_arrow *x = gr_map_get(p->arrows, key);
     if (!x) {
         x = GR_NEW(p->arena, gr_pic_arrow);
@@ -55,6 +65,22 @@ void gr_pic_put_beside(gr_pic_box *b, gr_pic_box *other)
 {
     b->beside = other;
     b->paired = other->paired = true;
+}
+
+int gr_pic_depth(const gr_pic_group *g)
+{
+    int n = 0;
+    for (; g->parent; g = g->parent) n++;
+    return n;
+}
+
+const gr_pic_group *gr_pic_common_group(const gr_pic_box *a, const gr_pic_box *b)
+{
+    const gr_pic_group *g = a->group, *k = b->group;
+    for (int n = gr_pic_depth(g), m = gr_pic_depth(k); g != k;)
+        if (n >= m) g = g->parent, n--;
+        else k = k->parent, m--;
+    return g;
 }
 
 static bool group_has_phase(const gr_pic_group *g, gr_phase phase)

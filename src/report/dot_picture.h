@@ -27,6 +27,7 @@ typedef enum gr_pic_flow {
     GR_FLOW_DATA,
     GR_FLOW_NEXT,     /* to the carry or state that the next step reads */
     GR_FLOW_KEPT,     /* from one phase to another */
+    GR_FLOW_ORDER,    /* says which box stands higher; not drawn */
 } gr_pic_flow;
 
 #define GR_TASK_WIDTH 122 /* points that a task of the grid needs; where there is room for all, they stand in a row */
@@ -85,8 +86,12 @@ gr_pic_box *gr_pic_add_box(gr_picture *p, gr_pic_group *in, gr_pic_look look, gr
 void gr_pic_add_line(gr_picture *p, gr_pic_box *b, const char *text);
 /* One arrow for all values that go the same way; a label is not repeated. */
 void gr_pic_add_arrow(gr_picture *p, gr_pic_box *from, gr_pic_box *to, gr_phase phase, gr_pic_flow flow, const char *label);
+bool gr_pic_has_arrow(const gr_picture *p, const gr_pic_box *from, const gr_pic_box *to, gr_phase phase, gr_pic_flow flow);
 void gr_pic_put_beside(gr_pic_box *b, gr_pic_box *other);
 bool gr_pic_has_phase(const gr_picture *p, gr_phase phase);
+/* How many groups the group stands in, and the innermost one that both boxes stand in. */
+int gr_pic_depth(const gr_pic_group *g);
+const gr_pic_group *gr_pic_common_group(const gr_pic_box *a, const gr_pic_box *b);
 /* The labels of an arrow as a picture has room for: at most two of them. */
 const char *gr_pic_label(gr_arena *a, const gr_pic_arrow *x, const char *between);
 

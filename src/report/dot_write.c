@@ -216,23 +216,6 @@ static bool is_rank(const gr_pic_arrow *x)
     return x->flow == GR_FLOW_DATA || (x->to->phase == GR_UPDATE && !x->to->paired);
 }
 
-static int depth_of(const gr_pic_group *g)
-{
-    int n = 0;
-    for (; g->parent; g = g->parent) n++;
-    return n;
-}
-
-/* The innermost group that both boxes stand in. */
-static const gr_pic_group *common_group(const gr_pic_box *a, const gr_pic_box *b)
-{
-    const gr_pic_group *g = a->group, *k = b->group;
-    for (int n = depth_of(g), m = depth_of(k); g != k;)
-        if (n >= m) g = g->parent, n--;
-        else k = k->parent, m--;
-    return g;
-}
-
 /* The type, on the ground that it stands on, so that it can be read where it comes to stand on a frame or another arrow. */
 static void put_type(const gr_picture *p, const gr_pic_arrow *x, const gr_pic_group *in, int widest, FILE *to)
 {
@@ -248,10 +231,14 @@ static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, int widest, FI
 {
     enum { WITHIN = 8 };
     const bool rank = is_rank(x), up = x->to->phase != GR_FORWARD && rank, kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
-    const gr_pic_group *in = common_group(x->from, x->to);
+    if (x->flow == GR_FLOW_ORDER) {
+        fprintf(to, "n%d -> n%d [style=invis, weight=0];\n", x->from->id, x->to->id);
+        return;
+    }
+    const gr_pic_group *in = gr_pic_common_group(x->from, x->to);
     fprintf(to, "n%d -> n%d [", up ? x->to->id : x->from->id, up ? x->from->id : x->to->id);
     if (x->num_labels && !kept) put_type(p, x, in, widest, to);
-    if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * depth_of(in));
+    if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * gr_pic_depth(in));
     fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted, penwidth=1.4" : stroke[x->phase],
             up ? ", dir=back" : "", rank ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
             next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
