@@ -247,6 +247,33 @@ static void groups_in_a_circle_stand_as_they_can(void)
     rig_destroy(&r);
 }
 
+/* The picture of two chains of n nodes, in a group each. */
+static char *two_chains(int n)
+{
+    rig r = rig_create(GR_FLOAT32);
+    for (int k = 0; k < 2; k++) {
+        gr_val v = rig_input(&r, k ? "x" : "y", "2, 3");
+        for (int i = 0; i < n; i++) v = gr_emit(r.c, "Tanh", gr_arena_printf(r.a, "%s.n%d", k ? "one" : "other", i), 1, &v, NULL);
+        rig_result(&r, k ? "out" : "other_out", v);
+    }
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(gr_picture_of_graph(r.g, &(gr_dot_options){.depth = 1}), f);
+    fclose(f);
+    rig_destroy(&r);
+    return out;
+}
+
+static void large_groups_are_piled_up(void)
+{
+    char *small = two_chains(3), *large = two_chains(8);
+    CU_ASSERT_EQUAL(orders(small), 0);
+    CU_ASSERT_EQUAL(orders(large), 1);
+    free(small);
+    free(large);
+}
+
 /* The title says how long axes are, so that arrows need not. */
 static void axes_keep_their_names(void)
 {
@@ -337,6 +364,7 @@ void test_dot(void)
     CU_add_test(s, "a group stands together", a_group_stands_together);
     CU_add_test(s, "what follows a group stands below it", what_follows_a_group_stands_below);
     CU_add_test(s, "groups in a circle stand as they can", groups_in_a_circle_stand_as_they_can);
+    CU_add_test(s, "large groups are piled up", large_groups_are_piled_up);
     CU_add_test(s, "axes keep their names through the passes", axes_keep_their_names);
     CU_add_test(s, "masks of lengths name their axes", masks_name_their_axes);
     CU_add_test(s, "what is hoisted stands before or after its loop", what_is_hoisted_shows);

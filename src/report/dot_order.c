@@ -3,7 +3,8 @@
  * A group reaches from its first box to its last. What reads a box in the middle of it would stand beside the rest of the
  * group, and a long chain of groups would be a picture as wide as it is long. So where group A is read by a unit B (a group
  * or a box beside it, in the same group), all last boxes of A stand above all first ones of B: arrows that are not drawn.
- * Where a way leads from B back to A this cannot be, neither for them nor for what is in them. */
+ * Where a way leads from B back to A this cannot be, neither for them nor for what is in them. Large groups that do not
+ * read each other stand below each other as if they did. */
 #include "report/dot_graph.h"
 
 enum { MOST = 100 }; /* such arrows between two units; more are not worth their while */
@@ -90,8 +91,37 @@ static void find_feeders(const order *o, const gr_pic_group *g, const gr_pic_gro
     }
 }
 
+static int count_boxes(const gr_pic_group *g)
+{
+    int n = g->num_boxes;
+    for (const gr_pic_group *k = g->first; k; k = k->next) n += count_boxes(k);
+    return n;
+}
+
+static gr_pic_box *any_box(const gr_pic_group *g) { return g->num_boxes ? g->box[0] : g->first ? any_box(g->first) : NULL; }
+
+/* Large groups that need not stand side by side, as the directions of an RNN, stand below each other. */
+static void pile_up(order *o, const gr_pic_group *g)
+{
+    enum { LARGE = 8 };
+    const gr_pic_group *a = NULL;
+    crossing *c = &o->of[g->id];
+    for (const gr_pic_group *b = g->first; b; b = b->next) {
+        if (b->phase != GR_FORWARD || count_boxes(b) < LARGE) continue;
+        bool *feeds = GR_NEW_ARRAY(o->p->arena, bool, o->p->num_groups + o->p->num_boxes + 1);
+        if (a) find_feeders(o, g, a, feeds);
+        if (a && !feeds[b->id] && any_box(a) && any_box(b)) {
+            gr_pic_arrow *x = GR_NEW(o->p->arena, gr_pic_arrow);
+            *x = (gr_pic_arrow){.from = any_box(a), .to = any_box(b), .flow = GR_FLOW_ORDER};
+            *GR_PUSH(o->p->arena, c->arrow, c->num_arrows, c->cap_arrows) = x;
+        }
+        a = b;
+    }
+}
+
 static void order_units(order *o, const gr_pic_group *g)
 {
+    pile_up(o, g);
     const crossing *c = &o->of[g->id];
     for (const gr_pic_group *a = g->first; a; a = a->next) {
         bool *feeds = GR_NEW_ARRAY(o->p->arena, bool, o->p->num_groups + o->p->num_boxes + 1);
