@@ -230,8 +230,22 @@ static void what_cannot_be_told_apart_is_no_praise(void)
     c->at = -1;
     gr_compare_judge(c);
     char *page = page_of(c);
-    CU_ASSERT(contains(page, "<h1><bdi>c</bdi> falls behind the best as x changes.</h1>"));
+    CU_ASSERT(contains(page, "<h1><bdi>c</bdi> falls behind the best as x grows.</h1>"));
     CU_ASSERT(contains(page, "with x 6. With no value can 3 seeds tell <bdi>a</bdi> and <bdi>b</bdi> from the best.</p>"));
+    free(page);
+    static const char *const down[] = {"6", "4"}, *const words[] = {"x", "y"};
+    c->value = down;
+    page = page_of(c);
+    CU_ASSERT(contains(page, "falls behind the best as x shrinks.</h1>"));
+    free(page);
+    c->value = words;
+    page = page_of(c);
+    CU_ASSERT(contains(page, "falls behind the best as x changes.</h1>"));
+    free(page);
+    for (int i = 0; i < 3; i++) ((double *)(uintptr_t)c->contender[2].trial[i].point[0].valid)[0] = 6 + 0.1 * i;
+    gr_compare_judge(c);
+    page = page_of(c);
+    CU_ASSERT(contains(page, "<h1><bdi>c</bdi> falls behind the best, whatever x is.</h1>"));
     free(page);
     gr_arena_destroy(a);
 }
@@ -407,7 +421,7 @@ static void vars_that_change_nothing_are_told(void)
     const struct { const char *options; int code; const char *says; } line[] = {
         {"--sweep half=2,3", 1, "--sweep half would change nothing: in "},
         {"--sweep half=2,3", 1, "fed.yaml it is train.epochs, and all models train for one budget, which --steps N gives"},
-        {"--sweep half=2,3 --set both=2", 1, "it is train.epochs"},
+        {"--sweep vars.half=2,3", 1, "it is train.epochs"},
         {"--sweep rate=0.1,0.2 --tune-lr auto", 1, "it is train.optimizer.lr.lr, and --tune-lr chooses it"},
         {"--sweep rate=0.1,0.2", 0, ""},
         {"--sweep both=2,3", 0, "both is also train.valid_every, where it changes nothing: --points N gives"},

@@ -57,7 +57,7 @@ const char *gr_value_title(const gr_page *p, int value);
 typedef struct gr_value_axis {
     int *order;              /* the values, by x */
     double *x; const char **name; /* in that order */
-    bool log;
+    bool numbers, log;
 } gr_value_axis;
 gr_value_axis gr_axis_of_values(const gr_page *p);
 /* A seed's number at a value; NaN: it has none. x is of the comparison at that value, c the whole. */

@@ -21,13 +21,12 @@ static bool is_number(const char *text, double *x)
 gr_value_axis gr_axis_of_values(const gr_page *p)
 {
     const int n = p->c->num_values;
-    gr_value_axis a = {GR_NEW_ARRAY(p->arena, int, n), GR_NEW_ARRAY(p->arena, double, n), GR_NEW_ARRAY(p->arena, const char *, n), false};
-    bool numbers = true;
+    gr_value_axis a = {GR_NEW_ARRAY(p->arena, int, n), GR_NEW_ARRAY(p->arena, double, n), GR_NEW_ARRAY(p->arena, const char *, n), true, false};
     double x;
-    for (int i = 0; i < n; i++) numbers = is_number(p->c->value[i], &x) && numbers;
+    for (int i = 0; i < n; i++) a.numbers = is_number(p->c->value[i], &x) && a.numbers;
     for (int i = 0; i < n; i++) {
         int at = i;
-        if (!numbers || !is_number(p->c->value[i], &x)) x = i;
+        if (!a.numbers || !is_number(p->c->value[i], &x)) x = i;
         for (; at > 0 && a.x[at - 1] > x; at--) {
             a.x[at] = a.x[at - 1];
             a.order[at] = a.order[at - 1];
@@ -36,7 +35,7 @@ gr_value_axis gr_axis_of_values(const gr_page *p)
         a.order[at] = i;
     }
     for (int i = 0; i < n; i++) a.name[i] = p->c->value[a.order[i]];
-    a.log = numbers && gr_axis_wants_log(a.x[0], a.x[n - 1]);
+    a.log = a.numbers && gr_axis_wants_log(a.x[0], a.x[n - 1]);
     return a;
 }
 
@@ -100,6 +99,33 @@ static bool is_ranked_anywhere(const gr_page *p)
     return false;
 }
 
+/* Whether each model that falls behind does so with the last values of the axis alone (or with the first). */
+static bool behind_at_end(const gr_page *p, const gr_value_axis *axis, bool last)
+{
+    const int n = p->c->num_values;
+    for (int m = 0; m < gr_comparison_models(p->c); m++) {
+        const int worse = times_worse(p, m);
+        for (int i = 0; i < worse; i++)
+            if (!is_worse(&p->at[axis->order[last ? n - 1 - i : i]], m)) return false;
+    }
+    return true;
+}
+
+static bool behind_always(const gr_page *p)
+{
+    for (int m = 0; m < gr_comparison_models(p->c); m++)
+        if (times_worse(p, m) % p->c->num_values) return false;
+    return true;
+}
+
+static const char *where_behind(const gr_page *p)
+{
+    const gr_value_axis axis = gr_axis_of_values(p);
+    if (behind_always(p)) return gr_arena_printf(p->arena, ", whatever %s is", p->c->sweep);
+    const bool grows = axis.numbers && behind_at_end(p, &axis, true), shrinks = axis.numbers && behind_at_end(p, &axis, false);
+    return gr_arena_printf(p->arena, " as %s %s", p->c->sweep, grows ? "grows" : shrinks ? "shrinks" : "changes");
+}
+
 /* What the seeds cannot tell from the best keeps up with it as far as anybody knows: that is said of the last one alone. */
 static void write_who_keeps_up(const gr_page *p)
 {
@@ -108,7 +134,7 @@ static void write_who_keeps_up(const gr_page *p)
     if (best > 1 && worse) {
         write_models(p, FALLS_BEHIND);
         fprintf(p->to, " fall%s behind the best", worse == 1 ? "s" : "");
-        end = gr_arena_printf(p->arena, " as %s changes", p->c->sweep);
+        end = where_behind(p);
     } else if (best > 1) {
         fprintf(p->to, "%d seeds cannot tell ", p->c->num_seeds);
         if (unknown) write_models(p, KEEPS_UP);

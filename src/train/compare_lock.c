@@ -31,12 +31,9 @@ int gr_compare_lock(gr_compare_work *w, gr_error *e)
     for (;;) {
         const int fd = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (fd < 0) return gr_set_error(e, GR_EIO, "cannot write %s: %s", w->lock_path, strerror(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB)) {
-            const bool held = errno == EWOULDBLOCK;
-            const char *why = strerror(errno);
+        if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) { /* a file system that knows no locks has none */
             close(fd);
-            return held ? gr_set_error(e, GR_EIO, "another comparison is writing %s: wait for it, or name another file", file)
-                        : gr_set_error(e, GR_EIO, "cannot lock %s: %s", w->lock_path, why);
+            return gr_set_error(e, GR_EIO, "another comparison is writing %s: wait for it, or name another file", file);
         }
         if (is_there(w->lock_path, fd)) return w->lock_fd = fd, 0;
         close(fd);

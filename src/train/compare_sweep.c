@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RATE "train.optimizer.lr"
+#define VARS "vars" /* "vars.hidden" is hidden */
 
 static const char *const budget = "all models train for one budget, which --steps N gives";
 static const char *const first_says = "the first model's file says for all whether the last validation is judged or the best";
@@ -36,10 +37,10 @@ static const char *instead_of(const gr_compare_work *w, const char *key)
 }
 
 /* The first place of the models that reads the var and is taken (or is not); NULL: none does. */
-static const char *reader(const gr_compare_work *w, bool taken, int *model)
+static const char *reader(const gr_compare_work *w, const char *var, bool taken, int *model)
 {
     for (*model = 0; *model < w->options->num_models; ++*model) {
-        const char *const *list = gr_model_readers(w->open[*model]->model, w->c->sweep);
+        const char *const *list = gr_model_readers(w->open[*model]->model, var);
         for (int i = 0; list[i]; i++)
             if ((instead_of(w, list[i]) == NULL) == taken) return list[i];
     }
@@ -50,10 +51,11 @@ static const char *reader(const gr_compare_work *w, bool taken, int *model)
 int gr_compare_check_sweep(gr_compare_work *w, gr_error *e)
 {
     int model;
-    const char *sweep = w->c->sweep, *key = sweep && !strchr(sweep, '.') ? reader(w, false, &model) : NULL;
+    const char *sweep = w->c->sweep, *var = sweep && is_key(sweep, VARS) ? sweep + sizeof VARS : sweep;
+    const char *key = var && !strchr(var, '.') ? reader(w, var, false, &model) : NULL;
     if (!key) return 0;
     const char *path = w->c->contender[model].path, *instead = instead_of(w, key);
-    if (!reader(w, true, &model))
+    if (!reader(w, var, true, &model))
         return gr_set_error(e, GR_EINVAL, "--sweep %s would change nothing: in %s it is %s, and %s", sweep, path, key, instead);
     if (!w->options->session.quiet)
         fprintf(stderr, "graphrun: %s: %s is also %s, where it changes nothing: %s\n", path, sweep, key, instead);
