@@ -69,6 +69,9 @@ static void bash_completes(void)
     check_offer("train language_model/char_lstm.yaml --set h", "hidden=", "batch=");
     check_offer("train attention/dot_attention.yaml --set \"\"", "hidden=", "data=");
     check_offer("compare hello.yaml hello_r", "hello_rnn.yaml", "hello.svg");
+    check_offer("compare language_model/char_lstm.yaml --sweep h", "hidden=", "batch=");
+    check_offer("compare hello.yaml --", "--sweep", "--fetch");
+    check_offer("bench hello.yaml --what t", "train", "infer");
     check_offer("completion \"\"", "zsh", "hello.yaml");
 }
 
