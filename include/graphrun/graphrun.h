@@ -23,7 +23,8 @@
  * objects. Threads that are started block all signals and are bound to no core.
  *
  * Threads: a gr_network may be used by any number of threads at once. A gr_stream or gr_training is used
- * by one at a time, whichever; different ones run in parallel, without a lock but for opening and resizing. Weights
+ * by one at a time, whichever; another one that comes meanwhile is refused (GR_EINVAL) by the functions that can fail, but for
+ * those that ask for memory by name. Different ones run in parallel, without a lock but for opening and resizing. Weights
  * exist once, also the form in which products keep them; a stream has its own inputs, results, workspace and state.
  * The functions of gr_memory are called by any of these threads, `notify` by the one whose call it is about; neither
  * calls the library. Functions of plugins are called by several threads at once, for different nodes and streams. A
@@ -32,7 +33,8 @@
  * Errors: a function that can fail returns 0 or more for success, else a negative gr_status, and then puts
  * a gr_failure into *why, unless `why` is NULL. Without a failure *why stays as it is. What failed left
  * the objects as they were, but where it says otherwise. Every function may fail with GR_ENOMEM that does not say
- * that it allocates nothing; GR_ESTATE, where it is not named, is a mistake of graphrun's own, and its text says so.
+ * that it allocates nothing, and with GR_EINVAL where NULL is given for what it needs; those that cannot fail take that for
+ * nothing, and do nothing. GR_ESTATE, where it is not named, is a mistake of graphrun's own, and its text says so.
  *
  * Ownership: what an open function gives is the caller's, to be closed; closing NULL is allowed. Streams may
  * be closed before or after their network. What is passed in is copied, but gr_memory's functions.
@@ -55,6 +57,7 @@ const char *gr_version(void);
 
 /* What went wrong: immutable, belonging to whoever got it. */
 typedef struct gr_failure gr_failure;
+/* Of NULL: GR_OK, and "". */
 gr_status gr_failure_status(const gr_failure *f);
 /* For a person, in UTF-8. Of a model file all mistakes in one go: a line "file:line:column: error: ..." for
  * each, the source line and a caret below it. No newline at the end. */
@@ -138,7 +141,9 @@ const char *gr_stream_result_name(const gr_stream *s, int i);
 
 /* Computes the results. With `along` the state of loops moves on by as many steps as the piece has; what does
  * not depend on the fed pieces (an encoder) runs in the first run after the beginning alone.
- * Allocates nothing. GR_EINVAL: a value that was fed is refused (a length out of range); reset the stream then. */
+ * Allocates nothing, but for a failure. GR_EINVAL: a value that was fed is refused (a length out of range); reset the
+ * stream then. A NaN is not refused, nor an item that a vocabulary has not: results are what arithmetic makes of it, NaN, and
+ * so is the state that loops carry on. */
 int gr_stream_run(gr_stream *s, gr_failure **why);
 /* Back to the beginning: the state before the first run. */
 void gr_stream_reset(gr_stream *s);
@@ -191,7 +196,7 @@ int gr_training_next(gr_training *t, gr_failure **why);
  * refused (a class out of range), or the last gr_training_next has failed; likewise. */
 int gr_training_step(gr_training *t, double *loss, gr_failure **why);
 int64_t gr_training_epoch(const gr_training *t); /* of the batch that was fed last, from 0 */
-/* In place of what the schedule of the model file says, from the next step on; of all parameters. */
+/* In place of what the schedule of the model file says, from the next step on; of all parameters. NAN: as it says again. */
 void gr_training_set_lr(gr_training *t, double lr);
 /* The weights as a safetensors file, for gr_network_open and for PyTorch; a file of that name is replaced once the new
  * one is whole. GR_EIO: it cannot be written. */

@@ -12,8 +12,8 @@ struct gr_failure {
 
 static const gr_failure no_memory = {.status = GR_ENOMEM, .text = "out of memory"};
 
-gr_status gr_failure_status(const gr_failure *f) { return f->status; }
-const char *gr_failure_text(const gr_failure *f) { return f->text; }
+gr_status gr_failure_status(const gr_failure *f) { return f ? f->status : GR_OK; }
+const char *gr_failure_text(const gr_failure *f) { return f ? f->text : ""; }
 
 void gr_failure_free(gr_failure *f)
 {
@@ -53,6 +53,28 @@ int gr_failed(const gr_memory *m, gr_told *told, const gr_error *e, gr_failure *
     const int status = fail(m, why, e->status, told && told->errors ? told->errors : "", e->message);
     if (told) gr_told_free(told);
     return status;
+}
+
+/* ---- what a caller does wrong ---- */
+
+int gr_lacks(const void *given, const char *function, const char *what, gr_failure **why)
+{
+    return given ? 0 : gr_refuse(&gr_system_memory, why, GR_EINVAL, "%s: %s is NULL", function, what);
+}
+
+int gr_enter(atomic_bool *busy, const gr_memory *m, const char *what, gr_failure **why)
+{
+    if (!atomic_exchange_explicit(busy, true, memory_order_acquire)) return 0;
+    return gr_refuse(m, why, GR_EINVAL, "two threads use this %s at once: it is for one at a time", what);
+}
+
+void gr_leave(atomic_bool *busy) { atomic_store_explicit(busy, false, memory_order_release); }
+
+int gr_check_memory(const gr_memory *m, gr_failure **why)
+{
+    if (!m || (m->allocate && m->release)) return 0;
+    return gr_refuse(&gr_system_memory, why, GR_EINVAL, "memory: '%s' is NULL; give both functions, or no gr_memory for malloc",
+                     m->allocate ? "release" : "allocate");
 }
 
 /* ---- what a session says ---- */
@@ -101,12 +123,14 @@ void gr_leave_plain(locale_t before)
 
 /* ---- options ---- */
 
+enum { LARGEST_OPTIONS = 4096 }; /* bytes that any version's struct may come to: more were never set */
+
 int gr_take_options(void *to, size_t known, const void *from, const char *what, const gr_memory *m, gr_failure **why)
 {
     size_t size = known;
     memset(to, 0, known);
     if (from) memcpy(&size, from, sizeof size);
-    if (size < sizeof size)
+    if (size < sizeof size || size > LARGEST_OPTIONS)
         return gr_refuse(m, why, GR_EINVAL, "%s: 'size' is %zu; fill it with sizeof(%s) and the rest with zeros", what, size, what);
     for (size_t i = known; i < size; i++)
         if (((const char *)from)[i])

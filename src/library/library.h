@@ -37,6 +37,17 @@ void gr_leave_plain(locale_t before);
 
 gr_tensor gr_dense_tensor(const void *data, const gr_type *t); /* stream.c */
 
+/* ---- what a caller does wrong ---- */
+
+/* GR_EINVAL, "FUNCTION: WHAT is NULL", if it is. */
+int gr_lacks(const void *given, const char *function, const char *what, gr_failure **why);
+/* Between the two one thread is at work on a stream or a training; another one that comes is told so. */
+int gr_enter(atomic_bool *busy, const gr_memory *m, const char *what, gr_failure **why);
+void gr_leave(atomic_bool *busy);
+int gr_check_memory(const gr_memory *m, gr_failure **why);
+/* Names and lengths of axes are possible, and none is there twice. (plan.c) */
+int gr_check_axes(const gr_session *s, const gr_axis_size *axes, int n, gr_error *e);
+
 /* ---- options ---- */
 
 /* Copies an option struct, whose first member is its size, to one of `known` bytes; what the caller's lacks is

@@ -57,7 +57,7 @@ static int open_plainly(gr_network *n, const char *path, const gr_network_option
 
 static int check_options(const gr_network_options *o, const char *path, const gr_memory *m, gr_failure **why)
 {
-    if (!path) return gr_refuse(m, why, GR_EINVAL, "the path of the model file is NULL");
+    if (gr_lacks(path, "gr_network_open", "the path of the model file", why)) return GR_EINVAL;
     if (o->dtype && !gr_is_float(o->dtype)) return gr_refuse(m, why, GR_EINVAL, "dtype is GR_FLOAT32 or GR_FLOAT64");
     if (o->weights_dtype && !gr_is_half(o->weights_dtype))
         return gr_refuse(m, why, GR_EINVAL, "weights_dtype is GR_BFLOAT16 or GR_FLOAT16, or 0");
@@ -72,8 +72,10 @@ int gr_network_open(const char *path, const gr_network_options *options, gr_netw
     gr_network_options o;
     gr_error e = {0};
     const gr_memory *m = &gr_system_memory;
+    if (gr_lacks(to, "gr_network_open", "where the network is to go", why)) return GR_EINVAL;
     *to = NULL;
     if (gr_take_options(&o, sizeof o, options, "gr_network_options", m, why) || check_options(&o, path, m, why)) return GR_EINVAL;
+    if (gr_check_memory(o.memory, why)) return GR_EINVAL;
     if (o.memory) m = o.memory;
     gr_network *n = gr_allocate_alone(m, sizeof *n);
     if (!n) return gr_refuse(m, why, GR_ENOMEM, "out of memory");
@@ -107,7 +109,7 @@ void gr_network_close(gr_network *n)
 
 const char *gr_network_input(const gr_network *n, int i, gr_type *t)
 {
-    if (i < 0 || i >= n->session->num_inputs) return NULL;
+    if (!n || i < 0 || i >= n->session->num_inputs) return NULL;
     const gr_model_input *in = &n->session->inputs[i];
     if (!t) return in->name;
     *t = (gr_type){.dtype = in->dtype, .rank = in->rank};
@@ -120,7 +122,7 @@ const char *gr_network_input(const gr_network *n, int i, gr_type *t)
 
 const gr_model_input *gr_network_find_input(const gr_network *n, const char *name)
 {
-    for (int i = 0; i < n->session->num_inputs; i++)
+    for (int i = 0; n && name && i < n->session->num_inputs; i++)
         if (strcmp(n->session->inputs[i].name, name) == 0) return &n->session->inputs[i];
     return NULL;
 }
@@ -168,6 +170,9 @@ int64_t gr_network_encode(const gr_network *n, const char *input, const char *te
 {
     const gr_model_input *in = gr_network_find_input(n, input);
     gr_error e = {0};
+    if (gr_lacks(n, "gr_network_encode", "the network", why) || gr_lacks(input, "gr_network_encode", "the name of the Input", why) ||
+        gr_lacks(text, "gr_network_encode", "the text", why) || (room > 0 && gr_lacks(items, "gr_network_encode", "the room for items", why)))
+        return GR_EINVAL;
     if (!gr_network_words(n, input))
         return gr_refuse(n->memory, why, GR_EINVAL, in ? "the items of '%s' have no vocabulary" : "the model has no Input '%s'", input);
     gr_arena *a = gr_arena_create_in(n->memory);

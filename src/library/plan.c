@@ -26,9 +26,10 @@ static int check_axis(const gr_session *s, const char *axis, int64_t length, gr_
     return gr_set_error(e, GR_EINVAL, "no Input has an axis '%s'; there are: %s", axis, *list ? list : "none with a name");
 }
 
-/* Their names and lengths are possible, and none is there twice. */
-static int check_axes(const gr_session *s, const gr_axis_size *axes, int n, gr_error *e)
+int gr_check_axes(const gr_session *s, const gr_axis_size *axes, int n, gr_error *e)
 {
+    if (n < 0 || n >= GR_MAX_PIECE_AXES || (n > 0 && !axes))
+        return gr_set_error(e, GR_EINVAL, "num_axes is %d; it is from 0 to %d, with as many axes", n, GR_MAX_PIECE_AXES - 1);
     for (int i = 0; i < n; i++) {
         if (check_axis(s, axes[i].axis, axes[i].length, e)) return e->status;
         for (int k = 0; k < i; k++)
@@ -110,7 +111,7 @@ static int compile(gr_session *s, gr_plan *p, gr_error *e)
 
 const gr_plan *gr_plan_for(gr_network *n, const gr_kind *k, const gr_axis_size *given, int num_given, gr_session_mark *before, gr_error *e)
 {
-    if (check_axes(n->session, given, num_given, e)) return NULL;
+    if (gr_check_axes(n->session, given, num_given, e)) return NULL;
     for (const gr_plan *p = n->plans; p; p = p->next)
         if (is_for(p, k, given, num_given)) return p;
     gr_session_keep(n->session, before);

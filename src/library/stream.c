@@ -32,6 +32,7 @@ struct gr_stream {
     gr_store *store;
     gr_pool *pool;
     binding *bindings, *at;
+    atomic_bool busy; /* a thread is at work on it */
     bool begun;     /* a run was made since the beginning */
     int64_t runs;
 };
@@ -167,8 +168,6 @@ static int attach_locked(gr_stream *s, const request *r, gr_failure **why)
 {
     gr_network *n = s->network;
     gr_error e = {0};
-    if (r->num_axes < 0 || r->num_axes >= GR_MAX_PIECE_AXES || (r->num_axes > 0 && !r->axes))
-        return gr_refuse(n->memory, why, GR_EINVAL, "num_axes is %d; it is from 0 to %d, with as many axes", r->num_axes, GR_MAX_PIECE_AXES - 1);
     const locale_t before = gr_enter_plain();
     pthread_mutex_lock(&n->lock);
     const int status = attach(s, r, &e);
@@ -202,6 +201,7 @@ static gr_stream *make_stream(gr_network *n)
 int gr_stream_open(gr_network *n, const gr_stream_options *options, gr_stream **to, gr_failure **why)
 {
     gr_stream_options o;
+    if (gr_lacks(n, "gr_stream_open", "the network", why) || gr_lacks(to, "gr_stream_open", "where the stream is to go", why)) return GR_EINVAL;
     *to = NULL;
     if (gr_take_options(&o, sizeof o, options, "gr_stream_options", n->memory, why)) return GR_EINVAL;
     gr_stream *s = make_stream(n);
@@ -247,7 +247,7 @@ static void keep_fed(const gr_session *of, const binding *to, const binding *fro
     }
 }
 
-int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why)
+static int resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why)
 {
     const binding *before = s->at;
     const int status = attach_locked(s, &(request){.axes = axes, .num_axes = num_axes}, why);
@@ -257,9 +257,25 @@ int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_fa
     return 0;
 }
 
+static int enter(gr_stream *s, const char *function, gr_failure **why)
+{
+    return gr_lacks(s, function, "the stream", why) || gr_enter(&s->busy, s->network->memory, "stream", why) ? GR_EINVAL : 0;
+}
+
+int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why)
+{
+    if (enter(s, "gr_stream_resize", why)) return GR_EINVAL;
+    const int status = resize(s, axes, num_axes, why);
+    gr_leave(&s->busy);
+    return status;
+}
+
 /* ---- states ---- */
 
-void gr_stream_reset(gr_stream *s) { s->begun = false; }
+void gr_stream_reset(gr_stream *s)
+{
+    if (s) s->begun = false;
+}
 
 static void copy_states(gr_stream *s, const gr_stream *from)
 {
@@ -268,17 +284,34 @@ static void copy_states(gr_stream *s, const gr_stream *from)
     s->begun = from->begun;
 }
 
-int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why)
+/* Two streams, of which the second is only read, but must not run meanwhile. */
+static int enter_both(gr_stream *s, const gr_stream *from, const char *function, gr_failure **why)
 {
-    if (s->network != from->network || !same_borders(s->at->plan, from->at->plan))
-        return gr_refuse(s->network->memory, why, GR_EINVAL, "the streams have states of different shapes, or of different networks");
-    copy_states(s, from);
-    return 0;
+    if (gr_lacks(from, function, "the stream to copy", why) || enter(s, function, why)) return GR_EINVAL;
+    if (s == from || !enter((gr_stream *)(uintptr_t)from, function, why)) return 0;
+    gr_leave(&s->busy);
+    return GR_EINVAL;
 }
 
-int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
+static void leave_both(gr_stream *s, const gr_stream *from)
 {
-    *to = NULL;
+    gr_leave(&s->busy);
+    if (s != from) gr_leave(&((gr_stream *)(uintptr_t)from)->busy);
+}
+
+int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why)
+{
+    if (enter_both(s, from, "gr_stream_copy_state", why)) return GR_EINVAL;
+    int status = 0;
+    if (s->network != from->network || !same_borders(s->at->plan, from->at->plan))
+        status = gr_refuse(s->network->memory, why, GR_EINVAL, "the streams have states of different shapes, or of different networks");
+    else if (s != from) copy_states(s, from);
+    leave_both(s, from);
+    return status;
+}
+
+static int make_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
+{
     gr_stream *c = make_stream(s->network);
     if (!c) return gr_refuse(s->network->memory, why, GR_ENOMEM, "out of memory");
     const int status = attach_locked(c, &(request){.plan = s->at->plan}, why);
@@ -291,6 +324,17 @@ int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
     c->runs = s->runs; /* so that it draws what s would */
     *to = c;
     return 0;
+}
+
+int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
+{
+    gr_stream *of = (gr_stream *)(uintptr_t)s;
+    if (gr_lacks(to, "gr_stream_clone", "where the stream is to go", why)) return GR_EINVAL;
+    *to = NULL;
+    if (enter(of, "gr_stream_clone", why)) return GR_EINVAL;
+    const int status = make_clone(s, to, why);
+    gr_leave(&of->busy);
+    return status;
 }
 
 /* ---- use ---- */
@@ -307,9 +351,16 @@ gr_tensor gr_dense_tensor(const void *data, const gr_type *t)
     return v;
 }
 
+static int lacks_name(const gr_stream *s, const char *name, const gr_tensor *to, const char *function, gr_failure **why)
+{
+    return gr_lacks(s, function, "the stream", why) || gr_lacks(name, function, "the name", why) ||
+           gr_lacks(to, function, "where the tensor is to go", why);
+}
+
 int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure **why)
 {
     gr_type t;
+    if (lacks_name(s, input, to, "gr_stream_input", why)) return GR_EINVAL;
     void *data = gr_run_feed(s->at->run, input, &t);
     if (!data && s->at->before) data = gr_run_feed(s->at->before, input, &t);
     *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
@@ -321,6 +372,7 @@ int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure *
 int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure **why)
 {
     gr_type t;
+    if (lacks_name(s, result, to, "gr_stream_result", why)) return GR_EINVAL;
     const void *data = gr_run_result(s->at->run, result, &t);
     *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
     if (data) return 0;
@@ -329,10 +381,10 @@ int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure
 
 const char *gr_stream_result_name(const gr_stream *s, int i)
 {
-    const char *const *results = s->at->plan->kind.results;
-    for (int k = 0; k <= i; k++)
+    const char *const *results = s && i >= 0 ? s->at->plan->kind.results : NULL;
+    for (int k = 0; results && k <= i; k++)
         if (!results[k]) return NULL;
-    return i < 0 ? NULL : results[i];
+    return results ? results[i] : NULL;
 }
 
 static int step(gr_stream *s, gr_run *run, gr_failure **why)
@@ -357,9 +409,8 @@ static int begin(gr_stream *s, gr_failure **why)
     return 0;
 }
 
-int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why)
+static int state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why)
 {
-    *to = (gr_tensor){.data = NULL};
     if (i < 0 || i >= s->at->plan->piece.num_borders) return 0;
     const int status = s->begun ? 0 : begin(s, why);
     if (status) return status;
@@ -369,11 +420,24 @@ int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_fa
     return 1;
 }
 
+int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why)
+{
+    if (gr_lacks(to, "gr_stream_state", "where the tensor is to go", why)) return GR_EINVAL;
+    *to = (gr_tensor){.data = NULL};
+    if (enter(s, "gr_stream_state", why)) return GR_EINVAL;
+    const int status = state(s, i, name, to, why);
+    gr_leave(&s->busy);
+    return status;
+}
+
 int gr_stream_run(gr_stream *s, gr_failure **why)
 {
+    if (enter(s, "gr_stream_run", why)) return GR_EINVAL;
     int status = s->begun ? 0 : begin(s, why);
-    if (status) return status;
-    status = step(s, s->at->run, why);
-    s->runs++;
+    if (!status) {
+        status = step(s, s->at->run, why);
+        s->runs++;
+    }
+    gr_leave(&s->busy);
     return status;
 }

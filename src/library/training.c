@@ -29,6 +29,7 @@ struct gr_training {
     int64_t epoch;                      /* that began last, -1: none */
     bool begun;                         /* the data source is in it; false: the next one has to begin */
     gr_tensor *fields;                  /* room for a piece of a batch */
+    atomic_bool busy;                   /* a thread is at work on it */
     int64_t step, per_epoch;
     double lr;                          /* NAN: as the schedule says */
 };
@@ -130,6 +131,7 @@ static int prepare(gr_training *t, const gr_training_options *o, gr_error *e)
     gr_session *s = t->session;
     const gr_want w = {.update = true, .training = true, .axes = o->axes, .num_axes = o->num_axes};
     const gr_field *list;
+    if (gr_check_axes(s, o->axes, o->num_axes, e)) return e->status;
     if (!s->recipe->minimize || !s->recipe->optimizer.op)
         return gr_set_error(e, GR_EINVAL, "%s has no `train` section; write train: {minimize: NODE, optimizer: {op: SGD, lr: 0.1}}",
                             gr_model_path(s->model));
@@ -144,9 +146,10 @@ static int prepare(gr_training *t, const gr_training_options *o, gr_error *e)
     return 0;
 }
 
-/* fn within gr_try; a failure as the caller gets it. */
+/* fn within gr_try, on one thread at a time; a failure as the caller gets it. */
 static int guarded(gr_training *t, int (*fn)(gr_training *t, void *data, gr_error *e), void *data, gr_failure **why)
 {
+    if (gr_enter(&t->busy, t->memory, "training", why)) return GR_EINVAL;
     const locale_t before = gr_enter_plain();
     gr_frame frame;
     gr_error e = {0};
@@ -158,10 +161,13 @@ static int guarded(gr_training *t, int (*fn)(gr_training *t, void *data, gr_erro
         status = gr_caught(t->session->arena, &e);
     }
     gr_leave_plain(before);
-    if (!status) return 0;
-    e.status = status;
-    gr_diag_clear(t->session->diag);
-    return gr_failed(t->memory, &t->told, &e, why);
+    if (status) {
+        e.status = status;
+        gr_diag_clear(t->session->diag);
+        gr_failed(t->memory, &t->told, &e, why);
+    }
+    gr_leave(&t->busy);
+    return status;
 }
 
 static int do_prepare(gr_training *t, void *options, gr_error *e) { return prepare(t, options, e); }
@@ -187,9 +193,10 @@ int gr_training_open(const char *path, const gr_training_options *options, gr_tr
 {
     gr_training_options o;
     const gr_memory *m = &gr_system_memory;
+    if (gr_lacks(to, "gr_training_open", "where the training is to go", why)) return GR_EINVAL;
     *to = NULL;
-    if (gr_take_options(&o, sizeof o, options, "gr_training_options", m, why)) return GR_EINVAL;
-    if (!path) return gr_refuse(m, why, GR_EINVAL, "the path of the model file is NULL");
+    if (gr_lacks(path, "gr_training_open", "the path of the model file", why)) return GR_EINVAL;
+    if (gr_take_options(&o, sizeof o, options, "gr_training_options", m, why) || gr_check_memory(o.memory, why)) return GR_EINVAL;
     if (o.dtype && !gr_is_float(o.dtype)) return gr_refuse(m, why, GR_EINVAL, "dtype is GR_FLOAT32 or GR_FLOAT64");
     if (o.threads < 0 || o.threads > 4096) return gr_refuse(m, why, GR_EINVAL, "threads is %d; it is at least 1, or 0 for as many as pay", o.threads);
     if (o.memory) m = o.memory;
@@ -213,9 +220,14 @@ void gr_training_close(gr_training *t)
 
 /* ---- use ---- */
 
+static int lacks_training(const gr_training *t, const char *function, gr_failure **why) { return gr_lacks(t, function, "the training", why); }
+
 int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failure **why)
 {
     gr_type type;
+    if (lacks_training(t, "gr_training_input", why) || gr_lacks(input, "gr_training_input", "the name", why) ||
+        gr_lacks(to, "gr_training_input", "where the tensor is to go", why))
+        return GR_EINVAL;
     void *data = gr_run_feed(t->exec->run, input, &type);
     *to = (gr_tensor){.data = NULL};
     if (!data) return gr_refuse(t->memory, why, GR_EINVAL, "the model has no Input '%s' that its training needs", input);
@@ -223,12 +235,25 @@ int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failu
     return 0;
 }
 
-int gr_training_next(gr_training *t, gr_failure **why) { return guarded(t, do_next, NULL, why); }
-int gr_training_step(gr_training *t, double *loss, gr_failure **why) { return guarded(t, do_step, loss, why); }
-int64_t gr_training_epoch(const gr_training *t) { return t->at.epoch; }
-void gr_training_set_lr(gr_training *t, double lr) { t->lr = lr; }
+int gr_training_next(gr_training *t, gr_failure **why)
+{
+    return lacks_training(t, "gr_training_next", why) ? GR_EINVAL : guarded(t, do_next, NULL, why);
+}
+
+int gr_training_step(gr_training *t, double *loss, gr_failure **why)
+{
+    return lacks_training(t, "gr_training_step", why) ? GR_EINVAL : guarded(t, do_step, loss, why);
+}
+
+int64_t gr_training_epoch(const gr_training *t) { return t ? t->at.epoch : 0; }
+
+void gr_training_set_lr(gr_training *t, double lr)
+{
+    if (t) t->lr = lr;
+}
+
 int gr_training_save(gr_training *t, const char *path, gr_failure **why)
 {
-    if (!path) return gr_refuse(t->memory, why, GR_EINVAL, "the path to save the weights to is NULL");
+    if (lacks_training(t, "gr_training_save", why) || gr_lacks(path, "gr_training_save", "the path to save the weights to", why)) return GR_EINVAL;
     return guarded(t, do_save, (void *)(uintptr_t)path, why);
 }
