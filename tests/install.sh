@@ -23,13 +23,12 @@ export PKG_CONFIG_SYSROOT_DIR=$at/to PKG_CONFIG_PATH=$(dirname "$pc") LD_LIBRARY
 cflags=$(pkg-config --cflags graphrun) libs=$(pkg-config --libs graphrun)
 warn="-Wall -Wextra -pedantic -Werror"
 
-# ---- headers, each alone; each_real.h includes the kernels that it is there for
-kernels='-DGR_KERNELS=<graphrun/types.h>'
+# ---- headers, each alone
 for header in "$root"/include/graphrun/*.h; do
     name=graphrun/$(basename "$header")
     [ -f "$at/to$(pkg-config --variable=includedir graphrun | sed "s|^$at/to||")/$name" ] || fail "$name is not installed"
-    printf '#include <%s>\nextern int nothing;\n' "$name" | $CC -std=c11 $warn $cflags "$kernels" -fsyntax-only -xc - || fail "$name is no C11 of its own"
-    ! found "$CXX" || printf '#include <%s>\n' "$name" | $CXX -std=c++17 $warn $cflags "$kernels" -fsyntax-only -xc++ - || fail "$name is no C++17 of its own"
+    printf '#include <%s>\nextern int nothing;\n' "$name" | $CC -std=c11 $warn $cflags -fsyntax-only -xc - || fail "$name is no C11 of its own"
+    ! found "$CXX" || printf '#include <%s>\n' "$name" | $CXX -std=c++17 $warn $cflags -fsyntax-only -xc++ - || fail "$name is no C++17 of its own"
 done
 
 # ---- the library

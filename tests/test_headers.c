@@ -19,11 +19,10 @@ static bool have_compiler(const char *name)
     return false;
 }
 
-/* each_real.h is a part of a loop over types, and means nothing alone. */
-static bool stands_alone(const char *name)
+static bool is_header(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot && strcmp(dot, ".h") == 0 && strcmp(name, "each_real.h") != 0;
+    return dot && strcmp(dot, ".h") == 0;
 }
 
 static int compile_all(const char *compiler, const char *language)
@@ -33,7 +32,7 @@ static int compile_all(const char *compiler, const char *language)
     DIR *d = opendir(HEADERS);
     CU_ASSERT_PTR_NOT_NULL_FATAL(d);
     for (struct dirent *e; (e = readdir(d));) {
-        if (!stands_alone(e->d_name)) continue;
+        if (!is_header(e->d_name)) continue;
         snprintf(command, sizeof command, "echo '#include <graphrun/%s>' | %s -x %s -Wall -Wextra -Wshadow -Wpedantic -Werror -fsyntax-only -I'%s/include' -",
                  e->d_name, compiler, language, GR_SOURCE_DIR);
         CU_ASSERT_EQUAL(system(command), 0);
@@ -53,9 +52,31 @@ static void in_cpp(void)
     if (have_compiler("c++")) CU_ASSERT(compile_all("c++", "c++ -std=c++11") > 8);
 }
 
+/* Whether the lines compile; what the compiler says of those that do not is in `said`. */
+static bool compiles(const char *lines, char *said, size_t room)
+{
+    char command[2048];
+    snprintf(command, sizeof command, "printf '%s' | cc -x c -std=c11 -Wall -Werror -fsyntax-only -I'%s/include' - 2>&1", lines, GR_SOURCE_DIR);
+    FILE *f = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    said[fread(said, 1, room - 1, f)] = 0;
+    return pclose(f) == 0;
+}
+
+static void kernels_are_to_be_named(void)
+{
+    char said[4096];
+    if (!have_compiler("cc")) return;
+    CU_ASSERT_FALSE(compiles("#include <graphrun/op.h>\n#include <graphrun/each_real.h>\n", said, sizeof said));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "write #define GR_KERNELS"));
+    CU_ASSERT(compiles("#define GR_KERNELS <graphrun/types.h>\n#include <graphrun/op.h>\n#include <graphrun/each_real.h>\n"
+                       "#if defined REAL || defined GR_KERNELS\n#error left\n#endif\n", said, sizeof said));
+}
+
 void test_headers(void)
 {
     CU_pSuite s = CU_add_suite("headers", NULL, NULL);
     CU_add_test(s, "each compiles alone in C", in_c);
     CU_add_test(s, "each compiles alone in C++", in_cpp);
+    CU_add_test(s, "each_real.h says that kernels are to be named", kernels_are_to_be_named);
 }
