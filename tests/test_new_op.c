@@ -140,6 +140,27 @@ static void a_plugins_op_is_like_any_other(void)
     says("rnn");
 }
 
+/* Told once, whatever is unknown; not where a plugin was asked for. */
+static void unknown_ops_may_be_of_plugins(void)
+{
+    static const char note[] = "graphrun: note: is it a plugin's? They are loaded by `plugins: [FILE.so]` in the model file, or by --plugin FILE\n";
+    static const char *const model[] = {"ctc", "slstm", "snake", "adding_problem"};
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        CU_ASSERT_EQUAL(shell("sed '/^plugins:/d' '%s/graphs/plugins/%s.yaml' >'%s'; " GRAPHRUN " check '%s'", GR_SOURCE_DIR, model[i], temp_path("bare.yaml"),
+                              temp_path("bare.yaml")), 1);
+        says(note);
+        if (strstr(said, note)) CU_ASSERT_PTR_NULL(strstr(strstr(said, note) + sizeof note - 1, "is it a plugin's"));
+    }
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s' --plugin '%s/graphs/plugins/ctc.so'", temp_path("bare.yaml"), GR_BUILD_DIR), 1);
+    lacks("is it a plugin's");
+    const char *wrong = temp_file("optimiser.yaml", "graphrun: 1\ngraph:\n  w: {op: Parameter, shape: [2]}\n  y: {op: Sum, in: w}\n"
+                                  "train: {minimize: y, optimizer: {op: Lion2, lr: 0.1}, steps: 1%s}\n", "");
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " check '%s'", wrong), 1);
+    says(note);
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " ops Snake"), 2);
+    says("note: is it a plugin's? They are loaded by --plugin FILE");
+}
+
 static void test_plugin_says_what_it_wants(void)
 {
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin"), 2);
@@ -174,5 +195,6 @@ void test_new_op(void)
     CU_add_test(s, "names and kinds are checked", names_are_checked);
     CU_add_test(s, "help keeps choices and text apart", help_keeps_choices_and_text_apart);
     CU_add_test(s, "a plugin's op is like any other", a_plugins_op_is_like_any_other);
+    CU_add_test(s, "an op that is not known may be a plugin's", unknown_ops_may_be_of_plugins);
     CU_add_test(s, "test-plugin says what it wants", test_plugin_says_what_it_wants);
 }

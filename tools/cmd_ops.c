@@ -17,6 +17,7 @@ static int show(const gr_reference *r, const char *name)
     const char *near = gr_reference_suggest(r, name);
     fprintf(stderr, "graphrun: error: there is no op called '%s'; %s%s%s\n", name, near ? "did you mean " : "`graphrun ops` lists them",
             near ? near : "", near ? "?" : "");
+    if (!gr_registry_plugin(r->registry, 0)) fprintf(stderr, "graphrun: note: is it a plugin's? They are loaded by --plugin FILE\n");
     return EXIT_USAGE;
 }
 

@@ -104,6 +104,13 @@ void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...)
     va_end(args);
 }
 
+void gr_diag_hint(gr_diag *d, const char *text)
+{
+    bool told = d->muted;
+    for (int i = 0; i < d->count; i++) told = told || (d->entries[i].note && strcmp(d->entries[i].text, text) == 0);
+    if (!told) add(d, (gr_loc){0}, true, text);
+}
+
 int gr_diag_count(const gr_diag *d) { return d->errors; }
 
 void gr_diag_clear(gr_diag *d)

@@ -55,6 +55,8 @@ GR_PRINTF(3, 4) void gr_diag_error(gr_diag *d, gr_loc at, const char *fmt, ...);
 void gr_diag_verror(gr_diag *d, gr_loc at, const char *fmt, va_list args);
 /* A second place that explains the last error ("note: ..."). */
 GR_PRINTF(3, 4) void gr_diag_note(gr_diag *d, gr_loc at, const char *fmt, ...);
+/* A note about the last error that needs no place, and is told once however many errors it is about. */
+void gr_diag_hint(gr_diag *d, const char *text);
 int gr_diag_count(const gr_diag *d); /* of errors */
 void gr_diag_clear(gr_diag *d); /* forgets them */
 /* Sorted by place, each with its source line and a caret. */

@@ -183,6 +183,7 @@ static const gr_source *find_desc(gr_data *d)
     for (int i = 0; names[i]; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
     if (!op) gr_diag_error(d->diag, d->section->key_at, "'data' needs 'op', a source: %s", list);
     else gr_diag_error(d->diag, op->at, "no data source is called '%s'%s", name, gr_suggest_term(d->arena, name, names));
+    if (op) gr_registry_hint_plugins(r, d->diag);
     return NULL;
 }
 

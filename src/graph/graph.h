@@ -318,6 +318,8 @@ int gr_registry_add_source(gr_registry *r, const gr_source *s, gr_error *e);
 int gr_registry_load(gr_registry *r, const char *plugin_path, gr_error *e);
 /* The file of plugin n, in the order of loading; NULL: there are no more. */
 const char *gr_registry_plugin(const gr_registry *r, int n);
+/* After the error of an op or a data source that is not known: how plugins are loaded, unless one was asked for. */
+void gr_registry_hint_plugins(const gr_registry *r, gr_diag *d);
 const gr_op *gr_registry_find(const gr_registry *r, const char *name);
 const gr_op *gr_registry_role(const gr_registry *r, gr_role role);
 int gr_registry_count(const gr_registry *r);

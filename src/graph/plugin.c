@@ -113,6 +113,7 @@ static int check_backwards(gr_registry *r, const gr_op *const *ops, const char *
 int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
 {
     bool again = false;
+    r->plugin_asked = true;
     const char *file = file_of(r, path);
     void *handle = open_file(r, path, file, &again, e);
     if (!handle || again) return handle ? 0 : -1;
@@ -127,6 +128,11 @@ int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
     *GR_PUSH(r->arena, r->plugins, r->num_plugins, r->cap_plugins) = handle;
     *GR_PUSH(r->arena, r->plugin_path, r->num_paths, r->cap_paths) = file;
     return 0;
+}
+
+void gr_registry_hint_plugins(const gr_registry *r, gr_diag *d)
+{
+    if (!r->plugin_asked) gr_diag_hint(d, "is it a plugin's? They are loaded by `plugins: [FILE.so]` in the model file, or by --plugin FILE");
 }
 
 const char *gr_registry_plugin(const gr_registry *r, int n) { return n < r->num_paths ? r->plugin_path[n] : NULL; }

@@ -204,9 +204,11 @@ static const gr_op *find_op(gr_body *b, gr_item *it)
     const char *name = gr_eval_text(b->m, b->scope, d);
     if (!name) return NULL;
     const gr_op *op = gr_registry_find(b->m->registry, name);
-    if (!op)
+    if (!op) {
         gr_diag_error(b->m->diag, d->at, "there is no op called '%s'%s", name,
                       gr_suggest_term(b->m->arena, name, gr_registry_names(b->m->registry)));
+        gr_registry_hint_plugins(b->m->registry, b->m->diag);
+    }
     if (op && op->role == GR_ROLE_SCAN) return gr_scan_op(b, it, op);
     return op && (op->traits & GR_OVER_CELL) ? gr_over_op(b, it, op) : op;
 }

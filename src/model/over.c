@@ -15,9 +15,11 @@ static const gr_op *find_cell(gr_body *b, gr_item *it, const gr_op *over)
     if (!b->raw && !b->e && d->kind == GR_DOC_SCALAR && strchr(d->text, '$')) return NULL;
     const char *name = gr_eval_text(b->m, b->scope, d);
     const gr_op *cell = name ? gr_registry_find(b->m->registry, name) : NULL;
-    if (name && !cell)
+    if (name && !cell) {
         gr_diag_error(b->m->diag, d->at, "there is no op or block called '%s'%s", name,
                       gr_suggest_term(b->m->arena, name, gr_registry_names(b->m->registry)));
+        gr_registry_hint_plugins(b->m->registry, b->m->diag);
+    }
     bool carries = false;
     for (int i = 0; cell && cell->outputs && cell->outputs[i].name; i++)
         carries |= gr_op_input(cell, cell->outputs[i].name) >= 0;

@@ -44,7 +44,10 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
         if (gr_recipe_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
     if (gr_registry_find(gr_model_registry(m), name))
         gr_diag_error(gr_model_diag(m), d->at, "'%s' is an op, but no %s; there are: %s", name, what, list);
-    else gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'%s", what, name, gr_suggest_term(gr_model_arena(m), name, names));
+    else {
+        gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'%s", what, name, gr_suggest_term(gr_model_arena(m), name, names));
+        gr_registry_hint_plugins(gr_model_registry(m), gr_model_diag(m));
+    }
     return NULL;
 }
 
