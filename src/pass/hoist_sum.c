@@ -13,12 +13,6 @@
 
 /* ---- shaping sums ---- */
 
-static bool is_variadic_sum(const gr_node *n)
-{
-    return (n->op->traits & GR_SUM) && n->num_out == 1 && gr_op_num_inputs(n->op) == 1 &&
-           (n->op->inputs[0].flags & GR_PORT_VARIADIC);
-}
-
 static void set_inputs(gr_node *n, gr_value **in, int num_in)
 {
     n->in = in;
@@ -28,7 +22,7 @@ static void set_inputs(gr_node *n, gr_value **in, int num_in)
 static bool melts(const gr_node *outer, const gr_value *term, const gr_readers *readers, const bool *pinned)
 {
     int i = gr_number(term->node);
-    return is_variadic_sum(term->node) && readers[i].n == 1 && !pinned[i] &&
+    return gr_is_variadic_sum(term->node) && readers[i].n == 1 && !pinned[i] &&
            term->type.dtype == outer->out[0]->type.dtype;
 }
 
@@ -39,7 +33,7 @@ void gr_flatten_sums(gr_graph *body)
     bool *pinned = gr_pinned_nodes(body);
     for (int i = 0; i < body->num_nodes; i++) {
         gr_node *n = body->nodes[i];
-        if (!is_variadic_sum(n)) continue;
+        if (!gr_is_variadic_sum(n)) continue;
         int count = 0;
         for (int k = 0; k < n->num_in; k++) count += n->in[k]->node->num_in + 1;
         gr_value **in = GR_NEW_ARRAY(body->arena, gr_value *, count + 1);
@@ -89,7 +83,7 @@ bool gr_split_sums(gr_graph *body, const int *comp, int num_nodes)
     bool changed = false;
     for (int i = 0; i < num_nodes; i++) {
         gr_node *n = body->nodes[i];
-        if (is_variadic_sum(n) && !adds_to_carry(body, n)) changed = split_sum(body, n, comp) || changed;
+        if (gr_is_variadic_sum(n) && !adds_to_carry(body, n)) changed = split_sum(body, n, comp) || changed;
     }
     return changed;
 }
@@ -140,7 +134,7 @@ static bool is_gather(const gr_hoister *h, int c, const gr_node **sum)
     const gr_readers *r = &h->readers[gr_number(arg->node)];
     const gr_node *n = next->node;
     int uses = 0, results = 0;
-    if (!is_variadic_sum(n) || r->n != 1 || r->list[0] != n || h->readers[gr_number(n)].n) return false;
+    if (!gr_is_variadic_sum(n) || r->n != 1 || r->list[0] != n || h->readers[gr_number(n)].n) return false;
     for (int i = 0; i < h->body->num_results; i++) {
         if (h->body->results[i] == arg) return false; /* every step's sum is wanted */
         results += h->body->results[i] == next;

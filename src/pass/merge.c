@@ -12,6 +12,7 @@
  * must not be tied to one that stays. */
 #include "pass/cse.h"
 #include "pass/pass.h"
+#include "pass/product.h"
 #include "pass/rewrite.h"
 
 #include <string.h>
@@ -20,23 +21,7 @@ enum { TASK = 2000, MAX_MERGED = 32 };
 
 /* ---- products ---- */
 
-/* Whether v stays the same while the products run: a leaf, what comes unchanged into a
- * loop, or a view of such. */
-static bool is_fixed(const gr_value *v)
-{
-    const gr_node *n = v->node;
-    if (n->op->role == GR_ROLE_ARG) return n->graph->owner && gr_arg_kind(v, NULL) == GR_ARG_INVARIANT;
-    if (gr_is_view(n)) return is_fixed(n->in[0]);
-    return (n->op->traits & GR_LEAF) || !n->num_in;
-}
-
-static bool is_mergeable(const gr_node *n)
-{
-    for (int i = 2; i < n->num_in; i++)
-        if (n->in[i]) return false;
-    return (n->op->traits & GR_CONTRACTION) && n->num_in >= 2 && n->num_out == 1 && !n->tape && n->in[0] && n->in[1] &&
-           n->in[1]->type.rank == 2 && n->out[0]->type.rank > 0 && is_fixed(n->in[1]);
-}
+static bool is_mergeable(const gr_node *n) { return gr_is_matrix_product(n) && gr_is_fixed(n->in[1]); }
 
 static bool same_form(gr_graph *g, const gr_node *a, const gr_node *b)
 {
@@ -47,35 +32,6 @@ static bool same_form(gr_graph *g, const gr_node *a, const gr_node *b)
         if (strcmp(x, y) != 0) return false;
     }
     return true;
-}
-
-/* Infers n's type with one more entry on `axis` of its right operand, in a graph that
- * nobody keeps. */
-static bool widens(gr_graph *g, const gr_node *n, int axis)
-{
-    gr_graph *aside = gr_graph_create(g->arena, g->registry, gr_diag_create(g->arena), g->real);
-    gr_value *in[2];
-    for (int i = 0; i < 2; i++) {
-        gr_type t = n->in[i]->type;
-        for (int k = 0; k < t.rank; k++) t.axis[k] = NULL;
-        if (i == 1) t.dim[axis]++;
-        gr_node_spec arg = {.op = gr_registry_role(g->registry, GR_ROLE_ARG), .name = i ? "right" : "left"};
-        in[i] = gr_node_add_output(gr_node_add(aside, &arg), NULL, &t);
-    }
-    gr_node_spec spec = {.op = n->op, .name = "product", .num_in = 2, .in = in, .attr = n->attr};
-    gr_node *trial = gr_node_add(aside, &spec);
-    const gr_type *was = &n->out[0]->type;
-    if (gr_infer_node(aside, trial) < 0 || trial->num_out != 1) return false;
-    const gr_type *now = &trial->out[0]->type;
-    return now->rank == was->rank && now->dim[now->rank - 1] == was->dim[was->rank - 1] + 1;
-}
-
-/* The axis of the right operand that holds the product's columns, -1 if there is none. */
-static int columns_axis(gr_graph *g, const gr_node *n)
-{
-    for (int axis = 0; axis < 2; axis++)
-        if (widens(g, n, axis)) return axis;
-    return -1;
 }
 
 static int64_t columns(const gr_node *n) { return n->out[0]->type.dim[n->out[0]->type.rank - 1]; }
@@ -94,7 +50,7 @@ static bool pays(const gr_graph *g, gr_node **list, int n, bool in_loop)
 
 static void merge_products_of(gr_graph *g, gr_node **list, int n)
 {
-    int axis = columns_axis(g, list[0]);
+    int axis = gr_columns_axis(g, list[0]);
     if (axis < 0) return;
     gr_value *right[MAX_MERGED];
     for (int i = 0; i < n; i++) right[i] = list[i]->in[1];

@@ -169,6 +169,12 @@ gr_layout gr_dense_layout(const gr_type *t)
     return l;
 }
 
+bool gr_is_variadic_sum(const gr_node *n)
+{
+    return (n->op->traits & GR_SUM) && n->num_out == 1 && gr_op_num_inputs(n->op) == 1 &&
+           (n->op->inputs[0].flags & GR_PORT_VARIADIC);
+}
+
 bool gr_is_view(const gr_node *n) { return (n->op->traits & GR_VIEW) && !n->tape && n->num_in && n->in[0]; }
 
 int gr_view_layout(const gr_value *v, const gr_layout *in, gr_layout *out)

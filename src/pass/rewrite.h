@@ -41,6 +41,8 @@ gr_value *gr_reshape_leading(gr_graph *g, const gr_node *origin, gr_value *v, in
 gr_value *gr_product_columns(gr_value *v, int64_t *column);
 gr_layout gr_dense_layout(const gr_type *t);
 bool gr_is_view(const gr_node *n);
+/* Whether n adds up inputs of which there may be any number. */
+bool gr_is_variadic_sum(const gr_node *n);
 /* The layout of v, made by a view whose input has the layout `in`. 0; 1: needs a dense one. */
 int gr_view_layout(const gr_value *v, const gr_layout *in, gr_layout *out);
 bool gr_same_dims(const gr_type *a, const gr_type *b);
