@@ -45,7 +45,7 @@ static const gr_port outputs[] = {{"output", 0, "[..., num_classes]; NaN where a
 extern const gr_op gr_op_one_hot;
 const gr_op gr_op_one_hot = {GR_OP_HEADER, .name = "OneHot", .summary = "A number as a row of zeros with a 1 in its place.",
     .formula = "output[..., k] = (input[...] == k)", .reference = "torch.nn.functional.one_hot, but float", .attrs = attrs,
-    .inputs = inputs, .outputs = outputs, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = one_hot_infer, .units = one_hot_units,
+    .inputs = inputs, .outputs = outputs, .role = GR_ROLE_ONE_HOT, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = one_hot_infer, .units = one_hot_units,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, one_hot_run_f32}, {GR_FLOAT64, one_hot_run_f64}, {0, NULL}},
     .kind = "shapes",
     .example = "graph:\n"

@@ -99,6 +99,7 @@ typedef enum gr_role {
     GR_ROLE_SUM_ROWS,  /* input, order, start */
     GR_ROLE_PUT_ROWS,  /* table, rows, input */
     GR_ROLE_SQUARE_SUMS,/* variadic: sums of squares, and as output 1 their check: 0, or NaN where not finite */
+    GR_ROLE_ONE_HOT,   /* index; attribute num_classes: a 1 in the index's place of a row of zeros, NaN for an index that has none */
     GR_ROLE_COUNT
 } gr_role;
 

@@ -6,6 +6,7 @@
 const gr_pass gr_passes[] = {
     {"expand", "composite ops become primitive ops, with types", gr_pass_expand, false},
     {"infer", "types again from the leaves, and what must hold between them", gr_pass_infer, false},
+    {"tabulate", "what is made of looked-up rows is made of the table", gr_pass_tabulate, true},
     {"differentiate", "reverse mode; the gradient of a Scan is a Scan run backwards", gr_pass_differentiate, false},
     {"merge", "products that read the same operand become one", gr_pass_merge, true},
     {"hoist", "out of a Scan goes all that needs no carry", gr_pass_hoist, true},

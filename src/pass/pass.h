@@ -42,7 +42,7 @@ typedef struct gr_pass {
     bool optimising; /* left out under keep_all */
 } gr_pass;
 
-/* expand infer differentiate merge hoist tile fuse layout; ends with name NULL. */
+/* expand infer tabulate differentiate merge hoist tile fuse layout; ends with name NULL. */
 extern const gr_pass gr_passes[];
 
 /* Runs them up to and including `last` (NULL: all). NULL after diagnostics in g->diag. */
@@ -50,6 +50,7 @@ gr_graph *gr_run_passes(gr_graph *g, const gr_request *r, const char *last);
 
 gr_graph *gr_pass_expand(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_infer(gr_graph *g, const gr_request *r);
+gr_graph *gr_pass_tabulate(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_differentiate(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_merge(gr_graph *g, const gr_request *r);
 gr_graph *gr_pass_hoist(gr_graph *g, const gr_request *r);

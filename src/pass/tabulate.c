@@ -1,0 +1,256 @@
+/* tabulate.c - what is made of looked-up rows is made of the table, and looked up then.
+ *
+ *     one_hot(i) W      ->  W[i]
+ *     E[i] W            ->  (E W)[i]
+ *     E[i] + b          ->  (E + b)[i]       b: the same for every entry of i
+ *     E[i][..., a:b]    ->  E[..., a:b][i]
+ *
+ * A batch has more tokens than an alphabet letters. This is done before differentiating, so that the gradient
+ * follows by itself: what all entries of one letter send is added up first, and goes through the product once. A look-up's
+ * row is bit for bit what the product of a row of zeros with a 1 gives, but that 0 times inf or NaN elsewhere
+ * in W is not met. Rows are followed into loops, through their sequences, and through views that keep them whole. A
+ * value toward which a gradient is asked for keeps its place. */
+#include "graph/emit.h"
+#include "pass/lift.h"
+#include "pass/pass.h"
+#include "pass/product.h"
+#include "pass/rewrite.h"
+
+/* Laying W out by rows takes about as long as a product with so many. */
+enum { LEAST_ROWS = 32 };
+
+typedef struct tabulator {
+    gr_graph *root;
+    const gr_request *request;
+} tabulator;
+
+/* ---- where rows come from ---- */
+
+static bool is_asked(const tabulator *t, const gr_value *v)
+{
+    const char *const *name = t->request->grad;
+    for (; name && *name; name++)
+        if (gr_find_value(t->root, *name) == v) return true;
+    return false;
+}
+
+/* Whether v is a table of which only the rows met get a gradient. */
+static bool is_sparse(const tabulator *t, const gr_value *v)
+{
+    while (v->node->op->role == GR_ROLE_ARG && v->node->graph->owner) v = gr_arg_outer(v);
+    for (int i = 0; i < t->root->num_states; i++)
+        if (t->root->states[i]->value == v) return t->root->states[i]->sparse;
+    return false;
+}
+
+/* A look-up that does nothing else, and whose gradient is the plain sum. */
+static bool is_look_up(const tabulator *t, const gr_value *v)
+{
+    const gr_node *n = v->node;
+    return n->op->role == GR_ROLE_TAKE && n->in[0]->type.rank > 1 && !gr_node_attr(n, "padding_idx")->present &&
+           !gr_node_attr(n, "max_norm")->present && !gr_node_attr(n, "scale_grad_by_freq")->i && !is_sparse(t, n->in[0]) && !is_asked(t, v);
+}
+
+/* Whether v is its source with the axes before the last in another order: order[i] is axis i's place there. */
+static bool reorders_rows(const gr_value *v, int *order)
+{
+    if (!gr_is_view(v->node)) return false;
+    const gr_type *from = &v->node->in[0]->type, *to = &v->type;
+    const gr_layout in = gr_dense_layout(from);
+    gr_layout out;
+    if (from->rank != to->rank || gr_view_layout(v, &in, &out) != 0 || out.offset != 0) return false;
+    bool used[GR_MAX_RANK] = {false};
+    for (int i = 0; i < to->rank; i++) {
+        int k = 0;
+        while (k < to->rank && (used[k] || out.stride[i] != in.stride[k] || to->dim[i] != from->dim[k])) k++;
+        if (k == to->rank) return false;
+        used[order[i] = k] = true;
+    }
+    return order[to->rank - 1] == to->rank - 1;
+}
+
+/* The look-up or the one-hot whose rows are v's, of one axis; NULL: none. */
+static const gr_node *origin(const tabulator *t, const gr_value *v)
+{
+    const gr_node *n = v->node;
+    int order[GR_MAX_RANK];
+    if (is_asked(t, v)) return NULL;
+    if (n->op->role == GR_ROLE_ONE_HOT || (is_look_up(t, v) && n->in[0]->type.rank == 2)) return n;
+    if (n->op->role != GR_ROLE_ARG) return reorders_rows(v, order) ? origin(t, n->in[0]) : NULL;
+    if (!n->graph->owner || gr_arg_kind(v, NULL) == GR_ARG_CARRY) return NULL;
+    const gr_value *outer = gr_arg_outer(v);
+    return outer->type.rank > 1 ? origin(t, outer) : NULL;
+}
+
+/* The index of v's rows, whose origin is known, in v's graph. */
+static gr_value *index_of(gr_value *v)
+{
+    gr_node *n = v->node;
+    int order[GR_MAX_RANK];
+    if (n->op->role == GR_ROLE_ONE_HOT) return n->in[0];
+    if (n->op->role == GR_ROLE_TAKE) return n->in[1];
+    if (n->op->role == GR_ROLE_ARG) {
+        gr_value *outer = index_of(gr_arg_outer(v));
+        return gr_arg_kind(v, NULL) == GR_ARG_INVARIANT ? gr_graph_capture(n->graph, outer)
+                                                        : gr_scan_sequence(n->graph->owner, outer, n->name);
+    }
+    gr_value *index = index_of(n->in[0]);
+    const char *dims = "";
+    reorders_rows(v, order);
+    for (int i = 0; i < index->type.rank; i++) dims = gr_arena_printf(n->graph->arena, "%s%s%d", dims, i ? ", " : "", order[i]);
+    return gr_add_role(n->graph, GR_ROLE_PERMUTE, n, 1, &index, "dims=[%s]", dims)->out[0];
+}
+
+/* ---- what may be done of the table ---- */
+
+/* Entries that an index with v's leading axes has, in all steps of the loop. */
+static int64_t entries(const gr_value *v, int axes)
+{
+    int64_t n = v->node->graph->owner ? v->node->graph->owner->scan->steps : 1;
+    for (int i = 0; i < axes; i++) n *= v->type.dim[i];
+    return n;
+}
+
+static bool is_same_for_all(const gr_value *v) { return !v->node->graph->owner || gr_is_fixed(v); }
+
+/* In place of n's output: the table's rows. n's name goes to the look-up, which is what stands for it now. */
+static void look_up_instead(gr_node *n, gr_value *table, gr_value *index, const gr_node *like)
+{
+    const bool missing = like->op->role == GR_ROLE_TAKE && gr_node_attr(like, "missing")->i;
+    gr_node *look_up = gr_add_role(n->graph, GR_ROLE_TAKE, n, 2, (gr_value *[]){table, index}, "missing=%s", missing ? "true" : "false");
+    const char *name = look_up->name;
+    if (!gr_type_equal(&look_up->out[0]->type, &n->out[0]->type)) return;
+    look_up->name = n->name;
+    n->name = name;
+    gr_type_take_names(&look_up->out[0]->type, &n->out[0]->type);
+    gr_replace(n->out[0], look_up->out[0]);
+}
+
+static void tabulate_product(const tabulator *t, gr_node *n)
+{
+    gr_graph *g = n->graph;
+    if (!gr_is_matrix_product(n) || !is_same_for_all(n->in[1])) return;
+    const gr_node *from = origin(t, n->in[0]);
+    const int columns = from && gr_keeps_rows(g, n) ? gr_columns_axis(g, n) : -1;
+    if (columns < 0) return;
+    const bool one_hot = from->op->role == GR_ROLE_ONE_HOT;
+    const int64_t rows = entries(n->in[0], n->in[0]->type.rank - 1);
+    gr_value *table = n->in[1];
+    if (one_hot) {
+        if (rows < LEAST_ROWS && !t->request->frozen) return;
+        if (columns == 0) table = gr_add_role(g, GR_ROLE_PERMUTE, n, 1, &table, "dims=[1, 0]")->out[0];
+    } else {
+        if (rows < 2 * from->in[0]->type.dim[0]) return;
+        gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
+        in[0] = gr_graph_capture(g, from->in[0]);
+        in[1] = table;
+        gr_node *product = gr_copy_node(g, n, in);
+        if (gr_infer_node(g, product) < 0) return;
+        table = product->out[0];
+    }
+    look_up_instead(n, table, index_of(n->in[0]), from);
+}
+
+/* Whether a term of a sum adds the same to every row of the table. */
+static bool adds_to_rows(const gr_value *term, const gr_type *table)
+{
+    return term->type.rank < table->rank && term->type.dtype == table->dtype && is_same_for_all(term);
+}
+
+/* Whether no sum that v may melt into has a term before it. */
+static bool comes_first(const gr_value *v)
+{
+    const gr_graph *g = v->node->graph;
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        if (!gr_is_variadic_sum(n)) continue;
+        for (int k = 0; k < n->num_in; k++)
+            if (n->in[k] == v && (k > 0 || !comes_first(n->out[0]))) return false;
+    }
+    return true;
+}
+
+/* Terms are added in the order that they would have without this, so that no bit depends on whether it pays:
+ * hoisting takes what needs no carry aside, [look-up, b, ...], and adds it behind the others. */
+static void tabulate_sum(const tabulator *t, gr_node *n, const int *comp)
+{
+    gr_graph *g = n->graph;
+    gr_value **own = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in), **other = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
+    int num_own = 0, num_other = 0, of_rows = 1;
+    for (int i = 0; i < n->num_in; i++) {
+        const bool cyclic = n->in[i]->node->op->role != GR_ROLE_TAKE && comp[gr_number(n->in[i]->node)] == comp[gr_number(n)];
+        if (cyclic) own[num_own++] = n->in[i];
+        else other[num_other++] = n->in[i];
+    }
+    if (!num_other || !is_look_up(t, other[0]) || !gr_same_dims(&other[0]->type, &n->out[0]->type) || !comes_first(n->out[0])) return;
+    gr_node *from = other[0]->node;
+    const gr_type *table = &from->in[0]->type;
+    while (of_rows < num_other && adds_to_rows(other[of_rows], table)) of_rows++;
+    if (of_rows < 2 || entries(from->out[0], from->in[1]->type.rank) < table->dim[0]) return;
+    other[0] = from->in[0];
+    gr_value *sum = gr_add_role(g, GR_ROLE_ADD, n, of_rows, other, NULL)->out[0];
+    if (!gr_same_dims(&sum->type, table)) return;
+    if (num_own + num_other == of_rows) {
+        look_up_instead(n, sum, from->in[1], from);
+        return;
+    }
+    own[num_own++] = gr_copy_node(g, from, (gr_value *[]){sum, from->in[1]})->out[0];
+    for (int i = of_rows; i < num_other; i++) own[num_own++] = other[i];
+    n->in = own;
+    n->num_in = n->port[1] = num_own;
+}
+
+static bool is_columns(const gr_node *n)
+{
+    return n->op->role == GR_ROLE_SLICE && gr_node_attr(n, "dim")->i == -1;
+}
+
+/* Whether all nodes that read v take columns of it. */
+static bool read_by_columns(const gr_value *v)
+{
+    const gr_graph *g = v->node->graph;
+    for (int i = 0; i < g->num_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->num_in; k++)
+            if (g->nodes[i]->in[k] == v && !is_columns(g->nodes[i])) return false;
+    return true;
+}
+
+static void tabulate_columns(const tabulator *t, gr_node *n)
+{
+    if (!is_columns(n) || !is_look_up(t, n->in[0]) || !read_by_columns(n->in[0])) return;
+    const gr_node *from = n->in[0]->node;
+    if (entries(from->out[0], from->in[1]->type.rank) < from->in[0]->type.dim[0]) return;
+    gr_node *part = gr_copy_node(n->graph, n, from->in);
+    if (gr_infer_node(n->graph, part) == 0) look_up_instead(n, part->out[0], from->in[1], from);
+}
+
+/* ---- the whole ---- */
+
+static void tabulate(const tabulator *t, gr_graph *g)
+{
+    int *comp = GR_NEW_ARRAY(g->arena, int, g->num_nodes + 1);
+    gr_number_nodes(g);
+    gr_dag_components(gr_cyclic_dag(g), comp);
+    for (int i = 0, n = g->num_nodes; i < n; i++) {
+        gr_node *node = g->nodes[i];
+        if (node->scan) tabulate(t, node->scan->body);
+        tabulate_product(t, node);
+        if (gr_is_variadic_sum(node)) tabulate_sum(t, node, comp);
+        tabulate_columns(t, node);
+    }
+}
+
+static void sort_all(gr_graph *g)
+{
+    gr_graph_sort(g);
+    for (int i = 0; i < g->num_nodes; i++)
+        if (g->nodes[i]->scan) sort_all(g->nodes[i]->scan->body);
+}
+
+gr_graph *gr_pass_tabulate(gr_graph *g, const gr_request *r)
+{
+    const tabulator t = {.root = g, .request = r};
+    tabulate(&t, g);
+    sort_all(g);
+    return g;
+}
