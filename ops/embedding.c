@@ -43,6 +43,7 @@ static void NAME(take_run)(const gr_call *call)
     }
 }
 
+/* All strips of the call at once: whole rows are read faster than their pieces. */
 static void NAME(take_back_run)(const gr_call *call)
 {
     const gr_tensor *out = &call->out[0];
@@ -51,17 +52,16 @@ static void NAME(take_back_run)(const gr_call *call)
     const REAL *grad = call->in[1].data;
     int32_t *met = call->scratch;
     bool by_frequency = call->attr[2].i != 0;
+    int64_t col = call->begin * STRIP, m = op_smaller(call->end * STRIP, width) - col;
+    if (m <= 0) return;
     if (by_frequency) count_indices(index, n, rows, met);
-    for (int64_t u = call->begin; u < call->end; u++) {
-        int64_t col = u * STRIP, m = width - col < STRIP ? width - col : STRIP;
-        for (int64_t r = 0; r < rows; r++) memset((REAL *)out->data + r * width + col, 0, sizeof(REAL) * (size_t)m);
-        for (int64_t i = 0; i < n; i++) {
-            if (index[i] < 0 || index[i] >= rows || index[i] == skip) continue;
-            const REAL *g = grad + i * width + col;
-            REAL *to = (REAL *)out->data + index[i] * width + col, share = by_frequency ? (REAL)met[index[i]] : 1;
-            if (by_frequency) for (int64_t j = 0; j < m; j++) to[j] += g[j] / share;
-            else for (int64_t j = 0; j < m; j++) to[j] += g[j];
-        }
+    for (int64_t r = 0; r < rows; r++) memset((REAL *)out->data + r * width + col, 0, sizeof(REAL) * (size_t)m);
+    for (int64_t i = 0; i < n; i++) {
+        if (index[i] < 0 || index[i] >= rows || index[i] == skip) continue;
+        const REAL *g = grad + i * width + col;
+        REAL *to = (REAL *)out->data + index[i] * width + col, share = by_frequency ? (REAL)met[index[i]] : 1;
+        if (by_frequency) for (int64_t j = 0; j < m; j++) to[j] += g[j] / share;
+        else for (int64_t j = 0; j < m; j++) to[j] += g[j];
     }
 }
 
