@@ -19,6 +19,7 @@ typedef struct sample {
 
 #define TOKENS "  tokens: {op: Input, shape: [time, 5], dtype: int32}\n"
 #define LETTERS TOKENS "  letters: {op: OneHot, in: tokens, num_classes: 4}\n"
+#define LENGTHS "  lengths: {op: Constant, value: [9, 3, 1, 7, 9]}\n"
 #define RNN_GRADS "rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0"
 
 static const sample samples[] = {
@@ -34,6 +35,10 @@ static const sample samples[] = {
      "  y: {op: Tanh, in: rnn.output}\n", (const char *const[]){RNN_GRADS, "emb.weight", NULL}, 1, 0},
     {TOKENS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 5}\n  a: {op: Linear, in: emb, out_features: 6}\n"
      "  b: {op: Linear, in: emb, out_features: 6}\n  y: {op: Mul, in: [a, b]}\n", (const char *const[]){"emb.weight", "a.weight", "a.bias", "b.bias", NULL}, 2, 0},
+    {LETTERS LENGTHS "  rnn: {op: LSTM, in: letters, lengths: lengths, hidden_size: 6, bidirectional: true}\n  y: {op: Tanh, in: rnn.output}\n",
+     (const char *const[]){RNN_GRADS, "rnn.weight_ih_l0_reverse", NULL}, 2, 0},
+    {TOKENS LENGTHS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 5}\n  rnn: {op: GRU, in: emb, lengths: lengths, hidden_size: 6}\n"
+     "  y: {op: Tanh, in: rnn.output}\n", (const char *const[]){RNN_GRADS, "emb.weight", NULL}, 3, 0},
     {LETTERS "  walk:\n    op: Scan\n    over: time\n    in: {x: letters}\n    carry: {h: {init: zeros, size: 6, next: h1}}\n"
      "    step:\n      s: {op: Linear, in: [x, h], out_features: 6}\n      h1: {op: Tanh, in: s}\n    out: {h: h1}\n  y: {op: Tanh, in: walk.h}\n",
      (const char *const[]){"walk.s.weight", "walk.s.weight_1", "walk.s.bias", NULL}, 1, 0},
@@ -164,6 +169,24 @@ static void threads_change_no_bit(void)
     }
 }
 
+/* 4 is the number of the row that padding gets; as a token it is none of the alphabet. */
+static void an_index_out_of_range_stays_nan(void)
+{
+    static const char *const fetch[] = {"y", NULL};
+    gr_session *s = open_real(LETTERS LENGTHS "  y: {op: RNN, in: letters, lengths: lengths, hidden_size: 6}\n", GR_FLOAT64);
+    gr_want want = {.training = true, .fetch = fetch};
+    gr_error e = {0};
+    gr_type t;
+    gr_exec *x = gr_session_compile(s, &want, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+    int32_t *tokens = gr_run_feed(x->run, "tokens", &t);
+    for (int i = 0; i < 45; i++) tokens[i] = i == 0 ? 4 : i == 3 ? -1 : i % 5 == 1 && i > 15 ? 4 : 2;
+    CU_ASSERT_EQUAL(gr_run_step(x->run, 0), 0);
+    const double *y = gr_run_result(x->run, "y", &t);
+    for (int i = 0; i < 5; i++) CU_ASSERT((i == 0 || i == 3) == (bool)isnan(y[i * 6]));
+    gr_session_close(s);
+}
+
 /* A gradient toward the rows themselves needs the product; a table that is larger than the batch, or
  * whose gradient is no plain sum, is looked up as it was. */
 static void what_needs_the_product_keeps_it(void)
@@ -192,5 +215,6 @@ void test_tabulate(void)
     CU_add_test(s, "values are those of the products", values_are_those_of_the_products);
     CU_add_test(s, "gradients are those of the loss", gradients_are_those_of_the_loss);
     CU_add_test(s, "threads change no bit", threads_change_no_bit);
+    CU_add_test(s, "an index out of range stays NaN", an_index_out_of_range_stays_nan);
     CU_add_test(s, "what needs the product keeps it", what_needs_the_product_keeps_it);
 }

@@ -8,16 +8,19 @@
  * A batch has more tokens than an alphabet letters. This is done before differentiating, so that the gradient
  * follows by itself: what all entries of one letter send is added up first, and goes through the product once. A look-up's
  * row is bit for bit what the product of a row of zeros with a 1 gives, but that 0 times inf or NaN elsewhere
- * in W is not met. Rows are followed into loops, through their sequences, and through views that keep them whole. A
- * value toward which a gradient is asked for keeps its place. */
+ * in W is not met. Rows are followed into loops, through their sequences, and through views that keep them whole; padding
+ * that was made zeros is a row of zeros behind the table's. A value toward which a gradient is asked for keeps its place. */
 #include "graph/emit.h"
+#include "pass/assemble.h"
 #include "pass/lift.h"
 #include "pass/pass.h"
 #include "pass/product.h"
 #include "pass/rewrite.h"
 
-/* Laying W out by rows takes about as long as a product with so many. */
-enum { LEAST_ROWS = 32 };
+enum {
+    LEAST_ROWS = 32,   /* laying W out by rows takes about as long as a product with so many */
+    MOST_ROWS = 1 << 24, /* of a table with padding: their numbers go through floats */
+};
 
 typedef struct tabulator {
     gr_graph *root;
@@ -69,34 +72,69 @@ static bool reorders_rows(const gr_value *v, int *order)
     return order[to->rank - 1] == to->rank - 1;
 }
 
-/* The look-up or the one-hot whose rows are v's, of one axis; NULL: none. */
-static const gr_node *origin(const tabulator *t, const gr_value *v)
+/* Whether v is in[1] of its node, with zeros for rows where a mask is false. */
+static bool pads_rows(const gr_value *v)
+{
+    const gr_node *n = v->node;
+    double number;
+    if (n->op->role != GR_ROLE_WHERE || !gr_same_dims(&n->in[1]->type, &v->type)) return false;
+    const gr_type *mask = &n->in[0]->type;
+    return mask->rank == v->type.rank && mask->dim[mask->rank - 1] == 1 && gr_known_number(n->in[2], &number) && number == 0;
+}
+
+/* The rows of a value. */
+typedef struct source {
+    const gr_node *from; /* the look-up or the one-hot that gives them, of one axis; NULL: none does */
+    int64_t rows;        /* of its table */
+    bool padded;         /* row number `rows` stands for zeros */
+} source;
+
+static source source_of(const tabulator *t, const gr_value *v)
 {
     const gr_node *n = v->node;
     int order[GR_MAX_RANK];
-    if (is_asked(t, v)) return NULL;
-    if (n->op->role == GR_ROLE_ONE_HOT || (is_look_up(t, v) && n->in[0]->type.rank == 2)) return n;
-    if (n->op->role != GR_ROLE_ARG) return reorders_rows(v, order) ? origin(t, n->in[0]) : NULL;
-    if (!n->graph->owner || gr_arg_kind(v, NULL) == GR_ARG_CARRY) return NULL;
+    if (is_asked(t, v)) return (source){NULL, 0, false};
+    if (n->op->role == GR_ROLE_ONE_HOT) return (source){n, v->type.dim[v->type.rank - 1], false};
+    if (is_look_up(t, v) && n->in[0]->type.rank == 2) return (source){n, n->in[0]->type.dim[0], false};
+    if (reorders_rows(v, order)) return source_of(t, n->in[0]);
+    if (pads_rows(v)) {
+        source s = source_of(t, n->in[1]);
+        s.padded = true;
+        return s.rows < MOST_ROWS ? s : (source){NULL, 0, false};
+    }
+    if (n->op->role != GR_ROLE_ARG || !n->graph->owner || gr_arg_kind(v, NULL) == GR_ARG_CARRY) return (source){NULL, 0, false};
     const gr_value *outer = gr_arg_outer(v);
-    return outer->type.rank > 1 ? origin(t, outer) : NULL;
+    return outer->type.rank > 1 ? source_of(t, outer) : (source){NULL, 0, false};
 }
 
-/* The index of v's rows, whose origin is known, in v's graph. */
-static gr_value *index_of(gr_value *v)
+/* mask ? index : rows; an index that is `rows` is none of the table, and stays none. */
+static gr_value *padded_index(const gr_node *n, gr_value *index, int64_t rows)
+{
+    gr_emitter *e = gr_emitter_create(n->graph, n->phase);
+    gr_emitter_at(e, n->name, n->at);
+    const gr_type *mask = &n->in[0]->type;
+    gr_value *open = gr_reshape_leading(n->graph, n, n->in[0], mask->rank, mask->rank - 1, mask->dim);
+    gr_value *zeros = gr_emit_role(e, GR_ROLE_FILL, 0, NULL, "shape=[], value=%lld, dtype=int32", (long long)rows);
+    gr_value *none = gr_emit_role(e, GR_ROLE_FILL, 0, NULL, "shape=[], value=-1, dtype=int32");
+    gr_value *beyond = gr_emit_tape(e, GR_TAPE_EQUAL, 2, (gr_value *[]){index, zeros});
+    gr_value *given = gr_emit_role(e, GR_ROLE_WHERE, 3, (gr_value *[]){beyond, none, index}, NULL);
+    return gr_emit_role(e, GR_ROLE_WHERE, 3, (gr_value *[]){open, given, zeros}, NULL);
+}
+
+/* The index of v's rows, whose source is s, in v's graph. */
+static gr_value *index_of(gr_value *v, const source *s)
 {
     gr_node *n = v->node;
     int order[GR_MAX_RANK];
-    if (n->op->role == GR_ROLE_ONE_HOT) return n->in[0];
-    if (n->op->role == GR_ROLE_TAKE) return n->in[1];
+    if (n == s->from) return n->in[n->op->role == GR_ROLE_TAKE];
     if (n->op->role == GR_ROLE_ARG) {
-        gr_value *outer = index_of(gr_arg_outer(v));
+        gr_value *outer = index_of(gr_arg_outer(v), s);
         return gr_arg_kind(v, NULL) == GR_ARG_INVARIANT ? gr_graph_capture(n->graph, outer)
                                                         : gr_scan_sequence(n->graph->owner, outer, n->name);
     }
-    gr_value *index = index_of(n->in[0]);
+    if (!reorders_rows(v, order)) return padded_index(n, index_of(n->in[1], s), s->rows);
+    gr_value *index = index_of(n->in[0], s);
     const char *dims = "";
-    reorders_rows(v, order);
     for (int i = 0; i < index->type.rank; i++) dims = gr_arena_printf(n->graph->arena, "%s%s%d", dims, i ? ", " : "", order[i]);
     return gr_add_role(n->graph, GR_ROLE_PERMUTE, n, 1, &index, "dims=[%s]", dims)->out[0];
 }
@@ -126,29 +164,42 @@ static void look_up_instead(gr_node *n, gr_value *table, gr_value *index, const 
     gr_replace(n->out[0], look_up->out[0]);
 }
 
-static void tabulate_product(const tabulator *t, gr_node *n)
+/* The product of the source's table with n's right operand, whose axis `columns` holds the columns: W by rows, or E W. */
+static gr_value *product_of_table(gr_node *n, const source *s, int columns)
 {
     gr_graph *g = n->graph;
-    if (!gr_is_matrix_product(n) || !is_same_for_all(n->in[1])) return;
-    const gr_node *from = origin(t, n->in[0]);
-    const int columns = from && gr_keeps_rows(g, n) ? gr_columns_axis(g, n) : -1;
-    if (columns < 0) return;
-    const bool one_hot = from->op->role == GR_ROLE_ONE_HOT;
+    if (s->from->op->role == GR_ROLE_ONE_HOT) return columns ? n->in[1] : gr_add_role(g, GR_ROLE_PERMUTE, n, 1, &n->in[1], "dims=[1, 0]")->out[0];
+    gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
+    in[0] = gr_graph_capture(g, s->from->in[0]);
+    in[1] = n->in[1];
+    gr_node *product = gr_copy_node(g, n, in);
+    return gr_infer_node(g, product) == 0 ? product->out[0] : NULL;
+}
+
+static gr_value *with_zeros(const gr_node *n, gr_value *table)
+{
+    gr_value *row = gr_add_role(n->graph, GR_ROLE_FILL, n, 0, NULL, "shape=[1, %lld], value=0, dtype=%s", (long long)table->type.dim[1],
+                                gr_dtype_name(table->type.dtype))->out[0];
+    return gr_add_role(n->graph, GR_ROLE_CONCAT, n, 2, (gr_value *[]){table, row}, "dim=0")->out[0];
+}
+
+static bool pays(const tabulator *t, const gr_node *n, const source *s)
+{
     const int64_t rows = entries(n->in[0], n->in[0]->type.rank - 1);
-    gr_value *table = n->in[1];
-    if (one_hot) {
-        if (rows < LEAST_ROWS && !t->request->frozen) return;
-        if (columns == 0) table = gr_add_role(g, GR_ROLE_PERMUTE, n, 1, &table, "dims=[1, 0]")->out[0];
-    } else {
-        if (rows < 2 * from->in[0]->type.dim[0]) return;
-        gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
-        in[0] = gr_graph_capture(g, from->in[0]);
-        in[1] = table;
-        gr_node *product = gr_copy_node(g, n, in);
-        if (gr_infer_node(g, product) < 0) return;
-        table = product->out[0];
-    }
-    look_up_instead(n, table, index_of(n->in[0]), from);
+    if (s->from->op->role == GR_ROLE_ONE_HOT) return rows >= LEAST_ROWS || t->request->frozen;
+    return rows >= 2 * s->rows;
+}
+
+static void tabulate_product(const tabulator *t, gr_node *n)
+{
+    if (!gr_is_matrix_product(n) || !is_same_for_all(n->in[1])) return;
+    const source s = source_of(t, n->in[0]);
+    if (!s.from || !pays(t, n, &s) || !gr_keeps_rows(n->graph, n)) return;
+    const int columns = gr_columns_axis(n->graph, n);
+    gr_value *table = columns < 0 ? NULL : product_of_table(n, &s, columns);
+    if (!table) return;
+    if (s.padded) table = with_zeros(n, table);
+    look_up_instead(n, table, index_of(n->in[0], &s), s.from);
 }
 
 /* Whether a term of a sum adds the same to every row of the table. */
