@@ -18,7 +18,7 @@ static const gr_metric accuracy_metric = {.size = sizeof(gr_metric), .finish = a
 
 const gr_op gr_op_accuracy = {
     GR_OP_HEADER,
-    .name = "Accuracy",
+    .name = "Accuracy", .reference = "sklearn.metrics.accuracy_score",
     .summary = "How often the largest logit is the target's.",
     .formula = "number of argmax(input) = target / number of targets",
     .attrs = metric_target_attrs,

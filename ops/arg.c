@@ -78,13 +78,15 @@ static const gr_attr_spec arg_attrs[] = {
 static const gr_port index_out[] = {{"output", 0, "[...]: int32"}, OP_END};
 
 extern const gr_op gr_op_arg_max, gr_op_arg_min, gr_op_top_k;
-const gr_op gr_op_arg_max = {GR_OP_HEADER, .name = "ArgMax", .summary = "Where the largest element is.", .reference = "torch.argmax",
+const gr_op gr_op_arg_max = {GR_OP_HEADER, .name = "ArgMax",
+    .formula = "output = the first i with input[.., i, ..] = max of input over dim", .summary = "Where the largest element is.", .reference = "torch.argmax",
     .attrs = arg_attrs, .inputs = one, .outputs = index_out, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = arg_infer, .units = arg_units,
     .kernels = EVERY(arg_max_run),
     .kind = "reductions",
     .example = OP_X
                "  y: {op: ArgMax, in: x, dim: -1}   # [2]\n"};
-const gr_op gr_op_arg_min = {GR_OP_HEADER, .name = "ArgMin", .summary = "Where the smallest element is.", .reference = "torch.argmin",
+const gr_op gr_op_arg_min = {GR_OP_HEADER, .name = "ArgMin",
+    .formula = "output = the first i with input[.., i, ..] = min of input over dim", .summary = "Where the smallest element is.", .reference = "torch.argmin",
     .attrs = arg_attrs, .inputs = one, .outputs = index_out, .traits = GR_ROWWISE | GR_ZERO_GRAD, .infer = arg_infer, .units = arg_units,
     .kernels = EVERY(arg_min_run),
     .kind = "reductions",
@@ -152,7 +154,8 @@ static const gr_attr_spec top_k_attrs[] = {
     {"largest", GR_ATTR_BOOL, "true", 0, 0, NULL, "false: the smallest."}, OP_END};
 static const gr_port top_k_out[] = {{"values", 0, "[...]: best first"}, {"indices", 0, "[...]: int32"}, OP_END};
 
-const gr_op gr_op_top_k = {GR_OP_HEADER, .name = "TopK", .summary = "The k largest elements of an axis, and where they are.",
+const gr_op gr_op_top_k = {GR_OP_HEADER, .name = "TopK",
+    .formula = "values[.., i, ..] = the i-th largest of input over dim = input[.., indices[.., i, ..], ..]", .summary = "The k largest elements of an axis, and where they are.",
     .reference = "torch.topk", .attrs = top_k_attrs, .inputs = one, .outputs = top_k_out, .traits = GR_ROWWISE, .infer = top_k_infer,
     .gradient = top_k_gradient, .units = top_k_units, .kernels = EVERY(top_k_run),
     .kind = "reductions",

@@ -7,7 +7,7 @@ static const gr_metric bits_per_char_metric = {.size = sizeof(gr_metric), .finis
 
 const gr_op gr_op_bits_per_char = {
     GR_OP_HEADER,
-    .name = "BitsPerChar",
+    .name = "BitsPerChar", .reference = "Graves, Generating Sequences With Recurrent Neural Networks, 2013",
     .summary = "Mean negative log-likelihood of the targets, in bits.",
     .formula = "sum of cross entropies / number of targets / log(2)",
     .attrs = metric_target_attrs,

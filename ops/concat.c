@@ -76,7 +76,7 @@ static void concat_run(const gr_call *call)
 }
 
 extern const gr_op gr_op_concat;
-const gr_op gr_op_concat = {GR_OP_HEADER, .name = "Concat",
+const gr_op gr_op_concat = {GR_OP_HEADER, .name = "Concat", .reference = "torch.cat",
     .formula = "output[.., o_i + k, ..] = input_i[.., k, ..], o_i the length of those before", .summary = "Joins values along an axis.", .attrs = concat_attrs,
     .inputs = many, .outputs = output, .traits = GR_ROWWISE, .role = GR_ROLE_CONCAT, .infer = concat_infer,
     .gradient = concat_gradient, .units = concat_units,
@@ -106,7 +106,7 @@ static int stack_expand(gr_ctx *c)
 static const gr_attr_spec stack_attrs[] = {{"dim", GR_ATTR_INT, "0", 0, 0, NULL, "Where the new axis stands in the result."}, OP_END};
 
 extern const gr_op gr_op_stack;
-const gr_op gr_op_stack = {GR_OP_HEADER, .name = "Stack",
+const gr_op gr_op_stack = {GR_OP_HEADER, .name = "Stack", .reference = "torch.stack",
     .formula = "output[.., i, ..] = input_i", .summary = "Joins values along a new axis.", .attrs = stack_attrs,
     .inputs = many, .outputs = output, .expand = stack_expand,
     .kind = "shapes",

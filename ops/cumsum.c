@@ -63,7 +63,8 @@ static const gr_port inputs[] = {{"input", 0, "[...]"}, OP_END};
 static const gr_port outputs[] = {{"output", 0, "[...]"}, OP_END};
 
 extern const gr_op gr_op_cum_sum;
-const gr_op gr_op_cum_sum = {GR_OP_HEADER, .name = "CumSum", .summary = "Running sums along an axis.", .reference = "torch.cumsum",
+const gr_op gr_op_cum_sum = {GR_OP_HEADER, .name = "CumSum",
+    .formula = "output[.., i, ..] = sum of input[.., k, ..] over k = 0 .. i", .summary = "Running sums along an axis.", .reference = "torch.cumsum",
     .attrs = attrs, .inputs = inputs, .outputs = outputs, .traits = GR_ROWWISE, .infer = cumsum_infer, .gradient = cumsum_gradient,
     .units = cumsum_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, cumsum_run_f32}, {GR_FLOAT64, cumsum_run_f64}, {GR_INT32, cumsum_run_whole}, {0, NULL}},
     .kind = "reductions",

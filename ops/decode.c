@@ -13,7 +13,7 @@ static const gr_port decode_outputs[] = {{"chosen", 0, "[...]: number of the lar
 
 const gr_op gr_op_decode = {
     GR_OP_HEADER,
-    .name = "Decode",
+    .name = "Decode", .reference = "torch.argmax; greedy decoding",
     .summary = "The likeliest classes, shown through the data source's vocabulary; of a batch, its first row.",
     .formula = "argmax(input)",
     .inputs = decode_inputs,

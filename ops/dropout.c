@@ -64,7 +64,8 @@ static int dropout_expand(gr_ctx *c)
     return gr_set_result(c, 0, gr_emit2(c, "Mul", in, mask));
 }
 
-const gr_op gr_op_dropout = {GR_OP_HEADER, .name = "Dropout", .summary = "Zeroes elements at random while training, and scales up the others.",
+const gr_op gr_op_dropout = {GR_OP_HEADER, .name = "Dropout",
+    .formula = "while training input * m / (1 - p), m of each element 0 with probability p, else 1; otherwise input", .summary = "Zeroes elements at random while training, and scales up the others.",
     .reference = "Srivastava et al. 2014", .attrs = attrs, .inputs = input, .outputs = output, .expand = dropout_expand,
     .kind = "layers",
     .example = OP_X

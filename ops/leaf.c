@@ -39,7 +39,7 @@ static const gr_attr_spec input_attrs[] = {
     OP_END};
 
 extern const gr_op gr_op_input_leaf;
-const gr_op gr_op_input_leaf = {GR_OP_HEADER, .name = "Input",
+const gr_op gr_op_input_leaf = {GR_OP_HEADER, .name = "Input", .reference = "keras.Input",
     .formula = "output = what is fed", .summary = "A value that is fed before every step.",
     .attrs = input_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_INPUT, .infer = filled_infer,
     .kind = "leaves",
@@ -79,7 +79,7 @@ static int parameter_expand(gr_ctx *c)
 }
 
 extern const gr_op gr_op_parameter;
-const gr_op gr_op_parameter = {GR_OP_HEADER, .name = "Parameter",
+const gr_op gr_op_parameter = {GR_OP_HEADER, .name = "Parameter", .reference = "torch.nn.Parameter",
     .formula = "output = the parameter", .summary = "A tensor that training changes, kept in the weights file.",
     .attrs = parameter_attrs, .outputs = value_out, .expand = parameter_expand,
     .kind = "leaves",
@@ -103,7 +103,7 @@ static int constant_infer(gr_ctx *c)
 }
 
 extern const gr_op gr_op_constant;
-const gr_op gr_op_constant = {GR_OP_HEADER, .name = "Constant",
+const gr_op gr_op_constant = {GR_OP_HEADER, .name = "Constant", .reference = "torch.tensor",
     .formula = "output = value", .summary = "Numbers that are written in the model.",
     .attrs = constant_attrs, .outputs = value_out, .traits = GR_LEAF, .role = GR_ROLE_CONSTANT, .infer = constant_infer,
     .kind = "leaves",
@@ -142,21 +142,21 @@ static const gr_attr_spec shape_attrs[] = {
     OP_END};
 
 extern const gr_op gr_op_zeros, gr_op_ones, gr_op_full;
-const gr_op gr_op_zeros = {GR_OP_HEADER, .name = "Zeros",
+const gr_op gr_op_zeros = {GR_OP_HEADER, .name = "Zeros", .reference = "torch.zeros",
     .formula = "output = 0", .summary = "0 everywhere.", .attrs = shape_attrs,
     .outputs = value_out, .expand = zeros_expand,
     .kind = "leaves",
     .example = "graph:\n"
                "  c: {op: Zeros, shape: [2, 3]}\n"
                "  y: {op: Exp, in: c}\n"};
-const gr_op gr_op_ones = {GR_OP_HEADER, .name = "Ones",
+const gr_op gr_op_ones = {GR_OP_HEADER, .name = "Ones", .reference = "torch.ones",
     .formula = "output = 1", .summary = "1 everywhere.", .attrs = shape_attrs,
     .outputs = value_out, .expand = ones_expand,
     .kind = "leaves",
     .example = "graph:\n"
                "  c: {op: Ones, shape: [2, 3]}\n"
                "  y: {op: Exp, in: c}\n"};
-const gr_op gr_op_full = {GR_OP_HEADER, .name = "Full",
+const gr_op gr_op_full = {GR_OP_HEADER, .name = "Full", .reference = "torch.full",
     .formula = "output = value", .summary = "One number, everywhere.", .attrs = fill_attrs,
     .outputs = value_out, .expand = full_expand,
     .kind = "leaves",
@@ -196,7 +196,7 @@ static void arange_run(const gr_call *call)
 #define EVERY_DTYPE(fn) (const gr_kernel[]){{GR_FLOAT32, fn}, {GR_FLOAT64, fn}, {GR_INT32, fn}, {GR_BOOL, fn}, {0, NULL}}
 
 extern const gr_op gr_op_arange, gr_op_eye;
-const gr_op gr_op_arange = {GR_OP_HEADER, .name = "Arange",
+const gr_op gr_op_arange = {GR_OP_HEADER, .name = "Arange", .reference = "torch.arange",
     .formula = "output[i] = i", .summary = "0, 1, 2, ...", .attrs = arange_attrs,
     .outputs = arange_out, .traits = GR_ZERO_GRAD, .infer = arange_infer, .kernels = EVERY_DTYPE(arange_run),
     .kind = "leaves",
@@ -215,7 +215,7 @@ static void eye_run(const gr_call *call)
     for (int64_t i = 0; i < o->dim[0] * o->dim[1]; i++) put_number(o, i, i / o->dim[1] == i % o->dim[1]);
 }
 
-const gr_op gr_op_eye = {GR_OP_HEADER, .name = "Eye",
+const gr_op gr_op_eye = {GR_OP_HEADER, .name = "Eye", .reference = "torch.eye",
     .formula = "output[i, j] = i = j ? 1 : 0", .summary = "1 on the diagonal, 0 elsewhere.", .attrs = shape_attrs,
     .outputs = value_out, .traits = GR_ZERO_GRAD, .infer = eye_infer, .kernels = EVERY_DTYPE(eye_run),
     .kind = "leaves",

@@ -53,7 +53,7 @@ static const gr_port inputs[] = {{"lengths", GR_PORT_INT, "[...]: how many steps
 static const gr_port outputs[] = {{"output", 0, "[size, ...]: bool"}, OP_END};
 
 extern const gr_op gr_op_length_mask;
-const gr_op gr_op_length_mask = {GR_OP_HEADER, .name = "LengthMask", .summary = "Which steps of rows of unequal length are real.",
+const gr_op gr_op_length_mask = {GR_OP_HEADER, .name = "LengthMask", .reference = "tf.sequence_mask", .summary = "Which steps of rows of unequal length are real.",
     .formula = "output[t, ...] = t < lengths[...]", .attrs = attrs, .inputs = inputs, .outputs = outputs, .traits = GR_ZERO_GRAD,
     .role = GR_ROLE_LENGTH_MASK, .infer = length_mask_infer, .batch = length_mask_batch, .units = length_mask_units,
     .kernels = (const gr_kernel[]){{GR_BOOL, length_mask_run}, {0, NULL}},

@@ -13,7 +13,7 @@ static const gr_metric mae_metric = {.size = sizeof(gr_metric), .finish = mae_fi
 
 const gr_op gr_op_mae = {
     GR_OP_HEADER,
-    .name = "MAE",
+    .name = "MAE", .reference = "torch.nn.L1Loss; sklearn.metrics.mean_absolute_error",
     .summary = "Mean absolute error.",
     .formula = "mean(|input - target|)",
     .attrs = metric_error_attrs,

@@ -391,7 +391,8 @@ static int batch_matmul_expand(gr_ctx *c)
     return gr_set_result(c, 0, gr_emit2(c, "MatMul", gr_in(c, 0), gr_in(c, 1)));
 }
 
-const gr_op gr_op_batch_matmul = {GR_OP_HEADER, .name = "BatchMatMul", .summary = "The products of two stacks of matrices.",
+const gr_op gr_op_batch_matmul = {GR_OP_HEADER, .name = "BatchMatMul",
+    .formula = "output[n, i, j] = sum over k of input[n, i, k] * other[n, k, j]", .summary = "The products of two stacks of matrices.",
     .reference = "torch.bmm", .inputs = inputs, .outputs = output, .expand = batch_matmul_expand,
     .kind = "products",
     .example = "graph:\n"

@@ -43,7 +43,7 @@ static const gr_attr_spec transpose_attrs[] = {
     {"dim0", GR_ATTR_INT, NULL, 0, 0, NULL, "One axis."}, {"dim1", GR_ATTR_INT, NULL, 0, 0, NULL, "The other."}, OP_END};
 
 extern const gr_op gr_op_transpose;
-const gr_op gr_op_transpose = {GR_OP_HEADER, .name = "Transpose",
+const gr_op gr_op_transpose = {GR_OP_HEADER, .name = "Transpose", .reference = "torch.transpose",
     .formula = "axes dim0 and dim1 change places", .summary = "Swaps two axes.", .attrs = transpose_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = transpose_infer,
     .gradient = transpose_gradient, .view = transpose_view,
@@ -98,7 +98,7 @@ static int permute_gradient(gr_ctx *c)
 static const gr_attr_spec permute_attrs[] = {{"dims", GR_ATTR_INTS, NULL, 0, 0, NULL, "Which axis stands at each place."}, OP_END};
 
 extern const gr_op gr_op_permute;
-const gr_op gr_op_permute = {GR_OP_HEADER, .name = "Permute",
+const gr_op gr_op_permute = {GR_OP_HEADER, .name = "Permute", .reference = "torch.permute",
     .formula = "axis i of output is axis dims[i] of input", .summary = "Puts the axes in another order.", .attrs = permute_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_PERMUTE, .infer = permute_infer,
     .gradient = permute_gradient, .view = permute_view,

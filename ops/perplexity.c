@@ -7,7 +7,7 @@ static const gr_metric perplexity_metric = {.size = sizeof(gr_metric), .finish =
 
 const gr_op gr_op_perplexity = {
     GR_OP_HEADER,
-    .name = "Perplexity",
+    .name = "Perplexity", .reference = "Jelinek et al., Perplexity: a measure of the difficulty of speech recognition tasks, 1977",
     .summary = "e to the mean negative log-likelihood of the targets.",
     .formula = "exp(sum of cross entropies / number of targets)",
     .attrs = metric_target_attrs,

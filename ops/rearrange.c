@@ -54,7 +54,7 @@ static int flip_gradient(gr_ctx *c)
 static const gr_attr_spec flip_attrs[] = {{"dims", GR_ATTR_INTS, NULL, 0, 0, NULL, "The axes that are turned around."}, OP_END};
 
 extern const gr_op gr_op_flip;
-const gr_op gr_op_flip = {GR_OP_HEADER, .name = "Flip",
+const gr_op gr_op_flip = {GR_OP_HEADER, .name = "Flip", .reference = "torch.flip",
     .formula = "output[.., i, ..] = input[.., length - 1 - i, ..]", .summary = "Turns axes around.", .attrs = flip_attrs, .inputs = one,
     .outputs = output, .traits = GR_ROWWISE, .infer = flip_infer, .gradient = flip_gradient, .units = row_units, .kernels = EVERY(flip_run),
     .kind = "shapes",
@@ -98,14 +98,14 @@ static int triangle_gradient(gr_ctx *c)
 static const gr_attr_spec triangle_attrs[] = {{"diagonal", GR_ATTR_INT, "0", 0, 0, NULL, "How far above the main one."}, OP_END};
 
 extern const gr_op gr_op_tril, gr_op_triu;
-const gr_op gr_op_tril = {GR_OP_HEADER, .name = "Tril",
+const gr_op gr_op_tril = {GR_OP_HEADER, .name = "Tril", .reference = "torch.tril",
     .formula = "output[.., i, j] = j - i <= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is above a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
     .kernels = EVERY(tril_run),
     .kind = "shapes",
     .example = OP_X
                "  y: {op: Tril, in: x, diagonal: 0}\n"};
-const gr_op gr_op_triu = {GR_OP_HEADER, .name = "Triu",
+const gr_op gr_op_triu = {GR_OP_HEADER, .name = "Triu", .reference = "torch.triu",
     .formula = "output[.., i, j] = j - i >= diagonal ? input[.., i, j] : 0", .summary = "A matrix without what is below a diagonal.", .attrs = triangle_attrs,
     .inputs = one, .outputs = output, .traits = GR_ROWWISE, .infer = triangle_infer, .gradient = triangle_gradient, .units = row_units,
     .kernels = EVERY(triu_run),
@@ -154,7 +154,8 @@ static const gr_attr_spec roll_attrs[] = {
     {"dims", GR_ATTR_INTS, "~", 0, 0, NULL, "The axes; absent: all as one."}, OP_END};
 
 extern const gr_op gr_op_roll;
-const gr_op gr_op_roll = {GR_OP_HEADER, .name = "Roll", .summary = "Moves entries along an axis; what leaves at the end enters at the start.",
+const gr_op gr_op_roll = {GR_OP_HEADER, .name = "Roll",
+    .formula = "output[.., i, ..] = input[.., (i - shifts) mod length, ..]", .summary = "Moves entries along an axis; what leaves at the end enters at the start.",
     .reference = "torch.roll", .attrs = roll_attrs, .inputs = one, .outputs = output, .expand = roll_expand,
     .kind = "shapes",
     .example = OP_X
@@ -201,7 +202,8 @@ static const gr_attr_spec pad_attrs[] = {
     {"value", GR_ATTR_FLOAT, "0", 0, 0, NULL, "What is added."}, OP_END};
 
 extern const gr_op gr_op_pad;
-const gr_op gr_op_pad = {GR_OP_HEADER, .name = "Pad", .summary = "Adds entries of one number around.", .reference = "torch.nn.functional.pad",
+const gr_op gr_op_pad = {GR_OP_HEADER, .name = "Pad",
+    .formula = "output[.., i, ..] = input[.., i - before, ..] where there is such an entry, else value", .summary = "Adds entries of one number around.", .reference = "torch.nn.functional.pad",
     .attrs = pad_attrs, .inputs = one, .outputs = output, .expand = pad_expand,
     .kind = "shapes",
     .example = OP_X
@@ -233,7 +235,8 @@ static const gr_attr_spec repeat_attrs[] = {
     {"repeats", GR_ATTR_INTS, NULL, 0, 2147483647, NULL, "How often, for each axis; more numbers than axes add leading ones."}, OP_END};
 
 extern const gr_op gr_op_repeat;
-const gr_op gr_op_repeat = {GR_OP_HEADER, .name = "Repeat", .summary = "Copies side by side.", .reference = "torch.Tensor.repeat",
+const gr_op gr_op_repeat = {GR_OP_HEADER, .name = "Repeat",
+    .formula = "output[.., i, ..] = input[.., i mod length, ..]", .summary = "Copies side by side.", .reference = "torch.Tensor.repeat",
     .attrs = repeat_attrs, .inputs = one, .outputs = output, .expand = repeat_expand,
     .kind = "shapes",
     .example = OP_X

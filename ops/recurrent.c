@@ -399,7 +399,7 @@ static const gr_port lstm_outputs[] = {OUTPUT, LAST("h_n"), LAST("c_n"), {0}};
 static const gr_over any_cell = {NULL}, rnn_cell = {"RNNCell"}, lstm_cell = {"LSTMCell"}, gru_cell = {"GRUCell"};
 
 const gr_op gr_op_recurrent = {
-    GR_OP_HEADER, .name = "Recurrent", .summary = "Any cell over time, in layers and one or both directions.",
+    GR_OP_HEADER, .name = "Recurrent", .reference = "keras.layers.RNN", .summary = "Any cell over time, in layers and one or both directions.",
     .formula = "output[t], carries = cell(input[t], carries)",
     .attrs = recurrent_attrs, .inputs = recurrent_inputs, .outputs = recurrent_outputs,
     .traits = GR_OVER_CELL, .data = &any_cell, .expand = recurrent_expand,
@@ -420,7 +420,8 @@ const gr_op gr_op_rnn = {
 };
 const gr_op gr_op_lstm = {
     GR_OP_HEADER, .name = "LSTM", .summary = "Long short-term memory: LSTMCell over time.",
-    .formula = "c = f * c + i * g; h = o * tanh(c)", .reference = "torch.nn.LSTM; Hochreiter and Schmidhuber 1997",
+    .formula = "p = W_ih x + b_ih + W_hh h + b_hh; i = sigmoid(p_i), f = sigmoid(p_f), g = tanh(p_g), o = sigmoid(p_o); c = f * c + i * g; h = o * tanh(c)",
+    .reference = "torch.nn.LSTM; Hochreiter and Schmidhuber 1997",
     .attrs = lstm_attrs, .inputs = lstm_inputs, .outputs = lstm_outputs,
     .traits = GR_OVER_CELL, .data = &lstm_cell, .expand = recurrent_expand,
     .kind = "layers",
@@ -430,7 +431,8 @@ const gr_op gr_op_lstm = {
 };
 const gr_op gr_op_gru = {
     GR_OP_HEADER, .name = "GRU", .summary = "Gated recurrent units: GRUCell over time.",
-    .formula = "h = (1 - z) * n + z * h", .reference = "torch.nn.GRU; Cho et al. 2014",
+    .formula = "p = W_ih x + b_ih, q = W_hh h + b_hh; r = sigmoid(p_r + q_r), z = sigmoid(p_z + q_z), n = tanh(p_n + r * q_n); h = (1 - z) * n + z * h",
+    .reference = "torch.nn.GRU; Cho et al. 2014",
     .attrs = gru_attrs, .inputs = h_inputs, .outputs = h_outputs,
     .traits = GR_OVER_CELL, .data = &gru_cell, .expand = recurrent_expand,
     .kind = "layers",

@@ -359,10 +359,10 @@ static const gr_port prod_out[] = {{"grad_input", 0, "[...]"}, OP_END};
         .example = OP_EXAMPLE_ONE(#NAME, ", dim: -1"), __VA_ARGS__};
 
 REDUCTION(Sum, sum, "The sum over axes; of bools, how many are true.", "sum of input over dim", reduce_infer, sum_gradient, sum_run,
-          .role = GR_ROLE_REDUCE_SUM, .accumulate = sum_accumulate)
-REDUCTION(Prod, prod, "The product over axes.", "product of input over dim", reduce_infer, prod_gradient, prod_run, .role = GR_ROLE_NONE)
-REDUCTION(Max, max, "The largest over axes.", "max of input over dim", extremum_infer, extremum_gradient, max_run, .role = GR_ROLE_NONE)
-REDUCTION(Min, min, "The smallest over axes.", "min of input over dim", extremum_infer, extremum_gradient, min_run, .role = GR_ROLE_NONE)
+          .reference = "torch.sum", .role = GR_ROLE_REDUCE_SUM, .accumulate = sum_accumulate)
+REDUCTION(Prod, prod, "The product over axes.", "product of input over dim", reduce_infer, prod_gradient, prod_run, .reference = "torch.prod")
+REDUCTION(Max, max, "The largest over axes.", "max of input over dim", extremum_infer, extremum_gradient, max_run, .reference = "torch.amax")
+REDUCTION(Min, min, "The smallest over axes.", "min of input over dim", extremum_infer, extremum_gradient, min_run, .reference = "torch.amin")
 
 extern const gr_op gr_op_prod_gradient;
 const gr_op gr_op_prod_gradient = {GR_OP_HEADER, .name = "ProdGradient",

@@ -126,7 +126,7 @@ static int reshape_batch(gr_ctx *c)
 }
 
 extern const gr_op gr_op_reshape;
-const gr_op gr_op_reshape = {GR_OP_HEADER, .name = "Reshape",
+const gr_op gr_op_reshape = {GR_OP_HEADER, .name = "Reshape", .reference = "torch.reshape",
     .formula = "output[flat index i] = input[flat index i]", .summary = "The same elements in the same order under another shape.",
     .attrs = reshape_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_RESHAPE,
     .infer = reshape_infer, .gradient = reshape_gradient, .batch = reshape_batch, .view = reshape_view,
@@ -206,20 +206,20 @@ static const gr_attr_spec unsqueeze_attrs[] = {
     {"dim", GR_ATTR_INT, NULL, 0, 0, NULL, "Where the axis of length 1 stands in the result."}, OP_END};
 
 extern const gr_op gr_op_flatten, gr_op_squeeze, gr_op_unsqueeze;
-const gr_op gr_op_flatten = {GR_OP_HEADER, .name = "Flatten",
+const gr_op gr_op_flatten = {GR_OP_HEADER, .name = "Flatten", .reference = "torch.flatten",
     .formula = "axes start_dim to end_dim become one, of the product of their lengths", .summary = "Joins neighbouring axes into one.", .attrs = flatten_attrs,
     .inputs = one, .outputs = output, .expand = flatten_expand,
     .kind = "shapes",
     .example = OP_X
                "  y: {op: Flatten, in: x, start_dim: 0}   # [6]\n"};
-const gr_op gr_op_squeeze = {GR_OP_HEADER, .name = "Squeeze",
+const gr_op gr_op_squeeze = {GR_OP_HEADER, .name = "Squeeze", .reference = "torch.squeeze",
     .formula = "the input without axes of length 1, or without those of dim that are", .summary = "Drops axes of length 1.", .attrs = squeeze_attrs,
     .inputs = one, .outputs = output, .expand = squeeze_expand,
     .kind = "shapes",
     .example = "graph:\n"
                "  x: {op: Ones, shape: [2, 1, 3]}\n"
                "  y: {op: Squeeze, in: x, dim: 1}   # [2, 3]\n"};
-const gr_op gr_op_unsqueeze = {GR_OP_HEADER, .name = "Unsqueeze",
+const gr_op gr_op_unsqueeze = {GR_OP_HEADER, .name = "Unsqueeze", .reference = "torch.unsqueeze",
     .formula = "the input with an axis of length 1 at dim", .summary = "Adds an axis of length 1.", .attrs = unsqueeze_attrs,
     .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .infer = unsqueeze_infer, .gradient = reshape_gradient,
     .view = unsqueeze_view,
@@ -281,7 +281,7 @@ static const gr_attr_spec expand_attrs[] = {
     {"shape", GR_ATTR_SHAPE, NULL, 0, 0, NULL, "What axes of length 1, or new leading axes, are repeated to; -1 keeps a length."}, OP_END};
 
 extern const gr_op gr_op_expand;
-const gr_op gr_op_expand = {GR_OP_HEADER, .name = "Expand",
+const gr_op gr_op_expand = {GR_OP_HEADER, .name = "Expand", .reference = "torch.Tensor.expand",
     .formula = "output[.., i, ..] = input[.., 0, ..] where the input's axis is 1 long, else input[.., i, ..]", .summary = "Repeats axes of length 1, without copying.",
     .attrs = expand_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW, .role = GR_ROLE_EXPAND,
     .infer = expand_infer, .gradient = expand_gradient, .batch = expand_batch, .view = expand_view,

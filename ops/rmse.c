@@ -14,7 +14,7 @@ static const gr_metric rmse_metric = {.size = sizeof(gr_metric), .finish = rmse_
 
 const gr_op gr_op_rmse = {
     GR_OP_HEADER,
-    .name = "RMSE",
+    .name = "RMSE", .reference = "sklearn.metrics.root_mean_squared_error",
     .summary = "Root of the mean squared error.",
     .formula = "sqrt(mean((input - target)^2))",
     .attrs = metric_error_attrs,

@@ -20,7 +20,7 @@ static const gr_metric sequence_accuracy_metric = {.size = sizeof(gr_metric), .f
 
 const gr_op gr_op_sequence_accuracy = {
     GR_OP_HEADER,
-    .name = "SequenceAccuracy",
+    .name = "SequenceAccuracy", .reference = "sklearn.metrics.accuracy_score of whole sequences; allennlp's SequenceAccuracy",
     .summary = "How often every step of a sequence is right.",
     .formula = "number of sequences with argmax(input) = target at every step that counts / number of sequences",
     .attrs = metric_target_attrs,

@@ -58,7 +58,7 @@ static int slice_gradient(gr_ctx *c)
 }
 
 extern const gr_op gr_op_slice;
-const gr_op gr_op_slice = {GR_OP_HEADER, .name = "Slice", .summary = "A part of an axis.", .formula = "input[..., start:stop:step, ...]",
+const gr_op gr_op_slice = {GR_OP_HEADER, .name = "Slice", .reference = "slices of a tensor in PyTorch and NumPy", .summary = "A part of an axis.", .formula = "input[..., start:stop:step, ...]",
     .attrs = slice_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_SLICE,
     .infer = slice_infer, .gradient = slice_gradient, .view = slice_view,
     .kind = "shapes",
@@ -111,7 +111,7 @@ static int select_gradient(gr_ctx *c)
 }
 
 extern const gr_op gr_op_select;
-const gr_op gr_op_select = {GR_OP_HEADER, .name = "Select", .summary = "One entry of an axis.", .formula = "input[..., index, ...]",
+const gr_op gr_op_select = {GR_OP_HEADER, .name = "Select", .reference = "torch.select", .summary = "One entry of an axis.", .formula = "input[..., index, ...]",
     .attrs = select_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_SELECT,
     .infer = select_infer, .gradient = select_gradient, .view = select_view,
     .kind = "shapes",
@@ -161,7 +161,7 @@ static int split_expand(gr_ctx *c)
 }
 
 extern const gr_op gr_op_split;
-const gr_op gr_op_split = {GR_OP_HEADER, .name = "Split",
+const gr_op gr_op_split = {GR_OP_HEADER, .name = "Split", .reference = "torch.split",
     .formula = "output_i = entries o_i to o_i + sizes_i of dim, o_i the sum of the sizes before", .summary = "Cuts an axis into parts.", .attrs = split_attrs, .inputs = one,
     .outputs = parts, .expand = split_expand,
     .kind = "shapes",

@@ -137,13 +137,13 @@ static const gr_port back_out[] = {{"grad_input", 0, "[...]"}, OP_END};
     .flops = softmax_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, fn##_f32}, {GR_FLOAT64, fn##_f64}, {0, NULL}}
 
 extern const gr_op gr_op_softmax, gr_op_log_softmax, gr_op_softmax_gradient, gr_op_log_softmax_gradient;
-const gr_op gr_op_softmax = {GR_OP_HEADER, .name = "Softmax", .summary = "Turns an axis into probabilities.",
+const gr_op gr_op_softmax = {GR_OP_HEADER, .name = "Softmax", .reference = "torch.nn.functional.softmax", .summary = "Turns an axis into probabilities.",
     .formula = "e^input / sum of e^input over dim", .attrs = softmax_attrs, .inputs = one, .outputs = output,
     .gradient = softmax_gradient, ROWS(softmax_run),
     .kind = "reductions",
     .example = OP_X
                "  y: {op: Softmax, in: x, dim: -1}\n"};
-const gr_op gr_op_log_softmax = {GR_OP_HEADER, .name = "LogSoftmax", .summary = "The logarithm of Softmax, exact where it is small.",
+const gr_op gr_op_log_softmax = {GR_OP_HEADER, .name = "LogSoftmax", .reference = "torch.nn.functional.log_softmax", .summary = "The logarithm of Softmax, exact where it is small.",
     .formula = "input - ln(sum of e^input over dim)", .attrs = dim_attrs, .inputs = one, .outputs = output,
     .gradient = log_softmax_gradient, ROWS(log_softmax_run),
     .kind = "reductions",

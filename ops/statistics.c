@@ -117,14 +117,14 @@ static const gr_attr_spec plain[] = {DIM, KEEPDIM, OP_END};
 static const gr_attr_spec corrected[] = {DIM, KEEPDIM, {"correction", GR_ATTR_INT, "1", 0, 0, NULL, "What the divisor is less than the count."}, OP_END};
 static const gr_attr_spec powered[] = {DIM, KEEPDIM, {"p", GR_ATTR_FLOAT, "2", 0, 0, NULL, "The power; inf gives the largest."}, OP_END};
 
-#define STATISTIC(NAME, symbol, list, text, math, fn)                                                                \
+#define STATISTIC(NAME, symbol, list, text, math, like, fn)                                                              \
     extern const gr_op gr_op_##symbol;                                                                         \
-    const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math, .attrs = list, \
+    const gr_op gr_op_##symbol = {GR_OP_HEADER, .name = #NAME, .summary = text, .formula = math, .reference = like, .attrs = list, \
                                 .inputs = one, .outputs = output, .expand = fn, .kind = "reductions",           \
                                 .example = OP_EXAMPLE_ONE(#NAME, ", dim: -1")};
 
-STATISTIC(Mean, mean, plain, "The mean over axes.", "sum of input / n", mean_expand)
-STATISTIC(Var, var, corrected, "The variance over axes.", "sum of (input - mean)^2 / (n - correction)", var_expand)
-STATISTIC(Std, std, corrected, "The standard deviation over axes.", "sqrt(sum of (input - mean)^2 / (n - correction))", std_expand)
-STATISTIC(LogSumExp, log_sum_exp, plain, "The logarithm of a sum of exponentials.", "ln sum of e^input", log_sum_exp_expand)
-STATISTIC(Norm, norm, powered, "The length of a vector.", "(sum of |input|^p)^(1/p)", norm_expand)
+STATISTIC(Mean, mean, plain, "The mean over axes.", "sum of input / n", "torch.mean", mean_expand)
+STATISTIC(Var, var, corrected, "The variance over axes.", "sum of (input - mean)^2 / (n - correction)", "torch.var", var_expand)
+STATISTIC(Std, std, corrected, "The standard deviation over axes.", "sqrt(sum of (input - mean)^2 / (n - correction))", "torch.std", std_expand)
+STATISTIC(LogSumExp, log_sum_exp, plain, "The logarithm of a sum of exponentials.", "ln sum of e^input", "torch.logsumexp", log_sum_exp_expand)
+STATISTIC(Norm, norm, powered, "The length of a vector.", "(sum of |input|^p)^(1/p)", "torch.linalg.vector_norm", norm_expand)

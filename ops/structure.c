@@ -15,7 +15,7 @@ const gr_op gr_op_arg = {GR_OP_HEADER, .name = "Arg",
     .formula = "output = what the Scan's node is given, or its slice of this step", .summary = "What the body of a Scan gets from outside.",
     .outputs = values_out, .role = GR_ROLE_ARG, .infer = given_infer,
     .kind = "internal"};
-const gr_op gr_op_scan = {GR_OP_HEADER, .name = "Scan", .summary = "Repeats a graph for each step of a sequence.",
+const gr_op gr_op_scan = {GR_OP_HEADER, .name = "Scan", .reference = "jax.lax.scan", .summary = "Repeats a graph for each step of a sequence.",
     .formula = "{op: Scan, over: AXIS, in: {x: SEQUENCE}, with: {w: WHOLE}, reverse: false, lengths: LENGTHS, recompute: N,\n"
                "   carry: {h: {init: zeros or VALUE, size: LENGTH, next: NODE}}, step: {NODES}, out: {output: NODE}}\n\n"
                "  The step reads x (one slice of the sequence), w and h; out stacks its nodes over the steps.",

@@ -239,13 +239,19 @@ static const gr_port outputs[] = {{"output", 0, "[..., width]: as the first inpu
 #define EXAMPLE_decoder_layer DECODER_EXAMPLE("TransformerDecoderLayer", "")
 #define EXAMPLE_decoder DECODER_EXAMPLE("TransformerDecoder", ", num_layers: 2")
 
-#define TRANSFORMER(NAME, symbol, ports, text)                                                                                   \
+#define TRANSFORMER(NAME, symbol, ports, text, math)                                                                              \
     extern const gr_op gr_op_transformer_##symbol;                                                                        \
-    const gr_op gr_op_transformer_##symbol = {GR_OP_HEADER, .name = "Transformer" #NAME, .summary = text,                 \
+    const gr_op gr_op_transformer_##symbol = {GR_OP_HEADER, .name = "Transformer" #NAME, .summary = text, .formula = math, \
         .reference = "torch.nn.Transformer" #NAME "; Vaswani et al. 2017", .attrs = symbol##_attrs, .inputs = ports, \
         .outputs = outputs, .expand = symbol##_expand, .kind = "attention", .example = "graph:\n" EXAMPLE_##symbol};
 
-TRANSFORMER(EncoderLayer, encoder_layer, encoder_layer_in, "Self-attention and two Linears, each with a residual connection and LayerNorm.")
-TRANSFORMER(DecoderLayer, decoder_layer, decoder_in, "As TransformerEncoderLayer, with attention to a memory between the two.")
-TRANSFORMER(Encoder, encoder, encoder_in, "TransformerEncoderLayers one after another.")
-TRANSFORMER(Decoder, decoder, decoder_in, "TransformerDecoderLayers one after another.")
+TRANSFORMER(EncoderLayer, encoder_layer, encoder_layer_in, "Self-attention and two Linears, each with a residual connection and LayerNorm.",
+            "x = norm1(src + attention(src, src)); output = norm2(x + linear2(activation(linear1(x)))); "
+            "norm_first: x = src + attention(norm1(src), norm1(src)); output = x + linear2(activation(linear1(norm2(x))))")
+TRANSFORMER(DecoderLayer, decoder_layer, decoder_in, "As TransformerEncoderLayer, with attention to a memory between the two.",
+            "x = norm1(tgt + attention(tgt, tgt)); y = norm2(x + attention(x, memory)); output = norm3(y + linear2(activation(linear1(y)))); "
+            "norm_first: each norm is of what its part gets")
+TRANSFORMER(Encoder, encoder, encoder_in, "TransformerEncoderLayers one after another.",
+            "output = layer_n(.. layer_1(src)), of it a LayerNorm where norm is true")
+TRANSFORMER(Decoder, decoder, decoder_in, "TransformerDecoderLayers one after another.",
+            "output = layer_n(.. layer_1(tgt, memory), memory), of it a LayerNorm where norm is true")

@@ -147,6 +147,14 @@ static void check_example(const char *name, const char *example, const char *con
     CU_ASSERT(example_runs(name, example, plugins));
 }
 
+/* A page says what the op computes, and where it comes from or what PyTorch calls it. */
+static void check_sources(const gr_op *op)
+{
+    bool formula = op->formula && *op->formula, reference = op->reference && *op->reference;
+    CU_ASSERT(formula && reference);
+    if (!formula || !reference) printf("%s has no %s\n", op->name, formula ? "reference" : "formula");
+}
+
 /* ---- tests ---- */
 
 static gr_registry *registry(gr_arena *a, const char *const *plugins)
@@ -184,6 +192,7 @@ static void examples_of_ops_run(void)
         const gr_op *op = gr_registry_at(r, i);
         if (strcmp(gr_op_kind(op), "internal") == 0) continue;
         check_example(op->name, op->example, plugins);
+        check_sources(op);
         CU_ASSERT_STRING_NOT_EQUAL(gr_op_kind(op), "other");
         n++;
     }
@@ -226,7 +235,7 @@ static void pages_say_all(void)
     gr_arena *a = gr_arena_create();
     const gr_reference r = {.arena = a, .registry = registry(a, NULL)};
     char *text = written(&r, "LSTM");
-    static const char *const parts[] = {"h = o * tanh(c)", "hidden_size", "hidden_size          integer, optional, at least 1", "  rnn.weight_hh_l1     float32 [16, 4]",
+    static const char *const parts[] = {"i = sigmoid(p_i)", "h = o * tanh(c)", "hidden_size", "hidden_size          integer, optional, at least 1", "  rnn.weight_hh_l1     float32 [16, 4]",
                                         "graphrun: 1\n", "Hochreiter", "(optional)", "default 0, from 0 to 1"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         CU_ASSERT_PTR_NOT_NULL(strstr(text, parts[i]));
@@ -257,7 +266,7 @@ static void near_names_are_told(void)
 void test_reference(void)
 {
     CU_pSuite s = CU_add_suite("reference", NULL, NULL);
-    CU_add_test(s, "the example of every op runs", examples_of_ops_run);
+    CU_add_test(s, "every op has a formula, a reference and an example, which runs", examples_of_ops_run);
     CU_add_test(s, "that of every data source", examples_of_sources_run);
     CU_add_test(s, "that of every schedule of learning rates", examples_of_schedules_run);
     CU_add_test(s, "a page says all that the descriptor knows", pages_say_all);

@@ -159,7 +159,7 @@ static const gr_port conll_facts[] = {
 
 const gr_source gr_source_conll = {
     GR_SOURCE_HEADER,
-    .name = "Conll",
+    .name = "Conll", .reference = "universaldependencies.org/format.html; Tjong Kim Sang and De Meulder 2003",
     .summary = "Sentences whose words are tagged, one word a line, in CoNLL-U or in columns.",
     .attrs = conll_attrs,
     .fields = conll_fields,

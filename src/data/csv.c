@@ -235,7 +235,7 @@ static const gr_port csv_facts[] = {
 
 const gr_source gr_source_csv = {
     GR_SOURCE_HEADER,
-    .name = "Csv",
+    .name = "Csv", .reference = "RFC 4180",
     .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label, one_hot: names, "
                "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
     .attrs = csv_attrs,

@@ -233,7 +233,7 @@ static const gr_port idx_facts[] = {
 
 const gr_source gr_source_idx = {
     GR_SOURCE_HEADER,
-    .name = "Idx",
+    .name = "Idx", .reference = "LeCun, Cortes and Burges, The MNIST database",
     .summary = "Images and labels in IDX files, as MNIST's are.",
     .attrs = idx_attrs,
     .fields = idx_fields,

@@ -125,7 +125,7 @@ static const gr_port npy_fields[] = {
 
 const gr_source gr_source_npy = {
     GR_SOURCE_HEADER,
-    .name = "Npy",
+    .name = "Npy", .reference = "numpy.lib.format",
     .summary = "Arrays in .npy files, or in .npz archives as FILE.npz/NAME, cut into batches along one axis.",
     .attrs = npy_attrs,
     .fields = npy_fields,

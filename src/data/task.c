@@ -252,7 +252,7 @@ static const gr_port task_facts[] = {
 
 const gr_source gr_source_task = {
     GR_SOURCE_HEADER,
-    .name = "Task",
+    .name = "Task", .reference = "Graves et al. 2014 (copy); Zaremba and Sutskever 2014 (addition)",
     .summary = "Made-up problems: copy, reverse, addition of numbers as text, delayed recall, parity.",
     .attrs = task_attrs,
     .fields = task_fields,

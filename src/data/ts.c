@@ -199,7 +199,7 @@ static const gr_port ts_facts[] = {
 
 const gr_source gr_source_ts = {
     GR_SOURCE_HEADER,
-    .name = "Ts",
+    .name = "Ts", .reference = "timeseriesclassification.com; Bagnall et al. 2018",
     .summary = "Series of unequal lengths with a class each, in .ts files.",
     .attrs = ts_attrs,
     .fields = ts_fields,
