@@ -138,6 +138,7 @@ static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
     if (!c->out) return;
     gr_put_left(c->out, name, c->width);
     fprintf(c->out, " %8lld elements  worst relative error %.1e  %s\n", (long long)t.n, t.worst, wrong ? "WRONG" : "ok");
+    fflush(c->out); /* a large model takes long, and the lines are its progress */
 }
 
 /* ---- values to stand at ---- */
