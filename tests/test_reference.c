@@ -244,6 +244,7 @@ static void pages_say_all(void)
     free(text);
     text = written(&r, "LSTMCell");
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "carries, from step to step: h, c\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  proj_size            integer, default 0, at least 0\n"));
     free(text);
     text = written(&r, NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\ncells:\n  GRUCell "));
@@ -251,6 +252,21 @@ static void pages_say_all(void)
     CU_ASSERT_PTR_NULL(strstr(text, "TakeGradient"));
     free(text);
     gr_arena_destroy(a);
+}
+
+/* A block's `ranges` bound its vars, as an op's attributes are bounded. */
+static void ranges_of_blocks_are_kept(void)
+{
+    static const struct { const char *ranges, *use, *words, *at; } wrong[] = {
+        {"{k: [0, 4]}", "5", "4", "5}"}, {"{k: [0, ~]}", "-1", "0", "-1}"}, {"{k: [0, ~]}", "1.5", "integer", "1.5}"},
+        {"{k: 3}", "1", "a range is [least, most]", "3}"}, {"{j: [0, 1]}", "1", "no var 'j'", "j:"}, {"[0, 1]", "1", "'ranges' is a map", "["}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *after = strstr(wrong[i].at, "}") && i < 3 ? "  y: " : "ranges: ";
+        const char *path = temp_file("ranges.yaml", "graphrun: 1\nblocks:\n  B:\n    in: [x]\n    vars: {k: 2}\n    ranges: %s\n    graph:\n"
+                                     "      a: {op: Full, shape: [], value: $k}\n      b: {op: Mul, in: [x, a]}\n    out: {y: b}\n"
+                                     "graph:\n  x: {op: Ones, shape: [2]}\n  y: {op: B, in: x, k: %s}\n", wrong[i].ranges, wrong[i].use);
+        CU_ASSERT(mistake_is_told(path, wrong[i].words, wrong[i].at, after));
+    }
 }
 
 static void near_names_are_told(void)
@@ -270,5 +286,6 @@ void test_reference(void)
     CU_add_test(s, "that of every data source", examples_of_sources_run);
     CU_add_test(s, "that of every schedule of learning rates", examples_of_schedules_run);
     CU_add_test(s, "a page says all that the descriptor knows", pages_say_all);
+    CU_add_test(s, "ranges of a block's vars", ranges_of_blocks_are_kept);
     CU_add_test(s, "names that were perhaps meant", near_names_are_told);
 }

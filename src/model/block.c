@@ -4,6 +4,8 @@
  *     in     -> input ports; "mask?" may be left out, and so may a carry
  *     vars   -> attributes; ~ must be given, else the default says the kind; "tanh|relu" is
  *               one of these, the first where nothing is said
+ *     ranges -> the least and the most that a var of numbers may be, by its name: [0, 1], or [0, ~]; where the default
+ *               and the least are integers, or the default is ~, it takes integers alone
  *     out    -> output ports; one named like an input is a carry
  *     carry  -> how wide a carry is where it starts as zeros (hidden_size unless said)
  *     graph  -> the body, made anew for each node that uses the block
@@ -33,7 +35,7 @@ typedef struct block_use {
     bool endless;  /* of the outermost use of a block: it has been told that those in it have no end */
 } block_use;
 
-static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "carry", "graph", "out", NULL};
+static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "ranges", "carry", "graph", "out", NULL};
 
 static int expand_block(gr_ctx *c);
 static int expand_init(gr_ctx *c);
@@ -152,16 +154,42 @@ static gr_attr_spec var_spec(gr_arena *a, gr_doc *d, bool *integer)
     return s;
 }
 
+/* `ranges: {name: [least, most]}` of a var whose kind is known. */
+static void read_range(gr_model *m, gr_doc *ranges, gr_attr_spec *s, bool *integer)
+{
+    gr_doc *d = gr_doc_get(ranges, s->name), *most = d && d->kind == GR_DOC_LIST && d->count == 2 ? d->item[1] : NULL;
+    int64_t least;
+    if (!d) return;
+    gr_doc_use_all(d);
+    const bool whole = (*integer || !s->fallback) && most && gr_doc_int(d->item[0], &least) == 0;
+    s->max = whole ? 1 << 30 : 1e30;
+    if (!most || gr_doc_float(d->item[0], &s->min) < 0 || (most->kind != GR_DOC_NULL && gr_doc_float(most, &s->max) < 0) || s->min > s->max ||
+        (s->kind != GR_ATTR_FLOAT && s->fallback)) {
+        gr_diag_error(m->diag, d->at, "a range is [least, most] of a var of numbers, ~ as the most where there is none");
+        s->min = s->max = 0;
+        return;
+    }
+    s->kind = whole ? GR_ATTR_INT : GR_ATTR_FLOAT;
+    s->choices = NULL;
+    *integer = whole;
+}
+
 static gr_attr_spec *read_vars(gr_model *m, gr_doc *d, block *b)
 {
     int n = b->vars && b->vars->kind == GR_DOC_MAP ? b->vars->count : 0;
     gr_attr_spec *specs = GR_NEW_ARRAY(m->arena, gr_attr_spec, n + 1);
     b->integer = GR_NEW_ARRAY(m->arena, bool, n + 1);
+    gr_doc *ranges = gr_doc_get(d, "ranges");
     if (b->vars && !n) gr_diag_error(m->diag, b->vars->at, "'vars' is a map: {name: default}, ~ where it must be given");
     for (int i = 0; i < n; i++) {
         specs[i] = var_spec(m->arena, b->vars->item[i], &b->integer[i]);
         specs[i].doc = doc_of(d, specs[i].name);
+        if (ranges && ranges->kind == GR_DOC_MAP) read_range(m, ranges, &specs[i], &b->integer[i]);
     }
+    if (ranges && ranges->kind != GR_DOC_MAP) gr_diag_error(m->diag, ranges->at, "'ranges' is a map: {name: [least, most]}");
+    for (int i = 0; ranges && ranges->kind == GR_DOC_MAP && i < ranges->count; i++)
+        if (!b->vars || !gr_doc_get(b->vars, ranges->item[i]->key))
+            gr_diag_error(m->diag, ranges->item[i]->key_at, "the block has no var '%s' that this could be the range of", ranges->item[i]->key);
     return specs;
 }
 
