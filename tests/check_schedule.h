@@ -4,10 +4,10 @@
 
 #include "program/schedule.h"
 
-/* Walks all lists with vector clocks and notes who touched each byte last. NULL, or what is
- * wrong (static memory): two tasks that touch the same byte without an order between them,
+/* Walks all lists with vector clocks and notes who touched each element last. NULL, or what is
+ * wrong (static memory): two tasks that touch the same memory without an order between them,
  * an order that is not the sequential one, lists that wait for each other for ever, or a
  * template whose units are not all computed once. For small programs: it keeps a record for
- * each byte. */
+ * each element. */
 const char *check_schedule(const gr_program *p, const gr_schedule *s);
 #endif

@@ -55,8 +55,10 @@ static void ladders(void)
 /* Nobody else: all threads, and trials cost little. */
 static void alone(void)
 {
+    static const double steps[] = {1e5, 1e6, 1e8};
     for (int cores = 1; cores <= 16; cores *= 2) {
-        for (double step = 1e4; step < 2e9; step *= 100) {
+        for (int i = 0; i < 3; i++) {
+            const double step = steps[i];
             machine m = machine_of(cores, step);
             m.noise = 1;
             double mean = work(&m, 30 + 100 * step * 1e-9, true);
@@ -72,7 +74,7 @@ static void alone(void)
 static void a_core_is_taken(bool counted, bool from_start)
 {
     for (int cores = 2; cores <= 16; cores *= 2) {
-        for (double step = 1e5; step < 1e9; step *= 30) {
+        for (double step = 3e5; step < 1e9; step *= 30) {
             machine m = machine_of(cores, step);
             if (!from_start) work(&m, 3 + 30 * step * 1e-9, counted);
             m.held = 1;

@@ -247,7 +247,7 @@ static size_t arena_of(const char *model, const char *topology, int threads)
 static void memory_is_packed_where_loops_take_turns(void)
 {
     const char *model = temp_file("five.yaml",
-        "graphrun: 1\nname: five\nvars: {time: 15, batch: 32}\ngraph:\n"
+        "graphrun: 1\nname: five\nvars: {time: 8, batch: 8}\ngraph:\n"
         "  x: {op: Input, shape: [time, batch, 64]}\n"
         "  rnn: {op: GRU, in: x, hidden_size: 64, num_layers: 5}\n"
         "  y: {op: Mul, in: [rnn.output, rnn.output]}\n  loss: {op: Mean, in: y}\n"
