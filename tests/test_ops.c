@@ -7,10 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What several threads run: the program of a step, in a loop where the node may stand in one. */
+static bool walk_threads(const op_case *c, const op_more *more)
+{
+    unsigned all;
+    op_way w = {.real = GR_FLOAT32, .steps = STEPS, .optional = true, .programs = true};
+    const int inside = op_sequences(c, more, &all) ? op_try_way(c, w, more) : 0;
+    if (inside) return inside > 0;
+    w.steps = 0, w.optional = false;
+    return op_try_way(c, w, more) > 0;
+}
+
 static bool walk_case(const op_case *c)
 {
     static const op_more no_loops = {.may_refuse_loops = true}, packing = {.float_differs = true};
-    return op_walk_case(c, op_refused_in_loops(c) ? &no_loops : strcmp(c->op, "PackedOperand") == 0 ? &packing : NULL);
+    const op_more *more = op_refused_in_loops(c) ? &no_loops : strcmp(c->op, "PackedOperand") == 0 ? &packing : NULL;
+    return GR_TEST_NUMBERS ? op_walk_case(c, more) : walk_threads(c, more);
 }
 
 static void every_case(void)
