@@ -1,6 +1,7 @@
 /* test_plan.c - what `graphrun plan` tells of a program agrees with the program. */
 #include "report/plan.h"
 #include "tests.h"
+#include "train/machine.h"
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
@@ -121,6 +122,30 @@ static void every_group_says_why(void)
     end(&p);
 }
 
+/* Where the schedule says how many threads there are, no half of the cores, quarter, ... with a program made for it
+ * does better. */
+static void threads_that_are_chosen_are_the_best(void)
+{
+    enum { CORES = 8 };
+    gr_session *s = open_model(GR_SOURCE_DIR "/graphs/toy/copy_attention.yaml", 0);
+    const gr_want want = {.update = true, .training = true, .assume_axes = true};
+    gr_error e = {0};
+    gr_graph *g = gr_session_graph(s, &want, NULL);
+    gr_topology *t = gr_topology_get(s->arena, "core:8", &e);
+    CU_ASSERT_FATAL(g && t);
+    gr_program *whole = gr_program_create_for(s->arena, g, CORES, &e), *p = whole;
+    gr_schedule *made;
+    CU_ASSERT_FATAL(p && gr_session_weigh(s, p, t, &e) == 0);
+    CU_ASSERT_EQUAL_FATAL(gr_session_schedule(s, t, CORES, &p, &made, &e), 0);
+    CU_ASSERT(p != whole && made->threads < CORES); /* or this shows nothing */
+    for (int n = CORES; n > 0; n /= 2) {
+        gr_program *other = gr_program_create_for(s->arena, g, n, &e);
+        CU_ASSERT_FATAL(other && gr_session_weigh(s, other, t, &e) == 0);
+        CU_ASSERT(made->predicted <= gr_schedule_create(s->arena, other, t, n, &e)->predicted);
+    }
+    gr_session_close(s);
+}
+
 static void a_wrong_machine_is_refused(void)
 {
     gr_error e = {0};
@@ -139,5 +164,6 @@ void test_plan(void)
     CU_add_test(s, "work is all there", work_is_all_there);
     CU_add_test(s, "schedules are for any machine", schedules_are_for_any_machine);
     CU_add_test(s, "every group says why", every_group_says_why);
+    CU_add_test(s, "threads that are chosen are the best", threads_that_are_chosen_are_the_best);
     CU_add_test(s, "a wrong machine is refused", a_wrong_machine_is_refused);
 }

@@ -23,26 +23,22 @@ static const char *title(gr_session *s, bool trains)
     return text;
 }
 
-/* The program for so many workers, weighed for t, of this machine by what is known of it, of another by the built-in
- * numbers; nothing is measured. */
-static gr_program *program_for(gr_session *s, gr_graph *g, gr_topology *t, bool other, int workers, gr_error *e)
+/* The program for so many workers, weighed for t; nothing is measured. */
+static gr_program *program_for(gr_session *s, gr_graph *g, gr_topology *t, int workers, gr_error *e)
 {
     gr_program *p = gr_program_create_for(s->arena, g, workers, e);
-    if (!p) return NULL;
-    if (!other) return gr_session_weigh(s, p, t, e) ? NULL : p;
-    gr_program_weigh(p, &gr_builtin_costs, t->l2_bytes, t->l3_bytes);
-    return p;
+    return p && gr_session_weigh(s, p, t, e) ? NULL : p;
 }
 
 /* For 1, 2, 4, ... threads on a machine like the topology's, with as many cores. */
-static const gr_schedule **schedules(gr_session *s, gr_graph *g, const gr_topology *t, bool other, gr_error *e)
+static const gr_schedule **schedules(gr_session *s, gr_graph *g, const gr_topology *t, gr_error *e)
 {
     const gr_schedule **list = GR_NEW_ARRAY(s->arena, const gr_schedule *, 8);
     int *core = GR_NEW_ARRAY(s->arena, int, MOST_CORES);
     for (int i = 0; i < MOST_CORES; i++) core[i] = i;
     for (int threads = 1, i = 0; threads <= MOST_CORES; threads *= 2) {
         gr_topology many = *t;
-        const gr_program *p = program_for(s, g, &many, other, threads, e);
+        const gr_program *p = program_for(s, g, &many, threads, e);
         many.cores = threads;
         many.core = core;
         if (!p || !(list[i++] = gr_schedule_create(s->arena, p, &many, threads, e))) return NULL;
@@ -53,7 +49,7 @@ static const gr_schedule **schedules(gr_session *s, gr_graph *g, const gr_topolo
 static int plan(gr_session *s, void *data)
 {
     const plan_args *a = data;
-    const bool trains = s->recipe->minimize && !a->forward, other = a->topology != NULL;
+    const bool trains = s->recipe->minimize && !a->forward;
     const gr_want want = {.update = trains, .training = trains, .metrics = !trains && s->recipe->minimize, .assume_axes = true};
     gr_error e = {0};
     gr_graph *g = gr_session_graph(s, &want, NULL);
@@ -63,12 +59,13 @@ static int plan(gr_session *s, void *data)
     }
     gr_topology *t = gr_topology_get(s->arena, a->topology, &e);
     if (!t) return cli_fail(&e);
+    if (a->topology) s->options.costs = NULL; /* what is known is of this machine */
     const int most = s->options.threads ? s->options.threads : t->cores;
-    gr_program *program = program_for(s, g, t, other, most, &e);
-    gr_plan p = {.title = title(s, trains), .program = program, .topology = t};
-    if (!program || !(p.by_cores = schedules(s, g, t, other, &e))) return cli_fail(&e);
-    p.schedule = gr_schedule_ladder(s->arena, program, t, s->options.threads, most, &e); /* as a run makes it */
-    if (!p.schedule) return cli_fail(&e);
+    gr_program *program = program_for(s, g, t, most, &e);
+    gr_schedule *schedule;
+    if (!program || gr_session_schedule(s, t, most, &program, &schedule, &e)) return cli_fail(&e); /* as a run makes it */
+    const gr_plan p = {.title = title(s, trains), .program = program, .topology = t, .schedule = schedule, .by_cores = schedules(s, g, t, &e)};
+    if (!p.by_cores) return cli_fail(&e);
     gr_plan_print(&p, stdout);
     return EXIT_DONE;
 }

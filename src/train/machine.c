@@ -60,12 +60,49 @@ static int find_costs(gr_session *s, int cores, bool large, gr_error *e)
 int gr_session_weigh(gr_session *s, gr_program *p, gr_topology *t, gr_error *e)
 {
     const double ns = gr_program_ns(p);
-    if (!s->options.costs || ns < TOO_SMALL) return 0;
-    if (find_costs(s, t->cores, ns >= LARGE, e)) return e->status;
-    t->wait_ns = s->costs.wait_ns;
-    t->crowd = s->costs.crowd;
-    gr_program_weigh(p, &s->costs, t->l2_bytes, t->l3_bytes);
+    const bool known = s->options.costs && ns >= TOO_SMALL;
+    if (s->options.costs && !known) return 0;
+    if (known && find_costs(s, t->cores, ns >= LARGE, e)) return e->status;
+    if (known) {
+        t->wait_ns = s->costs.wait_ns;
+        t->crowd = s->costs.crowd;
+    }
+    gr_program_weigh(p, known ? &s->costs : &gr_builtin_costs, t->l2_bytes, t->l3_bytes);
     return 0;
+}
+
+/* What a program made for n workers would take on them; 0 if none can be made. */
+static double ns_for(gr_session *s, gr_graph *g, gr_topology *t, int n)
+{
+    gr_error e = {0};
+    double ns = 0;
+    gr_arena *a = gr_arena_create_in(gr_arena_memory(s->arena));
+    gr_program *p = a ? gr_program_create_for(a, g, n, &e) : NULL;
+    if (p && !gr_session_weigh(s, p, t, &e)) {
+        const gr_schedule *made = gr_schedule_create(a, p, t, n, &e);
+        if (made) ns = made->predicted;
+    }
+    gr_arena_destroy(a);
+    return ns;
+}
+
+int gr_session_schedule(gr_session *s, gr_topology *t, int most, gr_program **p, gr_schedule **made, gr_error *e)
+{
+    gr_arena *a = (*p)->arena;
+    int best = 0;
+    *made = gr_schedule_ladder(a, *p, t, s->options.threads, most, e);
+    if (!*made) return e->status;
+    if (s->options.threads || (*made)->threads == most) return 0;
+    double least = (*made)->predicted;
+    for (int n = most / 2; n > 0; n /= 2) {
+        const double ns = ns_for(s, (*p)->graph, t, n);
+        if (ns > 0 && ns < least) least = ns, best = n;
+    }
+    if (!best) return 0;
+    *p = gr_program_create_for(a, (*p)->graph, best, e);
+    if (!*p || gr_session_weigh(s, *p, t, e)) return e->status;
+    *made = gr_schedule_ladder(a, *p, t, best, most, e);
+    return *made ? 0 : e->status;
 }
 
 int gr_exec_schedule(gr_exec *x, gr_error *e)
@@ -80,7 +117,7 @@ int gr_exec_schedule(gr_exec *x, gr_error *e)
     } else {
         if (need_pool(s, e) || gr_session_weigh(s, x->program, s->topology, e)) return e->status;
         x->pool = s->pool;
-        x->schedule = gr_schedule_ladder(x->arena, x->program, s->topology, s->options.threads, gr_pool_threads(s->pool), e);
+        return gr_session_schedule(s, s->topology, gr_pool_threads(s->pool), &x->program, &x->schedule, e);
     }
     return x->schedule ? 0 : e->status;
 }
