@@ -251,6 +251,19 @@ static void mistakes_are_placed(void)
         CU_ASSERT_TRUE(mistake_is_told(two_losses(all[i][0], ""), all[i][1], all[i][2], "minimize: "));
 }
 
+/* The norm is of all, however many they are. */
+static void many_parameters_are_clipped(void)
+{
+    const char *path = temp_file("deep.yaml",
+        "graphrun: 1\nname: deep\ndata: {op: Inline, values: {x: [[1, 2]]}}\ngraph:\n"
+        "  x: {op: Input, shape: [batch, 2], from: data.x}\n"
+        "  deep: {op: Linear, in: x, out_features: 2, repeat: 200}\n"
+        "  loss: {op: Sum, in: deep}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, clip_grad_norm: 1}\n");
+    gr_error e = {0};
+    CU_ASSERT_EQUAL(train_model(path, 1, (gr_train_options){.epochs = -1, .steps = 2}, &e), 0);
+}
+
 void test_update(void)
 {
     CU_pSuite s = CU_add_suite("update", NULL, NULL);
@@ -264,4 +277,5 @@ void test_update(void)
     CU_add_test(s, "a gradient may be so large that its square is not finite", large_gradients_count);
     CU_add_test(s, "mistakes are told where they are", mistakes_are_placed);
     CU_add_test(s, "each of several losses is reported", each_is_reported);
+    CU_add_test(s, "many parameters are clipped", many_parameters_are_clipped);
 }

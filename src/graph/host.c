@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { MAX_OUTPUTS = 256 };
+/* Outputs of a variadic port, as one for each parameter of a model: a loop that asks for more has no end. And those
+ * of one node that an op emits by name. */
+enum { MOST_OUTPUTS = 1 << 16, MAX_OUTPUTS = 256 };
 
 static gr_emitter *emitter(const gr_ctx *c) { return (gr_emitter *)(uintptr_t)c; }
 /* Values are immutable to ops alone. */
@@ -49,7 +51,7 @@ static int most_outputs(const gr_op *op)
 {
     int n = 0;
     for (; op->outputs && op->outputs[n].name; n++)
-        if (op->outputs[n].flags & GR_PORT_VARIADIC) return MAX_OUTPUTS;
+        if (op->outputs[n].flags & GR_PORT_VARIADIC) return MOST_OUTPUTS;
     return n;
 }
 

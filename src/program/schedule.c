@@ -62,13 +62,13 @@ static void count_tasks(maker *m, int w)
 
 /* ---- waits ---------------------------------------------------------------- */
 
-typedef struct facts { gr_wait *list; int count, cap; } facts; /* what holds where we are */
+typedef struct facts { gr_wait *list; int count, cap; } facts; /* what of one worker holds where we are */
 
 typedef struct writer {
     maker *m;
     gr_worker_list *list;
     int w, cap_ins, cap_waits;
-    facts facts;
+    facts *known;                 /* by worker */
     int64_t length[GR_MAX_LOOPS]; /* of open loops */
     int begin[GR_MAX_LOOPS];      /* their LOOP_BEGIN */
     int open;
@@ -86,10 +86,9 @@ static bool same_lag(const gr_wait *a, const gr_wait *b)
     return memcmp(&a->lag, &b->lag, sizeof a->lag) == 0 && a->depth == b->depth && a->each == b->each && a->last == b->last;
 }
 
-/* Does `known` hold `wanted` at all indices of the open loops? */
+/* Does `known` hold `wanted`, of the same worker, at all indices of the open loops? */
 static bool implies(const writer *x, const gr_wait *known, const gr_wait *wanted)
 {
-    if (known->worker != wanted->worker) return false;
     int64_t least = known->base - wanted->base;
     if (!same_lag(known, wanted)) { /* lags never fall */
         if (known->lag.div && gr_lag_at(&known->lag, 0) < 0) return false;
@@ -103,14 +102,20 @@ static bool implies(const writer *x, const gr_wait *known, const gr_wait *wanted
     return least >= 0;
 }
 
+/* A fact that a later one holds is forgotten: there are few at any place. */
 static void add_wait(writer *x, gr_wait wait)
 {
-    gr_wait nothing = {.worker = wait.worker};
+    const gr_wait nothing = {.worker = wait.worker};
+    facts *f = &x->known[wait.worker];
+    int kept = 0;
     if (implies(x, &nothing, &wait)) return;
-    for (int i = 0; i < x->facts.count; i++)
-        if (implies(x, &x->facts.list[i], &wait)) return;
+    for (int i = 0; i < f->count; i++)
+        if (implies(x, &f->list[i], &wait)) return;
+    for (int i = 0; i < f->count; i++)
+        if (!implies(x, &wait, &f->list[i])) f->list[kept++] = f->list[i];
+    f->count = kept;
     *GR_PUSH(x->m->a, x->list->waits, x->list->num_waits, x->cap_waits) = wait;
-    *GR_PUSH(x->m->a, x->facts.list, x->facts.count, x->facts.cap) = wait;
+    *GR_PUSH(x->m->a, f->list, f->count, f->cap) = wait;
 }
 
 /* Worker w's counter when d->before is done as d asks. */
@@ -164,6 +169,16 @@ static void enter(writer *x, int loop)
     x->open = loop;
 }
 
+/* What held in the loop's last iteration still does. */
+static void age(gr_wait *w, const gr_loop_info *l)
+{
+    w->base += w->step[l->depth] * (l->count - 1);
+    w->step[l->depth] = 0;
+    if (!w->lag.div || w->depth != l->depth) return;
+    w->base += lagged(w, l->count - 1);
+    w->lag = (gr_lag){0};
+}
+
 static void leave(writer *x)
 {
     const gr_loop_info *l = &x->m->p->loops[x->open];
@@ -171,15 +186,8 @@ static void leave(writer *x)
     i->loop = x->open;
     i->jump = x->begin[l->depth] + 1;
     x->list->ins[x->begin[l->depth]].jump = x->list->num_ins;
-    for (int k = 0; k < x->facts.count; k++) { /* what held in the last iteration still does */
-        gr_wait *w = &x->facts.list[k];
-        w->base += w->step[l->depth] * (l->count - 1);
-        w->step[l->depth] = 0;
-        if (w->lag.div && w->depth == l->depth) {
-            w->base += lagged(w, l->count - 1);
-            w->lag = (gr_lag){0};
-        }
-    }
+    for (int w = 0; w < x->m->n; w++)
+        for (int k = 0; k < x->known[w].count; k++) age(&x->known[w].list[k], l);
     x->length[l->depth] = 0;
     x->open = l->parent;
 }
@@ -187,7 +195,7 @@ static void leave(writer *x)
 static void write_list(maker *m, gr_worker_list *list, int w)
 {
     const gr_program *p = m->p;
-    writer x = {.m = m, .list = list, .w = w, .open = -1};
+    writer x = {.m = m, .list = list, .w = w, .open = -1, .known = GR_NEW_ARRAY(m->a, facts, m->n)};
     for (int t = 0; t < p->num_templates; t++) {
         if (!has_task(m, t, w) || gr_iterations(p, p->templates[t].loop) == 0) continue;
         while (!gr_loop_within(p, p->templates[t].loop, x.open)) leave(&x);
