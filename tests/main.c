@@ -34,7 +34,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "there is no suite '%s'\n", argv[i]);
             return EXIT_FAILURE;
         }
-    CU_basic_set_mode(CU_BRM_NORMAL);
+    CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failure_records();
     CU_cleanup_registry();

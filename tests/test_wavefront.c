@@ -266,12 +266,12 @@ static void compiling_is_the_same_for_all_lengths(void)
 void test_wavefront(void)
 {
     CU_pSuite s = CU_add_suite("wavefront", NULL, NULL);
-    CU_add_test(s, "schedules of random stacks are safe", random_stacks_are_safe);
-    CU_add_test(s, "a wait for too little is found", too_little_lag_is_found);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "schedules of random stacks are safe", random_stacks_are_safe);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "a wait for too little is found", too_little_lag_is_found);
     CU_add_test(s, "same bits on 1, 2, 3 and 8 threads", same_bits_on_any_threads);
     CU_add_test(s, "values as the plain interpreter's", stacks_are_as_the_interpreter);
     CU_add_test(s, "layers make a wavefront", layers_make_a_wavefront);
-    CU_add_test(s, "memory is packed where loops take turns", memory_is_packed_where_loops_take_turns);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "memory is packed where loops take turns", memory_is_packed_where_loops_take_turns);
     CU_add_test(s, "compiling grows with the number of layers", compiling_grows_with_the_layers);
     CU_add_test(s, "compiling is the same for all lengths", compiling_is_the_same_for_all_lengths);
 }
