@@ -85,6 +85,14 @@ static void gradcheck_chooses_lengths(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, " 18 elements"));
 }
 
+static void formats_fit_their_files(void)
+{
+    CU_ASSERT_EQUAL(graphrun("dot " GR_SOURCE_DIR "/graphs/hello.yaml --format mermaid -o %s", temp_path("picture.svg")), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "--format mermaid does not belong into"));
+    CU_ASSERT_EQUAL(graphrun("dot " GR_SOURCE_DIR "/graphs/hello.yaml --format mermaid -o %s", temp_path("picture.md")), 0);
+    CU_ASSERT_EQUAL(graphrun("dot " GR_SOURCE_DIR "/graphs/hello.yaml --format dot -o %s", temp_path("picture")), 0);
+}
+
 static void wrong_gradients_are_found(void)
 {
     const char *model = temp_file("wrong.yaml",
@@ -304,6 +312,7 @@ static void batches_are_shown(void)
 void test_cli_models(void)
 {
     CU_pSuite s = CU_add_suite("cli_models", NULL, NULL);
+    CU_add_test(s, "formats of pictures fit their files", formats_fit_their_files);
     CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);

@@ -116,9 +116,12 @@ static int check_format(const cli_command *self, dot_args *a)
         return cli_misuse(self, "'%s' ends in none of .dot, .svg, .png, .pdf, .mmd, .md; --format says what else it is", a->file);
     if (!a->format) a->format = of_file;
     if (strcmp(a->format, "mermaid") == 0 && of_file && strcmp(of_file, "markdown") == 0) a->format = of_file;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (strcmp(ends[i].format, a->format) == 0) return -1;
-    return cli_misuse(self, "no format is called '%s'; there are: dot, svg, png, pdf, mermaid", a->format);
+    size_t i = 0;
+    while (i < sizeof ends / sizeof *ends && strcmp(ends[i].format, a->format) != 0) i++;
+    if (i == sizeof ends / sizeof *ends) return cli_misuse(self, "no format is called '%s'; there are: dot, svg, png, pdf, mermaid", a->format);
+    if (a->file && of_file && strcmp(of_file, a->format) != 0)
+        return cli_misuse(self, "--format %s does not belong into '%s'; leave it out, or let the file end in %s", a->format, a->file, ends[i].end);
+    return -1;
 }
 
 int cmd_dot(int argc, char **argv)
