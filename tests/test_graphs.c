@@ -219,7 +219,7 @@ void test_graphs(void)
 {
     CU_pSuite s = CU_add_suite("graphs", NULL, NULL);
     CU_add_test(s, "every model gives its stored result", models_give_their_results);
-    CU_add_test(s, "no model has a mistake", models_have_no_mistakes);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "no model has a mistake", models_have_no_mistakes);
     if (GR_TEST_NUMBERS) CU_add_test(s, "gradcheck passes on every model", gradients_of_models_are_right);
-    CU_add_test(s, "dot draws every model", models_have_pictures);
+    if (GR_TEST_NUMBERS) CU_add_test(s, "dot draws every model", models_have_pictures);
 }
