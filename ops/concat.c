@@ -51,6 +51,13 @@ static int concat_gradient(gr_ctx *c)
 }
 
 /* A unit is one index of all axes before dim: a piece of each input. */
+/* It moves, and computes nothing. */
+static double concat_flops(const gr_call *call)
+{
+    (void)call;
+    return 0;
+}
+
 static int64_t concat_units(const gr_call *call)
 {
     const gr_tensor *o = &call->out[0];
@@ -79,7 +86,7 @@ extern const gr_op gr_op_concat;
 const gr_op gr_op_concat = {GR_OP_HEADER, .name = "Concat", .reference = "torch.cat",
     .formula = "output[.., o_i + k, ..] = input_i[.., k, ..], o_i the length of those before", .summary = "Joins values along an axis.", .attrs = concat_attrs,
     .inputs = many, .outputs = output, .traits = GR_ROWWISE, .role = GR_ROLE_CONCAT, .infer = concat_infer,
-    .gradient = concat_gradient, .units = concat_units,
+    .gradient = concat_gradient, .units = concat_units, .flops = concat_flops,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, concat_run}, {GR_FLOAT64, concat_run}, {GR_INT32, concat_run}, {GR_BOOL, concat_run}, {0, NULL}},
     .kind = "shapes",
     .example = OP_X

@@ -33,6 +33,9 @@ static int64_t mask_units(const gr_call *call)
     return rows * ((op_numel(&call->out[0]) / rows + BLOCK - 1) / BLOCK);
 }
 
+/* As many as a number takes of the generator. */
+static double mask_flops(const gr_call *call) { return 8 * (double)op_numel(&call->out[0]); }
+
 static int mask_infer(gr_ctx *c) { return op_need_float(c, 0) < 0 ? -1 : gr_set_output(c, 0, gr_in_type(c, 0)); }
 
 static const gr_attr_spec attrs[] = {{"p", GR_ATTR_FLOAT, "0.5", 0, 1, NULL, "Probability that an element becomes 0."}, OP_END};
@@ -44,7 +47,7 @@ extern const gr_op gr_op_dropout_mask, gr_op_dropout;
 const gr_op gr_op_dropout_mask = {GR_OP_HEADER, .name = "DropoutMask",
     .formula = "u < p ? 0 : 1 / (1 - p), u uniform in [0, 1)", .summary = "0 with probability p, else 1 / (1 - p).",
     .attrs = attrs, .inputs = like, .outputs = output, .traits = GR_ROWWISE | GR_RANDOM | GR_ZERO_GRAD | GR_STRIDED, .infer = mask_infer,
-    .units = mask_units, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}},
+    .units = mask_units, .flops = mask_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, mask_run_f32}, {GR_FLOAT64, mask_run_f64}, {0, NULL}},
     .kind = "internal"};
 
 /* The mask is made of the shape alone, so that it needs no step of a loop before it. */

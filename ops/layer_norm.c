@@ -84,7 +84,7 @@ static int64_t normalize_units(const gr_call *call)
     return n;
 }
 
-static double normalize_flops(const gr_call *call) { return 6 * (double)op_numel(&call->in[0]); }
+static double normalize_flops(const gr_call *call) { return 4 * (double)op_numel(&call->in[0]); }
 
 /* weight and bias: the numbers of one row. */
 static int check_row(gr_ctx *c, int port)

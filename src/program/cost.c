@@ -20,6 +20,7 @@ const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 6
 #define PANEL 16       /* columns that are computed at once, needed or not */
 #define UNIT 25        /* nanoseconds of a kernel that is no product for a unit (a row), apart from its operations */
 #define INSTRUCTION 8  /* of a tape for an instruction, apart from its elements */
+#define ASTRAY 1       /* of a tape or a copy for an element that does not lie beside the one before */
 
 typedef struct scale { const gr_costs *c; double l2, l3, real; } scale; /* real: 1 for float, 2 for double */
 
@@ -148,10 +149,13 @@ static double bytes_of_item(const gr_program *p, int first, int last)
 
 /* ---- what it takes ------------------------------------------------------------------ */
 
+/* From half of L3 on all comes from memory; before, the more of it the more is touched: other cores fill L3, too. */
 static double moving_ns(const scale *s, double bytes, double distance)
 {
+    const double l3 = bytes / s->c->l3_bytes_ns, memory = bytes / s->c->memory_bytes_ns, far = s->l3 / 2;
     if (distance <= s->l2 / 2) return bytes / s->c->l2_bytes_ns;
-    return bytes / (distance <= s->l3 / 2 ? s->c->l3_bytes_ns : s->c->memory_bytes_ns);
+    if (distance >= far) return memory;
+    return distance <= GR_L3_TOUCHED ? l3 : l3 + (memory - l3) * log(distance / GR_L3_TOUCHED) / log(far / GR_L3_TOUCHED);
 }
 
 /* Of operand i of template t; the clock is that of its item's end. */
@@ -182,6 +186,16 @@ static moved operands_ns(const scale *s, const gr_program *p, const reuse *r, in
     }
     if (packed >= 0) m.packing += bytes_of(&x->in[packed]) / s->c->l2_bytes_ns;
     return m;
+}
+
+static double astray_ns(const gr_template *t)
+{
+    double elements = 0;
+    for (int i = 0; i < count_operands(t); i++) {
+        const gr_tensor *x = i < t->num_in ? &t->in[i].tensor : &t->out[i - t->num_in].tensor;
+        if (x->rank && x->dim[x->rank - 1] > 1 && x->stride[x->rank - 1] != 0 && x->stride[x->rank - 1] != 1) elements += (double)gr_tensor_numel(x);
+    }
+    return ASTRAY * elements;
 }
 
 static double tape_ns(const scale *s, const gr_template *t)
@@ -233,7 +247,7 @@ static double op_ns(gr_arena *a, const scale *s, const gr_template *t, const mov
 static double template_ns(gr_arena *a, const scale *s, const gr_template *t, const moved *m)
 {
     const bool op = t->kind == GR_TASK_KERNEL || t->kind == GR_TASK_PRODUCT;
-    return s->c->call_ns + (op ? op_ns(a, s, t, m) : m->ns) + (t->tape ? tape_ns(s, t) : 0);
+    return s->c->call_ns + (op ? op_ns(a, s, t, m) : m->ns + astray_ns(t)) + (t->tape ? tape_ns(s, t) : 0);
 }
 
 /* Passes the items of a step: the first time to learn what is touched when. */

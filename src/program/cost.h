@@ -16,12 +16,12 @@ typedef struct gr_costs {
     double divide_ns;
     double vector_ns;     /* exp, tanh, sigmoid, ... */
     double access_ns;     /* an element that a tape reads or writes, in L1 */
-    double l2_bytes_ns, l3_bytes_ns, memory_bytes_ns; /* bytes a nanosecond from there */
+    double l2_bytes_ns, l3_bytes_ns, memory_bytes_ns; /* bytes a nanosecond from there; L3: while GR_L3_TOUCHED are in use */
     double wait_ns;       /* from a worker that counts on to one that spins for it */
     double crowd;         /* how many times as long as one core alone each takes while all compute: they share
                              power, caches and, on a virtual machine, more than they know */
 } gr_costs;
-enum { GR_COSTS = sizeof(gr_costs) / sizeof(double), GR_SHORT_SUM = 32 };
+enum { GR_COSTS = sizeof(gr_costs) / sizeof(double), GR_SHORT_SUM = 32, GR_L3_TOUCHED = 2 << 20 };
 
 extern const gr_costs gr_builtin_costs; /* of a common core: AVX2, 3 GHz */
 

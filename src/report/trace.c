@@ -14,10 +14,16 @@ enum { KINDS = sizeof kind_name / sizeof *kind_name };
 /* A product without an epilogue is a kernel, too, but is called what it is. */
 static int kind_of(const gr_template *t) { return gr_template_flops(t) > 0 ? GR_TASK_PRODUCT : (int)t->kind; }
 
-/* Operations of the units that the event covers. */
+/* The units that the event covers, of a call's. */
+static double event_share(const gr_template *t, const gr_event *e)
+{
+    return t->units > 0 ? (double)(e->units_end - e->units_begin) / (double)t->units : 0;
+}
+
+/* Operations of them. */
 static double event_flops(const gr_template *t, const gr_event *e)
 {
-    return t->units > 0 ? gr_template_flops(t) * (double)(e->units_end - e->units_begin) / (double)t->units : 0;
+    return gr_template_flops(t) * event_share(t, e);
 }
 
 /* ---- the timeline ---- */
@@ -57,6 +63,7 @@ static void put_event(timeline *t, const gr_trace *r, int worker, const gr_event
     json_t *args = json_pack("{s:s, s:s, s:i}", "op", x->node ? x->node->op->name : "Copy", "units", units, "training step", e->step);
     if (args && *at) json_object_set_new(args, "time step", json_string(at));
     const double flops = event_flops(x, e);
+    if (args) json_object_set_new(args, "predicted us", json_real(x->cost * event_share(x, e) * 1e-3));
     if (args && e->timed > 1) json_object_set_new(args, "tasks timed together", json_integer((json_int_t)e->timed));
     if (args && flops > 0 && end > begin) json_object_set_new(args, "GFLOP/s", json_real(flops / (end - begin)));
     if (begin > arrived)

@@ -180,7 +180,7 @@ static void measure_once(bench *b, gr_costs *c)
     c->vector_ns = instruction_ns(b, GR_TAPE_TANH);
     c->access_ns = one > c->simple_ns ? (one - c->simple_ns) / 3 : c->simple_ns / 3;
     c->l2_bytes_ns = bytes_ns(b, 64 << 10);
-    c->l3_bytes_ns = bytes_ns(b, 1 << 20);
+    c->l3_bytes_ns = bytes_ns(b, GR_L3_TOUCHED / 2); /* read there, written here */
     c->memory_bytes_ns = bytes_ns(b, ROOM / 2);
     if (gr_pool_threads(b->pool) > 1) c->wait_ns = UNEVEN * best_by(CLOCK_MONOTONIC, b, hand_over, 0) / (2.0 * TRIPS);
 }
