@@ -43,6 +43,12 @@ static void NAME(take_run)(const gr_call *call)
     }
 }
 
+/* The parts of rows that a worker reads lie apart, and no processor guesses where the next begins. */
+static void NAME(ask_for)(const REAL *x, int64_t n)
+{
+    for (int64_t j = 0; j < n; j += LINE / (int64_t)sizeof *x) __builtin_prefetch(x + j);
+}
+
 /* All strips of the call at once: whole rows are read faster than their pieces. */
 static void NAME(take_back_run)(const gr_call *call)
 {
@@ -57,6 +63,7 @@ static void NAME(take_back_run)(const gr_call *call)
     if (by_frequency) count_indices(index, n, rows, met);
     for (int64_t r = 0; r < rows; r++) memset((REAL *)out->data + r * width + col, 0, sizeof(REAL) * (size_t)m);
     for (int64_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) NAME(ask_for)(grad + (i + AHEAD) * width + col, m);
         if (index[i] < 0 || index[i] >= rows || index[i] == skip) continue;
         const REAL *g = grad + i * width + col;
         REAL *to = (REAL *)out->data + index[i] * width + col, share = by_frequency ? (REAL)met[index[i]] : 1;
@@ -72,7 +79,7 @@ static void NAME(take_back_run)(const gr_call *call)
 #include <math.h>
 #include <string.h>
 
-enum { STRIP = 64 };
+enum { STRIP = 64, AHEAD = 10, LINE = 64 }; /* columns; rows; bytes */
 
 static int64_t row_width(const gr_tensor *table)
 {
