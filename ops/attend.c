@@ -2,7 +2,6 @@
 #include "attend.h"
 #include "attention.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* ---- types ---- */

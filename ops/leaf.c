@@ -1,7 +1,6 @@
 /* leaf.c - values that come from nowhere: inputs, states, constants. */
 #include "util.h"
 
-#include <string.h>
 
 static const gr_port value_out[] = {{"output", 0, "[shape]"}, OP_END};
 

@@ -2,7 +2,6 @@
 #include "html_sample.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { MODELS = 4, POINTS = 20, STEPS = 600, METRICS = 2 };
 

@@ -5,7 +5,6 @@
 
 #include <CUnit/Basic.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

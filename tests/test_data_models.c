@@ -2,7 +2,6 @@
  * what the weights know of them. */
 #include "data_support.h"
 #include "tests.h"
-#include "train_support.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>

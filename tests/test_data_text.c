@@ -5,7 +5,6 @@
 #include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINES "graphrun: 1\nvars: {batch: 3}\ndata: {op: Lines, path: %s, shuffle: false, order: character"
 

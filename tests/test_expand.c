@@ -1,6 +1,5 @@
 /* test_expand.c - raw graphs become typed ones: axes, composites, names, loops, and one
  * message for one mistake. */
-#include "pass/lift.h"
 #include "pass/pass.h"
 #include "tests.h"
 #include <CUnit/Basic.h>

@@ -1,5 +1,4 @@
 /* test_half.c - numbers of 16 bits: conversions, and products whose right operand is kept so. */
-#include "base/arena.h"
 #include "base/half.h"
 #include "kernel/isa.h"
 #include "kernel/kernel.h"

@@ -9,7 +9,6 @@
 #include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define FILE_NAME GR_SOURCE_DIR "/tests/mistakes.yaml"
 enum { MAX_LINES = 200, WIDTH = 512 };

@@ -2,7 +2,6 @@
  * in every build, and the process goes on. */
 #include "graph/emit.h"
 #include "tests.h"
-#include "train_support.h"
 
 #include <CUnit/Basic.h>
 #include <string.h>

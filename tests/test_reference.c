@@ -13,7 +13,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PLUGINS GR_BUILD_DIR "/graphs/plugins"
 

@@ -8,7 +8,6 @@
 #include "failing.h"
 #include "tests.h"
 #include <CUnit/Basic.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { ROOM = 16000, REGS = 8, CONST_REG = 4, MAX_IN = 4, MAX_OUT = 3, OPERANDS = MAX_IN + MAX_OUT };

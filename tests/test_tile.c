@@ -5,7 +5,6 @@
 #include "train_support.h"
 
 #include <CUnit/Basic.h>
-#include <string.h>
 
 static gr_pass_fn const hoist[] = {gr_pass_merge, gr_pass_hoist, NULL};
 static gr_pass_fn const tile[] = {gr_pass_merge, gr_pass_hoist, gr_pass_tile, NULL};

@@ -6,7 +6,6 @@
 #include "report/reference.h"
 #include "pass/pass.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ---- what completes ---- */

@@ -5,7 +5,6 @@
 #include "report/dot.h"
 #include "report/html_compare.h"
 
-#include <errno.h>
 
 typedef struct drawing {
     gr_arena *arena; /* of the page */

@@ -5,7 +5,6 @@
  *     lengths   int32 [batch]
  *
  * Words are learnt from the split train (from the whole file where there is one), tags from all. */
-#include "data/facts.h"
 #include "data/items.h"
 #include "data/lexicon.h"
 #include "io/conll.h"

@@ -4,7 +4,6 @@
  *                                            in the place of its word, of the words in order, and else 0
  *     targets    float32 [batch, columns]    numbers to predict (an Input of one axis: [batch])
  *     labels     int32 [batch]               the class, a word or a number */
-#include "data/facts.h"
 #include "data/items.h"
 #include "data/lexicon.h"
 #include "data/scale.h"

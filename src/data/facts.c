@@ -1,7 +1,6 @@
 /* facts.c - counts and other numbers that sources know. */
 #include "data/facts.h"
 
-#include <string.h>
 #include <unistd.h>
 
 void gr_data_add_numbers(gr_data *d, const char *name, int n, const double *x)

@@ -5,7 +5,6 @@
  *     labels   int32 [batch]
  *
  * Bytes stay bytes in memory and become numbers from 0 to 1 when a batch is made. */
-#include "data/facts.h"
 #include "data/items.h"
 #include "io/file.h"
 #include "io/idx.h"

@@ -1,6 +1,5 @@
 /* scale.c - standardized columns. */
 #include "data/scale.h"
-#include "data/facts.h"
 
 #include <math.h>
 #include <string.h>

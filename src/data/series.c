@@ -10,7 +10,6 @@
  *
  * A part of the series is cut into windows after it was split in order of time, so that none
  * straddles two splits. */
-#include "data/facts.h"
 #include "data/items.h"
 #include "data/scale.h"
 #include "data/table.h"

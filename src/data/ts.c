@@ -4,7 +4,6 @@
  *     lengths   int32 [batch]
  *     labels    int32 [batch]     the class, in the order of @classLabel
  *     targets   float32 [batch]   with @targetLabel in place of it */
-#include "data/facts.h"
 #include "data/items.h"
 #include "data/scale.h"
 #include "io/ts.h"

@@ -2,7 +2,6 @@
 #include "base/map.h"
 #include "graph/graph.h"
 
-#include <string.h>
 
 static const char *check_graph(const gr_graph *g);
 

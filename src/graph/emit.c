@@ -1,6 +1,5 @@
 /* emit.c - applying ops to values: inference of primitives, expansion of composites. */
 #include "graph/frame.h"
-#include "base/map.h"
 
 #include <ctype.h>
 #include <stdlib.h>

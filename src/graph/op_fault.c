@@ -1,7 +1,6 @@
 /* op_fault.c - what is wrong with the descriptor of an op. */
 #include "graph/fault.h"
 
-#include <string.h>
 
 enum { MOST_CASES = 64 };
 

@@ -1,7 +1,6 @@
 /* conll.c - sentences of tagged words. */
 #include "io/conll.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -5,7 +5,6 @@
 #ifndef GR_KERNEL_KERNEL_H
 #define GR_KERNEL_KERNEL_H
 
-#include "base/diag.h"
 #include <graphrun/op.h>
 
 /* Thread-safe; the first call chooses. Never NULL. */

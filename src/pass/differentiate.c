@@ -6,6 +6,7 @@
  * BACKWARD, called after the node they come from. Loops: scan_gradient.c. */
 #include "pass/chunk.h"
 #include "pass/gradient.h"
+#include "pass/lift.h"
 #include "pass/look_up.h"
 #include <string.h>
 

@@ -8,7 +8,6 @@
 #ifndef GR_PASS_GRADIENT_H
 #define GR_PASS_GRADIENT_H
 
-#include "pass/lift.h"
 #include "pass/pass.h"
 
 /* A term of an adjoint that lies in [start, stop) of axis `dim` (negative). */

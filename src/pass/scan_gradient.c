@@ -17,6 +17,7 @@
  * stacks nothing: all its nodes stand again in the backward body, before the adjoints, as they
  * do at the root. */
 #include "pass/gradient.h"
+#include "pass/lift.h"
 #include "pass/rewrite.h"
 
 /* ---- importing forward values ---- */

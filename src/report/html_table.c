@@ -5,7 +5,6 @@
 #include "report/html_parts.h"
 
 #include <math.h>
-#include <string.h>
 
 /* ---- cells ---- */
 

@@ -9,8 +9,8 @@
  *     start = Where(begun, state, first value)        begun: 0, after one step 1
  *
  * so that it learns from the first batch alone. */
-#include "train/cut.h"
 #include "train/loss.h"
+#include "train/session.h"
 #include "train/update.h"
 
 #include <string.h>

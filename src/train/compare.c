@@ -2,7 +2,6 @@
 #include "train/compare_work.h"
 #include "io/file.h"
 #include "kernel/kernel.h"
-#include "train/cut.h"
 #include "train/machine.h"
 
 #include <stdlib.h>

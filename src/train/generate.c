@@ -1,6 +1,5 @@
 /* generate.c - prompts in, texts out. */
 #include "train/generate.h"
-#include "base/utf8.h"
 #include "train/generate_text.h"
 #include "train/search.h"
 

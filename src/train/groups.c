@@ -2,7 +2,6 @@
 #include "train/groups.h"
 
 #include <fnmatch.h>
-#include <string.h>
 
 static bool fits(const char *pattern, const gr_state *s)
 {

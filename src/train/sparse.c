@@ -9,7 +9,6 @@
 #include "train/update.h"
 
 #include <graphrun/optimiser.h>
-#include <string.h>
 
 static const gr_optimiser *says(const gr_op *op) { return op->traits & GR_OPTIMISER ? op->data : NULL; }
 
