@@ -17,7 +17,6 @@ typedef struct bench_times {
     double best;               /* of all steps */
     int64_t steps;
 } bench_times;
-double bench_median(double *list, int64_t n); /* sorts it */
 void bench_times_add(gr_arena *a, bench_times *t, double median, double best, int64_t steps);
 double bench_times_median(gr_arena *a, const bench_times *t);
 /* (largest - smallest) / largest of the rounds. */

@@ -16,7 +16,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double bench_median(double *list, int64_t n)
+/* Sorts the list. */
+static double median_of(double *list, int64_t n)
 {
     qsort(list, (size_t)n, sizeof *list, compare_doubles);
     return n % 2 ? list[n / 2] : 0.5 * (list[n / 2 - 1] + list[n / 2]);
@@ -34,7 +35,7 @@ void bench_times_add(gr_arena *a, bench_times *t, double median, double best, in
 
 double bench_times_median(gr_arena *a, const bench_times *t)
 {
-    return bench_median(gr_arena_copy(a, t->round, (size_t)t->rounds * sizeof *t->round), t->rounds);
+    return median_of(gr_arena_copy(a, t->round, (size_t)t->rounds * sizeof *t->round), t->rounds);
 }
 
 double bench_times_spread(const bench_times *t)
@@ -188,7 +189,7 @@ int bench_round(bench *b, double seconds, gr_error *e)
     } while (n < ROOM && (n < 3 || now - begin < 1.1 * seconds));
     double best = b->time[0];
     for (int64_t i = 1; i < n; i++) best = fmin(best, b->time[i]);
-    bench_times_add(b->session->arena, &b->times, bench_median(b->time, n), best, n);
+    bench_times_add(b->session->arena, &b->times, median_of(b->time, n), best, n);
     b->in_use = gr_pool_in_use(b->exec->pool) < b->threads ? gr_pool_in_use(b->exec->pool) : b->threads;
     b->switches = gr_pool_switches(b->exec->pool);
     b->predicted = predicted(b);

@@ -118,6 +118,13 @@ static bool is_called_table(const char *path)
     return ends(path, ".csv") || ends(path, ".tsv") || ends(path, ".csv.gz") || ends(path, ".tsv.gz");
 }
 
+/* Behind ".npz" of "a.npz/x"; NULL: the path names no member of such an archive. */
+static const char *member_of(const char *path)
+{
+    const char *archive = strstr(path, ".npz/");
+    return archive ? archive + strlen(".npz") : NULL;
+}
+
 /* Nine of ten lines have one. */
 static bool has_tabs(const char *text)
 {
@@ -142,7 +149,7 @@ static int look_into(init *x, gr_error *e)
             return gr_set_error(e, GR_EINVAL, "there are no starter models for %s files; `graphrun ops %s` has an example of their data source", others[i].ending,
                                 others[i].source);
     if (ends(x->path, ".npz")) return init_archive(x, e);
-    if (ends(x->path, ".npy") || init_member(x->path)) return init_array(x, e);
+    if (ends(x->path, ".npy") || member_of(x->path)) return init_array(x, e);
     if (gr_file_read(x->arena, x->path, (size_t)1 << 31, &text, &n, e)) return e->status;
     if (n == 0) return gr_set_error(e, GR_EINVAL, "%s is empty", x->path);
     if (n > 6 && memcmp(text, "\x93NUMPY", 6) == 0) return gr_set_error(e, GR_EINVAL, "%s is a NumPy array: call it .npy", x->path);
@@ -159,16 +166,10 @@ static int look_into(init *x, gr_error *e)
 
 /* ---- where it goes ---- */
 
-const char *init_member(const char *path)
-{
-    const char *archive = strstr(path, ".npz/");
-    return archive ? archive + strlen(".npz") : NULL;
-}
-
 /* "data/my.txt" -> "data/my"; "data/my.npz/x" too */
 static const char *without_ending(gr_arena *a, const char *path)
 {
-    const char *member = init_member(path);
+    const char *member = member_of(path);
     if (member) path = gr_arena_strndup(a, path, (size_t)(member - path));
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strchr(name + (*name != 0), '.');
@@ -195,7 +196,7 @@ static const char *as_seen_from(gr_arena *a, const char *path, const char *model
 
 const char *init_seen(const init *x, const char *path)
 {
-    const char *member = init_member(path), *file = member ? gr_arena_strndup(x->arena, path, (size_t)(member - path)) : path;
+    const char *member = member_of(path), *file = member ? gr_arena_strndup(x->arena, path, (size_t)(member - path)) : path;
     return init_yaml(x->arena, gr_arena_printf(x->arena, "%s%s", as_seen_from(x->arena, file, x->model), member ? member : ""));
 }
 

@@ -36,8 +36,6 @@ int init_archive(init *x, gr_error *e);
 const char *init_yaml(gr_arena *a, const char *text);
 /* A path as the model finds it, likewise: by its name where they share a folder. */
 const char *init_seen(const init *x, const char *path);
-/* Behind ".npz" of "a.npz/x"; NULL: the path names no member of such an archive. */
-const char *init_member(const char *path);
 const char *init_number(gr_arena *a, double v); /* "0.25", as a float */
 const char *init_count(gr_arena *a, int64_t n); /* "12,345" */
 /* The largest power of two that is at most n, from 1 to `most`. */

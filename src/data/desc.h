@@ -134,8 +134,6 @@ int64_t gr_order_draw(int64_t item, int64_t position, int64_t bound);
 /* vocab.c */
 gr_vocab *gr_vocab_create(gr_arena *a, int count, const char **item);
 int gr_vocab_find(const gr_vocab *v, const char *item); /* -1: not there */
-/* Numbers of the longest items that text is made of. Their count, or -1 with e filled. */
-int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e);
 /* Makes v one of the source's vocabularies and tells $data.NAME. v NULL: tells what the attribute NAME
  * gives, if it does. -1 after a diagnostic: that attribute says otherwise. */
 int gr_data_add_vocab(gr_data *d, const char *name, gr_vocab *v);

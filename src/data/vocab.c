@@ -45,7 +45,8 @@ static int next_item(const gr_vocab *v, gr_arena *a, const char *text, size_t *b
     return id >= 0 ? id : v->special[GR_UNK];
 }
 
-int gr_vocab_encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e)
+/* Numbers of the longest items that text is made of. Their count, or -1 with e filled. */
+static int encode(const gr_vocab *v, gr_arena *a, const char *text, int32_t **ids, gr_error *e)
 {
     int count = 0, cap = 0;
     *ids = NULL;
@@ -142,7 +143,7 @@ int gr_data_encode(const gr_data *d, gr_arena *a, const char *field, const char 
     char *copy = gr_arena_strdup(a, text);
     if (d->desc->prepare && !(copy = prepare(d, a, copy, &n, e))) return -1;
     copy = gr_arena_strndup(a, copy, n);
-    int count = gr_vocab_encode(f.vocab, a, copy, &inner, e), size = 0;
+    int count = encode(f.vocab, a, copy, &inner, e), size = 0;
     if (count < 0) return -1;
     *ids = GR_NEW_ARRAY(a, int32_t, count + 2);
     if (f.begins) (*ids)[size++] = f.vocab->special[GR_BOS];

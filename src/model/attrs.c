@@ -150,7 +150,8 @@ static int parse_value(gr_model *m, gr_scope *s, const gr_doc *d, const gr_var *
     return spec->kind == GR_ATTR_SHAPE ? resolve_axes(m, s, d, out) : 0;
 }
 
-int gr_eval_attr(gr_model *m, gr_scope *s, gr_doc *d, const gr_attr_spec *spec, gr_attr *out)
+/* One attribute from one document. 0 or -1. */
+static int eval_attr(gr_model *m, gr_scope *s, gr_doc *d, const gr_attr_spec *spec, gr_attr *out)
 {
     bool optional = spec->fallback && !strcmp(spec->fallback, "~");
     bool anything = spec->kind == GR_ATTR_STRING && spec->choices && !strcmp(spec->choices, "*");
@@ -235,7 +236,7 @@ gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec
         }
         places[i] = d->at;
         seen[i] = true;
-        if (gr_eval_attr(m, s, d, &specs[i], &attr[i]) < 0) failed = true;
+        if (eval_attr(m, s, d, &specs[i], &attr[i]) < 0) failed = true;
     }
     for (int i = 0; i < n; i++) {
         if (seen[i]) continue;

@@ -105,7 +105,8 @@ static bool has_facts(gr_scope *s)
     return false;
 }
 
-void gr_unknown_name(gr_model *m, gr_scope *s, gr_loc at, const char *name)
+/* No var of that name: says so, with what is near. */
+static void unknown_name(gr_model *m, gr_scope *s, gr_loc at, const char *name)
 {
     gr_arena *a = m->arena;
     const char *const *names = known_names(a, s);
@@ -133,7 +134,7 @@ static int parse_name(parser *s, const char *from, gr_var *out)
     }
     if (b) return gr_binding_value(s->m, b, at, out);
     if (gr_is_function(name)) return fail_at(s, from, s->p, "%s is a function: %s(...)", name, name);
-    gr_unknown_name(s->m, s->scope, at, name);
+    unknown_name(s->m, s->scope, at, name);
     return -1;
 }
 

@@ -100,8 +100,6 @@ int gr_expr(gr_model *m, gr_scope *s, const gr_doc *d, const char *text, size_t 
 /* The value of a var, evaluated if it was not. -1: it failed, or refers to itself (said). */
 int gr_binding_value(gr_model *m, gr_binding *b, gr_loc at, gr_var *out);
 void gr_binding_mention(gr_model *m, gr_binding *b);
-/* No var of that name: says so, with what is near. */
-void gr_unknown_name(gr_model *m, gr_scope *s, gr_loc at, const char *name);
 /* The place of a part of a scalar's text. */
 gr_loc gr_loc_inside(const gr_doc *d, const char *part, int length);
 /* Functions and operators on values, expr_ops.c: 0, or -1 with *why in the arena. */
@@ -118,8 +116,6 @@ extern const char *const gr_function_names[]; /* NULL-ended */
  * any value but a map and keeps it as text for gr_var_parse. */
 gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec *specs, const char *what,
                        const char *const *skip, gr_loc **at);
-/* One attribute from one document. 0 or -1. */
-int gr_eval_attr(gr_model *m, gr_scope *s, gr_doc *d, const gr_attr_spec *spec, gr_attr *out);
 
 /* ---- axes ---- */
 /* The axis of that name, made if it is new; `name` in it is the one pointer for that name. */

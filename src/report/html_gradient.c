@@ -65,7 +65,7 @@ static void write_by_value(const gr_page *p)
     gr_chart_write(p->arena, &chart, p->to);
 }
 
-void gr_page_gradient_cell(const gr_page *at, int i)
+static void gradient_cell(const gr_page *at, int i)
 {
     const double x = gr_gradient_at_first(at->c, &at->c->contender[i]);
     if (isfinite(x)) fprintf(at->to, "<td data-v=\"%.9g\">", x);
@@ -114,7 +114,7 @@ void gr_page_gradient(const gr_page *p)
         write_by_value(p);
         write_by_step(last, gr_arena_printf(p->arena, "By step, with %s", gr_value_title(p, last->c->at)));
         fputs("</div>\n<div class=\"below\">\n", p->to);
-        gr_page_value_table(p, gr_arena_printf(p->arena, "length of the gradient at the first step by %s", c->sweep), gr_page_gradient_cell);
+        gr_page_value_table(p, gr_arena_printf(p->arena, "length of the gradient at the first step by %s", c->sweep), gradient_cell);
         fputs("</div>\n", p->to);
     } else {
         write_by_step(p, "By step");

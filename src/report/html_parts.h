@@ -50,7 +50,6 @@ void gr_page_gradient(const gr_page *p);  /* html_gradient.c: how far it reaches
 /* A table of the values of a sweep by model; cell writes a <td> of a model of one value. */
 void gr_page_value_table(const gr_page *p, const char *label, void (*cell)(const gr_page *at, int contender));
 void gr_page_judged_cell(const gr_page *at, int contender);
-void gr_page_gradient_cell(const gr_page *at, int contender);
 /* "delay = 40" */
 const char *gr_value_title(const gr_page *p, int value);
 /* A chart's x and its ticks: the values of a sweep, by size where they are numbers, else one after another. */

@@ -57,7 +57,7 @@ bool trial_whole(const trial *t, int input)
     return false;
 }
 
-bool trial_has_sequence(const trial *t)
+static bool has_sequence(const trial *t)
 {
     for (int i = 0; i < t->num_in; i++)
         if (t->input[i] && !trial_whole(t, i)) return true;
@@ -177,7 +177,7 @@ bool trial_failed(trial *t, const char *what)
 
 /* ---- numbers ---- */
 
-double trial_number(const operand *o, uint64_t i)
+static double number(const operand *o, uint64_t i)
 {
     double u = (double)((i * 0x9e3779b97f4a7c15u >> 20) % 100003) / 100003;
     switch (o->kind) {
@@ -197,7 +197,7 @@ static void fill_one(trial *t, gr_eval *e, const char *name, const operand *o, u
     gr_type type;
     if (!eval_memory(e, name, &type)) return;
     double *v = GR_NEW_ARRAY(t->arena, double, gr_numel(&type) + 1);
-    for (int64_t k = 0; k < gr_numel(&type); k++) v[k] = trial_number(o, (uint64_t)k + first);
+    for (int64_t k = 0; k < gr_numel(&type); k++) v[k] = number(o, (uint64_t)k + first);
     eval_set(e, name, v);
 }
 
@@ -214,7 +214,7 @@ static void fill_lengths(trial *t, gr_eval *e)
         int64_t row = gr_numel(&type) / t->steps / rows;
         double *v = GR_NEW_ARRAY(t->arena, double, gr_numel(&type) + 1);
         for (int64_t k = 0; k < gr_numel(&type); k++)
-            v[k] = trial_ended(t, k / row % rows, k / row / rows) ? (double)NAN : trial_number(&t->in[i], (uint64_t)(k + 1 + 500 * i));
+            v[k] = trial_ended(t, k / row % rows, k / row / rows) ? (double)NAN : number(&t->in[i], (uint64_t)(k + 1 + 500 * i));
         eval_set(e, name, v);
     }
 }
@@ -240,7 +240,8 @@ double trial_distance(const gr_tensor *x, const gr_tensor *y)
 
 /* ---- gradients ---- */
 
-bool trial_wants_gradient(const trial *t, int i)
+/* Whether a gradient toward the input is to be checked. */
+static bool wants_gradient(const trial *t, int i)
 {
     return strchr("fput", t->in[i].kind) && t->in[i].kind && t->input[i] && t->input[i]->node && gr_numel(&t->input[i]->type) > 0;
 }
@@ -331,7 +332,7 @@ bool trial_differentiate(trial *t, gr_value **out, int n)
     if (!loss) return true;
     const char **names = GR_NEW_ARRAY(t->arena, const char *, MAX_IN + t->graph->num_states + 1);
     for (int i = 0; i < t->num_in; i++)
-        if (trial_wants_gradient(t, i)) names[count++] = t->input[i]->node->name;
+        if (wants_gradient(t, i)) names[count++] = t->input[i]->node->name;
     for (int i = 0; i < t->graph->num_states; i++)
         if (t->graph->states[i]->trainable) names[count++] = t->graph->states[i]->name;
     t->grads = names;
@@ -381,7 +382,7 @@ bool trial_inside(trial *t)
 {
     gr_ctx *c = gr_emitter_ctx(t->emitter);
     gr_value *in[MAX_IN] = {NULL};
-    if (!t->op || !trial_has_sequence(t)) return false;
+    if (!t->op || !has_sequence(t)) return false;
     gr_loop *l = gr_loop_begin(c, "loop", false);
     if (t->lengths) gr_loop_lengths(c, l, t->lengths);
     for (int i = 0; i < t->num_in; i++) {

@@ -73,17 +73,13 @@ bool trial_make_ragged(trial *t);
 bool trial_ended(const trial *t, int64_t row, int64_t step);
 /* Whether that input of the node is the same at every step. */
 bool trial_whole(const trial *t, int input);
-bool trial_has_sequence(const trial *t);
 
 /* Inputs, weights of the objective, parameters. */
-double trial_number(const operand *o, uint64_t i);
 void trial_fill(trial *t, gr_eval *e);
 
 /* Makes out[0..n) results "out0", ..., their objective "loss" and its gradients toward
  * inputs and parameters, "grad:in0", ... */
 bool trial_differentiate(trial *t, gr_value **out, int n);
-/* Whether a gradient toward the input is to be checked. */
-bool trial_wants_gradient(const trial *t, int input);
 /* Holds the gradient toward an Input or a parameter against central differences. */
 bool trial_check_gradient(trial *t, gr_eval *e, const char *name);
 
