@@ -85,6 +85,11 @@ static void text_is_as_wide_as_its_letters(void)
     CU_ASSERT_EQUAL(width("\xe6\x97\xa5\xe6\x9c\xac"), 4);
     CU_ASSERT_EQUAL(width("\xf0\x9f\x98\x80!"), 3);
     CU_ASSERT_EQUAL(width("a\xff\xc3"), 3); /* no UTF-8 */
+    CU_ASSERT_EQUAL(width("\xe2\x9c\x85"), 2); /* an emoji outside of their own blocks */
+    CU_ASSERT_EQUAL(width("\xe0\xa4\x95\xe0\xa5\x81"), 1); /* a vowel of Devanagari below its consonant */
+    CU_ASSERT_EQUAL(gr_utf8_fit("\xe6\x97\xa5\xe6\x9c\xac", 6, 3), 3); /* no half of a character */
+    CU_ASSERT_EQUAL(gr_utf8_fit("e\xcc\x81t\xc3\xa9", 6, 1), 3); /* and no letter without its accent */
+    CU_ASSERT_EQUAL(gr_utf8_fit("time", 4, 9), 4);
 }
 
 static void diag_shows_place(void)

@@ -1,6 +1,7 @@
 /* test_columns.c - tables and carets stay aligned whatever names are: long ones, accents, wide characters. */
 #include "base/column.h"
 #include "base/diag.h"
+#include "base/utf8.h"
 #include "cli_support.h"
 #include "tests.h"
 #include "train_support.h"
@@ -36,7 +37,7 @@ static int aligned(const char *text, const char *from, const char *mark)
         n = strcspn(at, "\n");
         const char *found = memmem(at, n, mark, strlen(mark));
         if (!found) continue;
-        const int here = gr_columns_of(at, (size_t)(found - at));
+        const int here = gr_utf8_width(at, (size_t)(found - at));
         if (lines++ && here != column) {
             printf("'%s' in columns %d and %d:\n%s", mark, column, here, text);
             return -1;
@@ -86,7 +87,7 @@ static void carets_stand_under_what_is_meant(void)
     const char *line = at, *below = strchr(at, '\n') + 1;
     while (line > err_text && line[-1] != '\n') line--;
     const size_t n = strcspn(below, "^");
-    CU_ASSERT_EQUAL(gr_columns_of(line, (size_t)(at - line)), (int)n);
+    CU_ASSERT_EQUAL(gr_utf8_width(line, (size_t)(at - line)), (int)n);
     CU_ASSERT_EQUAL(strncmp(below + n, "^~~~\n", 5), 0);
 }
 

@@ -1,6 +1,5 @@
 /* diag.c - collecting diagnostics and printing them with their source lines. */
 #include "base/diag.h"
-#include "base/column.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -152,7 +151,7 @@ static char *put_mark(char *to, const char *line, size_t length, size_t *i, char
     const int n = gr_utf8_decode(line + *i, length - *i, NULL), bytes = n ? n : 1;
     if (line[*i] == '\t') *to++ = mark == ' ' ? '\t' : mark;
     else
-        for (int k = gr_columns_of(line + *i, (size_t)bytes); k > 0; k--) *to++ = mark;
+        for (int k = gr_utf8_width(line + *i, (size_t)bytes); k > 0; k--) *to++ = mark;
     *i += (size_t)bytes;
     return to;
 }

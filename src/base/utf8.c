@@ -1,6 +1,11 @@
 /* utf8.c - decoding UTF-8, and its width. */
 #include "base/utf8.h"
 
+#include <limits.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <wchar.h>
+
 /* How many bytes follow a first byte, and what it gives of the character; -1: none begins so. */
 static int following(unsigned char first, uint32_t *bits)
 {
@@ -48,26 +53,49 @@ int gr_utf8_encode(uint32_t c, char out[4])
     return n;
 }
 
-/* By blocks of Unicode: of the wide ones all, of the marks those that letters of Europe, Arabic and Hebrew bear. */
-static int char_width(uint32_t c)
+/* As wide as the C library says, by its locale C.UTF-8 if there is one, whatever the process's is. */
+static int char_width(uint32_t c, bool known)
 {
-    static const struct { uint32_t first, last; int width; } blocks[] = {
-        {0x0300, 0x036f, 0}, {0x0591, 0x05bd, 0}, {0x064b, 0x065f, 0}, {0x1100, 0x115f, 2}, {0x200b, 0x200f, 0}, {0x2e80, 0x303e, 2},
-        {0x3041, 0xa4cf, 2}, {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2}, {0xfe00, 0xfe0f, 0}, {0xfe30, 0xfe6f, 2}, {0xff00, 0xff60, 2},
-        {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2}};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        if (c >= blocks[i].first && c <= blocks[i].last) return blocks[i].width;
-    return 1;
+    const int width = known ? wcwidth((wchar_t)c) : 1;
+    return width < 0 ? 0 : width;
+}
+
+/* How many bytes, whole characters, are at most `most` wide, and *width: how wide they are. */
+static size_t measure(const char *s, size_t n, int most, int *width)
+{
+    const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
+    size_t i = 0;
+    *width = 0;
+    while (i < n) {
+        uint32_t c;
+        const int length = gr_utf8_decode(s + i, n - i, &c), wide = length ? char_width(c, utf8 != (locale_t)0) : 1;
+        if (wide > most - *width) break;
+        *width += wide;
+        i += length ? (size_t)length : 1;
+    }
+    if (utf8) {
+        uselocale(before);
+        freelocale(utf8);
+    }
+    return i;
+}
+
+static bool is_plain(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (s[i] < ' ' || s[i] > '~') return false;
+    return true;
 }
 
 int gr_utf8_width(const char *s, size_t n)
 {
-    int width = 0;
-    for (size_t i = 0; i < n;) {
-        uint32_t c = 0xfffd;
-        const int length = gr_utf8_decode(s + i, n - i, &c);
-        width += char_width(c);
-        i += length ? (size_t)length : 1;
-    }
+    int width = (int)n;
+    if (!is_plain(s, n)) measure(s, n, INT_MAX, &width);
     return width;
+}
+
+size_t gr_utf8_fit(const char *s, size_t n, int width)
+{
+    int used;
+    return measure(s, n, width, &used);
 }

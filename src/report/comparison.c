@@ -1,5 +1,6 @@
 /* comparison.c - the table that graphrun compare prints. */
 #include "report/comparison.h"
+#include "base/column.h"
 #include "report/number.h"
 #include "train/compare.h"
 
@@ -84,29 +85,21 @@ static void row_of(const print *p, const gr_comparison *c, int i, const char **r
     row[6] = i ? difference_text(p, &k->difference) : "";
 }
 
-/* In characters; bytes that go on with one are none. */
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 /* The first column is on the left, and so is the last where it holds words. */
 static void print_row(const char *const *row, const int *width, int columns, bool words, FILE *to)
 {
     for (int i = 0; i < columns; i++) {
-        const int pad = width[i] - width_of(row[i]);
         const bool last = i == columns - 1, left = i == 0 || (last && words);
         if (i && (!last || *row[i])) fputs("  ", to);
-        fprintf(to, "%*s%s%*s", left ? 0 : pad, "", row[i], left && !last ? pad : 0, "");
+        if (left) gr_put_left(to, row[i], last ? 0 : width[i]);
+        else gr_put_right(to, row[i], width[i]);
     }
     fputc('\n', to);
 }
 
 static void widen(const char *const *row, int *width, int columns)
 {
-    for (int i = 0; i < columns; i++) width[i] = width_of(row[i]) > width[i] ? width_of(row[i]) : width[i];
+    for (int i = 0; i < columns; i++) width[i] = gr_wider(width[i], row[i]);
 }
 
 static void print_table(const print *p, const gr_comparison *c)

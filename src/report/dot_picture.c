@@ -151,24 +151,11 @@ char *gr_pic_escape(gr_arena *a, const char *text, const char *(*escape)(uint32_
     return out;
 }
 
-/* How many bytes of the text are at most `width` wide. */
-static size_t that_fit(const char *text, size_t n, int width)
-{
-    size_t i = 0;
-    for (int used = 0; i < n;) {
-        const int length = gr_utf8_decode(text + i, n - i, NULL);
-        const size_t bytes = length ? (size_t)length : 1;
-        if ((used += gr_utf8_width(text + i, bytes)) > width) break;
-        i += bytes;
-    }
-    return i;
-}
-
 const char *gr_pic_cut(gr_arena *a, const char *text, int width)
 {
     const size_t n = strlen(text);
-    if (that_fit(text, n, width) == n) return text;
-    return gr_arena_printf(a, "%.*s..", (int)that_fit(text, n, width - 2), text);
+    if (gr_utf8_fit(text, n, width) == n) return text;
+    return gr_arena_printf(a, "%.*s..", (int)gr_utf8_fit(text, n, width - 2), text);
 }
 
 static const char *attr_text(gr_arena *a, const gr_attr_spec *spec, const gr_attr *v)
@@ -192,7 +179,7 @@ const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr)
 /* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot, else what fits. */
 static size_t line_length(const char *text, size_t n, int width)
 {
-    const size_t line = strcspn(text, "\n"), fit = that_fit(text, line < n ? line : n, width);
+    const size_t line = strcspn(text, "\n"), fit = gr_utf8_fit(text, line < n ? line : n, width);
     size_t space = 0, mark = 0;
     if (fit == n) return n;
     if (fit == line || text[fit] == ' ') return fit + 1;

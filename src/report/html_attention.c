@@ -4,23 +4,18 @@
  *     row  . . # .        the stronger, the larger the weight; each cell has its number as a title
  *     row  # . . .
  */
+#include "base/column.h"
+#include "base/utf8.h"
 #include "report/html_parts.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { LONGEST = 14, LABEL = 8 }; /* characters of a token that are shown; width of one */
+enum { LONGEST = 14, LABEL = 8 }; /* letters of a token that are shown; pixels that one is wide, in type of 13 */
 enum { CARD = 300 }; /* how wide a card is inside, at least, on a desk */
 
 /* Of a map: sizes in pixels. */
 typedef struct layout { int cell, font, left, top; bool upright; } layout;
-
-static int length_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
 
 /* A token as it is shown: blanks can be seen, long ones are cut. By number where there are no tokens. */
 static const char *token(const gr_page *p, const char *const *list, int i)
@@ -29,20 +24,15 @@ static const char *token(const gr_page *p, const char *const *list, int i)
     const char *text = list[i];
     if (strcmp(text, " ") == 0) return "\xe2\x90\xa3";
     if (strcmp(text, "\n") == 0) return "\xe2\x8f\x8e";
-    if (length_of(text) <= LONGEST) return text;
-    int n = 0;
-    const char *end = text;
-    for (; *end && (n < LONGEST - 1 || ((unsigned char)*end & 0xc0) == 0x80); end++) n += ((unsigned char)end[1] & 0xc0) != 0x80;
-    return gr_arena_printf(p->arena, "%.*s\xe2\x80\xa6", (int)(end - text), text);
+    const size_t n = strlen(text);
+    if (gr_utf8_width(text, n) <= LONGEST) return text;
+    return gr_arena_printf(p->arena, "%.*s\xe2\x80\xa6", (int)gr_utf8_fit(text, n, LONGEST - 1), text);
 }
 
 static int longest(const gr_page *p, const char *const *list, int n)
 {
     int most = 1;
-    for (int i = 0; i < n; i++) {
-        const int length = length_of(token(p, list, i));
-        if (length > most) most = length;
-    }
+    for (int i = 0; i < n; i++) most = gr_wider(most, token(p, list, i));
     return most;
 }
 
