@@ -25,6 +25,14 @@ static bool near(double x, double y, double limit)
     return fabs(x - y) <= limit * fabs(y) + (limit > 1e-10 ? 2e-45 : 0);
 }
 
+static const char *name_of(gr_tape_op op)
+{
+#define X(name, arity) #name,
+    static const char *const names[] = {"NONE", GR_TAPE_OPS(X)};
+#undef X
+    return names[op];
+}
+
 static gr_tape_ins one_ins(gr_tape_op op) { return (gr_tape_ins){(uint8_t)op, 3, 0, 1, 2}; }
 
 /* Elements [begin, end) of r. */
@@ -93,10 +101,10 @@ static int compare(gr_tape_op op, gr_dtype real, const void *fast, const void *p
         const double b = real == GR_FLOAT32 ? (double)((const float *)plain)[i] : ((const double *)plain)[i];
         if (near(a, b, limit_of(op, real))) continue;
         if (wrong++ < 3 && real == GR_FLOAT32)
-            printf("\n%s(%.9g, %.9g, %.9g) = %.9g, not %.9g", gr_tape_op_name(op), ((float *)in[0])[i],
+            printf("\n%s(%.9g, %.9g, %.9g) = %.9g, not %.9g", name_of(op), ((float *)in[0])[i],
                    ((float *)in[1])[i], ((float *)in[2])[i], a, b);
         else if (wrong < 3)
-            printf("\n%s(%.17g, %.17g) = %.17g, not %.17g", gr_tape_op_name(op), ((double *)in[0])[i],
+            printf("\n%s(%.17g, %.17g) = %.17g, not %.17g", name_of(op), ((double *)in[0])[i],
                    ((double *)in[1])[i], a, b);
     }
     return wrong;
@@ -325,13 +333,6 @@ static void conversions_saturate(void)
     gr_free(scratch);
 }
 
-static void names(void)
-{
-    CU_ASSERT_STRING_EQUAL(gr_tape_op_name(GR_TAPE_TANH), "tanh");
-    for (int op = 0; op < GR_TAPE_NUM_OPS; op++) CU_ASSERT_PTR_NOT_NULL(gr_tape_op_name((gr_tape_op)op));
-    CU_ASSERT_EQUAL(gr_tape_op_arity(GR_TAPE_WHERE), 3);
-}
-
 void test_tape(void)
 {
     CU_pSuite s = CU_add_suite("tape", NULL, NULL);
@@ -341,5 +342,4 @@ void test_tape(void)
     CU_add_test(s, "layouts, conversions, partitions", layouts);
     CU_add_test(s, "in place, old value kept elsewhere", in_place_with_old_value);
     CU_add_test(s, "conversion to integers saturates", conversions_saturate);
-    CU_add_test(s, "names and arities", names);
 }

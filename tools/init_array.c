@@ -5,6 +5,7 @@
  *     [n, d]       floats: a table whose last column is predicted; integers: n sequences
  *     [n, t, d]    n series of t steps: the next step is predicted
  *     with --target FILE.npy, [n] or [n, 1]: what belongs to each of n examples, classes if integers */
+#include "base/tensor.h"
 #include "init.h"
 #include "io/npy.h"
 
@@ -24,15 +25,13 @@ typedef struct array {
 static int read_array(init *x, const char *path, array *to, gr_error *e)
 {
     if (gr_npy_read(x->arena, path, &to->t, e)) return e->status;
-    int64_t n = to->n = gr_numel(&(gr_type){.rank = to->t.rank, .dim = {to->t.dim[0], to->t.dim[1], to->t.dim[2], to->t.dim[3]}});
+    const int64_t n = to->n = gr_tensor_numel(&to->t);
     if (to->t.rank < 1 || to->t.rank > 3)
         return gr_set_error(e, GR_EINVAL, "%s has %d axes; there are starter models for arrays of 1 to 3: [n], [n, columns], [n, steps, values]", path, to->t.rank);
     to->value = GR_NEW_ARRAY(x->arena, double, n);
     to->items = to->t.dtype == GR_INT32;
     for (int64_t i = 0; i < n; i++) {
-        const void *at = to->t.data;
-        double v = to->t.dtype == GR_FLOAT32 ? (double)((const float *)at)[i] : to->t.dtype == GR_FLOAT64 ? ((const double *)at)[i]
-                 : to->t.dtype == GR_INT32 ? ((const int32_t *)at)[i] : ((const uint8_t *)at)[i];
+        const double v = gr_element(to->t.data, to->t.dtype, i);
         if (!isfinite(v)) return gr_set_error(e, GR_EINVAL, "%s: element %lld is not a finite number: fill in or leave out what is missing", path, (long long)i);
         to->value[i] = v;
         to->items = to->items && v >= 0 && v < MOST_ITEMS;

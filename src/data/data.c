@@ -1,4 +1,5 @@
 /* data.c - opening a source, its fields and splits, epochs of batches. */
+#include "base/tensor.h"
 #include "data/host.h"
 #include "data/items.h"
 
@@ -195,12 +196,6 @@ static void shape_slot(const gr_field *f, gr_tensor *to)
     memcpy(to->dim, f->type.dim, sizeof to->dim);
 }
 
-static void set_strides(gr_tensor *to)
-{
-    int64_t stride = 1;
-    for (int k = to->rank - 1; k >= 0; k--) to->stride[k] = stride, stride *= to->dim[k];
-}
-
 /* Memory for full batches. */
 static void make_slots(gr_data *d)
 {
@@ -339,7 +334,7 @@ void gr_data_make(gr_data *d, int64_t batch, gr_tensor *field)
     fill_guarded(d, batch, field);
     for (int i = 0; i < d->num_fields; i++) {
         if (!d->batches) check_filled(d, &d->fields[i], &field[i]);
-        set_strides(&field[i]);
+        gr_tensor_set_dense(&field[i]);
     }
 }
 

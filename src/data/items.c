@@ -4,6 +4,7 @@
  * order[]  the items of the epoch in hand, first[b] where batch b begins in it */
 #include "data/items.h"
 #include "base/count.h"
+#include "base/tensor.h"
 
 #include <string.h>
 
@@ -354,7 +355,7 @@ static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows,
 {
     gr_batches *x = d->batches;
     const gr_item_field *f = &x->in.field[field];
-    int64_t time = 1, outer = 1, inner = 1, step = 1, stride = 1;
+    int64_t time = 1, outer = 1, inner = 1, step = 1;
     if (f->kind == GR_ITEM_LENGTHS) {
         for (int64_t r = 0; r < rows; r++) ((int32_t *)to->data)[r] = x->in.length[f->axis][item[r]];
     } else if (f->kind == GR_ITEM_RAGGED) {
@@ -363,7 +364,7 @@ static void fill_field(gr_data *d, int field, const int64_t *item, int64_t rows,
         time = padded(d, x, f->axis, longest);
     }
     field_dims(x, field, rows, time, to->dim);
-    for (int k = to->rank - 1; k >= 0; k--) to->stride[k] = stride, stride *= to->dim[k];
+    gr_tensor_set_dense(to);
     for (int k = 0; k < to->rank; k++)
         if (k != x->place[field]) *(k < x->place[field] ? &outer : &inner) *= to->dim[k];
     for (int k = 0; k < f->rank; k++) step *= f->dim[k];

@@ -7,6 +7,7 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. The header is a Python
  * literal, of which only this one form is understood. */
 #include "io/npy.h"
+#include "base/tensor.h"
 #include "io/element.h"
 #include "io/file.h"
 #include <ctype.h>
@@ -261,13 +262,9 @@ int gr_npy_write(const char *path, const gr_tensor *t, gr_error *e)
     const int status = gr_writer_open(&w, path, e);
     if (status != GR_OK) return status;
     gr_writer_put(&w, text, make_header(text, sizeof text, t));
-    int64_t count = 1, expected = 1, index[GR_MAX_RANK] = {0}, offset = 0;
-    bool dense = true;
-    for (int d = t->rank - 1; d >= 0; d--) {
-        dense &= t->dim[d] == 1 || t->stride[d] == expected;
-        expected *= t->dim[d];
-        count *= t->dim[d];
-    }
+    const int64_t count = gr_tensor_numel(t);
+    const bool dense = gr_tensor_dense(t);
+    int64_t index[GR_MAX_RANK] = {0}, offset = 0;
     const size_t size = gr_dtype_size(t->dtype);
     if (dense) gr_writer_put(&w, t->data, (size_t)count * size);
     for (int64_t i = 0; i < count && !dense; i++) {

@@ -47,8 +47,9 @@ void **gr_tape_operand(gr_tape_plan *p, int i);
 void gr_tape_exec(gr_tape_plan *p, int64_t begin, int64_t end);
 /* The first rows and columns of the space. */
 void gr_tape_exec_corner(gr_tape_plan *p, int64_t rows, int64_t cols);
-/* [begin, end) in plain C with libm in double or float, for tests. */
+/* What an instruction makes of one element, in double, by plain C and libm; arguments past its arity are not read. */
+double gr_tape_plain(gr_tape_op op, double x, double y, double z);
+/* [begin, end) of a tape likewise, each instruction rounded to the tape's type: for tests. */
 void gr_tape_exec_plain(const gr_tape_run *r, int64_t begin, int64_t end);
-const char *gr_tape_op_name(gr_tape_op op); /* "tanh" */
 int gr_tape_op_arity(gr_tape_op op);
 #endif

@@ -4,55 +4,12 @@
  * Arithmetic is done in double and rounded once an instruction, so in float it is exact for
  * + - * / and sqrt (a double holds more than twice a float's bits). */
 #include "kernel/tape.h"
+#include "base/tensor.h"
 #include <math.h>
-#include <string.h>
 
-const char *gr_tape_op_name(gr_tape_op op)
+double gr_tape_plain(gr_tape_op op, double x, double y, double z)
 {
-    static const char *const name[GR_TAPE_NUM_OPS] = {
-        [GR_TAPE_NONE] = "none",
-        [GR_TAPE_COPY] = "copy",
-        [GR_TAPE_ADD] = "add",
-        [GR_TAPE_SUB] = "sub",
-        [GR_TAPE_MUL] = "mul",
-        [GR_TAPE_DIV] = "div",
-        [GR_TAPE_FMA] = "fma",
-        [GR_TAPE_POW] = "pow",
-        [GR_TAPE_MAXIMUM] = "maximum",
-        [GR_TAPE_MINIMUM] = "minimum",
-        [GR_TAPE_NEG] = "neg",
-        [GR_TAPE_ABS] = "abs",
-        [GR_TAPE_SIGN] = "sign",
-        [GR_TAPE_EXP] = "exp",
-        [GR_TAPE_LOG] = "log",
-        [GR_TAPE_LOG1P] = "log1p",
-        [GR_TAPE_EXPM1] = "expm1",
-        [GR_TAPE_SQRT] = "sqrt",
-        [GR_TAPE_RSQRT] = "rsqrt",
-        [GR_TAPE_RECIPROCAL] = "reciprocal",
-        [GR_TAPE_SIN] = "sin",
-        [GR_TAPE_COS] = "cos",
-        [GR_TAPE_ERF] = "erf",
-        [GR_TAPE_TANH] = "tanh",
-        [GR_TAPE_SIGMOID] = "sigmoid",
-        [GR_TAPE_FLOOR] = "floor",
-        [GR_TAPE_CEIL] = "ceil",
-        [GR_TAPE_ROUND] = "round",
-        [GR_TAPE_EQUAL] = "equal",
-        [GR_TAPE_NOT_EQUAL] = "not_equal",
-        [GR_TAPE_LESS] = "less",
-        [GR_TAPE_LESS_EQUAL] = "less_equal",
-        [GR_TAPE_LOGICAL_AND] = "logical_and",
-        [GR_TAPE_LOGICAL_OR] = "logical_or",
-        [GR_TAPE_LOGICAL_NOT] = "logical_not",
-        [GR_TAPE_WHERE] = "where",
-    };
-    return name[op];
-}
-
-static double apply(int op, double x, double y, double z)
-{
-    switch ((gr_tape_op)op) {
+    switch (op) {
     case GR_TAPE_COPY: return x;
     case GR_TAPE_ADD: return x + y;
     case GR_TAPE_SUB: return x - y;
@@ -94,26 +51,11 @@ static double apply(int op, double x, double y, double z)
     return NAN;
 }
 
-static double read_element(const gr_tensor *t, int64_t offset)
+/* As a tape stores: integers are cut off to 32 bits, NaN is 0. */
+static void store(const gr_tensor *t, int64_t offset, double x)
 {
-    switch (t->dtype) {
-    case GR_FLOAT32: return ((const float *)t->data)[offset];
-    case GR_FLOAT64: return ((const double *)t->data)[offset];
-    case GR_INT32: return ((const int32_t *)t->data)[offset];
-    default: return ((const uint8_t *)t->data)[offset] != 0;
-    }
-}
-
-static void write_element(const gr_tensor *t, int64_t offset, double x)
-{
-    switch (t->dtype) {
-    case GR_FLOAT32: ((float *)t->data)[offset] = (float)x; break;
-    case GR_FLOAT64: ((double *)t->data)[offset] = x; break;
-    case GR_INT32:
-        ((int32_t *)t->data)[offset] = x != x ? 0 : (int32_t)fmax(fmin(x, INT32_MAX), INT32_MIN);
-        break;
-    default: ((uint8_t *)t->data)[offset] = x != 0; break;
-    }
+    if (t->dtype == GR_INT32) x = x != x ? 0 : fmax(fmin(x, INT32_MAX), INT32_MIN);
+    gr_put_element(t->data, t->dtype, offset, x);
 }
 
 static int64_t offset_of(const gr_tape_run *r, const gr_tensor *t, int64_t index)
@@ -135,16 +77,16 @@ void gr_tape_exec_plain(const gr_tape_run *r, int64_t begin, int64_t end)
         for (int i = 0; i < t->num_const; i++)
             reg[t->const_reg[i]] = narrow ? (double)(float)t->value[i] : t->value[i];
         for (int i = 0; i < t->num_in; i++) {
-            const double x = read_element(&r->in[i], offset_of(r, &r->in[i], e));
+            const double x = gr_element(r->in[i].data, r->in[i].dtype, offset_of(r, &r->in[i], e));
             reg[t->in_reg[i]] = narrow ? (double)(float)x : x;
         }
         for (int k = 0; k < t->num_ins; k++) {
             const gr_tape_ins *c = &t->ins[k];
             const int arity = gr_tape_op_arity((gr_tape_op)c->op);
-            const double x = apply(c->op, reg[c->x], arity > 1 ? reg[c->y] : 0, arity > 2 ? reg[c->z] : 0);
+            const double x = gr_tape_plain((gr_tape_op)c->op, reg[c->x], arity > 1 ? reg[c->y] : 0, arity > 2 ? reg[c->z] : 0);
             reg[c->dst] = narrow ? (double)(float)x : x;
         }
         for (int i = 0; i < t->num_out; i++)
-            write_element(&r->out[i], offset_of(r, &r->out[i], e), reg[t->out_reg[i]]);
+            store(&r->out[i], offset_of(r, &r->out[i], e), reg[t->out_reg[i]]);
     }
 }

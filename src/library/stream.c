@@ -339,18 +339,6 @@ int gr_stream_clone(const gr_stream *s, gr_stream **to, gr_failure **why)
 
 /* ---- use ---- */
 
-gr_tensor gr_dense_tensor(const void *data, const gr_type *t)
-{
-    gr_tensor v = {.data = (void *)(uintptr_t)data, .dtype = t->dtype, .rank = t->rank};
-    int64_t stride = 1;
-    for (int k = t->rank - 1; k >= 0; k--) {
-        v.dim[k] = t->dim[k];
-        v.stride[k] = stride;
-        stride *= t->dim[k];
-    }
-    return v;
-}
-
 static int lacks_name(const gr_stream *s, const char *name, const gr_tensor *to, const char *function, gr_failure **why)
 {
     return gr_lacks(s, function, "the stream", why) || gr_lacks(name, function, "the name", why) ||
@@ -363,7 +351,7 @@ int gr_stream_input(gr_stream *s, const char *input, gr_tensor *to, gr_failure *
     if (lacks_name(s, input, to, "gr_stream_input", why)) return GR_EINVAL;
     void *data = gr_run_feed(s->at->run, input, &t);
     if (!data && s->at->before) data = gr_run_feed(s->at->before, input, &t);
-    *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
+    *to = data ? gr_tensor_over(data, &t) : (gr_tensor){.data = NULL};
     if (data) return 0;
     return gr_refuse(s->network->memory, why, GR_EINVAL,
                      gr_network_find_input(s->network, input) ? "no result of the stream needs '%s'" : "the model has no Input '%s'", input);
@@ -374,7 +362,7 @@ int gr_stream_result(gr_stream *s, const char *result, gr_tensor *to, gr_failure
     gr_type t;
     if (lacks_name(s, result, to, "gr_stream_result", why)) return GR_EINVAL;
     const void *data = gr_run_result(s->at->run, result, &t);
-    *to = data ? gr_dense_tensor(data, &t) : (gr_tensor){.data = NULL};
+    *to = data ? gr_tensor_over(data, &t) : (gr_tensor){.data = NULL};
     if (data) return 0;
     return gr_refuse(s->network->memory, why, GR_EINVAL, "the stream was not opened for '%s'; name it in 'results'", result);
 }
@@ -416,7 +404,7 @@ static int state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failu
     if (status) return status;
     const border *b = &s->at->borders[i];
     if (name) *name = b->name;
-    *to = gr_dense_tensor(b->to, &b->type);
+    *to = gr_tensor_over(b->to, &b->type);
     return 1;
 }
 

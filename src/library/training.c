@@ -231,7 +231,7 @@ int gr_training_input(gr_training *t, const char *input, gr_tensor *to, gr_failu
     void *data = gr_run_feed(t->exec->run, input, &type);
     *to = (gr_tensor){.data = NULL};
     if (!data) return gr_refuse(t->memory, why, GR_EINVAL, "the model has no Input '%s' that its training needs", input);
-    *to = gr_dense_tensor(data, &type);
+    *to = gr_tensor_over(data, &type);
     return 0;
 }
 

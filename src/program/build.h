@@ -56,7 +56,6 @@ void gr_find_dependencies(gr_build *b);
 int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_type *slot, int64_t slots, int loop);
 /* The whole of a buffer's first slot as `t`, dense. */
 gr_operand gr_operand_dense(int buffer, const gr_type *t);
-bool gr_tensor_dense(const gr_tensor *t); /* row-major, no gaps; axes of 1 do not matter */
 bool gr_operand_same(const gr_operand *a, const gr_operand *b); /* the same elements at every step */
 /* The elements from the first to behind the last that `o` touches in loops [from,
  * GR_MAX_LOOPS) run through and loops before it at index 0, in bytes from the buffer's

@@ -21,25 +21,7 @@ int gr_add_buffer(gr_build *b, gr_buffer_kind kind, const char *name, const gr_t
 
 gr_operand gr_operand_dense(int buffer, const gr_type *t)
 {
-    gr_operand o = {.buffer = buffer, .tensor = {.dtype = t->dtype, .rank = t->rank}};
-    int64_t stride = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        o.tensor.dim[i] = t->dim[i];
-        o.tensor.stride[i] = stride;
-        stride *= t->dim[i];
-    }
-    return o;
-}
-
-bool gr_tensor_dense(const gr_tensor *t)
-{
-    int64_t stride = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        if (t->dim[i] == 0) return true;
-        if (t->dim[i] != 1 && t->stride[i] != stride) return false;
-        stride *= t->dim[i];
-    }
-    return true;
+    return (gr_operand){.buffer = buffer, .tensor = gr_tensor_over(NULL, t)};
 }
 
 static bool same_loops(const gr_operand *a, const gr_operand *b)

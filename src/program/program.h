@@ -9,6 +9,7 @@
 #ifndef GR_PROGRAM_PROGRAM_H
 #define GR_PROGRAM_PROGRAM_H
 
+#include "base/tensor.h"
 #include "graph/graph.h"
 #include "kernel/tape.h"
 
@@ -149,12 +150,6 @@ bool gr_is_product(const gr_template *t);
 double gr_template_flops(const gr_template *t);
 /* Operations of any template on its elements in one step, a product's included; exp and the like count as one. */
 double gr_template_operations(const gr_template *t);
-static inline int64_t gr_tensor_numel(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
 /* The value of a lag at j; INT64_MAX where it has nothing to say. */
 static inline int64_t gr_lag_at(const gr_lag *p, int64_t j)
 {

@@ -68,16 +68,7 @@ static void fill_constant(const gr_buffer *b, void *to)
         fill_by_kernel(b, to);
         return;
     }
-    int64_t n = gr_numel(&b->type);
-    for (int64_t i = 0; i < n; i++) {
-        double v = constant_at(b->fill, i);
-        switch (b->type.dtype) {
-        case GR_FLOAT32: ((float *)to)[i] = (float)v; break;
-        case GR_FLOAT64: ((double *)to)[i] = v; break;
-        case GR_INT32: ((int32_t *)to)[i] = (int32_t)v; break;
-        default: ((uint8_t *)to)[i] = v != 0; break;
-        }
-    }
+    for (int64_t i = 0, n = gr_numel(&b->type); i < n; i++) gr_put_element(to, b->type.dtype, i, constant_at(b->fill, i));
 }
 
 /* ---- creation ------------------------------------------------------------- */

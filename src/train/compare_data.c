@@ -31,13 +31,6 @@ static const char *lengths_text(gr_arena *a, const int64_t *dim, int rank)
     return text;
 }
 
-static int64_t elements_of(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
-    return n;
-}
-
 static uint64_t bits_of(double x)
 {
     uint64_t z;
@@ -52,7 +45,7 @@ static int64_t last_axis(const gr_tensor *t, const int64_t *of) { return t->rank
 static uint64_t sum_of(const gr_tensor *t, uint64_t *ordered)
 {
     int64_t index[GR_MAX_RANK] = {0};
-    const int64_t n = elements_of(t), columns = last_axis(t, t->dim), stride = last_axis(t, t->stride);
+    const int64_t n = gr_tensor_numel(t), columns = last_axis(t, t->dim), stride = last_axis(t, t->stride);
     uint64_t sum = 0, h = *ordered;
     for (int k = 0; k < t->rank; k++) h = gr_mixed(h ^ (uint64_t)t->dim[k]);
     for (int64_t left = n; left > 0; left -= columns) {
@@ -77,7 +70,7 @@ static void add_batch(gr_arena *a, gr_data_traits *to, const char *split, int64_
         const uint64_t sum = sum_of(&field[i], &to->ordered);
         if (text)
             text = gr_arena_printf(a, "%s, %s %s %016llx", text, list[i].name, lengths_text(a, field[i].dim, field[i].rank), (unsigned long long)sum);
-        else *rest = gr_mixed(*rest ^ sum ^ gr_mixed((uint64_t)elements_of(&field[i])));
+        else *rest = gr_mixed(*rest ^ sum ^ gr_mixed((uint64_t)gr_tensor_numel(&field[i])));
     }
     if (text) add(a, to, text);
 }

@@ -3,44 +3,13 @@
 
 #include <string.h>
 
-double gr_element(const void *data, gr_dtype dtype, int64_t i)
-{
-    switch (dtype) {
-    case GR_FLOAT32: return (double)((const float *)data)[i];
-    case GR_FLOAT64: return ((const double *)data)[i];
-    case GR_INT32: return ((const int32_t *)data)[i];
-    default: return ((const uint8_t *)data)[i];
-    }
-}
-
-static void put_element(void *data, gr_dtype dtype, int64_t i, double x)
-{
-    switch (dtype) {
-    case GR_FLOAT32: ((float *)data)[i] = (float)x; break;
-    case GR_FLOAT64: ((double *)data)[i] = x; break;
-    case GR_INT32: ((int32_t *)data)[i] = (int32_t)x; break;
-    default: ((uint8_t *)data)[i] = x != 0;
-    }
-}
-
-static bool is_dense(const gr_tensor *t)
-{
-    int64_t stride = 1;
-    for (int k = t->rank - 1; k >= 0; k--) {
-        if (t->dim[k] > 1 && t->stride[k] != stride) return false;
-        stride *= t->dim[k];
-    }
-    return true;
-}
-
 static bool is_int32(double x) { return x >= INT32_MIN && x <= INT32_MAX && x == (double)(int32_t)x; }
 
 /* t in row-major order, converted; floats round. false: *bad is no integer of 32 bits. */
 static bool copy_tensor(void *to, gr_dtype dtype, const gr_tensor *t, double *bad)
 {
-    int64_t index[GR_MAX_RANK] = {0}, n = 1;
-    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
-    if (t->dtype == dtype && is_dense(t)) {
+    int64_t index[GR_MAX_RANK] = {0}, n = gr_tensor_numel(t);
+    if (t->dtype == dtype && gr_tensor_dense(t)) {
         memcpy(to, t->data, (size_t)n * gr_dtype_size(dtype));
         return true;
     }
@@ -49,7 +18,7 @@ static bool copy_tensor(void *to, gr_dtype dtype, const gr_tensor *t, double *ba
         for (int k = 0; k < t->rank; k++) at += index[k] * t->stride[k];
         *bad = gr_element(t->data, t->dtype, at);
         if (dtype == GR_INT32 && !is_int32(*bad)) return false;
-        put_element(to, dtype, i, *bad);
+        gr_put_element(to, dtype, i, *bad);
         for (int k = t->rank - 1; k >= 0 && ++index[k] == t->dim[k]; k--) index[k] = 0;
     }
     return true;
@@ -105,12 +74,12 @@ int gr_exec_feed_batch(gr_exec *x, const gr_tensor *field, gr_error *e)
 
 void gr_exec_set_lr(gr_exec *x, int i, double lr)
 {
-    if (x->lr[i]) put_element(x->lr[i], x->program->real, 0, lr);
+    if (x->lr[i]) gr_put_element(x->lr[i], x->program->real, 0, lr);
 }
 
 void gr_exec_set_accumulated(gr_exec *x, int64_t batches, bool last)
 {
-    if (x->batches) put_element(x->batches, x->program->real, 0, (double)batches);
+    if (x->batches) gr_put_element(x->batches, x->program->real, 0, (double)batches);
     if (x->last) *(uint8_t *)x->last = last;
 }
 

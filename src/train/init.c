@@ -1,6 +1,7 @@
 /* init.c - the initialisers of torch.nn.init, on counter-based random numbers. */
 #include "train/init.h"
 #include "base/map.h"
+#include "base/tensor.h"
 #include "kernel/kernel.h"
 
 #include <math.h>
@@ -29,15 +30,7 @@ typedef struct initialiser {
     bool fans;                    /* has a meaning for two axes or more alone */
 } initialiser;
 
-static void put(const filler *f, int64_t i, double x)
-{
-    switch (f->type->dtype) {
-    case GR_FLOAT32: ((float *)f->data)[i] = (float)x; break;
-    case GR_FLOAT64: ((double *)f->data)[i] = x; break;
-    case GR_INT32: ((int32_t *)f->data)[i] = (int32_t)x; break;
-    default: ((uint8_t *)f->data)[i] = x != 0;
-    }
-}
+static void put(const filler *f, int64_t i, double x) { gr_put_element(f->data, f->type->dtype, i, x); }
 
 static int fill_value(filler *f, double x)
 {

@@ -10,6 +10,7 @@
 #ifndef GR_TRAIN_SESSION_H
 #define GR_TRAIN_SESSION_H
 
+#include "base/tensor.h"
 #include "data/source.h"
 #include "io/safetensors.h"
 #include "pass/pass.h"
@@ -147,8 +148,6 @@ void gr_exec_set_accumulated(gr_exec *x, int64_t batches, bool last);
 /* One run. 0, GR_EINVAL with e filled when a kernel refused its input, or GR_ESTATE without when
  * a value that decides whether states change was not finite. */
 int gr_exec_step(gr_exec *x, int64_t step, gr_error *e);
-/* Reads a result's element as double. */
-double gr_element(const void *data, gr_dtype dtype, int64_t i);
 
 /* Whether what `from` ended with is where `to` goes on: that they have the same states which are
  * carried between batches, or, within a batch, between its pieces. (carry.c) */

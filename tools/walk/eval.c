@@ -1,9 +1,11 @@
 /* eval.c - a plain interpreter of graphs, to hold passes and programs against. */
 #include "eval.h"
 #include "base/map.h"
+#include "base/tensor.h"
 #include "graph/emit.h"
 #include "graph/tape.h"
 #include "kernel/kernel.h"
+#include "kernel/tape.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,40 +22,13 @@ struct gr_eval {
 
 /* ---- tensors ---- */
 
-int64_t eval_numel(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
-    return n;
-}
+int64_t eval_numel(const gr_tensor *t) { return gr_tensor_numel(t); }
+double eval_at(const gr_tensor *t, int64_t i) { return gr_element(t->data, t->dtype, i); }
 
-double eval_at(const gr_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case GR_FLOAT32: return (double)((const float *)t->data)[i];
-    case GR_FLOAT64: return ((const double *)t->data)[i];
-    case GR_INT32: return (double)((const int32_t *)t->data)[i];
-    default: return (double)((const uint8_t *)t->data)[i];
-    }
-}
-
+/* What is not finite becomes the integer 0. */
 static void set_at(const gr_tensor *t, int64_t i, double x)
 {
-    switch (t->dtype) {
-    case GR_FLOAT32: ((float *)t->data)[i] = (float)x; break;
-    case GR_FLOAT64: ((double *)t->data)[i] = x; break;
-    case GR_INT32: ((int32_t *)t->data)[i] = isfinite(x) ? (int32_t)x : 0; break;
-    default: ((uint8_t *)t->data)[i] = x != 0;
-    }
-}
-
-static void dense_strides(gr_tensor *t)
-{
-    int64_t step = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        t->stride[i] = step;
-        step *= t->dim[i];
-    }
+    gr_put_element(t->data, t->dtype, i, t->dtype == GR_INT32 && !isfinite(x) ? 0 : x);
 }
 
 /* Dense memory of type t, every byte `fill`; 64 bytes beyond it, for kernels that read in
@@ -64,7 +39,7 @@ static gr_tensor *tensor_make(gr_arena *a, const gr_type *t, int fill)
     r->dtype = t->dtype;
     r->rank = t->rank;
     memcpy(r->dim, t->dim, sizeof r->dim);
-    dense_strides(r);
+    gr_tensor_set_dense(r);
     size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
     char *p = gr_arena_alloc(a, bytes + 128);
     r->data = p + (64 - (uintptr_t)p % 64) % 64;
@@ -121,55 +96,6 @@ static gr_tensor broadcast(const gr_tensor *t, const gr_tensor *space)
 
 /* ---- pointwise ---- */
 
-static double of_one(int op, double x)
-{
-    switch ((gr_tape_op)op) {
-    case GR_TAPE_COPY: return x;
-    case GR_TAPE_NEG: return -x;
-    case GR_TAPE_ABS: return fabs(x);
-    case GR_TAPE_SIGN: return x > 0 ? 1 : x < 0 ? -1 : x;
-    case GR_TAPE_EXP: return exp(x);
-    case GR_TAPE_LOG: return log(x);
-    case GR_TAPE_LOG1P: return log1p(x);
-    case GR_TAPE_EXPM1: return expm1(x);
-    case GR_TAPE_SQRT: return sqrt(x);
-    case GR_TAPE_RSQRT: return 1 / sqrt(x);
-    case GR_TAPE_RECIPROCAL: return 1 / x;
-    case GR_TAPE_SIN: return sin(x);
-    case GR_TAPE_COS: return cos(x);
-    case GR_TAPE_ERF: return erf(x);
-    case GR_TAPE_TANH: return tanh(x);
-    case GR_TAPE_SIGMOID: return 1 / (1 + exp(-x));
-    case GR_TAPE_FLOOR: return floor(x);
-    case GR_TAPE_CEIL: return ceil(x);
-    case GR_TAPE_ROUND: return rint(x);
-    case GR_TAPE_LOGICAL_NOT: return x == 0;
-    default: return (double)NAN;
-    }
-}
-
-static double instruction(int op, double x, double y, double z)
-{
-    switch ((gr_tape_op)op) {
-    case GR_TAPE_ADD: return x + y;
-    case GR_TAPE_SUB: return x - y;
-    case GR_TAPE_MUL: return x * y;
-    case GR_TAPE_DIV: return x / y;
-    case GR_TAPE_FMA: return fma(x, y, z);
-    case GR_TAPE_POW: return pow(x, y);
-    case GR_TAPE_MAXIMUM: return isnan(x) || x > y ? x : y;
-    case GR_TAPE_MINIMUM: return isnan(x) || x < y ? x : y;
-    case GR_TAPE_EQUAL: return x == y;
-    case GR_TAPE_NOT_EQUAL: return x != y;
-    case GR_TAPE_LESS: return x < y;
-    case GR_TAPE_LESS_EQUAL: return x <= y;
-    case GR_TAPE_LOGICAL_AND: return x != 0 && y != 0;
-    case GR_TAPE_LOGICAL_OR: return x != 0 || y != 0;
-    case GR_TAPE_WHERE: return x != 0 ? y : z;
-    default: return of_one(op, x);
-    }
-}
-
 static double rounded(const gr_eval *e, double x) { return e->graph->real == GR_FLOAT32 ? (double)(float)x : x; }
 
 static void run_pointwise(gr_eval *e, gr_node *n)
@@ -185,9 +111,9 @@ static void run_pointwise(gr_eval *e, gr_node *n)
         for (int i = 0; i < n->num_in; i++) {
             double v = take(&c[i]);
             if (!chain) x[i] = v;
-            else x[0] = i ? rounded(e, instruction((int)op, x[0], v, 0)) : v;
+            else x[0] = i ? rounded(e, gr_tape_plain(op, x[0], v, 0)) : v;
         }
-        set_at(out, k, chain ? x[0] : rounded(e, instruction((int)op, x[0], x[1], x[2])));
+        set_at(out, k, chain ? x[0] : rounded(e, gr_tape_plain(op, x[0], x[1], x[2])));
     }
 }
 
@@ -201,7 +127,7 @@ static void run_tape(gr_eval *e, const gr_tape *t, const gr_tensor *in, gr_node 
         for (int i = 0; i < t->num_in; i++) reg[t->in_reg[i]] = take(&c[i]);
         for (int i = 0; i < t->num_ins; i++) {
             const gr_tape_ins *s = &t->ins[i];
-            reg[s->dst] = rounded(e, instruction(s->op, reg[s->x], reg[s->y], reg[s->z]));
+            reg[s->dst] = rounded(e, gr_tape_plain((gr_tape_op)s->op, reg[s->x], reg[s->y], reg[s->z]));
         }
         for (int i = 0; i < t->num_out; i++) set_at(held(n->out[i]), k, reg[t->out_reg[i]]);
     }
@@ -361,7 +287,7 @@ static gr_tensor *step_of(gr_eval *e, const gr_tensor *sequence, int64_t t)
     gr_tensor *r = GR_NEW(e->run, gr_tensor);
     *r = (gr_tensor){.dtype = sequence->dtype, .rank = sequence->rank - 1};
     for (int i = 0; i < r->rank; i++) r->dim[i] = sequence->dim[i + 1];
-    dense_strides(r);
+    gr_tensor_set_dense(r);
     r->data = (char *)sequence->data + (size_t)t * bytes_of(r);
     return r;
 }

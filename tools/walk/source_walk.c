@@ -1,5 +1,6 @@
 /* source_walk.c - see source_walk.h. */
 #include "source_walk.h"
+#include "base/tensor.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -84,19 +85,12 @@ static uint64_t mix(uint64_t h, const void *data, size_t bytes)
     return h;
 }
 
-static int64_t elements(const gr_tensor *t)
-{
-    int64_t n = 1;
-    for (int k = 0; k < t->rank; k++) n *= t->dim[k];
-    return n;
-}
-
 static uint64_t digest_of(const gr_data *d, const gr_tensor *field)
 {
     uint64_t h = 0xcbf29ce484222325;
     for (int i = 0; i < d->num_fields; i++) {
         h = mix(h, field[i].dim, (size_t)field[i].rank * sizeof *field[i].dim);
-        h = mix(h, field[i].data, (size_t)elements(&field[i]) * gr_dtype_size(field[i].dtype));
+        h = mix(h, field[i].data, (size_t)gr_tensor_numel(&field[i]) * gr_dtype_size(field[i].dtype));
     }
     return h;
 }
@@ -105,7 +99,7 @@ static bool within_vocabulary(const gr_data *d, const gr_field *f, const gr_tens
 {
     int n = 0;
     if (t->dtype != GR_INT32 || !d->num_texts || !gr_data_vocab(d, f->name, &n)) return true;
-    for (int64_t i = 0; i < elements(t); i++)
+    for (int64_t i = 0; i < gr_tensor_numel(t); i++)
         if (((const int32_t *)t->data)[i] >= n) return false;
     return true;
 }
