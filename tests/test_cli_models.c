@@ -124,6 +124,27 @@ static void blocks_without_an_end_are_told_shortly(void)
     CU_ASSERT_EQUAL(line_count(err_text), 3);
 }
 
+/* Expanding recurses: a chain of thousands would run out of stack. */
+static void chains_of_blocks_have_an_end(void)
+{
+    static const struct { int blocks, status; } cases[] = {{64, 0}, {65, 1}, {6000, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        fputs("graphrun: 1\nname: chain\nblocks:\n", f);
+        for (int k = 1; k < cases[i].blocks; k++) fprintf(f, "  B%d: {in: [x], graph: {y: {op: B%d, in: x}}, out: {y: y}}\n", k, k + 1);
+        fprintf(f, "  B%d: {in: [x], graph: {y: {op: Tanh, in: x}}, out: {y: y}}\n", cases[i].blocks);
+        fputs("graph:\n  x: {op: Ones, shape: [2]}\n  a: {op: B1, in: x}\n", f);
+        fclose(f);
+        CU_ASSERT_EQUAL(graphrun("check %s", temp_file("chain.yaml", "%s", text)), cases[i].status);
+        CU_ASSERT_EQUAL(strstr(err_text, "chain.yaml:4:3: error: block 'B1' uses a block that uses another, and so on, more than 64 deep") != NULL,
+                        cases[i].status);
+        CU_ASSERT_EQUAL(line_count(err_text), 3 * cases[i].status);
+        free(text);
+    }
+}
+
 #define CLASSIFIER \
     "graph:\n  x: {op: Ones, shape: [2, 3]}\n  t: {op: Zeros, shape: [2], dtype: int32}\n  y: {op: Linear, in: x, out_features: 3}\n" \
     "  loss: {op: CrossEntropyLoss, in: {input: y, target: t}}\ntrain: {minimize: loss, optimizer: {op: SGD, lr: 1}"
@@ -323,6 +344,7 @@ void test_cli_models(void)
     CU_add_test(s, "gradcheck of nothing is an error", checking_nothing_is_an_error);
     CU_add_test(s, "check says each mistake once", check_says_each_mistake_once);
     CU_add_test(s, "blocks without an end are told shortly", blocks_without_an_end_are_told_shortly);
+    CU_add_test(s, "chains of blocks have an end", chains_of_blocks_have_an_end);
     CU_add_test(s, "data of another shape than an Input are told at the Input", data_of_another_shape_are_placed);
     CU_add_test(s, "mistakes of a Scan are placed", mistakes_of_a_scan_are_placed);
     CU_add_test(s, "an index out of range is named", indices_out_of_range_are_named);

@@ -18,7 +18,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 32 };
+enum { MAX_DEPTH = 32, MAX_BLOCKS = 64 }; /* uses of a block within each other; of all blocks, for expanding them recurses */
 
 typedef struct block {
     gr_model *m;
@@ -32,7 +32,7 @@ typedef struct block {
 typedef struct block_use {
     const block *of;
     struct block_use *within;
-    bool endless;  /* of the outermost use of a block: it has been told that those in it have no end */
+    bool endless;  /* of the outermost use of a block: it has been told that those in it have no end, or are too deep */
 } block_use;
 
 static const char *const block_keys[] = {"doc", "formula", "reference", "example", "docs", "in", "vars", "ranges", "carry", "graph", "out", NULL};
@@ -362,20 +362,33 @@ static const char *circle_text(const block *b, const block_use *u)
     return text;
 }
 
+/* Whether the block is used within itself without an end, or too many are in hand; says so once for all that is in the
+ * outermost of these uses, for there may be 2^32 of them. */
+static bool is_too_deep(const block *b, block_use *within)
+{
+    block_use *outermost = NULL, *first = NULL;
+    int depth = 0, blocks = 0;
+    for (block_use *u = within; u; u = u->within, blocks++) {
+        first = u;
+        if (u->of == b) outermost = u, depth++;
+    }
+    if ((outermost && outermost->endless) || (first && first->endless)) return true;
+    if (depth >= MAX_DEPTH || (depth && blocks >= MAX_BLOCKS)) {
+        gr_diag_error(b->m->diag, b->at, "block '%s' uses itself without an end: %s; a 'when' that becomes false ends it", b->name,
+                      circle_text(b, within));
+        return outermost->endless = true;
+    }
+    if (blocks < MAX_BLOCKS) return false;
+    gr_diag_error(b->m->diag, first->of->at, "block '%s' uses a block that uses another, and so on, more than %d deep", first->of->name, MAX_BLOCKS);
+    return first->endless = true;
+}
+
 static int expand_block(gr_ctx *c)
 {
     const block *b = gr_self(c)->data;
     void **in_hand = gr_emitter_in_hand(gr_ctx_emitter(c));
-    block_use use = {.of = b, .within = *in_hand}, *outermost = NULL;
-    int depth = 0;
-    for (block_use *u = use.within; u; u = u->within)
-        if (u->of == b) outermost = u, depth++;
-    if (depth >= MAX_DEPTH && !outermost->endless) {
-        gr_diag_error(b->m->diag, b->at, "block '%s' uses itself without an end: %s; a 'when' that becomes false ends it", b->name,
-                      circle_text(b, use.within));
-        outermost->endless = true;
-    }
-    if (outermost && outermost->endless) return -1; /* also where it is used twice: there would be 2^32 of them */
+    block_use use = {.of = b, .within = *in_hand};
+    if (is_too_deep(b, use.within)) return -1;
     *in_hand = &use;
     const int r = expand_body(c, gr_self(c), b);
     *in_hand = use.within;
