@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_CHAIN = 10000 }; /* ordering recurses along it */
-
 gr_item *gr_body_find(const gr_body *b, const char *name)
 {
     for (int i = 0; i < b->num_items; i++)
@@ -81,36 +79,45 @@ static void report_cycle(gr_body *b, int item)
                   "these nodes wait for each other: %s; what one step hands to the next is a carry of a Scan", way);
 }
 
-static void visit(gr_body *b, int item);
-
-static void visit_first(gr_body *b, int item)
+/* What is to be made before an item, number k: what it reads, then what it only wishes for where that does not wait for
+ * it in turn. A tie is such a wish: a parameter has to be made before it is shared. -1: nothing. */
+static int before_item(const gr_item *it, int k, bool *wish)
 {
-    if (item >= 0 && b->items[item].state == GR_ITEM_NEW) visit(b, item);
+    *wish = k >= it->num_uses;
+    if (!*wish) return it->uses[k].item;
+    k -= it->num_uses;
+    return k < it->num_ties ? it->ties[k].use.item : it->before[k - it->num_ties];
 }
 
-static void visit(gr_body *b, int item)
+static void enter(gr_body *b, int item)
 {
-    gr_item *it = &b->items[item];
-    if (it->state == GR_ITEM_DONE) return;
-    if (it->state == GR_ITEM_BUSY) {
-        report_cycle(b, item);
-        return;
-    }
-    if (b->num_busy >= MAX_CHAIN) {
-        gr_diag_error(b->m->diag, it->doc->key_at, "a chain of more than %d nodes leads here", MAX_CHAIN);
-        it->bad = true;
-        return;
-    }
-    it->state = GR_ITEM_BUSY;
+    b->items[item].state = GR_ITEM_BUSY;
     b->busy[b->num_busy++] = item;
-    for (int i = 0; i < it->num_uses; i++)
-        if (it->uses[i].item >= 0) visit(b, it->uses[i].item);
-    /* Ties only wish for their target first: a parameter has to be made before it is shared. */
-    for (int i = 0; i < it->num_ties; i++) visit_first(b, it->ties[i].use.item);
-    for (int i = 0; i < it->num_before; i++) visit_first(b, it->before[i]);
+}
+
+static void leave(gr_body *b, gr_item *it)
+{
     b->num_busy--;
     it->state = GR_ITEM_DONE;
     if (b->raw || b->e) gr_item_make(b, it);
+}
+
+/* Makes the item after all that it waits for, in depth: `busy` is the way down to the one in hand. */
+static void visit(gr_body *b, int item)
+{
+    if (b->items[item].state == GR_ITEM_NEW) enter(b, item);
+    while (b->num_busy > 0) {
+        gr_item *it = &b->items[b->busy[b->num_busy - 1]];
+        if (it->visited == it->num_uses + it->num_ties + it->num_before) {
+            leave(b, it);
+            continue;
+        }
+        bool wish;
+        const int before = before_item(it, it->visited++, &wish);
+        if (before < 0) continue;
+        if (b->items[before].state == GR_ITEM_NEW) enter(b, before);
+        else if (b->items[before].state == GR_ITEM_BUSY && !wish) report_cycle(b, before);
+    }
 }
 
 /* ---- making ---- */

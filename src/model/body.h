@@ -50,6 +50,7 @@ typedef struct gr_item {
     gr_use *uses; int num_uses, cap_uses;
     gr_item_tie *ties; int num_ties, cap_ties;
     int *before; int num_before, cap_before; /* items to be made before this one, though it reads none of them */
+    int visited;             /* while ordering: how many of uses, ties and before, in this order, have been seen to */
     /* once made; of a repeated node the last copy's */
     gr_node *raw;
     gr_value **out; const char **out_name; int num_out;
