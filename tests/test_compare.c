@@ -2,6 +2,7 @@
 #include "compare_support.h"
 #include "kernel/kernel.h"
 #include "tests.h"
+#include "train/compare_work.h"
 #include "train/statistics.h"
 #include "train_support.h"
 
@@ -312,6 +313,20 @@ static void tables_say_what_they_mean(void)
     gr_arena_destroy(a);
 }
 
+/* What else a machine does makes rounds longer: four of five may be stalled without making the model any slower. */
+static void stalls_are_no_speed(void)
+{
+    static const struct { double round[6]; int n, agree; double speed; } cases[] = {
+        {{1, 1.02, 0.98, 1.01, 0.99}, 5, 5, 1}, {{9, 1.02, 7, 0.98, 1}, 5, 3, 1}, {{8, 9, 1, 7, 9, 1.04}, 6, 2, 1.02}, {{5, 2, 9}, 3, 1, 2}, {{3}, 1, 1, 3}};
+    double speed;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CU_ASSERT_EQUAL(gr_rounds_agree(cases[i].round, cases[i].n, &speed), cases[i].agree);
+        CU_ASSERT(near(speed, cases[i].speed, 1e-12));
+    }
+    CU_ASSERT_EQUAL(gr_rounds_agree(NULL, 0, &speed), 0);
+    CU_ASSERT(isnan(speed));
+}
+
 void test_compare(void)
 {
     CU_pSuite s = CU_add_suite("compare", NULL, NULL);
@@ -325,6 +340,7 @@ void test_compare(void)
     CU_add_test(s, "equal differences are judged by their signs", equal_differences_are_judged_by_their_signs);
     CU_add_test(s, "equal seeds have no interval", equal_seeds_have_no_interval);
     CU_add_test(s, "equal runs are told", equal_runs_are_told);
+    CU_add_test(s, "stalls are no speed", stalls_are_no_speed);
     CU_add_test(s, "names are whole", names_are_whole);
     CU_add_test(s, "verdicts are wrong as often as they say", verdicts_are_wrong_as_often_as_they_say);
     CU_add_test(s, "files hold all of it", files_hold_all_of_it);

@@ -109,7 +109,11 @@ int gr_compare_metrics(gr_compare_work *w, gr_error *e);
 double gr_compare_metric(const gr_comparison *c, int i, const gr_session *s, const gr_meter *m);
 
 /* compare_speed.c: fills speeds of those that have none. */
+enum { GR_SPEED_LEAST = 5, GR_SPEED_ROUNDS = 20 }; /* rounds of a model at least, and at most */
+#define GR_SPEED_ALIKE 1.1                         /* times the fastest round: alike */
 int gr_compare_speed(gr_compare_work *w, gr_error *e);
+/* How many of n rounds, at most GR_SPEED_ROUNDS, are alike to the fastest, and the median of their seconds a step. */
+int gr_rounds_agree(const double *per_step, int n, double *median_of_these);
 
 /* compare_tune.c */
 int gr_compare_grid(gr_compare_work *w, gr_error *e);  /* the runs that are to be made */
