@@ -87,7 +87,7 @@ static bool has_validator(void)
 /* What it says of all files of a folder, to be freed. */
 static char *validate(const char *folder, const char *options)
 {
-    char command[2048];
+    char command[8192];
     const char *schema = temp_path("schema.json"), *out = temp_path("validated");
     snprintf(command, sizeof command, "'%s/tools/graphrun' schema %s >'%s' && python3 '%s/tests/validate_schema.py' '%s' '%s' >'%s'", GR_BUILD_DIR,
              options, schema, GR_SOURCE_DIR, schema, folder, out);
@@ -121,7 +121,7 @@ static void graphs_fit(void)
     if (!has_validator()) return;
     const char *folder = new_folder("schema_graphs");
     int n = write_graphs(folder, GR_SOURCE_DIR "/graphs", "graphs"), fit = 0;
-    char plugins[1024];
+    char plugins[4096];
     all_plugins(plugins, sizeof plugins);
     char *text = validate(folder, plugins);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
@@ -138,12 +138,13 @@ static void graphs_fit(void)
 
 static const char model[] =
     "graphrun: 1\n"
-    "vars: {hidden: 8, rate: 0.1}\n"
+    "vars: {time: 5, batch: 2, hidden: 8, rate: 0.1}\n"
     "data: {op: CharText, path: a.txt, lower: true, split: {train: 0.9, valid: 0.1}}\n"
     "graph:\n"
     "  x: {op: Input, shape: [time, batch], dtype: int32, from: data.tokens}\n"
     "  y: {op: Input, shape: [time, batch], dtype: int32, from: data.targets}\n"
-    "  e: {op: Embedding, in: x, num_embeddings: $data.vocab, embedding_dim: \"${2 * hidden}\"}\n"
+    "  p: {op: Parameter, shape: [4], init: {op: Uniform, low: -1, high: 1}}\n"
+    "  e: {op: Embedding, in: x, num_embeddings: $data.vocab, embedding_dim: \"${1 * hidden}\"}\n"
     "  rnn: {op: LSTM, in: {input: e}, hidden_size: $hidden, num_layers: 2}\n"
     "  logits: {op: Linear, in: rnn.output, out_features: $data.vocab, weight: e.weight}\n"
     "  again:\n"
@@ -156,10 +157,13 @@ static const char model[] =
     "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}, reduction: mean}\n"
     "train:\n"
     "  minimize: loss\n"
-    "  optimizer: {op: Adam, lr: {op: Step, lr: $rate, step_size: 5}, betas: [0.9, 0.99]}\n"
+    "  optimizer: {op: Adam, lr: {op: Step, lr: $rate, step_size: 5}, betas: [0.9, 0.99], groups: [{params: e.weight, lr: 0.01}, {params: p, frozen: true}]}\n"
     "  epochs: 3\n"
+    "  clip_grad_norm: 1\n"
+    "  bptt: 20\n"
+    "  early_stopping: {metric: loss, patience: 3}\n"
     "metrics: [perplexity, {op: TokenF1, average: macro}]\n"
-    "generate: {feed: x, from: logits, prompt: a, length: 5}\n";
+    "generate: {feed: x, from: logits, prompt: a, length: 5, beam: 4, length_penalty: 1}\n";
 
 typedef struct mistake { const char *right, *wrong, *place; } mistake;
 
@@ -174,8 +178,8 @@ static const mistake mistakes[] = {
     {"reduction: mean", "reduction: average", "graph/loss/reduction"},
     {"dtype: int32, from: data.tokens", "dtype: int31, from: data.tokens", "graph/x/dtype"},
     {"in: x, num", "in: [x, y], num", "graph/e/in"},
-    {"embedding_dim: \"${2 * hidden}\"", "when: true", "graph/e"},
-    {"embedding_dim: \"${2 * hidden}\"", "embedding_dim: [8]", "graph/e/embedding_dim"},
+    {"embedding_dim: \"${1 * hidden}\"", "when: true", "graph/e"},
+    {"embedding_dim: \"${1 * hidden}\"", "embedding_dim: [8]", "graph/e/embedding_dim"},
     {"over: time", "ovre: time", "graph/again"},
     {"next: cell}}", "nxt: cell}}", "graph/again/carry/h"},
     {"op: GRUCell, in: {input: a", "op: GRUCell, in: {inputs: a", "graph/again/step/cell/in"},
@@ -201,6 +205,35 @@ static const mistake mistakes[] = {
     {"average: macro", "average: mcro", "metrics/1"},
     {"from: logits", "form: logits", "generate"},
     {"length: 5", "length: long", "generate/length"},
+    {"lr: {op: Step, lr: $rate, step_size: 5}", "lr: -1", "train/optimizer"},
+    {"lr: $rate", "lr: -1", "train/optimizer"},
+    {"lr: $rate", "lr: [1]", "train/optimizer"},
+    {"step_size: 5", "step_size: 0", "train/optimizer"},
+    {"step_size: 5", "by: batch, step_size: 5", "train/optimizer"},
+    {"betas: [0.9, 0.99]", "betas: [0.9, 1.5]", "train/optimizer"},
+    {"e.weight, lr: 0.01", "e.weight, lr: -0.01", "train/optimizer"},
+    {"e.weight, lr: 0.01", "e.weight, rate: 0.01", "train/optimizer"},
+    {"p, frozen: true", "p, frozen: true, lr: 0.1", "train/optimizer"},
+    {"{params: p, frozen", "{param: p, frozen", "train/optimizer"},
+    {"init: zeros, size: $hidden", "init: 3, size: $hidden", "graph/again/carry/h"},
+    {"init: zeros, size: $hidden", "init: zeros", "graph/again/carry/h"},
+    {"init: zeros, size: $hidden", "init: e, size: 3", "graph/again/carry/h"},
+    {"init: zeros, size: $hidden", "init: zeros, size: 0", "graph/again/carry/h"},
+    {"clip_grad_norm: 1", "clip_grad_norm: 0", "train/clip_grad_norm"},
+    {"bptt: 20", "bptt: 0", "train/bptt"},
+    {"bptt: 20", "valid_every: 0", "train/valid_every"},
+    {"bptt: 20", "accumulate: 0", "train/accumulate"},
+    {"patience: 3", "patience: 0", "train/early_stopping"},
+    {"early_stopping: {metric: loss, patience: 3}", "early_stopping: 0", "train/early_stopping"},
+    {"metric: loss, patience: 3", "metric: loss", "train/early_stopping"},
+    {"beam: 4", "beam: 4000", "generate/beam"},
+    {"length_penalty: 1", "length_penalty: -1", "generate/length_penalty"},
+    {"prompt: a", "prompt: a, prompts: [b]", "generate"},
+    {"split: {train: 0.9, valid: 0.1}", "split: {train: 0.9, valid: 0}", "data/split"},
+    {"minimize: loss", "minimize: {}", "train/minimize"},
+    {"op: Uniform, low", "op: Unifrom, low", "graph/p/init"},
+    {"low: -1", "lo: -1", "graph/p/init"},
+    {"init: {op: Uniform, low: -1, high: 1}", "init: Zeroes", "graph/p/init"},
 };
 enum { NUM_MISTAKES = sizeof mistakes / sizeof *mistakes };
 
@@ -230,8 +263,21 @@ static int count_found(char *text, const mistake *list)
     return found;
 }
 
+/* What the schema refuses `check` refuses, and the right one it takes. */
+static void check_agrees(const char *right, const mistake *m, int i)
+{
+    char text[sizeof model + 256];
+    const char *at = strstr(right, m->right);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - right), right, m->wrong, at + strlen(m->right));
+    const int refused = graphrun("check --set data.vocab=9 '%s'", temp_file("planted.yaml", "%s", text));
+    CU_ASSERT_EQUAL(refused, 1);
+    if (refused != 1) printf("check takes mistake %d, %s\n", i, m->wrong);
+}
+
 static void mistakes_are_found(void)
 {
+    CU_ASSERT_EQUAL(graphrun("check --set data.vocab=9 '%s'", temp_file("planted.yaml", "%s", model)), 0);
+    for (int i = 0; i < NUM_MISTAKES; i++) check_agrees(model, &mistakes[i], i);
     if (!has_validator()) return;
     const char *folder = new_folder("schema_mistakes");
     write_json(folder, "right", model);
@@ -248,7 +294,7 @@ static void plugins_and_blocks_have_ops(void)
     const char *folder = new_folder("schema_more");
     write_json(folder, "plugin", "graphrun: 1\ngraph:\n  x: {op: Ones, shape: [2]}\n  y: {op: SoftCap, in: x, cap: 3}\n");
     write_json(folder, "wrong", "graphrun: 1\ngraph:\n  x: {op: Ones, shape: [2]}\n  y: {op: SoftCap, in: x, cup: 3}\n");
-    write_json(folder, "block", "graphrun: 1\nblocks: {Own: {in: x, graph: {y: {op: Tanh, in: x}}, out: {y: y}}}\ngraph:\n"
+    write_json(folder, "block", "graphrun: 1\nblocks: {Own: {in: x, vars: {depth: 2}, ranges: {depth: [1, ~]}, graph: {y: {op: Tanh, in: x}}, out: {y: y}}}\ngraph:\n"
                                 "  x: {op: Ones, shape: [2]}\n  y: {op: Own, in: x, depth: 3}\n");
     char *without = validate(folder, ""), *with = validate(folder, "--plugin " PLUGIN);
     CU_ASSERT_PTR_NULL(strstr(without, "plugin.json\tfits"));

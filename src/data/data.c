@@ -217,6 +217,17 @@ static int check_opened(gr_data *d)
                           "fields and splits for its 'fill'", d->desc->name);
 }
 
+/* What a file of data would be cut into, where nobody has looked into it: mistakes in `split` are told all the same. */
+static int check_splits(gr_data *d)
+{
+    bool takes = false;
+    for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) takes = takes || strcmp(d->desc->keys[i], "split") == 0;
+    if (!takes || d->num_splits || !d->options.facts_only) return 0;
+    const int status = gr_data_read_splits(d, INT64_MAX, NULL, 0);
+    d->num_splits = 0;
+    return status;
+}
+
 static int open_source(gr_data *d)
 {
     static const gr_attr_spec none[] = {GR_END_ATTRS};
@@ -228,6 +239,7 @@ static int open_source(gr_data *d)
     int opened = d->attr && gr_data_compare_settings(d) == 0 ? d->desc->open(d) : -1;
     if (complaint(d, -1)) opened = gr_source_fail(d, GR_AT_NODE, NULL, "%s", complaint(d, -1));
     d->unread = opened > 0;
+    if (opened >= 0 && check_splits(d)) opened = -1;
     if (opened < 0 || d->options.facts_only) /* the rest was not read; its keys are known ones */
         for (int i = 0; d->desc->keys && d->desc->keys[i]; i++) {
             gr_doc *rest = gr_doc_get(d->section, d->desc->keys[i]);

@@ -299,19 +299,11 @@ static void source_page(const gr_reference *r, const gr_source *s)
 
 static void schedule_page(const gr_reference *r, const gr_lr_schedule *s)
 {
-    static const gr_attr_spec by = {"by", GR_ATTR_CHOICE, "epoch", 0, 0, "epoch|step", ""};
-    static const gr_attr_spec rise = {"warmup", GR_ATTR_INT, "0", 0, 0, NULL,
-                                      "Update u, from 0, is made with (u + 1) / warmup of the rate until u + 1 = warmup."};
+    const gr_attr_spec lr = {"lr", GR_ATTR_FLOAT, s->lr ? s->lr : "the optimizer's", 0, 1e30, NULL, "The rate."};
     head(r, s->name, gr_arena_printf(r->arena, "a schedule of learning rates. %s", s->summary), s->formula);
     if (s->watches) fprintf(r->to, "\nIt sees every validation or, without a split `valid`, the loss of every epoch.\n");
     else fprintf(r->to, "\nk counts the epochs before, or with `by: step` the updates before; both begin at 0.\n");
-    const char *alias = s->lr_alias ? gr_arena_printf(r->arena, "The rate; PyTorch's name for it, %s, is taken too.", s->lr_alias) : "The rate.";
-    section(r, "attributes");
-    attr(r, &(gr_attr_spec){"lr", GR_ATTR_FLOAT, s->lr ? s->lr : "the optimizer's", 0, 0, NULL, alias});
-    if (!s->watches) attr(r, &by);
-    bool warmup = false;
-    for (const gr_attr_spec *a = s->attrs; a->name; warmup = warmup || strcmp(a->name, "warmup") == 0, a++) attr(r, a);
-    if (!warmup) attr(r, &rise);
+    attrs(r, gr_lr_schedule_specs(r->arena, s, &lr));
     example(r, s->example);
     see(r, s->reference);
 }

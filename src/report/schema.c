@@ -6,11 +6,13 @@
 #include "report/schema.h"
 #include "report/reference.h"
 #include "report/schema_part.h"
-#include "train/lr_schedule.h"
+#include "train/init.h"
+#include "train/recipe.h"
 
 #include <string.h>
 
 typedef struct schema {
+    gr_arena *arena;
     const gr_registry *registry;
     bool whole;     /* no model has ops that are not registered */
     json_t *definitions;
@@ -37,23 +39,22 @@ static void define_values(schema *s)
         "\"tensor\": {\"anyOf\": [{\"type\": [\"number\", \"boolean\"]}, {\"$ref\": \"#/definitions/expression\"}, {\"type\": \"array\", \"items\": {\"$ref\": \"#/definitions/tensor\"}}]},"
         "\"length\": {\"type\": [\"integer\", \"string\"], \"minimum\": -1, \"description\": \"a number, or the name of an axis\"},"
         "\"shape\": {\"anyOf\": [{\"$ref\": \"#/definitions/length\"}, {\"type\": \"array\", \"items\": {\"$ref\": \"#/definitions/length\"}, \"maxItems\": 8}]},"
-        "\"initialiser\": {\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"object\", \"required\": [\"op\"], \"properties\": {\"op\": {\"type\": \"string\"}}, \"additionalProperties\": {\"$ref\": \"#/definitions/number\"}}]},"
         "\"nodes\": {\"type\": \"object\", \"propertyNames\": {\"pattern\": \"^[A-Za-z0-9_]+$\"}, \"additionalProperties\": {\"$ref\": \"#/definitions/node\"}},"
-        "\"carries\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"object\", \"required\": [\"next\"], \"additionalProperties\": false, \"properties\":"
-        " {\"init\": {\"$ref\": \"#/definitions/name\"}, \"size\": {\"$ref\": \"#/definitions/count\"}, \"next\": {\"$ref\": \"#/definitions/name\"}}}},"
+        "\"size\": {\"anyOf\": [{\"type\": \"integer\", \"minimum\": 1}, {\"$ref\": \"#/definitions/expression\"}]},"
+        "\"carry\": {\"type\": \"object\", \"required\": [\"next\"], \"additionalProperties\": false, \"properties\":"
+        " {\"init\": {\"type\": \"string\", \"description\": \"zeros, or a value outside of the loop\"},"
+        "  \"size\": {\"anyOf\": [{\"$ref\": \"#/definitions/size\"}, {\"type\": \"array\", \"items\": {\"$ref\": \"#/definitions/size\"}}]},"
+        "  \"next\": {\"$ref\": \"#/definitions/name\"}},"
+        " \"if\": {\"properties\": {\"init\": {\"const\": \"zeros\"}}}, \"then\": {\"required\": [\"size\"]}, \"else\": {\"not\": {\"required\": [\"size\"]}}},"
+        "\"carries\": {\"type\": \"object\", \"additionalProperties\": {\"$ref\": \"#/definitions/carry\"}},"
+        "\"range\": {\"type\": \"array\", \"minItems\": 2, \"maxItems\": 2, \"items\": {\"type\": [\"number\", \"null\"]}},"
+        "\"split\": {\"type\": \"object\", \"minProperties\": 1, \"description\": \"parts of 1, or counts\", \"additionalProperties\":"
+        " {\"anyOf\": [{\"type\": \"number\", \"exclusiveMinimum\": 0}, {\"$ref\": \"#/definitions/expression\"}]}},"
         "\"block\": {\"type\": \"object\", \"required\": [\"graph\", \"out\"], \"additionalProperties\": false, \"properties\":"
         " {\"doc\": {\"type\": \"string\"}, \"formula\": {\"type\": \"string\"}, \"reference\": {\"type\": \"string\"}, \"example\": {\"type\": \"string\"}, \"docs\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"string\"}},"
         "  \"in\": {\"$ref\": \"#/definitions/names\"}, \"vars\": {\"type\": \"object\", \"description\": \"attributes and their defaults; ~ must be given\"},"
-        "  \"carry\": {\"type\": \"object\"}, \"graph\": {\"$ref\": \"#/definitions/nodes\"}, \"out\": {\"$ref\": \"#/definitions/values\"}}},"
-        "\"watch\": {\"anyOf\": [{\"type\": \"string\"}, {\"$ref\": \"#/definitions/count\"}, {\"type\": \"object\", \"additionalProperties\": false, \"properties\":"
-        " {\"metric\": {\"type\": \"string\"}, \"patience\": {\"$ref\": \"#/definitions/count\"}, \"min_delta\": {\"$ref\": \"#/definitions/number\"},"
-        "  \"mode\": {\"enum\": [\"min\", \"max\"]}}}]},"
-        "\"generate\": {\"type\": \"object\", \"required\": [\"feed\", \"from\"], \"additionalProperties\": false, \"properties\":"
-        " {\"feed\": {\"$ref\": \"#/definitions/name\"}, \"from\": {\"$ref\": \"#/definitions/name\"}, \"source\": {\"$ref\": \"#/definitions/name\"},"
-        "  \"prompt\": {\"$ref\": \"#/definitions/text\"}, \"prompts\": {\"$ref\": \"#/definitions/texts\"}, \"references\": {\"$ref\": \"#/definitions/texts\"},"
-        "  \"length\": {\"$ref\": \"#/definitions/count\"}, \"temperature\": {\"$ref\": \"#/definitions/number\"}, \"top_k\": {\"$ref\": \"#/definitions/count\"},"
-        "  \"beam\": {\"$ref\": \"#/definitions/count\"}, \"length_penalty\": {\"$ref\": \"#/definitions/number\"}, \"start\": {\"$ref\": \"#/definitions/text\"},"
-        "  \"stop\": {\"$ref\": \"#/definitions/text\"}, \"show\": {\"$ref\": \"#/definitions/name\"}}}}";
+        "  \"ranges\": {\"type\": \"object\", \"description\": \"the least and the most of a var: [0, 1], or [0, ~]\", \"additionalProperties\": {\"$ref\": \"#/definitions/range\"}},"
+        "  \"carry\": {\"type\": \"object\"}, \"graph\": {\"$ref\": \"#/definitions/nodes\"}, \"out\": {\"$ref\": \"#/definitions/values\"}}}}";
     json_error_t e;
     json_t *fixed = json_loads(text, 0, &e);
     if (!fixed || json_object_update(s->definitions, fixed)) s->failed = true;
@@ -85,6 +86,23 @@ static void add_case(schema *s, json_t *cases, const char *name, json_t *value)
     gr_schema_set(cases, NULL, gr_schema_case(json_pack("[s]", name), value, &s->failed), &s->failed);
 }
 
+/* `Uniform`, or {op: Uniform, low: -1, high: 1}. */
+static void define_initialiser(schema *s)
+{
+    json_t *names = json_array(), *cases = json_array();
+    const char *const *arg, *name;
+    for (int i = 0; (name = gr_init_name(i, &arg)); i++) {
+        json_t *p = json_pack("{s:{}}", "op");
+        for (; *arg; arg++) gr_schema_set(p, *arg, gr_schema_ref("number"), &s->failed);
+        gr_schema_set(names, NULL, json_string(name), &s->failed);
+        add_case(s, cases, name, json_pack("{s:o, s:b}", "properties", p, "additionalProperties", 0));
+    }
+    json_t *text = json_pack("{s:s, s:o}", "type", "string", "anyOf", json_array());
+    gr_schema_set(json_object_get(text, "anyOf"), NULL, json_pack("{s:O}", "enum", names), &s->failed);
+    gr_schema_set(json_object_get(text, "anyOf"), NULL, json_pack("{s:s}", "pattern", "[ $]"), &s->failed); /* "Uniform low=-1", an expression */
+    define(s, "initialiser", gr_schema_either(text, choice_of_ops(s, names, cases, true), &s->failed));
+}
+
 static json_t *node_names(schema *s)
 {
     json_t *names = json_array();
@@ -114,7 +132,7 @@ static void define_nodes(schema *s)
 static json_t *source_of(schema *s, const gr_source *d)
 {
     json_t *p = json_pack("{s:{s:s}}", "op", "type", "string"), *required = json_array();
-    for (int i = 0; d->keys && d->keys[i]; i++) gr_schema_set(p, d->keys[i], json_true(), &s->failed);
+    for (int i = 0; d->keys && d->keys[i]; i++) gr_schema_set(p, d->keys[i], strcmp(d->keys[i], "split") == 0 ? gr_schema_ref("split") : json_true(), &s->failed);
     gr_schema_attrs(p, required, d->attrs, false, &s->failed);
     json_t *made = json_pack("{s:s, s:o, s:b}", "description", d->summary, "properties", p, "additionalProperties", 0);
     gr_schema_set(made, "required", required, &s->failed);
@@ -141,42 +159,71 @@ static void define_data(schema *s)
 
 /* ---- train ---- */
 
+/* What lr and its other names may be hangs on the optimiser: rate_of. */
 static json_t *schedule_of(schema *s, const gr_lr_schedule *d)
 {
-    json_t *p = json_pack("{s:{s:s}, s:o, s:o, s:{s:[s,s]}}", "op", "type", "string", "lr", gr_schema_ref("number"), "warmup",
-                          gr_schema_ref("count"), "by", "enum", "epoch", "step");
-    json_t *required = json_array();
-    if (d->lr_alias) gr_schema_set(p, d->lr_alias, gr_schema_ref("number"), &s->failed);
-    gr_schema_attrs(p, required, d->attrs, false, &s->failed);
-    json_t *made = json_pack("{s:s, s:o, s:b}", "description", d->summary, "properties", p, "additionalProperties", 0);
+    static const gr_attr_spec any_rate = {"lr", GR_ATTR_FLOAT, "~", 0, 0, NULL, "The rate."};
+    json_t *p = d ? json_pack("{s:{s:s}}", "op", "type", "string") : json_object(), *required = json_array();
+    gr_schema_attrs(p, required, gr_lr_schedule_specs(s->arena, d, &any_rate), false, &s->failed);
+    json_t *made = json_pack("{s:s, s:s, s:o, s:b}", "type", "object", "description", d ? d->summary : "a rate with a warm-up", "properties", p,
+                             "additionalProperties", 0);
     gr_schema_set(made, "required", required, &s->failed);
     return made;
 }
 
-/* A number, a schedule by `op`, or a number with a warm-up. */
-static void define_rate(schema *s)
+/* A schedule by `op`, or a number with a warm-up. */
+static void define_schedule(schema *s)
 {
     json_t *cases = json_array(), *names = json_array();
     for (const gr_lr_schedule *d = gr_lr_schedules; d->name; d++) {
         gr_schema_set(names, NULL, json_string(d->name), &s->failed);
         add_case(s, cases, d->name, schedule_of(s, d));
     }
-    json_t *plain = json_pack("{s:s, s:{s:o, s:o}, s:b}", "type", "object", "properties", "lr", gr_schema_ref("number"), "warmup",
-                              gr_schema_ref("count"), "additionalProperties", 0);
-    json_t *forms = json_pack("[o, o]", choice_of_ops(s, names, cases, true), plain);
-    json_t *map = json_pack("{s:s, s:o, s:o, s:o}", "type", "object", "if", json_pack("{s:[s]}", "required", "op"), "then",
-                            json_incref(json_array_get(forms, 0)), "else", json_incref(json_array_get(forms, 1)));
-    json_decref(forms);
-    define(s, "rate", gr_schema_either(gr_schema_ref("number"), map, &s->failed));
+    define(s, "schedule", json_pack("{s:s, s:{s:[s]}, s:o, s:o}", "type", "object", "if", "required", "op", "then",
+                                    choice_of_ops(s, names, cases, true), "else", schedule_of(s, NULL)));
+}
+
+/* A number of the optimiser's own range, or a schedule with such numbers. */
+static json_t *rate_of(schema *s, const gr_attr_spec *lr)
+{
+    gr_attr_spec maybe = *lr;
+    maybe.fallback = "~";
+    json_t *own = json_object(), *made = gr_schema_attr(lr, false, &s->failed);
+    gr_schema_set(own, "lr", gr_schema_attr(&maybe, false, &s->failed), &s->failed);
+    for (const gr_lr_schedule *d = gr_lr_schedules; d->name; d++)
+        if (d->lr_alias) gr_schema_set(own, d->lr_alias, gr_schema_attr(&maybe, false, &s->failed), &s->failed);
+    gr_schema_set(json_object_get(made, "anyOf"), NULL, json_pack("{s:[o], s:o}", "allOf", gr_schema_ref("schedule"), "properties", own), &s->failed);
+    return made;
+}
+
+/* The optimiser's attributes, the rate among them. */
+static json_t *optimiser_keys(schema *s, const gr_op *op, json_t *required)
+{
+    const int lr = gr_op_attr(op, "lr");
+    json_t *p = json_object();
+    gr_schema_attrs(p, required, op->attrs, false, &s->failed);
+    if (lr >= 0) gr_schema_set(p, "lr", rate_of(s, &op->attrs[lr]), &s->failed);
+    gr_schema_set(p, "warmup", gr_schema_ref("count"), &s->failed);
+    return p;
+}
+
+/* Parameters that are trained alike, or not at all. */
+static json_t *group_of(schema *s, const gr_op *op)
+{
+    json_t *p = optimiser_keys(s, op, NULL);
+    gr_schema_set(p, "params", gr_schema_ref("names"), &s->failed);
+    gr_schema_set(p, "frozen", gr_schema_ref("flag"), &s->failed);
+    json_t *made = json_pack("{s:s, s:[s], s:o, s:b}", "type", "object", "required", "params", "properties", p, "additionalProperties", 0);
+    gr_schema_set(made, "if", json_pack("{s:{s:{s:b}}, s:[s]}", "properties", "frozen", "const", 1, "required", "frozen"), &s->failed);
+    gr_schema_set(made, "then", json_pack("{s:{s:[s,s]}}", "propertyNames", "enum", "params", "frozen"), &s->failed);
+    return made;
 }
 
 static json_t *optimiser_of(schema *s, const gr_op *op)
 {
-    json_t *p = json_pack("{s:{s:s}}", "op", "type", "string"), *required = json_array();
-    gr_schema_attrs(p, required, op->attrs, false, &s->failed);
-    gr_schema_set(p, "lr", gr_schema_ref("rate"), &s->failed);
-    gr_schema_set(p, "warmup", gr_schema_ref("count"), &s->failed);
-    gr_schema_set(p, "groups", json_pack("{s:s, s:{s:s, s:[s]}}", "type", "array", "items", "type", "object", "required", "params"), &s->failed);
+    json_t *required = json_array(), *p = optimiser_keys(s, op, required);
+    gr_schema_set(p, "op", json_pack("{s:s}", "type", "string"), &s->failed);
+    gr_schema_set(p, "groups", json_pack("{s:s, s:o}", "type", "array", "items", group_of(s, op)), &s->failed);
     json_t *made = json_pack("{s:s, s:o, s:b}", "description", op->summary, "properties", p, "additionalProperties", 0);
     gr_schema_set(made, "required", required, &s->failed);
     return made;
@@ -201,29 +248,64 @@ static void define_optimiser(schema *s)
     define(s, "optimizer", gr_schema_either(name, choice_of_ops(s, names, cases, true), &s->failed));
 }
 
+/* Keys that take a number each; nothing (~) is none. */
+static void set_numbers(schema *s, json_t *p, const gr_attr_spec *list)
+{
+    for (; list->name; list++) {
+        gr_attr_spec given = *list;
+        if (strcmp(given.fallback, "~") == 0) given.fallback = NULL;
+        gr_schema_set(p, given.name, gr_schema_attr(&given, false, &s->failed), &s->failed);
+    }
+}
+
+/* As read_clip (train/recipe_optimizer.c) takes them. */
+static void set_clips(schema *s, json_t *p)
+{
+    static const char *const keys[] = {"clip_grad_value", "clip_grad_norm"};
+    for (int i = 0; i < 2; i++)
+        gr_schema_set(p, keys[i], json_pack("{s:[{s:s, s:i}, o], s:s}", "anyOf", "type", "number", "exclusiveMinimum", 0, gr_schema_ref("expression"),
+                                            "description", i ? "bound of the gradients' joint norm" : "bound of each element of the gradients"), &s->failed);
+}
+
+/* One value, or a map of more. */
+static json_t *watched(schema *s, json_t *one, const gr_attr_spec *specs, const char *doc)
+{
+    json_t *p = json_object(), *required = json_array();
+    gr_schema_attrs(p, required, specs, false, &s->failed);
+    json_t *map = json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", p, "required", required, "additionalProperties", 0);
+    return json_pack("{s:[o, o, o], s:s}", "anyOf", one, gr_schema_ref("expression"), map, "description", doc);
+}
+
 static void define_train(schema *s)
 {
-    static const struct { const char *key, *definition, *doc; } keys[] = {
-        {"optimizer", "optimizer", "an optimiser, as in {op: Adam, lr: 0.001}"},
-        {"clip_grad_value", "number", "bound of each element of the gradients"},
-        {"clip_grad_norm", "number", "bound of the gradients' joint norm"},
-        {"accumulate", "count", "batches an update"},
-        {"epochs", "count", "times through the data; with steps, whichever comes first"},
-        {"steps", "count", "training steps in all; with epochs, whichever comes first"},
-        {"carry", "names", "loops whose states go on from batch to batch"},
-        {"bptt", "count", "cuts a batch into pieces of so many steps"},
-        {"early_stopping", "watch", "ends training when validations get no better"},
-        {"best", "watch", "keeps the weights that validate best by this metric"},
-        {"valid_every", "count", "steps between validations; absent: after each epoch"},
-    };
     json_t *p = json_object();
-    gr_schema_set(p, "minimize", json_pack("{s:[o, {s:s, s:o}], s:s}", "anyOf", gr_schema_ref("names"), "type", "object", "additionalProperties",
-                                           gr_schema_ref("number"), "description", "the loss, or losses with their weights"), &s->failed);
+    gr_schema_set(p, "minimize", json_pack("{s:[o, {s:s, s:o, s:i}], s:s}", "anyOf", gr_schema_ref("names"), "type", "object", "additionalProperties",
+                                           gr_schema_ref("number"), "minProperties", 1, "description", "the loss, or losses with their weights"), &s->failed);
+    gr_schema_set(p, "optimizer", gr_schema_ref("optimizer"), &s->failed);
+    gr_schema_set(p, "carry", json_pack("{s:[o], s:s}", "allOf", gr_schema_ref("names"), "description", "loops whose states go on from batch to batch"),
+                  &s->failed);
     gr_schema_set(p, "keep", json_pack("{s:[s,s]}", "enum", "best", "last"), &s->failed);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        gr_schema_set(p, keys[i].key, json_pack("{s:s, s:[o]}", "description", keys[i].doc, "allOf", gr_schema_ref(keys[i].definition)), &s->failed);
+    gr_schema_set(p, "early_stopping", watched(s, json_pack("{s:s, s:i}", "type", "integer", "minimum", 1), gr_stop_attrs,
+                                               "ends training when validations get no better"), &s->failed);
+    gr_schema_set(p, "best", watched(s, gr_schema_ref("text"), gr_best_attrs, "keeps the weights that validate best by this metric"), &s->failed);
+    set_numbers(s, p, gr_train_counts);
+    set_clips(s, p);
     define(s, "train", json_pack("{s:s, s:o, s:b, s:[s,s]}", "type", "object", "properties", p, "additionalProperties", 0, "required", "minimize",
                                  "optimizer"));
+}
+
+/* ---- generate ---- */
+
+static void define_generate(schema *s)
+{
+    static const struct { const char *key, *definition; } keys[] = {
+        {"feed", "name"}, {"from", "name"}, {"source", "name"}, {"show", "name"}, {"prompt", "text"}, {"prompts", "texts"}, {"references", "texts"},
+        {"start", "text"}, {"stop", "text"}};
+    json_t *p = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) gr_schema_set(p, keys[i].key, gr_schema_ref(keys[i].definition), &s->failed);
+    set_numbers(s, p, gr_generate_numbers);
+    define(s, "generate", json_pack("{s:s, s:[s,s], s:b, s:{s:[s,s]}, s:o}", "type", "object", "required", "feed", "from", "additionalProperties", 0,
+                                    "not", "required", "prompt", "prompts", "properties", p));
 }
 
 /* ---- metrics ---- */
@@ -284,21 +366,34 @@ static json_t *make_root(schema *s)
     return root;
 }
 
+static int write_schema(schema *s, FILE *to)
+{
+    define_values(s);
+    define_initialiser(s);
+    define_nodes(s);
+    define_data(s);
+    define_schedule(s);
+    define_optimiser(s);
+    define_train(s);
+    define_metrics(s);
+    define_generate(s);
+    json_t *root = make_root(s);
+    if (root && !s->failed && json_dumpf(root, to, JSON_INDENT(1)) == 0) fputc('\n', to);
+    else if (!ferror(to)) s->failed = true;
+    json_decref(root);
+    return s->failed ? GR_ENOMEM : 0;
+}
+
 int gr_schema_write(const gr_registry *r, bool whole, FILE *to)
 {
-    schema s = {.registry = r, .whole = whole, .definitions = json_object()};
-    if (!s.definitions) return GR_ENOMEM;
-    define_values(&s);
-    define_nodes(&s);
-    define_data(&s);
-    define_rate(&s);
-    define_optimiser(&s);
-    define_train(&s);
-    define_metrics(&s);
-    json_t *root = make_root(&s);
-    if (root && !s.failed && json_dumpf(root, to, JSON_INDENT(1)) == 0) fputc('\n', to);
-    else if (!ferror(to)) s.failed = true;
-    json_decref(root);
+    schema s = {.registry = r, .whole = whole, .definitions = json_object(), .arena = gr_arena_create()};
+    gr_frame frame;
+    volatile int status = GR_ENOMEM;
+    if (s.definitions && s.arena && gr_try(s.arena, &frame)) {
+        status = write_schema(&s, to);
+        gr_end_try(s.arena, &frame);
+    }
+    gr_arena_destroy(s.arena);
     json_decref(s.definitions);
-    return s.failed ? GR_ENOMEM : 0;
+    return status;
 }

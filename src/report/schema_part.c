@@ -80,8 +80,8 @@ static json_t *words(const char *choices, bool *failed)
 static void set_range(json_t *to, const gr_attr_spec *s, bool *failed)
 {
     if (s->min == 0 && s->max == 0) return;
-    if (fabs(s->min) < 1e9) gr_schema_set(to, "minimum", json_real(s->min), failed);
-    if (fabs(s->max) < 1e9) gr_schema_set(to, "maximum", json_real(s->max), failed);
+    if (isfinite(s->min)) gr_schema_set(to, "minimum", json_real(s->min), failed);
+    if (isfinite(s->max)) gr_schema_set(to, "maximum", json_real(s->max), failed);
 }
 
 static json_t *number_of(const gr_attr_spec *s, const char *type, bool *failed)
@@ -99,12 +99,18 @@ static json_t *list_of(const gr_attr_spec *s, const char *type, bool *failed)
     return gr_schema_either(item, list, failed);
 }
 
+/* Infinity is no number in JSON. */
+static json_t *any_number(bool *failed)
+{
+    return gr_schema_either(json_pack("{s:s}", "type", "number"), json_pack("{s:[s,s,s,s]}", "enum", "inf", "-inf", ".inf", "-.inf"), failed);
+}
+
 static json_t *value_of(const gr_attr_spec *s, bool *failed)
 {
     switch (s->kind) {
     case GR_ATTR_BOOL: return json_pack("{s:s}", "type", "boolean");
     case GR_ATTR_INT: return number_of(s, "integer", failed);
-    case GR_ATTR_FLOAT: return gr_schema_either(number_of(s, "number", failed), json_pack("{s:[s,s]}", "enum", "inf", "-inf"), failed);
+    case GR_ATTR_FLOAT: return s->min != 0 || s->max != 0 ? number_of(s, "number", failed) : any_number(failed);
     case GR_ATTR_CHOICE: return words(s->choices, failed);
     case GR_ATTR_DTYPE: return words("float32|float64|int32|bool", failed);
     case GR_ATTR_INTS: return list_of(s, "integer", failed);

@@ -24,7 +24,7 @@ typedef struct filler {
 
 typedef struct initialiser {
     const char *name;
-    const char *arg[INIT_ARGS]; /* names; NULL: no more */
+    const char *arg[INIT_ARGS + 1]; /* names; NULL: no more */
     double fallback[INIT_ARGS]; /* NAN: must be given */
     int (*fill)(filler *f);
     bool fans;                    /* has a meaning for two axes or more alone */
@@ -170,6 +170,13 @@ static const initialiser initialisers[] = {
 };
 #define NUM_INITIALISERS ((int)(sizeof initialisers / sizeof *initialisers))
 
+const char *gr_init_name(int i, const char *const **arguments)
+{
+    if (i >= NUM_INITIALISERS) return NULL;
+    *arguments = initialisers[i].arg;
+    return initialisers[i].name;
+}
+
 static const initialiser *find_initialiser(const char *name, size_t length)
 {
     for (int i = 0; i < NUM_INITIALISERS; i++)
@@ -197,7 +204,7 @@ static int unknown_initialiser(const char *text, size_t length, const char *stat
 static int wrong_argument(const initialiser *in, const char *text, const filler *f)
 {
     char takes[64] = "nothing";
-    for (int i = 0, n = 0; i < INIT_ARGS && in->arg[i]; i++) n += snprintf(takes + n, sizeof takes - (size_t)n, "%s%s", n ? ", " : "", in->arg[i]);
+    for (int i = 0, n = 0; in->arg[i]; i++) n += snprintf(takes + n, sizeof takes - (size_t)n, "%s%s", n ? ", " : "", in->arg[i]);
     return gr_set_error(f->error, GR_EINVAL, "parameter %s: %s does not understand '%s'; it takes %s", f->name, in->name, text, takes);
 }
 
@@ -208,14 +215,14 @@ static int parse_args(const initialiser *in, const char *text, filler *f)
     while (*(text += strspn(text, " ,\t\n"))) {
         size_t length = strcspn(text, "= ");
         int i = 0;
-        while (i < INIT_ARGS && in->arg[i] && (strlen(in->arg[i]) != length || strncmp(in->arg[i], text, length))) i++;
+        while (in->arg[i] && (strlen(in->arg[i]) != length || strncmp(in->arg[i], text, length))) i++;
         char *end = NULL;
-        if (i < INIT_ARGS && in->arg[i] && text[length] == '=') f->arg[i] = strtod(text + length + 1, &end);
+        if (in->arg[i] && text[length] == '=') f->arg[i] = strtod(text + length + 1, &end);
         if (!end || end == text + length + 1)
             return wrong_argument(in, text, f);
         text = end;
     }
-    for (int i = 0; i < INIT_ARGS && in->arg[i]; i++)
+    for (int i = 0; in->arg[i]; i++)
         if (isnan(f->arg[i]))
             return gr_set_error(f->error, GR_EINVAL, "parameter %s: %s needs %s", f->name, in->name, in->arg[i]);
     return 0;

@@ -14,4 +14,6 @@
 int gr_init_fill(const gr_memory *m, const char *text, uint64_t seed, const char *name, const gr_type *t, void *data, gr_error *e);
 /* Whether it could be filled. */
 int gr_init_check(const char *text, const char *name, const gr_type *t, gr_error *e);
+/* The i-th initialiser's name, and its arguments', NULL-ended; NULL: there are no more. */
+const char *gr_init_name(int i, const char *const **arguments);
 #endif

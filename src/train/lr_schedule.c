@@ -290,3 +290,29 @@ const gr_lr_schedule *gr_lr_schedule_find(const char *name)
         if (strcmp(s->name, name) == 0) return s;
     return NULL;
 }
+
+static const gr_attr_spec by_spec = {"by", GR_ATTR_CHOICE, "epoch", 0, 0, "epoch|step", "What k counts."};
+static const gr_attr_spec warmup_spec = {"warmup", GR_ATTR_INT, "0", 0, 1e15, NULL,
+                                         "Update u, from 0, is made with (u + 1) / warmup of the rate until u + 1 = warmup."};
+
+const gr_attr_spec *gr_lr_schedule_specs(gr_arena *a, const gr_lr_schedule *s, const gr_attr_spec *lr)
+{
+    int n = 0, cap = 0;
+    gr_attr_spec *specs = NULL;
+    bool warmup = false;
+    for (const gr_attr_spec *own = s ? s->attrs : NULL; own && own->name; own++) {
+        *GR_PUSH(a, specs, n, cap) = *own;
+        warmup = warmup || strcmp(own->name, "warmup") == 0;
+    }
+    gr_attr_spec *rate = GR_PUSH(a, specs, n, cap);
+    *rate = *lr;
+    if (s && s->lr) rate->fallback = s->lr;
+    if (s && s->lr_alias) {
+        const char *doc = gr_arena_printf(a, "The same as %s, as PyTorch calls it.", lr->name);
+        *GR_PUSH(a, specs, n, cap) = (gr_attr_spec){s->lr_alias, GR_ATTR_FLOAT, "~", lr->min, lr->max, NULL, doc};
+    }
+    if (s && !s->watches) *GR_PUSH(a, specs, n, cap) = by_spec;
+    if (!warmup) *GR_PUSH(a, specs, n, cap) = warmup_spec;
+    *GR_PUSH(a, specs, n, cap) = (gr_attr_spec){0};
+    return specs;
+}

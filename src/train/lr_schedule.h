@@ -7,6 +7,7 @@
 #ifndef GR_TRAIN_LR_SCHEDULE_H
 #define GR_TRAIN_LR_SCHEDULE_H
 
+#include "base/arena.h"
 #include <graphrun/op.h>
 
 typedef struct gr_lr_schedule {
@@ -25,6 +26,10 @@ typedef struct gr_lr_schedule {
 
 extern const gr_lr_schedule gr_lr_schedules[]; /* ends with name NULL */
 const gr_lr_schedule *gr_lr_schedule_find(const char *name); /* NULL: none is called so */
+
+/* What its map may hold, ends with name NULL: first its own attributes; then `lr`, which is the optimiser's attribute, also
+ * under PyTorch's name; `by` and `warmup`. s NULL: a number with a warm-up. */
+const gr_attr_spec *gr_lr_schedule_specs(gr_arena *a, const gr_lr_schedule *s, const gr_attr_spec *lr);
 
 /* What a schedule that watches has seen so far; all of it is in a checkpoint. */
 typedef struct gr_plateau {

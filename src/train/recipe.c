@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- ops by role in the file ---- */
@@ -84,11 +85,29 @@ bool gr_recipe_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const c
 
 /* ---- train ---- */
 
-void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out)
+const gr_attr_spec gr_train_counts[] = {
+    {"accumulate", GR_ATTR_INT, "1", 1, GR_MOST_COUNT, NULL, "batches an update"},
+    {"epochs", GR_ATTR_INT, "~", 0, GR_MOST_COUNT, NULL, "times through the data; with steps, whichever comes first"},
+    {"steps", GR_ATTR_INT, "~", 0, GR_MOST_COUNT, NULL, "training steps in all; with epochs, whichever comes first"},
+    {"bptt", GR_ATTR_INT, "~", 1, GR_MOST_COUNT, NULL, "cuts a batch into pieces of so many steps"},
+    {"valid_every", GR_ATTR_INT, "~", 1, GR_MOST_COUNT, NULL, "steps between validations; absent: after each epoch"},
+    {0}};
+
+const gr_attr_spec *gr_recipe_spec(const gr_attr_spec *specs, const char *name)
 {
+    while (strcmp(specs->name, name) != 0) specs++;
+    return specs;
+}
+
+void gr_recipe_count(gr_model *m, gr_doc *map, const gr_attr_spec *specs, const char *key, int64_t *out)
+{
+    const gr_attr_spec *s = gr_recipe_spec(specs, key);
     gr_doc *d = gr_doc_get(map, key);
     int64_t n;
-    if (d && gr_model_int(m, d, 0, &n) == 0) *out = n;
+    if (!d && strcmp(s->fallback, "~") != 0) *out = strtoll(s->fallback, NULL, 10);
+    if (!d || gr_model_int(m, d, (int64_t)s->min, &n)) return;
+    if ((double)n <= s->max) *out = n;
+    else gr_diag_error(gr_model_diag(m), d->at, "'%s' is at most %.10g, not %lld", key, s->max, (long long)n);
 }
 
 static void add_carry(gr_model *m, gr_doc *d, gr_recipe *r, int i)
@@ -162,11 +181,11 @@ static void read_train(gr_model *m, gr_recipe *r)
     if (!loss) gr_recipe_missing_key(m, train, train_keys, "minimize", ": the name of the loss");
     else read_losses(m, loss, r);
     gr_recipe_read_optimizer(m, train, train_keys, r);
-    gr_recipe_count(m, train, "epochs", &r->epochs);
-    gr_recipe_count(m, train, "steps", &r->steps);
+    gr_recipe_count(m, train, gr_train_counts, "epochs", &r->epochs);
+    gr_recipe_count(m, train, gr_train_counts, "steps", &r->steps);
     read_carries(m, train, r);
-    gr_doc *bptt = gr_doc_get(train, "bptt");
-    if (bptt && gr_model_int(m, bptt, 1, &r->bptt) == 0) r->bptt_at = bptt->at;
+    gr_recipe_count(m, train, gr_train_counts, "bptt", &r->bptt);
+    if (r->bptt) r->bptt_at = gr_doc_get(train, "bptt")->at;
 }
 
 /* ---- metrics ---- */

@@ -74,6 +74,11 @@ typedef struct gr_watch_spec { /* what is asked of validations */
     gr_loc at;
 } gr_watch_spec;
 
+/* Keys of `train` and `generate`, and of maps in them, that take one number, word or text each: reader and schema have
+ * their ranges from here. A default of "~" is no number: see gr_recipe. End with name NULL. */
+extern const gr_attr_spec gr_train_counts[], gr_generate_numbers[], gr_stop_attrs[], gr_best_attrs[];
+#define GR_MOST_COUNT 1e15
+
 typedef struct gr_recipe {
     const char *minimize;   /* the value that becomes smaller: the loss, or GR_TOTAL_LOSS; NULL: the
                                file has no `train` section */

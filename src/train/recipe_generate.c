@@ -1,10 +1,19 @@
 /* recipe_generate.c - reads the section `generate` of a model file. */
 #include "train/recipe_read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const generate_keys[] = {"feed", "from", "source", "prompt", "prompts", "references", "length", "temperature", "top_k",
                                             "beam", "length_penalty", "start", "stop", "show", NULL};
+
+const gr_attr_spec gr_generate_numbers[] = {
+    {"length", GR_ATTR_INT, "100", 0, GR_MOST_COUNT, NULL, "tokens to generate"},
+    {"temperature", GR_ATTR_FLOAT, "0", 0, 1e300, NULL, "of the softmax that is drawn from; 0: always the likeliest"},
+    {"top_k", GR_ATTR_INT, "0", 0, GR_MOST_COUNT, NULL, "draws from so many of the likeliest; 0: from all"},
+    {"beam", GR_ATTR_INT, "0", 0, GR_MAX_BEAM, NULL, "sequences that a beam search keeps; 0: no search"},
+    {"length_penalty", GR_ATTR_FLOAT, "0.75", 0, 1e300, NULL, "outputs of a search compare by log p / length^this"},
+    {0}};
 
 static const char *read_text(gr_model *m, gr_doc *map, const char *key)
 {
@@ -47,11 +56,13 @@ static void read_prompts(gr_model *m, gr_doc *d, gr_generate_spec *g)
 
 static void read_number(gr_model *m, gr_doc *map, const char *key, double *out)
 {
+    const gr_attr_spec *s = gr_recipe_spec(gr_generate_numbers, key);
     gr_doc *d = gr_doc_get(map, key);
     double x;
+    if (!d) *out = strtod(s->fallback, NULL);
     if (!d || gr_model_float(m, d, &x)) return;
-    if (x >= 0 && x < 1e300) *out = x;
-    else gr_diag_error(gr_model_diag(m), d->at, "%s takes a number of at least 0", key);
+    if (x >= s->min && x <= s->max) *out = x;
+    else gr_diag_error(gr_model_diag(m), d->at, "%s takes a number of at least %g", key, s->min);
 }
 
 /* `feed` and `source` are Inputs of the model. */
@@ -91,10 +102,9 @@ static void read_search(gr_model *m, gr_doc *d, gr_generate_spec *g)
     gr_doc *beam = gr_doc_get(d, "beam");
     read_number(m, d, "temperature", &g->temperature);
     read_number(m, d, "length_penalty", &g->length_penalty);
-    gr_recipe_count(m, d, "length", &g->length);
-    gr_recipe_count(m, d, "top_k", &g->top_k);
-    gr_recipe_count(m, d, "beam", &g->beam);
-    if (g->beam > GR_MAX_BEAM) gr_diag_error(gr_model_diag(m), beam->at, "beam is at most %d", GR_MAX_BEAM);
+    gr_recipe_count(m, d, gr_generate_numbers, "length", &g->length);
+    gr_recipe_count(m, d, gr_generate_numbers, "top_k", &g->top_k);
+    gr_recipe_count(m, d, gr_generate_numbers, "beam", &g->beam);
     if (g->beam && (g->temperature > 0 || g->top_k))
         gr_diag_error(gr_model_diag(m), beam->at, "beam search looks for the likeliest and does not draw: leave out temperature and top_k");
 }
@@ -103,8 +113,6 @@ void gr_recipe_read_generate(gr_model *m, gr_recipe *r)
 {
     gr_doc *d = gr_model_section(m, "generate");
     gr_generate_spec *g = &r->generate;
-    g->length = 100;
-    g->length_penalty = 0.75;
     if (!d) return;
     if (d->kind != GR_DOC_MAP) {
         gr_diag_error(gr_model_diag(m), d->at, "expected a map, as in {feed: tokens, from: logits, prompt: the, length: 100}");

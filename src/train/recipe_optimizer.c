@@ -14,31 +14,6 @@ typedef struct reader {
 
 /* ---- learning rates ---- */
 
-static const gr_attr_spec lr_by = {"by", GR_ATTR_CHOICE, "epoch", 0, 0, "epoch|step", "What it counts."};
-static const gr_attr_spec lr_warmup = {"warmup", GR_ATTR_INT, "0", 0, 1e15, NULL, "In how many updates it rises in a line."};
-
-/* What a schedule's map may hold: the schedule's own attributes first, in their order; `lr`, also
- * under PyTorch's name for it; what all schedules have. */
-static const gr_attr_spec *schedule_specs(const reader *x, const gr_lr_schedule *s)
-{
-    int n = 0, cap = 0;
-    gr_attr_spec *specs = NULL;
-    gr_arena *a = gr_model_arena(x->m);
-    bool warmup = false;
-    for (const gr_attr_spec *own = s ? s->attrs : NULL; own && own->name; own++) {
-        *GR_PUSH(a, specs, n, cap) = *own;
-        warmup = warmup || strcmp(own->name, "warmup") == 0;
-    }
-    gr_attr_spec *lr = GR_PUSH(a, specs, n, cap);
-    *lr = x->op->attrs[x->lr];
-    if (s && s->lr) lr->fallback = s->lr;
-    if (s && s->lr_alias) *GR_PUSH(a, specs, n, cap) = (gr_attr_spec){s->lr_alias, GR_ATTR_FLOAT, "~", 0, 1e30, NULL, "lr."};
-    if (s && !s->watches) *GR_PUSH(a, specs, n, cap) = lr_by;
-    if (!warmup) *GR_PUSH(a, specs, n, cap) = lr_warmup;
-    *GR_PUSH(a, specs, n, cap) = (gr_attr_spec){0};
-    return specs;
-}
-
 static int find_attr(const gr_attr_spec *specs, const char *name)
 {
     for (int i = 0; specs[i].name; i++)
@@ -92,7 +67,7 @@ static bool read_schedule(const reader *x, gr_doc *d, gr_lr_spec *out)
         }
     }
     gr_loc *at;
-    const gr_attr_spec *specs = schedule_specs(x, out->schedule);
+    const gr_attr_spec *specs = gr_lr_schedule_specs(gr_model_arena(x->m), out->schedule, &x->op->attrs[x->lr]);
     const gr_attr *attr = gr_model_attrs(x->m, d, specs, out->schedule ? out->schedule->name : "lr", NULL, &at);
     return attr && take_schedule(x, specs, attr, at, out);
 }
@@ -309,9 +284,7 @@ void gr_recipe_read_optimizer(gr_model *m, gr_doc *train, const char *const *key
     else gr_recipe_missing_key(m, train, keys, "optimizer", ", as in {op: SGD, lr: 0.1}");
     read_clip(m, train, "clip_grad_value", r);
     read_clip(m, train, "clip_grad_norm", r);
-    gr_doc *accumulate = gr_doc_get(train, "accumulate");
-    r->accumulate = 1;
-    if (accumulate) gr_model_int(m, accumulate, 1, &r->accumulate);
+    gr_recipe_count(m, train, gr_train_counts, "accumulate", &r->accumulate);
 }
 
 void gr_recipe_check_watched(gr_model *m, const gr_recipe *r)

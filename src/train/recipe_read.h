@@ -7,8 +7,9 @@
 /* Says that `key` is missing, unless another one was likely meant to be it, of which
  * gr_model_check_keys has told. */
 void gr_recipe_missing_key(gr_model *m, gr_doc *map, const char *const *keys, const char *key, const char *what);
-/* A whole number of at least 0, if the map has the key. */
-void gr_recipe_count(gr_model *m, gr_doc *map, const char *key, int64_t *out);
+/* A whole number, if the map has the key; else the default of its spec, if that is a number. */
+void gr_recipe_count(gr_model *m, gr_doc *map, const gr_attr_spec *specs, const char *key, int64_t *out);
+const gr_attr_spec *gr_recipe_spec(const gr_attr_spec *specs, const char *name); /* which is one of them */
 /* Whether the file writes a node of that name, be it one that could not be built. */
 bool gr_recipe_is_written(gr_model *m, const char *node);
 

@@ -12,13 +12,13 @@
 #include <graphrun/metric.h>
 #include <string.h>
 
-static const gr_attr_spec stop_attrs[] = {
+const gr_attr_spec gr_stop_attrs[] = {
     {"metric", GR_ATTR_STRING, "~", 0, 0, NULL, "loss, or a metric by its name"},
     {"patience", GR_ATTR_INT, NULL, 1, 1e15, NULL, "validations in a row without getting better"},
     {"min_delta", GR_ATTR_FLOAT, "0", 0, 1e300, NULL, "what counts as better"},
     {"mode", GR_ATTR_CHOICE, "~", 0, 0, "min|max", "min: smaller is better"},
     {0}};
-static const gr_attr_spec best_attrs[] = {
+const gr_attr_spec gr_best_attrs[] = {
     {"metric", GR_ATTR_STRING, "~", 0, 0, NULL, "loss, or a metric by its name"},
     {"mode", GR_ATTR_CHOICE, "~", 0, 0, "min|max", "min: smaller is better"},
     {0}};
@@ -71,13 +71,13 @@ static asked read_stopping(gr_model *m, gr_doc *train, gr_recipe *r)
     if (d->kind != GR_DOC_MAP) {
         const gr_var v = gr_model_eval(m, d);
         if (v.kind == GR_VAR_INT && v.i > 0) r->watch.patience = v.i;
-        else if (v.kind != GR_VAR_NONE)
+        else if (v.kind != GR_VAR_NONE || d->kind == GR_DOC_NULL)
             gr_diag_error(gr_model_diag(m), d->at, "'early_stopping' is after how many validations without a better one training ends, as in 5, or a map: "
                           "{metric: accuracy, patience: 5}");
         return a;
     }
     gr_loc *at;
-    const gr_attr *v = gr_model_attrs(m, d, stop_attrs, "early_stopping", NULL, &at);
+    const gr_attr *v = gr_model_attrs(m, d, gr_stop_attrs, "early_stopping", NULL, &at);
     if (!v) return a;
     a.metric = v[0].present ? v[0].s : NULL;
     a.mode = &v[3];
@@ -96,7 +96,7 @@ static asked read_best(gr_model *m, gr_doc *train)
         return a;
     }
     gr_loc *at;
-    const gr_attr *v = gr_model_attrs(m, d, best_attrs, "best", NULL, &at);
+    const gr_attr *v = gr_model_attrs(m, d, gr_best_attrs, "best", NULL, &at);
     if (!v) return a;
     a.metric = v[0].present ? v[0].s : NULL;
     a.mode = &v[1];
@@ -129,6 +129,6 @@ void gr_recipe_read_watch(gr_model *m, gr_doc *train, gr_recipe *r)
     choose_metric(m, r, says);
     gr_doc *every = gr_doc_get(train, "valid_every");
     if (!every) return;
-    gr_model_int(m, every, 1, &r->valid_every);
+    gr_recipe_count(m, train, gr_train_counts, "valid_every", &r->valid_every);
     r->valid_every_at = every->at;
 }
