@@ -1,4 +1,5 @@
 /* test_trace.c - a recorded step: every task once, in order, and nothing else changed. */
+#include "cli_support.h"
 #include "report/trace.h"
 #include "tests.h"
 #include "train_support.h"
@@ -156,13 +157,22 @@ static void the_timeline_is_json(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "share   predicted"));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "GFLOP/s"));
     CU_ASSERT_PTR_NOT_NULL(strstr(summary, "timed together"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(summary, " product   MatMul "));
     free(summary);
     end(&r);
+}
+
+/* What its author looks for. */
+static void ops_of_plugins_are_named(void)
+{
+    CU_ASSERT_EQUAL(graphrun("trace '" GR_SOURCE_DIR "/graphs/plugins/ctc.yaml' --plugin '" GR_BUILD_DIR "/graphs/plugins/ctc.so' --threads 1"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, " kernel    CTCEachGradient "));
 }
 
 void test_trace(void)
 {
     CU_pSuite s = CU_add_suite("trace", NULL, NULL);
+    CU_add_test(s, "the table names ops, those of plugins too", ops_of_plugins_are_named);
     CU_add_test(s, "every task is there, in order", every_task_is_there);
     CU_add_test(s, "short tasks share readings of the clock", short_tasks_share_readings);
     CU_add_test(s, "tracing changes no bit", tracing_changes_no_bit);

@@ -14,6 +14,8 @@ enum { KINDS = sizeof kind_name / sizeof *kind_name };
 /* A product without an epilogue is a kernel, too, but is called what it is. */
 static int kind_of(const gr_template *t) { return gr_template_flops(t) > 0 ? GR_TASK_PRODUCT : (int)t->kind; }
 
+static const char *op_name(const gr_template *t) { return t->node ? t->node->op->name : "Copy"; }
+
 /* The units that the event covers, of a call's. */
 static double event_share(const gr_template *t, const gr_event *e)
 {
@@ -60,7 +62,7 @@ static void put_event(timeline *t, const gr_trace *r, int worker, const gr_event
     char at[64], units[64];
     time_text(r->program, x, e, at);
     snprintf(units, sizeof units, "%lld-%lld of %lld", (long long)e->units_begin, (long long)e->units_end - 1, (long long)x->units);
-    json_t *args = json_pack("{s:s, s:s, s:i}", "op", x->node ? x->node->op->name : "Copy", "units", units, "training step", e->step);
+    json_t *args = json_pack("{s:s, s:s, s:i}", "op", op_name(x), "units", units, "training step", e->step);
     if (args && *at) json_object_set_new(args, "time step", json_string(at));
     const double flops = event_flops(x, e);
     if (args) json_object_set_new(args, "predicted us", json_real(x->cost * event_share(x, e) * 1e-3));
@@ -156,11 +158,12 @@ static int sum_events(const gr_trace *r, sum *list)
 
 enum { LISTED = 20, NAME = 24, NUMBERS = 11 }; /* nodes; columns of names, at least, and of numbers */
 
-/* steps: by which everything is divided; all: nanoseconds of all threads; width: of the column of names. */
+/* steps: by which everything is divided; all: nanoseconds of all threads; width, ops: of the columns of nodes and of
+ * their ops. */
 typedef struct table {
     FILE *to;
     double steps, all;
-    int width;
+    int width, ops;
 } table;
 
 static void print_head(const table *t, const char *what)
@@ -216,7 +219,10 @@ static void print_nodes(const table *t, const sum *list, int n)
     print_head(t, "by node");
     for (int i = 0; i < n; i++) {
         print_time(t, gr_template_name(list[i].t), list[i].ns);
-        fprintf(t->to, " %*.1f  %-9s %6.0f calls", NUMBERS, list[i].predicted * 1e-3, kind_name[list[i].kind], (double)list[i].calls / t->steps);
+        fprintf(t->to, " %*.1f  %-9s ", NUMBERS, list[i].predicted * 1e-3, kind_name[list[i].kind]);
+        gr_put_left(t->to, op_name(list[i].t), t->ops);
+        const double calls = (double)list[i].calls / t->steps;
+        fprintf(t->to, " %6.0f call%s", calls, calls > 0.5 && calls < 1.5 ? " " : "s");
         print_rate(t, &list[i]);
     }
 }
@@ -231,7 +237,10 @@ void gr_trace_print(const gr_trace *t, const char *title, FILE *to)
     double wall = 0;
     for (int i = 0; i < t->steps; i++) wall += gr_trace_ns(t, t->ended[i]) - gr_trace_ns(t, t->started[i]);
     table x = {.to = to, .steps = t->steps > 0 ? t->steps : 1, .all = wall * threads, .width = NAME};
-    for (; shown < n && shown < LISTED && list[shown].ns > 0; shown++) x.width = gr_wider(x.width, gr_template_name(list[shown].t));
+    for (; shown < n && shown < LISTED && list[shown].ns > 0; shown++) {
+        x.width = gr_wider(x.width, gr_template_name(list[shown].t));
+        x.ops = gr_wider(x.ops, op_name(list[shown].t));
+    }
     fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", title, t->steps, t->steps == 1 ? "" : "s",
             threads, threads == 1 ? "" : "s", wall * 1e-3 / x.steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * x.steps / wall - 1) : 0);
     print_kinds(&x, list, n);
