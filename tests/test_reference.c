@@ -245,6 +245,11 @@ static void pages_say_all(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "carries, from step to step: h, c\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "  proj_size            integer, default 0, at least 0\n"));
     free(text);
+    for (const char *const *cell = (const char *const[]){"RNNCell", "GRUCell", "LSTMCell", NULL}; *cell; cell++) {
+        text = written(&r, *cell);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "  hidden_size          integer, must be given, at least 1\n"));
+        free(text);
+    }
     text = written(&r, NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\ncells:\n  GRUCell "));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nschedules:\n"));
