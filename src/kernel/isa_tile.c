@@ -1,7 +1,8 @@
 /* isa_tile.c - products of a few rows, a panel being two vectors wide. Included by isa_gemm.c for each
  * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
 
-/* rows x nv vectors in registers, straight into C (columns side by side). */
+/* rows x nv vectors in registers, straight into C (columns side by side), which is asked for first: a large C has left the
+ * near caches since the block of k before. */
 static inline __attribute__((always_inline)) void NAME(core)(const int rows, const int nv, const gr_tile *t,
                                                              const STORED *v, REAL *c, int64_t c_rs, bool first)
 {
@@ -12,6 +13,8 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     const int64_t line = t->ahead ? 64 : 0;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) __builtin_prefetch(c + i * c_rs, 1);
     int64_t left = t->k;
 #ifdef STEPS
     if (rows >= 4 && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
