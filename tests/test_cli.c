@@ -78,7 +78,9 @@ static void reports_come_every_so_many_steps(void)
                                  "  p: {op: Mul, in: [f, w]}\n  loss: {op: Mean, in: p}\n"
                                  "train: {minimize: loss, optimizer: {op: SGD, lr: 1}, epochs: 1}\n");
     CU_ASSERT_EQUAL(graphrun("train %s --report 2", task), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nstep 2  valid: loss")); /* nothing was trained since the report */
+    CU_ASSERT_EQUAL(strncmp(out_text, "step 2  loss", 12), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "\nepoch 1  loss")); /* of all its steps, and none since the report */
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "  valid: loss"));
 }
 
 static void run_feeds_and_fetches(void)

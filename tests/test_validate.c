@@ -108,6 +108,44 @@ static void the_best_are_saved(void)
     CU_ASSERT_EQUAL(right, accuracy[best_of(accuracy, n, 1)]);
 }
 
+/* Reads a log's reports: the loss of each step and of each epoch, and which of these lines tell of a validation. */
+static void read_losses(const char *log, double *step, double *epoch, char *validated)
+{
+    char *text = read_text(log, NULL), *next = text;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    for (char *line; (line = strsep(&next, "\n")) && strstr(line, "\"report\"");) {
+        json_t *object = json_loads(line, 0, NULL);
+        const bool of_epoch = strcmp(json_string_value(json_object_get(object, "over")), "epoch") == 0;
+        const int64_t n = json_integer_value(json_object_get(object, of_epoch ? "epoch" : "step"));
+        CU_ASSERT_FATAL(n <= 6);
+        (of_epoch ? epoch : step)[n] = json_real_value(json_object_get(object, "loss"));
+        if (json_object_get(object, "valid")) sprintf(validated + strlen(validated), "%c%d ", of_epoch ? 'e' : 's', (int)n);
+        json_decref(object);
+    }
+    free(text);
+}
+
+/* An epoch has 3 batches of one size, every second step is validated. */
+static void an_epochs_line_is_of_all_of_it(void)
+{
+    const char *log = temp_path("parts.jsonl"), *model = noise_model("parts.yaml", "epochs: 2, valid_every: 2");
+    double step[7] = {0}, part[7] = {0}, epoch[7] = {0}, again[7] = {0};
+    char validated[64] = "", each[64] = "";
+    gr_error e;
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .log = log, .report = 1}, &e), 0);
+    read_losses(log, step, again, each);
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1, .log = log}, &e), 0);
+    read_losses(log, part, epoch, validated);
+    CU_ASSERT_DOUBLE_EQUAL(part[2], (step[1] + step[2]) / 2, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(epoch[1], (step[1] + step[2] + step[3]) / 3, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(part[4], step[4], 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(epoch[2], (step[4] + step[5] + step[6]) / 3, 1e-6);
+    CU_ASSERT_EQUAL(again[1], 0); /* reports take its place, but for a validation */
+    CU_ASSERT_EQUAL(again[2], epoch[2]);
+    CU_ASSERT_STRING_EQUAL(validated, "s2 s4 e2 ");
+    CU_ASSERT_STRING_EQUAL(each, validated);
+}
+
 static void training_stops_early(void)
 {
     const char *log = temp_path("early.jsonl");
@@ -280,6 +318,7 @@ void test_validate(void)
 {
     CU_pSuite s = CU_add_suite("validate", NULL, NULL);
     CU_add_test(s, "the best weights are saved", the_best_are_saved);
+    CU_add_test(s, "an epoch's line is of all of it, whatever is reported between", an_epochs_line_is_of_all_of_it);
     CU_add_test(s, "training stops early", training_stops_early);
     CU_add_test(s, "going on changes no bit of what is kept", going_on_changes_no_bit);
     CU_add_test(s, "a validation that was broken off is made up for", a_validation_broken_off_is_made_up_for);

@@ -258,7 +258,7 @@ def compare(graphrun, graphs, spec):
         command(graphrun, "train", model, sets, "--steps", "0", "--save", weights)
         command(graphrun, "train", model, sets, "--weights", weights, "--steps", str(STEPS), "--report", "1", "--log", log)
         with open(log) as f:
-            ours = [r["loss"] for r in map(json.loads, f) if r["event"] == "report" and "loss" in r]
+            ours = [r["loss"] for r in map(json.loads, f) if r["event"] == "report" and r["over"] == "steps" and "loss" in r]
         tensors = load_file(weights)
         module = make(tensors)
         module.load_state_dict(tensors, strict=True)

@@ -64,6 +64,7 @@ void gr_log_report(gr_log *log, const gr_session *s, const gr_train_report *r)
     json_object_set_new(line, "event", json_string("report"));
     json_object_set_new(line, "epoch", json_integer(r->epoch));
     json_object_set_new(line, "step", json_integer(r->step));
+    json_object_set_new(line, "over", json_string(r->of_epoch ? "epoch" : "steps"));
     if (r->train->batches) put_meter(line, s, r->train);
     if (r->valid) {
         json_t *of_valid = json_object();

@@ -8,8 +8,8 @@ typedef struct gr_log gr_log;
 
 /* Appends when going on. NULL with e filled. */
 gr_log *gr_log_open(const char *path, bool append, gr_error *e);
-/* {"event": "report", "epoch", "step", "loss", "metrics", "lr", "seconds", "tokens"}, of several
- * losses "losses" too, of several rates "lrs", and, of
+/* {"event": "report", "epoch", "step", "over": what loss and metrics are of, "epoch" or the "steps" since the line
+ * before, "loss", "metrics", "lr", "seconds", "tokens"}, of several losses "losses" too, of several rates "lrs", and, of
  * the split `valid`, "valid": {"loss", "metrics"} if it was measured; log may be NULL.
  * Each line is flushed, so that a killed run leaves whole lines. */
 void gr_log_report(gr_log *log, const gr_session *s, const gr_train_report *r);

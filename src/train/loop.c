@@ -15,37 +15,39 @@ static bool reached(const gr_trainer *t) { return ends_within(t) || (t->epochs >
 
 /* ---- reports ---- */
 
-/* Within an epoch the step says where. Validating right after a report has no new steps to tell of. */
+/* Validating right after a report has no new steps to tell of. */
 static void print_report(gr_trainer *t, const gr_train_report *r)
 {
-    bool within = t->report || t->batch > 0 || t->piece > 0;
     char text[1024] = "", more[1024] = "";
     if (r->train->batches) gr_meter_print(r->train, t->session->recipe, text, sizeof text);
     if (r->valid) gr_meter_print(r->valid, t->session->recipe, more, sizeof more);
     gr_progress_clear(&t->progress);
-    fprintf(t->options->out, "%s %lld%s%s%s%s\n", within ? "step" : "epoch", (long long)(within ? r->step : r->epoch),
+    fprintf(t->options->out, "%s %lld%s%s%s%s\n", r->of_epoch ? "epoch" : "step", (long long)(r->of_epoch ? r->epoch : r->step),
             *text ? "  " : "", text, r->valid ? "  valid: " : "", more);
     fflush(t->options->out);
 }
 
-void gr_trainer_report(gr_trainer *t, const gr_meter *valid)
+void gr_trainer_report(gr_trainer *t, const gr_meter *valid, bool of_epoch)
 {
-    const gr_train_report r = {t->meter, valid, t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
+    const gr_meter *train = of_epoch && t->whole ? t->whole : t->meter;
+    const gr_train_report r = {train, of_epoch, valid, t->epoch, t->step, t->pace.lr, t->result->seconds, t->result->tokens};
     if (t->options->out) print_report(t, &r);
     gr_log_report(t->log, t->session, &r);
     if (t->options->reported) t->options->reported(t->options->data, t->session, &r);
-    if (t->meter->batches) t->result->loss = gr_meter_loss(t->meter);
+    if (train->batches) t->result->loss = gr_meter_loss(train);
     gr_meter_clear(t->meter);
 }
 
+/* The sums of the epoch stay where a validation was broken off, which tells them when it is made up for. */
 static int report_epoch(gr_trainer *t, gr_error *e)
 {
-    if (t->whole) {
-        gr_pace_see(&t->pace, t->whole);
-        gr_meter_clear(t->whole);
+    if (!t->valid && t->whole) gr_pace_see(&t->pace, t->whole);
+    if (t->valid_due || gr_trainer_is_valid_epoch(t)) {
+        if (gr_trainer_validate(t, true, e)) return e->status;
+    } else if (!t->report && (t->whole ? t->whole : t->meter)->batches) {
+        gr_trainer_report(t, NULL, true);
     }
-    if (gr_trainer_is_valid_epoch(t)) return gr_trainer_validate(t, e);
-    if (!t->report && t->meter->batches) gr_trainer_report(t, NULL);
+    if (t->whole && !t->valid_due) gr_meter_clear(t->whole);
     return 0;
 }
 
@@ -93,9 +95,9 @@ static int train_step(gr_trainer *t, const gr_tensor *field, bool last, gr_error
     gr_pace_step(&t->pace);
     gr_progress_step(&t->progress, t->step, t->result->tokens);
     if (gr_trainer_is_valid_step(t)) {
-        if (gr_trainer_validate(t, e)) return e->status;
+        if (gr_trainer_validate(t, false, e)) return e->status;
     } else if (t->report && t->step % t->report == 0) {
-        gr_trainer_report(t, NULL);
+        gr_trainer_report(t, NULL, false);
     }
     if (t->options->checkpoint && t->options->every && t->step % t->options->every == 0) return gr_trainer_write_checkpoint(t, e);
     return 0;
@@ -141,10 +143,17 @@ int64_t gr_train_steps(const gr_session *s, int64_t epochs, int64_t steps)
     return steps >= 0 && (all < 0 || steps < all) ? steps : all;
 }
 
+/* The validation that was broken off. */
+static int make_up_for(gr_trainer *t, gr_error *e)
+{
+    const bool of_epoch = t->batch == 0 && t->piece == 0 && !t->options->validations;
+    return of_epoch ? report_epoch(t, e) : gr_trainer_validate(t, false, e);
+}
+
 static int train_epochs(gr_trainer *t, gr_error *e)
 {
     if (t->per_epoch < 1) return gr_set_error(e, GR_EINVAL, "the data source has no batch to train on");
-    if (t->valid_due && gr_trainer_validate(t, e)) return e->status;
+    if (t->valid_due && make_up_for(t, e)) return e->status;
     while (!reached(t) && !gr_trainer_stop_asked(t)) {
         if (t->batch == 0 && t->piece == 0 && gr_session_reset(t->session, "epoch", e)) return e->status;
         if (train_batches(t, e)) return e->status;
@@ -199,7 +208,7 @@ static int prepare(gr_trainer *t, gr_error *e)
     t->meter = gr_meter_create(s);
     t->pace = gr_pace_start(s->arena, s->recipe);
     if (gr_trainer_prepare_watch(t, e)) return e->status;
-    if (gr_pace_watches(&t->pace) && !t->valid) t->whole = gr_meter_create(s);
+    if (t->valid ? !t->options->validations : gr_pace_watches(&t->pace)) t->whole = gr_meter_create(s);
     if (t->options->resume && gr_trainer_read_position(t, e)) return e->status;
     t->exec = gr_session_compile(s, &want, e);
     if (!t->exec || gr_session_check_weights(s, t->exec, e)) return e->status;
@@ -215,7 +224,8 @@ static int finish(gr_trainer *t, gr_error *e)
     t->result->stopped = gr_trainer_stop_asked(t);
     /* A report clears the sums that the checkpoint keeps. */
     if (o->checkpoint && gr_trainer_write_checkpoint(t, e)) return e->status;
-    if (t->meter->batches && (t->report || t->result->stopped)) gr_trainer_report(t, NULL);
+    const bool of_epoch = !t->report && t->batch == 0 && t->piece == 0;
+    if (t->meter->batches && (t->report || t->result->stopped)) gr_trainer_report(t, NULL, of_epoch);
     gr_progress_clear(&t->progress);
     if (gr_trainer_take_best(t, e)) return e->status;
     if (o->save && gr_session_save(t->session, t->exec, o->save, e)) return e->status;

@@ -9,6 +9,7 @@
 /* What training tells of itself now and then. */
 typedef struct gr_train_report {
     const gr_meter *train;   /* what was trained since the report before; of no batches: nothing was */
+    bool of_epoch;           /* an epoch is over, and `train` is of all of it */
     const gr_meter *valid;   /* of the split `valid`; NULL: it was not measured */
     int64_t epoch, step;
     const double *lr;        /* by rate of the recipe */
@@ -20,7 +21,7 @@ typedef struct gr_train_options {
     int64_t epochs, steps;   /* in all, also after a resume: whichever comes first; both -1: as the model says */
     const char *save;        /* where weights go at the end; NULL: nowhere */
     const char *checkpoint;  /* likewise all states */
-    int64_t report;          /* steps between reports, in place of one an epoch; 0: as usual */
+    int64_t report;          /* steps between reports, in place of one an epoch, unless the epoch ends in a validation; 0: as usual */
     int64_t validations;     /* so many, evenly spread over `steps`, the last at the end, and no other reports;
                                 -1: none; 0: as the model says */
     int64_t every;           /* steps between checkpoints; 0: at the end alone */

@@ -19,7 +19,7 @@ typedef struct gr_trainer {
     gr_exec *exec;        /* for the batch last met */
     gr_meter *meter;      /* since the last report */
     gr_meter *valid;      /* of the split `valid`, NULL: there is none */
-    gr_meter *whole;      /* of the whole epoch, for a learning rate that watches it; NULL: none does */
+    gr_meter *whole;      /* of the whole epoch, where `meter` may be of a part or a learning rate watches it; else NULL */
     gr_watch *watch;      /* what is kept of validations; NULL: nothing */
     gr_progress progress;
     gr_log *log;
@@ -44,16 +44,16 @@ int gr_trainer_read_rest(gr_trainer *t, gr_error *e);
 /* validate.c */
 /* What the recipe asks of validations can be had. */
 int gr_trainer_prepare_watch(gr_trainer *t, gr_error *e);
-/* Whether one is made now, at the end of an epoch or within it. */
+/* Whether one is made now, within an epoch or at the end of one. */
 bool gr_trainer_is_valid_step(const gr_trainer *t);
 bool gr_trainer_is_valid_epoch(const gr_trainer *t);
-/* Measures the split `valid`, reports, and keeps what is best. */
-int gr_trainer_validate(gr_trainer *t, gr_error *e);
+/* Measures the split `valid`, reports, and keeps what is best; of_epoch: at the end of one. */
+int gr_trainer_validate(gr_trainer *t, bool of_epoch, gr_error *e);
 /* The best weights in place of the last where they are wanted, and says so. */
 int gr_trainer_take_best(gr_trainer *t, gr_error *e);
 
 /* loop.c */
 bool gr_trainer_stop_asked(const gr_trainer *t);
-/* Tells the sums since the last report, and begins new ones; valid may be NULL. */
-void gr_trainer_report(gr_trainer *t, const gr_meter *valid);
+/* Tells the sums since the last report, or those of the epoch that is over, and begins new ones; valid may be NULL. */
+void gr_trainer_report(gr_trainer *t, const gr_meter *valid, bool of_epoch);
 #endif

@@ -40,15 +40,17 @@ bool gr_trainer_is_valid_step(const gr_trainer *t)
 {
     int64_t every = t->session->recipe->valid_every, n = t->options->validations;
     if (n) return t->valid && n > 0 && t->step * n / t->steps > (t->step - 1) * n / t->steps;
-    return t->valid && every && t->step % every == 0;
+    return t->valid && every && t->step % every == 0 && t->batch < t->per_epoch; /* else it is the epoch's */
 }
 
 bool gr_trainer_is_valid_epoch(const gr_trainer *t)
 {
-    return t->valid && !t->options->validations && !t->session->recipe->valid_every && (!t->report || t->options->report || t->watch || gr_pace_watches(&t->pace));
+    const int64_t every = t->session->recipe->valid_every;
+    if (!t->valid || t->options->validations) return false;
+    return every ? t->step % every == 0 : !t->report || t->options->report || t->watch || gr_pace_watches(&t->pace);
 }
 
-int gr_trainer_validate(gr_trainer *t, gr_error *e)
+int gr_trainer_validate(gr_trainer *t, bool of_epoch, gr_error *e)
 {
     t->valid_due = true;
     t->data_moved = true;
@@ -58,7 +60,7 @@ int gr_trainer_validate(gr_trainer *t, gr_error *e)
     t->valid_step = t->step;
     if (t->watch) gr_watch_see(t->watch, t->exec, t->valid, t->epoch, t->step);
     gr_pace_see(&t->pace, t->valid);
-    gr_trainer_report(t, t->valid);
+    gr_trainer_report(t, t->valid, of_epoch);
     return 0;
 }
 
