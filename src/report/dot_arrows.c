@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { WIDTH = 24 }; /* of a line, in characters */
+
 static int num_names(const gr_type *t)
 {
     int n = 0;
@@ -38,17 +40,30 @@ static gr_pic_box *box_for(const gr_node *n, gr_phase phase)
     return n->op->role == GR_ROLE_STATE ? at->box[phase] : at->box[n->phase];
 }
 
+/* An opened update reads all gradients from one box. */
+static gr_pic_box *gradients(gr_dot *d)
+{
+    if (!d->gradients) d->gradients = gr_pic_add_box(d->p, d->update->group, GR_LOOK_SLICE, GR_UPDATE, "gradients", "");
+    return d->gradients;
+}
+
 static void add(gr_dot *d, const gr_value *v, const gr_node *to, gr_phase phase, gr_pic_flow flow)
 {
     const gr_type *type;
     const gr_node *from = v ? gr_dot_origin(v, &type) : NULL;
     gr_pic_box *tail = from ? box_for(from, phase) : NULL, *head = box_for(to, phase);
     const bool is_state = from && from->op->role == GR_ROLE_STATE, goes_to_state = to->op->role == GR_ROLE_STATE;
-    if (!tail || !head || (tail == head && (tail->look == GR_LOOK_PART || goes_to_state))) return;
+    if (!tail || !head || (tail == head && (tail->look == GR_LOOK_PART || goes_to_state || gr_dot_place_of(from)->like || gr_dot_place_of(to)->like))) return;
     if (is_state && tail->look != GR_LOOK_STATE) return; /* listed in a box that reads it */
     if (flow == GR_FLOW_DATA && tail->phase != head->phase) flow = GR_FLOW_KEPT;
     const bool part = tail->look == GR_LOOK_PART || head->look == GR_LOOK_PART;
-    const bool said = part && (phase == GR_UPDATE || is_state); /* beside the parameter's name */
+    const bool said = phase == GR_UPDATE || (part && is_state); /* beside the parameter's name */
+    if (tail->phase == GR_BACKWARD && head->phase == GR_UPDATE && !gr_dot_closed(d, d->update)) {
+        const gr_dot_place *at = gr_dot_place_of(to);
+        gr_pic_add_arrow(d->p, tail, gradients(d), phase, flow, at->alike ? gr_dot_name_in_box(at->owner, tail) : "");
+        gr_pic_add_arrow(d->p, gradients(d), head, phase, GR_FLOW_DATA, "");
+        return;
+    }
     gr_pic_add_arrow(d->p, tail, head, phase, flow, said ? "" : gr_dot_type(d, type));
 }
 
@@ -189,9 +204,76 @@ static void drop_implied(gr_dot *d)
         told[x->to->id] |= within;
         if (gradient && own) gr_pic_put_beside(x->to, x->from);
         else if (gradient && (within || gr_map_get(reads, read_key(d, x->from, x->to->path, strlen(x->to->path))))) continue;
-        if (x->from->result && x->to->phase == GR_UPDATE) continue; /* that the loss is finite */
         d->p->arrow[kept++] = x;
     }
+    d->p->num_arrows = kept;
+}
+
+/* The gradient that most others come before: an arrow from its box to that of all gradients. */
+static const gr_pic_arrow *last_gradient(const gr_dot *d)
+{
+    enum { MOST = 1000 }; /* boxes in a row; where they go round in a circle, it ends */
+    int *before = GR_NEW_ARRAY(d->a, int, d->p->num_boxes + 1);
+    const gr_pic_arrow *last = NULL;
+    bool more = true;
+    for (int round = 0; round < MOST && more; round++) {
+        more = false;
+        for (int i = 0; i < d->p->num_arrows; i++) {
+            const gr_pic_arrow *x = d->p->arrow[i];
+            if (x->flow != GR_FLOW_DATA || x->to->phase != GR_BACKWARD || before[x->to->id] > before[x->from->id]) continue;
+            before[x->to->id] = before[x->from->id] + 1;
+            more = true;
+        }
+    }
+    for (int i = 0; i < d->p->num_arrows; i++) {
+        const gr_pic_arrow *x = d->p->arrow[i];
+        if (x->to == d->gradients && (!last || before[x->from->id] > before[last->from->id])) last = x;
+    }
+    return last;
+}
+
+/* What the update begins with besides gradients stands over them, so that all of it does over the backward graph. */
+static void lift_sources(gr_dot *d)
+{
+    bool *reads = GR_NEW_ARRAY(d->a, bool, d->p->num_boxes + 1);
+    gr_pic_box **box = GR_NEW_ARRAY(d->a, gr_pic_box *, d->p->num_boxes + 1);
+    const int arrows = d->p->num_arrows;
+    for (int i = 0; i < arrows; i++) {
+        const gr_pic_arrow *x = d->p->arrow[i];
+        if (x->flow == GR_FLOW_DATA) reads[x->to->id] = true;
+        if (x->flow == GR_FLOW_DATA && x->from->phase == GR_UPDATE) box[x->from->id] = x->from;
+    }
+    for (int id = 1; id <= d->p->num_boxes; id++)
+        if (box[id] && !reads[id] && box[id] != d->gradients) gr_pic_add_arrow(d->p, d->gradients, box[id], GR_UPDATE, GR_FLOW_ORDER, "");
+}
+
+/* To an opened update no arrows lead: each box says whose gradient it makes. One that is not drawn keeps the update over them. */
+static void mark_gradients(gr_dot *d)
+{
+    if (!d->gradients) return;
+    int kept = 0;
+    lift_sources(d);
+    const gr_pic_arrow *last = last_gradient(d);
+    for (int i = 0; i < d->p->num_arrows; i++) {
+        gr_pic_arrow *x = d->p->arrow[i];
+        if (x->to == d->gradients && x->num_labels) {
+            const char *of = x->label[0];
+            for (int k = 1; k < x->num_labels; k++) of = gr_arena_printf(d->a, "%s, %s", of, x->label[k]);
+            gr_pic_add_line(d->p, x->from, gr_pic_wrap(d->a, gr_arena_printf(d->a, "gradient of %s", of), WIDTH));
+        }
+        if (x == last) x->flow = GR_FLOW_ORDER;
+        if (x->to != d->gradients || x == last) d->p->arrow[kept++] = x;
+    }
+    d->p->num_arrows = kept;
+    gr_pic_add_line(d->p, d->gradients, "of the boxes that say\n\"gradient of\"");
+}
+
+/* That the loss is finite. */
+static void drop_finite(gr_dot *d)
+{
+    int kept = 0;
+    for (int i = 0; i < d->p->num_arrows; i++)
+        if (!d->p->arrow[i]->from->result || d->p->arrow[i]->to->phase != GR_UPDATE) d->p->arrow[kept++] = d->p->arrow[i];
     d->p->num_arrows = kept;
 }
 
@@ -224,6 +306,8 @@ static void drop_labels(gr_dot *d)
 void gr_dot_draw_arrows(gr_dot *d)
 {
     draw_graph(d, d->g);
+    drop_finite(d);
+    mark_gradients(d);
     if (!d->options->inside) draw_passed_on(d);
     pair_branches(d, &d->top);
     pair_nodes(d, d->g);

@@ -138,6 +138,7 @@ static bool is_result(const gr_dot *d, const gr_node *n)
 /* What stands under the name: the op; for a state its shape. */
 static const char *op_text(const gr_dot *d, const gr_node *n)
 {
+    if (gr_dot_place_of(n)->sums) return "sum over the steps";
     switch (n->op->role) {
     case GR_ROLE_STATE: return gr_dot_type(d, &n->out[0]->type);
     case GR_ROLE_FUSED: return "fused";
@@ -183,15 +184,6 @@ static const gr_node *loop_in(const gr_branch *b)
     return found;
 }
 
-/* The optimiser that updates the parameters of the branch. */
-static const gr_applied *optimiser_of(const gr_dot *d, const gr_branch *b)
-{
-    const char *prefix = gr_arena_printf(d->a, "train.%s.", b->path);
-    for (int i = 0; i < d->g->num_applied; i++)
-        if (strncmp(d->g->applied[i].name, prefix, strlen(prefix)) == 0 && (d->g->applied[i].op->traits & GR_OPTIMISER)) return &d->g->applied[i];
-    return gr_dot_part(d, gr_arena_printf(d->a, "train.%s", b->path));
-}
-
 /* A branch with a single node that has its name is that node. */
 static const gr_node *only_node(const gr_branch *b)
 {
@@ -222,11 +214,8 @@ static const char *optimisers_text(const gr_dot *d)
 
 static const char *closed_op(const gr_dot *d, const gr_branch *b)
 {
-    if (b->folded) return optimisers_text(d);
-    if (b->phase == GR_UPDATE) {
-        const gr_applied *optimiser = optimiser_of(d, b);
-        return optimiser ? optimiser->op->name : "update";
-    }
+    if (b == d->update) return optimisers_text(d);
+    if (b->phase == GR_UPDATE) return b->alike && b->alike->optimiser ? b->alike->optimiser->op->name : "update";
     const gr_applied *part = gr_dot_part(d, b->path);
     const gr_node *only = only_node(b);
     if (!part && b->num_nodes == 0 && b->first && !b->first->next) part = gr_dot_part(d, b->first->path);
@@ -271,7 +260,7 @@ static void write_content(gr_dot *d, gr_pic_box *b, const content *c)
 
 static void close_nodes(gr_dot *d, gr_branch *whole, const gr_branch *b, bool several, content *ops)
 {
-    const bool known = b->phase == GR_UPDATE && optimiser_of(d, b); /* its name says all */
+    const bool known = b->alike && b->alike->optimiser; /* its name says all */
     for (int i = 0; i < b->num_nodes; i++) {
         const gr_node *n = b->node[i];
         if (n->op->role == GR_ROLE_STATE) continue;
@@ -318,6 +307,8 @@ static void close_branch(gr_dot *d, gr_branch *b, gr_pic_group *in)
         if (!d->options->inside && *attrs) gr_pic_add_line(d->p, b->closed[i], attrs);
         const gr_node *only = several < 2 ? only_node(b) : NULL;
         if (d->options->inside && (!only || only->tape)) write_content(d, b->closed[i], &ops[i]);
+        for (int k = 0; b->alike && b->alike->num_params > 1 && k < b->alike->num_params && k < LISTED; k++)
+            gr_pic_add_line(d->p, b->closed[i], gr_arena_printf(d->a, "%s%s", b->alike->param[k]->name, k == LISTED - 1 && b->alike->num_params > LISTED ? ", .." : ""));
     }
 }
 
@@ -403,8 +394,7 @@ static const char *after_part(const char *name, const char *prefix)
     return NULL;
 }
 
-/* "weight" of "fc.weight" in the box or a group called fc. */
-static const char *name_in_box(const gr_state *s, const gr_pic_box *box)
+const char *gr_dot_name_in_box(const gr_state *s, const gr_pic_box *box)
 {
     const char *rest = after_part(s->name, box->name);
     for (const gr_pic_group *g = box->group; g && !rest; g = g->parent) rest = after_part(s->name, g->name);
@@ -431,7 +421,7 @@ static void write_list(gr_dot *d, const listed *l)
         const gr_type *t = &l->state[i]->value->type;
         total += gr_numel(t);
         if (l->num_states <= LISTED)
-            gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s", name_in_box(l->state[i], l->box), gr_dot_type(d, t)));
+            gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s", gr_dot_name_in_box(l->state[i], l->box), gr_dot_type(d, t)));
     }
     if (l->num_states > LISTED)
         gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d parameters: %s numbers", l->num_states, gr_pic_number(d->a, total)));
@@ -472,6 +462,7 @@ static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase pha
 {
     gr_dot_place *at = gr_dot_place_of(s->value->node);
     const struct gr_dot_readers *r = &at->readers[phase];
+    if (phase == GR_UPDATE && gr_dot_is_opened(d, at->alike)) return; /* drawn there */
     if (!r->count || (phase != GR_FORWARD && are_closed(r))) return;
     if (are_closed(r) && !are_one(r)) {
         at->box[phase] = shared_box(d, lists, s, r);
@@ -485,11 +476,39 @@ static void draw_state(gr_dot *d, gr_map *lists, const gr_state *s, gr_phase pha
     }
 }
 
+/* Where its update is opened; those of parameters that are updated alike are one box. */
+static void draw_updated(gr_dot *d, gr_map *lists, const gr_state *s)
+{
+    gr_dot_place *at = gr_dot_place_of(s->value->node);
+    const gr_dot_alike *k = at->alike;
+    if (!gr_dot_is_opened(d, k)) return;
+    const char *as = gr_dot_updated_as(d, s), *type = k->num_params > 1 ? "" : gr_dot_type(d, &s->value->type);
+    if (at->like) at->box[GR_UPDATE] = gr_dot_place_of(at->like)->box[GR_UPDATE];
+    else at->box[GR_UPDATE] = gr_pic_add_box(d->p, k->branch->group, GR_LOOK_STATE, GR_UPDATE, as, type);
+    for (int i = 0; i < k->num_params && k->num_params > 1; i++)
+        if (k->param[i] == s) list_state(d, lists, at->box[GR_UPDATE], s);
+}
+
+/* The box that stands for another node, too. */
+static void share_boxes(const gr_graph *g)
+{
+    for (int i = 0; i < g->num_nodes; i++) {
+        const gr_node *n = g->nodes[i];
+        gr_dot_place *at = gr_dot_place_of(n);
+        if (at->like && n->op->role != GR_ROLE_STATE) at->box[n->phase] = gr_dot_place_of(at->like)->box[n->phase];
+        if (n->scan) share_boxes(n->scan->body);
+    }
+}
+
 static void draw_states(gr_dot *d)
 {
     gr_map *lists = gr_map_create(d->a);
-    const int boxes = d->p->num_boxes;
+    share_boxes(d->g);
     note_readers(d, d->g);
+    for (int like = 0; like < 2; like++) /* the first of each kind before the others */
+        for (int i = 0; i < d->g->num_states; i++)
+            if ((gr_dot_place_of(d->g->states[i]->value->node)->like != NULL) == like) draw_updated(d, lists, d->g->states[i]);
+    const int boxes = d->p->num_boxes;
     for (int i = 0; i < d->g->num_states; i++)
         for (int phase = 0; phase < GR_NUM_PHASES; phase++) draw_state(d, lists, d->g->states[i], (gr_phase)phase);
     for (int id = 1; id <= boxes; id++) {

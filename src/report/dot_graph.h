@@ -1,4 +1,4 @@
-/* dot_graph.h - a graph on the way to its picture; private to dot_graph.c, dot_tree.c, dot_arrows.c.
+/* dot_graph.h - a graph on the way to its picture; private to dot_graph.c, dot_tree.c, dot_update.c, dot_boxes.c, dot_arrows.c.
  *
  * Branches form a tree. A node "rnn.l0.i" stands in the branch rnn / l0; the nodes of a Scan's body stand
  * in a branch of the Scan's own, within the one where the Scan would stand. What derives from "x" is called
@@ -16,6 +16,15 @@ enum { GR_NUM_PHASES = 3 };
 /* Where a node stands to the loop that it was written in. */
 typedef enum gr_dot_stage { GR_STAGE_NONE, GR_STAGE_BEFORE, GR_STAGE_LOOP, GR_STAGE_AFTER, GR_NUM_STAGES } gr_dot_stage;
 
+#define GR_DOT_UPDATE "train." /* begins the names of what the training step adds */
+
+/* Parameters that are updated alike: the nodes of the first one are drawn for all. */
+typedef struct gr_dot_alike {
+    const gr_state **param; int num_params, cap_params;
+    const gr_applied *optimiser;  /* NULL: none that is known */
+    struct gr_branch *branch;
+} gr_dot_alike;
+
 typedef struct gr_branch {
     struct gr_branch *parent, *first, *last, *next;
     const char *name, *path;      /* last part and all of its nodes' names */
@@ -23,7 +32,7 @@ typedef struct gr_branch {
     const gr_node *scan;          /* of which it is the body, or NULL */
     gr_dot_stage stage;           /* of what is in it, if it was made for that */
     bool derived;                 /* what derives from one node: its gradient */
-    bool folded;                  /* the update of all parameters */
+    const gr_dot_alike *alike;    /* whose update it is */
     int id, level;
     gr_node **node; int num_nodes, cap_nodes;
     gr_pic_group *group;
@@ -34,6 +43,10 @@ typedef struct gr_branch {
 typedef struct gr_dot_place {
     gr_branch *branch;              /* NULL: it is left out */
     bool read;                      /* by a node, a result or a state */
+    const gr_state *owner;          /* of an update's node: the parameter that it is for */
+    gr_dot_alike *alike;            /* and those that are updated like that one; of a state, too */
+    const gr_node *like;            /* whose box stands for its own; NULL: none does */
+    bool sums;                      /* what a loop makes at each step, over a carry from zeros */
     gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
     struct gr_dot_readers { gr_pic_box **box; int count, cap; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */
 } gr_dot_place;
@@ -44,7 +57,9 @@ typedef struct gr_dot {
     gr_picture *p;
     const gr_dot_options *options;
     gr_map *parts, *branches, *in_loop, *owners, *pairs, *lengths;
-    gr_branch top;
+    gr_dot_alike **alike; int num_alike, cap_alike;
+    gr_branch top, *update;          /* update: NULL where there is none */
+    gr_pic_box *gradients;           /* what the update reads; NULL: it is closed, or not drawn yet */
     int num_branches;
 } gr_dot;
 
@@ -52,6 +67,7 @@ static inline gr_dot_place *gr_dot_place_of(const gr_node *n) { return n->mark; 
 
 /* ---- dot_tree.c ---- */
 void gr_dot_plant(gr_dot *d);
+bool gr_dot_is_opened(const gr_dot *d, const gr_dot_alike *k);
 /* The outermost branch around b that is not opened, or NULL. */
 gr_branch *gr_dot_closed(const gr_dot *d, gr_branch *b);
 gr_branch *gr_dot_descend(gr_dot *d, gr_branch *b, const char *name, gr_phase phase);
@@ -65,11 +81,18 @@ bool gr_dot_is_invariant(const gr_node *n);
  * weights in another order. */
 static inline bool gr_dot_is_hidden(const gr_node *n) { return !gr_dot_place_of(n)->branch; }
 
+/* ---- dot_update.c ---- */
+void gr_dot_find_updates(gr_dot *d);
+/* "exp_avg" of a moment; "parameter". */
+const char *gr_dot_updated_as(const gr_dot *d, const gr_state *s);
+
 /* ---- dot_boxes.c ---- */
 void gr_dot_draw_boxes(gr_dot *d);
 /* "[time 35, batch 32]"; what is no float says so. Between passes, where there is less room, "[time, batch]": the
  * title says the lengths of axes. */
 const char *gr_dot_type(const gr_dot *d, const gr_type *t);
+/* "weight" of "fc.weight" in the box or a group called fc. */
+const char *gr_dot_name_in_box(const gr_state *s, const gr_pic_box *box);
 
 /* ---- dot_arrows.c ---- */
 void gr_dot_draw_arrows(gr_dot *d);

@@ -5,8 +5,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#define UPDATE "train." /* begins the names of what the training step adds */
-
 /* ---- names ---- */
 
 /* How much of a name is the path of its branches: up to the last dot before any prime. */
@@ -45,8 +43,8 @@ static const char *updated_name(const gr_dot *d, const gr_node *n)
 {
     const char *owner = gr_map_get(d->owners, node_key(d, n)), *name = n->name;
     if (owner) return owner;
-    if (strncmp(name, UPDATE, strlen(UPDATE)) != 0) return name;
-    name += strlen(UPDATE);
+    if (strncmp(name, GR_DOT_UPDATE, strlen(GR_DOT_UPDATE)) != 0) return name;
+    name += strlen(GR_DOT_UPDATE);
     for (size_t end = strlen(name); end > 0; end--)
         if ((!name[end] || name[end] == '.') && gr_graph_find_state(d->g, gr_arena_strndup(d->a, name, end))) return name;
     const char *param = strchr(name, '.'); /* a moment: train.exp_avg.fc.weight */
@@ -248,16 +246,56 @@ static void note_read(const gr_value *v)
     if (v) gr_dot_place_of(v->node)->read = true;
 }
 
+/* A carry from zeros that a step does nothing with but add to it is one box with the sum, as a weight's gradient. */
+static bool join_sum(const gr_node *loop, int carry)
+{
+    const gr_graph *body = loop->scan->body;
+    const gr_node *sum = body->results[carry]->node;
+    gr_node *arg = body->args[carry]->node;
+    if (sum->op->role != GR_ROLE_ADD || sum->graph != body || loop->in[carry]->node->op->role != GR_ROLE_FILL) return false;
+    if (gr_value_readers(body->args[carry]) != 1 || (sum->in[0] != body->args[carry] && sum->in[sum->num_in - 1] != body->args[carry])) return false;
+    gr_dot_place_of(arg)->like = sum;
+    gr_dot_place_of(sum)->sums = true;
+    return true;
+}
+
 static void make_places(gr_dot *d, gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         n->mark = GR_NEW(d->a, gr_dot_place);
-        for (int k = 0; k < n->num_in; k++) note_read(n->in[k]);
         if (n->scan) make_places(d, n->scan->body);
+        for (int k = 0; k < n->num_in; k++)
+            if (!n->scan || k >= n->scan->carries || !join_sum(n, k)) note_read(n->in[k]);
     }
     for (int i = 0; i < g->num_results; i++) note_read(g->results[i]);
     for (int i = 0; i < g->num_states; i++) note_read(g->states[i]->next);
+}
+
+/* The update stands in a branch of its own, whose path is that of no node, and in it those of parameters that are
+ * updated alike. */
+static gr_branch *update_branch(gr_dot *d, gr_dot_alike *alike)
+{
+    if (!d->update) {
+        d->update = child(d, &d->top, "update:", GR_UPDATE, NULL, GR_STAGE_NONE);
+        d->update->name = "update";
+    }
+    if (!alike) return d->update;
+    const bool one = alike->num_params == 1;
+    const char *key = gr_arena_printf(d->a, "%s:", alike->param[0]->name);
+    gr_branch *b = child(d, d->update, key, GR_UPDATE, NULL, GR_STAGE_NONE);
+    b->name = one ? alike->param[0]->name : gr_arena_printf(d->a, "each of %d parameters", alike->num_params);
+    b->alike = alike;
+    return alike->branch = b;
+}
+
+bool gr_dot_is_opened(const gr_dot *d, const gr_dot_alike *k) { return k && k->branch && !gr_dot_closed(d, k->branch); }
+
+static void place_update(gr_dot *d, gr_node *n)
+{
+    gr_dot_place *at = gr_dot_place_of(n);
+    at->branch = update_branch(d, at->alike);
+    if (!at->like) put(d, at->branch, n);
 }
 
 static void place(gr_dot *d, gr_graph *g, gr_branch *home)
@@ -266,6 +304,14 @@ static void place(gr_dot *d, gr_graph *g, gr_branch *home)
         gr_node *n = g->nodes[i];
         const char *name = gr_dot_local_name(d, n), *last = last_name(d, n);
         if (gr_dot_is_invariant(n) || is_left_out(d, n)) continue;
+        if (n->phase == GR_UPDATE && !n->scan && !g->parent && n->op->role != GR_ROLE_STATE) {
+            place_update(d, n);
+            continue;
+        }
+        if (gr_dot_place_of(n)->like) {
+            gr_dot_place_of(n)->branch = home;
+            continue;
+        }
         gr_branch *b = beside_loop(d, home, n, name);
         if (n->scan) {
             size_t length = strcspn(last, "'");
@@ -299,33 +345,6 @@ static void gather(gr_dot *d, gr_branch *b)
     for (gr_branch *k = b->first; k; k = k->next) gather(d, k);
 }
 
-/* The update of all parameters as one branch, whose path is that of no node. */
-static void fold_update(gr_dot *d)
-{
-    gr_branch *first = d->top.first, *all = NULL;
-    d->top.first = d->top.last = NULL;
-    for (gr_branch *k = first, *next; k; k = next) {
-        next = k->next;
-        k->next = NULL;
-        gr_branch *in = &d->top;
-        if (k->phase == GR_UPDATE) {
-            if (!all) all = child(d, &d->top, "update:", GR_UPDATE, NULL, GR_STAGE_NONE);
-            in = k->parent = all;
-        }
-        if (in->last) in->last->next = k;
-        else in->first = k;
-        in->last = k;
-    }
-    int kept = 0;
-    for (int i = 0; i < d->top.num_nodes; i++)
-        if (all && d->top.node[i]->phase == GR_UPDATE) put(d, all, d->top.node[i]);
-        else d->top.node[kept++] = d->top.node[i];
-    d->top.num_nodes = kept;
-    if (!all) return;
-    all->name = "update";
-    all->folded = true;
-}
-
 void gr_dot_plant(gr_dot *d)
 {
     gr_graph *g = d->g;
@@ -340,7 +359,7 @@ void gr_dot_plant(gr_dot *d)
             if (g->nodes[i]->scan) mark_feeders(d, g->nodes[i], g->nodes[i]->name);
     }
     make_places(d, g);
+    gr_dot_find_updates(d);
     place(d, g, &d->top);
     gather(d, &d->top);
-    if (d->options->depth <= 0) fold_update(d);
 }
