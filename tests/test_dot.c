@@ -4,6 +4,7 @@
 #include "report/dot.h"
 #include "rig.h"
 #include "tests.h"
+#include "train_support.h"
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,56 @@ static void the_gradient_stands_beside(void)
     CU_ASSERT(has(p, "subgraph cluster_backward {"));
     CU_ASSERT_EQUAL(count(p, "{"), count(p, "}"));
     free(p);
+}
+
+/* Opened, the update is drawn once for all parameters that are updated alike; their gradients say so where they are made. */
+static void what_is_updated_alike_is_drawn_once(void)
+{
+    char *p = picture("differentiate", GR_DOT_ALL), *one = picture("differentiate", 1), *m = picture_of(text, "differentiate", GR_DOT_ALL, NULL, gr_picture_write_mermaid);
+    CU_ASSERT_EQUAL(boxes(p, "each of 10 parameters"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "next"), 1);
+    CU_ASSERT_EQUAL(boxes(p, "gradients"), 1);
+    CU_ASSERT(has(p, ">gradient of weight_hh_l0<"));
+    CU_ASSERT(has(p, ">10 parameters: "));
+    CU_ASSERT_EQUAL(boxes(one, "each of 10 parameters"), 1);
+    CU_ASSERT(has(one, ">rnn.weight_ih_l0<"));
+    CU_ASSERT(has(m, "gradient of weight"));
+    free(p);
+    free(one);
+    free(m);
+}
+
+/* Of two kinds each is drawn. */
+static void what_is_updated_otherwise_is_drawn_apart(void)
+{
+    static const char model[] = "graphrun: 1\nvars: {batch: 2}\ngraph:\n  x: {op: Input, shape: [batch, 5]}\n"
+                                "  a: {op: Linear, in: x, out_features: 5}\n  b: {op: Linear, in: a, out_features: 5, bias: false}\n"
+                                "  loss: {op: Mean, in: b}\n"
+                                "train: {minimize: loss, optimizer: {op: SGD, lr: 1, groups: [{params: b.weight, momentum: 0.9}]}, steps: 1}\n";
+    gr_error e = {0};
+    gr_session *s = gr_session_open(temp_file("kinds.yaml", "%s", model), &(gr_session_options){.model.real = GR_FLOAT32, .facts_only = true, .quiet = true}, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    gr_picture_write_dot(gr_session_picture(s, &(gr_dot_request){.after = "fuse", .depth = GR_DOT_ALL}, &e), f);
+    fclose(f);
+    CU_ASSERT_EQUAL(boxes(out, "each of 2 parameters"), 1);
+    CU_ASSERT_EQUAL(boxes(out, "b.weight"), 1);
+    CU_ASSERT_EQUAL(boxes(out, "momentum_buffer"), 1);
+    free(out);
+    gr_session_close(s);
+}
+
+/* A weight's gradient, which a loop only adds to, and the slices that one node reads. */
+static void sums_and_slices_are_boxes(void)
+{
+    char *p = picture("differentiate", GR_DOT_ALL), *fused = picture("fuse", GR_DOT_ALL);
+    CU_ASSERT_EQUAL(count(p, "<BR/>sum over the steps<"), 8); /* two weights and two biases of two layers */
+    CU_ASSERT_EQUAL(count(p, ".sum</B>"), 0);
+    CU_ASSERT(has(fused, "<BR/>slices>"));
+    free(p);
+    free(fused);
 }
 
 /* All that derives from one node is a box, but where everything is opened. */
@@ -359,6 +410,9 @@ void test_dot(void)
     CU_add_test(s, "a Scan's step is opened as it is written", a_step_is_opened_as_it_is_written);
     CU_add_test(s, "a weight that nodes share is drawn once", what_is_shared_is_drawn_once);
     CU_add_test(s, "the gradient stands beside the forward graph", the_gradient_stands_beside);
+    CU_add_test(s, "what is updated alike is drawn once", what_is_updated_alike_is_drawn_once);
+    CU_add_test(s, "what is updated otherwise is drawn apart", what_is_updated_otherwise_is_drawn_apart);
+    CU_add_test(s, "sums over steps and slices of one reader are boxes", sums_and_slices_are_boxes);
     CU_add_test(s, "a gradient is one box", a_gradient_is_a_box);
     CU_add_test(s, "types are said once", types_are_said_once);
     CU_add_test(s, "a group stands together", a_group_stands_together);

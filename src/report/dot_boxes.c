@@ -147,8 +147,17 @@ static const char *op_text(const gr_dot *d, const gr_node *n)
     }
 }
 
+/* "n, z, r" */
+static const char *slices_name(const gr_dot *d, const gr_dot_place *at)
+{
+    const char *text = "";
+    for (int i = 0; i < at->num_with; i++) text = gr_arena_printf(d->a, "%s%s%s", text, i ? ", " : "", own_name(d, at->with[i]));
+    return gr_pic_wrap(d->a, text, OP_WIDTH);
+}
+
 static gr_pic_box *add_node(gr_dot *d, gr_pic_group *in, const gr_node *n, gr_phase phase)
 {
+    if (gr_dot_place_of(n)->num_with > 1) return gr_pic_add_box(d->p, in, GR_LOOK_SLICE, phase, slices_name(d, gr_dot_place_of(n)), "slices");
     const bool plain = n->phase == GR_FORWARD && !n->tape && n->op->role != GR_ROLE_INPUT && n->op->role != GR_ROLE_STATE;
     const gr_applied *part = plain ? gr_dot_part(d, n->name) : NULL;
     gr_pic_box *b = gr_pic_add_box(d->p, in, look_of(n), phase, own_name(d, n), part ? part->op->name : op_text(d, n));

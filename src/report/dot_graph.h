@@ -46,6 +46,7 @@ typedef struct gr_dot_place {
     const gr_state *owner;          /* of an update's node: the parameter that it is for */
     gr_dot_alike *alike;            /* and those that are updated like that one; of a state, too */
     const gr_node *like;            /* whose box stands for its own; NULL: none does */
+    const gr_node **with; int num_with, cap_with; /* those that its box stands for, it among them */
     bool sums;                      /* what a loop makes at each step, over a carry from zeros */
     gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
     struct gr_dot_readers { gr_pic_box **box; int count, cap; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */

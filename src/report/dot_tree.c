@@ -97,7 +97,6 @@ static bool is_left_out(const gr_dot *d, const gr_node *n)
 
 /* ---- branches ---- */
 
-
 /* Its step stands in the model file, so it is not opened at the cost of a level. */
 static bool is_written_loop(const gr_dot *d, const gr_applied *part)
 {
@@ -259,12 +258,37 @@ static bool join_sum(const gr_node *loop, int carry)
     return true;
 }
 
+/* Slices that the same node alone reads are one box. */
+static void join_slices(gr_dot *d, const gr_scan *s)
+{
+    const gr_node **reader = GR_NEW_ARRAY(d->a, const gr_node *, s->sequences + 1), *several = s->body->owner;
+    gr_map *first = gr_map_create(d->a);
+    int number;
+    for (int i = 0; i < s->body->num_nodes; i++) {
+        const gr_node *n = s->body->nodes[i];
+        for (int k = 0; k < n->num_in; k++) {
+            if (!n->in[k] || n->in[k]->node->op->role != GR_ROLE_ARG || gr_arg_kind(n->in[k], &number) != GR_ARG_SEQUENCE) continue;
+            reader[number] = !reader[number] || reader[number] == n ? n : several;
+        }
+    }
+    for (int i = 0; i < s->sequences; i++) {
+        gr_node *arg = s->body->args[s->carries + i]->node;
+        if (!reader[i] || reader[i] == several) continue;
+        const gr_node *one = gr_map_get(first, node_key(d, reader[i]));
+        if (!one) gr_map_set(first, node_key(d, reader[i]), arg);
+        else gr_dot_place_of(arg)->like = one;
+        gr_dot_place *at = gr_dot_place_of(one ? one : arg);
+        *GR_PUSH(d->a, at->with, at->num_with, at->cap_with) = arg;
+    }
+}
+
 static void make_places(gr_dot *d, gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         n->mark = GR_NEW(d->a, gr_dot_place);
         if (n->scan) make_places(d, n->scan->body);
+        if (n->scan) join_slices(d, n->scan);
         for (int k = 0; k < n->num_in; k++)
             if (!n->scan || k >= n->scan->carries || !join_sum(n, k)) note_read(n->in[k]);
     }
@@ -308,8 +332,10 @@ static void place(gr_dot *d, gr_graph *g, gr_branch *home)
             place_update(d, n);
             continue;
         }
-        if (gr_dot_place_of(n)->like) {
-            gr_dot_place_of(n)->branch = home;
+        gr_dot_place_of(n)->branch = home;
+        if (gr_dot_place_of(n)->like) continue;
+        if (gr_dot_place_of(n)->num_with > 1) {
+            put(d, home, n);
             continue;
         }
         gr_branch *b = beside_loop(d, home, n, name);
@@ -332,7 +358,7 @@ static void gather(gr_dot *d, gr_branch *b)
         gr_node *n = b->node[i];
         const char *name = last_name(d, n);
         size_t length = strcspn(name, "'");
-        gr_branch *k = b->first;
+        gr_branch *k = gr_dot_place_of(n)->num_with > 1 ? NULL : b->first;
         while (k && (!*k->name || k->phase != n->phase || strncmp(k->name, name, length) != 0 || k->name[length])) k = k->next;
         if (!k && n->phase == GR_BACKWARD && name[length] && n->op->role != GR_ROLE_ARG && d->options->depth != GR_DOT_ALL) {
             k = child(d, b, gr_arena_strndup(d->a, name, length), n->phase, NULL, GR_STAGE_NONE);

@@ -239,8 +239,7 @@ static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, int widest, FI
     const gr_pic_group *in = gr_pic_common_group(x->from, x->to);
     fprintf(to, "n%d -> n%d [", up ? x->to->id : x->from->id, up ? x->from->id : x->to->id);
     if (x->num_labels && !kept) put_type(p, x, in, widest, to);
-    if (rank && x->phase == GR_UPDATE && kept) fputs("weight=0, ", to); /* a gradient stands by what it is made of */
-    else if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * gr_pic_depth(in));
+    if (rank && in->parent) fprintf(to, "weight=%d, ", 1 + WITHIN * gr_pic_depth(in));
     fprintf(to, "color=\"%s\", style=%s%s%s%s%s];\n", line_of(x->phase), kept && x->phase == GR_BACKWARD ? "dotted, penwidth=1.4" : stroke[x->phase],
             up ? ", dir=back" : "", rank ? "" : ", constraint=false", next ? (up ? ", arrowtail=empty" : ", arrowhead=empty") : "",
             next && x->phase != GR_UPDATE ? ", penwidth=2" : "");
