@@ -59,46 +59,58 @@ int gr_value_readers(const gr_value *v)
 
 /* ---- pruning: mark what is needed, from the results back, then sweep ---- */
 
-static void need(gr_value *v);
+/* Values that are needed, and whose makers have not been asked yet: a list through their marks, whose last has itself as
+ * mark. A list, not a recursion: chains of nodes may be long, stacks of threads small. */
+typedef gr_value *needed;
 
-/* A carry's next is needed once its arg, last or history is. */
-static void need_carry(gr_node *scan, int c)
+static void need(needed *list, gr_value *v)
 {
-    need(scan->in[c]);
-    need(scan->scan->body->args[c]);
-    need(scan->scan->body->results[c]);
+    if (!v || v->mark) return;
+    v->mark = *list ? *list : v;
+    *list = v;
 }
 
-static void need_arg(gr_value *arg)
+/* A carry's next is needed once its arg, last or history is. */
+static void need_carry(needed *list, gr_node *scan, int c)
+{
+    need(list, scan->in[c]);
+    need(list, scan->scan->body->args[c]);
+    need(list, scan->scan->body->results[c]);
+}
+
+static void need_arg(needed *list, gr_value *arg)
 {
     gr_node *scan = arg->node->graph->owner;
     int number;
-    if (gr_arg_kind(arg, &number) == GR_ARG_CARRY) need_carry(scan, number);
-    else need(gr_arg_outer(arg));
+    if (gr_arg_kind(arg, &number) == GR_ARG_CARRY) need_carry(list, scan, number);
+    else need(list, gr_arg_outer(arg));
 }
 
-static void need_scan_output(gr_value *v)
+static void need_scan_output(needed *list, gr_value *v)
 {
     gr_scan *s = v->node->scan;
-    if (v->index < 2 * s->carries) need_carry(v->node, v->index % s->carries);
-    else need(s->body->results[v->index - s->carries]);
+    if (v->index < 2 * s->carries) need_carry(list, v->node, v->index % s->carries);
+    else need(list, s->body->results[v->index - s->carries]);
 }
 
-static void need_node(gr_node *n)
+static void need_node(needed *list, gr_node *n)
 {
     if (n->mark) return;
     n->mark = n;
     if (n->scan) return;
-    for (int i = 0; i < n->num_in; i++) need(n->in[i]);
+    for (int i = 0; i < n->num_in; i++) need(list, n->in[i]);
 }
 
-static void need(gr_value *v)
+/* Marks all that the values of the list need in turn. */
+static void spread(needed list)
 {
-    if (!v || v->mark) return;
-    v->mark = v;
-    need_node(v->node);
-    if (v->node->scan) need_scan_output(v);
-    if (v->node->op->role == GR_ROLE_ARG && v->node->graph->owner) need_arg(v);
+    while (list) {
+        gr_value *v = list;
+        list = v->mark == v ? NULL : v->mark;
+        need_node(&list, v->node);
+        if (v->node->scan) need_scan_output(&list, v);
+        if (v->node->op->role == GR_ROLE_ARG && v->node->graph->owner) need_arg(&list, v);
+    }
 }
 
 static void clear_marks(gr_graph *g)
@@ -111,12 +123,12 @@ static void clear_marks(gr_graph *g)
     }
 }
 
-static void need_effects(gr_graph *g)
+static void need_effects(needed *list, gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
-        if (n->op->traits & GR_EFFECT) need_node(n);
-        if (n->scan) need_effects(n->scan->body);
+        if (n->op->traits & GR_EFFECT) need_node(list, n);
+        if (n->scan) need_effects(list, n->scan->body);
     }
 }
 
@@ -197,14 +209,16 @@ static void sweep_names(gr_graph *root)
 
 void gr_graph_prune(gr_graph *root)
 {
+    needed list = NULL;
     clear_marks(root);
-    for (int i = 0; i < root->num_results; i++) need(root->results[i]);
+    for (int i = 0; i < root->num_results; i++) need(&list, root->results[i]);
     for (int i = 0; i < root->num_states; i++) {
-        need(root->states[i]->next);
-        if (root->states[i]->value) need(root->states[i]->value);
+        need(&list, root->states[i]->next);
+        need(&list, root->states[i]->value);
     }
-    need(root->commit);
-    need_effects(root);
+    need(&list, root->commit);
+    need_effects(&list, root);
+    spread(list);
     sweep(root);
     sweep_names(root);
     clear_marks(root);
@@ -220,24 +234,38 @@ static bool has_effect(const gr_node *n)
     return false;
 }
 
-static void need_here(gr_node *n)
+/* The node and all nodes that it reads from; a list as that of need(). */
+static void need_here(gr_node *first)
 {
-    if (n->mark) return;
-    n->mark = n;
-    for (int i = 0; i < n->num_in; i++)
-        if (n->in[i]) need_here(n->in[i]->node);
+    if (first->mark) return;
+    first->mark = first;
+    for (gr_node *list = first; list;) {
+        gr_node *n = list;
+        list = n->mark == n ? NULL : n->mark;
+        for (int i = 0; i < n->num_in; i++) {
+            gr_node *from = n->in[i] ? n->in[i]->node : n;
+            if (from->mark) continue;
+            from->mark = list ? list : from;
+            list = from;
+        }
+    }
+}
+
+static void need_value(const gr_value *v)
+{
+    if (v) need_here(v->node);
 }
 
 void gr_graph_sweep(gr_graph *g)
 {
     for (int i = 0; i < g->num_nodes; i++) g->nodes[i]->mark = NULL;
-    for (int i = 0; i < g->num_args; i++) need_here(g->args[i]->node);
-    for (int i = 0; i < g->num_results; i++) need_here(g->results[i]->node);
+    for (int i = 0; i < g->num_args; i++) need_value(g->args[i]);
+    for (int i = 0; i < g->num_results; i++) need_value(g->results[i]);
     for (int i = 0; i < g->num_states; i++) {
-        if (g->states[i]->next) need_here(g->states[i]->next->node);
-        if (g->states[i]->value) need_here(g->states[i]->value->node);
+        need_value(g->states[i]->next);
+        need_value(g->states[i]->value);
     }
-    if (g->commit) need_here(g->commit->node);
+    need_value(g->commit);
     int kept = 0;
     for (int i = 0; i < g->num_nodes; i++)
         if (has_effect(g->nodes[i])) need_here(g->nodes[i]);
@@ -253,27 +281,59 @@ typedef enum color { WHITE, GREY, BLACK } color;
 
 static color color_of(const gr_node *n) { return (color)(intptr_t)n->mark; }
 
-static int visit(gr_node *n, gr_node **order, int *count)
+/* Nodes as they are found in depth. The way down to the node in hand grows from the end of `order`; a node is in one of
+ * both parts, so they do not meet:
+ *
+ *     order  | sorted ... | free | in hand ... first |      next  | ... of first | ... of in hand | free | */
+typedef struct sorting {
+    gr_node **order, **top, **end; /* top: the node in hand */
+    int count;                     /* that are sorted */
+    int *next;                     /* by depth: which input comes next */
+} sorting;
+
+static void enter(sorting *s, gr_node *n)
 {
-    if (color_of(n) == BLACK) return 0;
-    if (color_of(n) == GREY) return -1;
+    s->next[s->end - s->top] = 0;
+    *--s->top = n;
     n->mark = (void *)(intptr_t)GREY;
-    for (int i = 0; i < n->num_in; i++)
-        if (n->in[i] && visit(n->in[i]->node, order, count) < 0) return -1;
+}
+
+static void leave(sorting *s)
+{
+    gr_node *n = *s->top++;
     n->mark = (void *)(intptr_t)BLACK;
-    order[(*count)++] = n;
+    s->order[s->count++] = n;
+}
+
+static int visit(sorting *s, gr_node *first)
+{
+    if (color_of(first) == WHITE) enter(s, first);
+    while (s->top < s->end) {
+        const gr_node *n = *s->top;
+        int *next = &s->next[s->end - s->top - 1];
+        if (*next == n->num_in) {
+            leave(s);
+            continue;
+        }
+        const gr_value *in = n->in[(*next)++];
+        if (in && color_of(in->node) == GREY) return -1;
+        if (in && color_of(in->node) == WHITE) enter(s, in->node);
+    }
     return 0;
 }
 
 int gr_graph_sort(gr_graph *g)
 {
-    gr_node **order = GR_NEW_ARRAY(g->arena, gr_node *, g->num_nodes);
-    int count = 0, status = 0;
-    for (int i = 0; i < g->num_nodes; i++) g->nodes[i]->mark = NULL;
-    for (int i = 0; i < g->num_nodes && status == 0; i++) status = visit(g->nodes[i], order, &count);
-    for (int i = 0; i < g->num_nodes; i++) g->nodes[i]->mark = NULL;
+    gr_arena *a = g->arena;
+    const int n = g->num_nodes;
+    sorting s = {.order = GR_NEW_ARRAY(a, gr_node *, n), .next = GR_NEW_ARRAY(a, int, n)};
+    s.top = s.end = s.order + n;
+    int status = 0;
+    for (int i = 0; i < n; i++) g->nodes[i]->mark = NULL;
+    for (int i = 0; i < n && status == 0; i++) status = visit(&s, g->nodes[i]);
+    for (int i = 0; i < n; i++) g->nodes[i]->mark = NULL;
     if (status < 0) return -1;
-    memcpy(g->nodes, order, sizeof *order * (size_t)count);
+    memcpy(g->nodes, s.order, sizeof *s.order * (size_t)s.count);
     return 0;
 }
 
