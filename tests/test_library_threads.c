@@ -229,6 +229,72 @@ static void trainings_run_apart(void)
     }
 }
 
+/* ---- small stacks ---- */
+
+/* What graphrun.h asks for, 256 KiB; a sanitizer's frames are several times as large. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { STACK = 4 << 20 };
+#else
+enum { STACK = 256 << 10 };
+#endif
+
+/* A chain of nodes of which each is written before the one that it reads. */
+static void write_chain(FILE *to, int nodes)
+{
+    fputs("graphrun: 1\ngraph:\n", to);
+    for (int i = 0; i < nodes; i++) fprintf(to, "  x%d: {op: Neg, in: x%d}\n", i, i + 1);
+    fprintf(to, "  x%d: {op: Ones, shape: [2]}\n", nodes);
+}
+
+/* Blocks that use one another, around a layer. */
+static void write_blocks(FILE *to, int blocks)
+{
+    fputs("graphrun: 1\nblocks:\n", to);
+    for (int i = 0; i < blocks; i++) {
+        fprintf(to, "  B%d: {in: [x], graph: {y: {op: ", i);
+        if (i + 1 < blocks) fprintf(to, "B%d, in: x}}, out: {y: y}}\n", i + 1);
+        else fputs("LSTM, in: x, hidden_size: 2}}, out: {y: y}}\n", to);
+    }
+    fputs("graph:\n  ones: {op: Ones, shape: [3, 2, 2]}\n  x0: {op: B0, in: ones}\n", to);
+}
+
+/* path -> path, NULL where something failed. */
+static void *run_once(void *path)
+{
+    const char *const results[] = {"x0", NULL};
+    const gr_stream_options so = {.size = sizeof so, .results = results};
+    gr_network *n = NULL;
+    gr_stream *s = NULL;
+    gr_tensor t;
+    bool right = gr_network_open(path, NULL, &n, NULL) == 0 && gr_stream_open(n, &so, &s, NULL) == 0 && gr_stream_run(s, NULL) == 0 &&
+                 gr_stream_result(s, "x0", &t, NULL) == 0;
+    gr_stream_close(s);
+    gr_network_close(n);
+    return right ? path : NULL;
+}
+
+static void small_stacks_suffice(void)
+{
+    /* A chain of any length needs no more, so that one of 5,000 makes do with half. */
+    static const struct { void (*write)(FILE *to, int n); int n; size_t stack; } model[] = {{write_chain, 5000, STACK / 2}, {write_blocks, 60, STACK}};
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        const char *path = temp_file("stack.yaml", "%s", "");
+        FILE *f = fopen(path, "w");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        model[i].write(f, model[i].n);
+        fclose(f);
+        pthread_attr_t small;
+        pthread_t t;
+        void *done = NULL;
+        pthread_attr_init(&small);
+        CU_ASSERT_EQUAL(pthread_attr_setstacksize(&small, model[i].stack), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&t, &small, run_once, (void *)(uintptr_t)path), 0);
+        pthread_attr_destroy(&small);
+        pthread_join(t, &done);
+        CU_ASSERT_PTR_EQUAL(done, path);
+    }
+}
+
 void test_library_threads(void)
 {
     CU_pSuite s = CU_add_suite("library_threads", NULL, NULL);
@@ -239,4 +305,5 @@ void test_library_threads(void)
     CU_add_test(s, "decoders that look back at an encoder", decoders_may_look_back);
     CU_add_test(s, "whole sequences", whole_sequences_run_apart);
     CU_add_test(s, "trainings", trainings_run_apart);
+    CU_add_test(s, "256 KiB of stack suffice", small_stacks_suffice);
 }
