@@ -278,7 +278,8 @@ static void close_nodes(gr_dot *d, gr_branch *whole, const gr_branch *b, bool se
         box->result |= is_result(d, n);
         gr_dot_place_of(n)->box[n->phase] = box;
         if (known) continue;
-        if (n->tape) list_group(d, &ops[stage], n);
+        if (n->tape && b == d->update) count_one(d, &ops[stage].ops, "fused");
+        else if (n->tape) list_group(d, &ops[stage], n);
         else if (n->op->role != GR_ROLE_ARG) count_one(d, &ops[stage].ops, n->op->name);
     }
     for (const gr_branch *k = b->first; k; k = k->next) close_nodes(d, whole, k, several, ops);

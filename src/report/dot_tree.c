@@ -333,7 +333,7 @@ static void place(gr_dot *d, gr_graph *g, gr_branch *home)
             continue;
         }
         gr_dot_place_of(n)->branch = home;
-        if (gr_dot_place_of(n)->like) continue;
+        if (gr_dot_place_of(n)->like && n->op->role != GR_ROLE_STATE) continue;
         if (gr_dot_place_of(n)->num_with > 1) {
             put(d, home, n);
             continue;
