@@ -32,7 +32,7 @@ static bool is_said(const gr_dot *d, const char *axis, int64_t n)
 static const char *axis_text(const gr_dot *d, const char *axis, int64_t n)
 {
     if (is_made_up(d, n)) return axis ? axis : "?";
-    if (axis && d->options->inside && is_said(d, axis, n)) return axis;
+    if (axis && (d->options->inside || d->options->depth) && is_said(d, axis, n)) return axis;
     return gr_arena_printf(d->a, "%s%s%lld", axis ? axis : "", axis ? " " : "", (long long)n);
 }
 
