@@ -138,6 +138,21 @@ static void many_threads_are_ranges(void)
     gr_session_close(s);
 }
 
+/* A colour that comes again has a frame. */
+static void many_threads_have_frames(void)
+{
+    gr_session *s = open_session(two_layers, 16);
+    const gr_picture *p = grid_of(s, 2);
+    char *out = written(p, gr_picture_write_dot), *m = written(p, gr_picture_write_mermaid);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "<TD BGCOLOR=\"#e69f00\"><FONT COLOR=\"#000000\"> thread 0 <"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "<TD BGCOLOR=\"#e69f00\" BORDER=\"2\" COLOR=\"#000000\"><FONT COLOR=\"#000000\"> thread 7 <"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "<TD BGCOLOR=\"#e69f00\" BORDER=\"2\" COLOR=\"#000000\" STYLE=\"DASHED\"><FONT COLOR=\"#000000\"> thread 14 <"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(m, "classDef thread7 fill:#e69f00,stroke:#1b1f24,color:#000000,stroke-width:3px\n"));
+    free(out);
+    free(m);
+    gr_session_close(s);
+}
+
 static void threads_are_those_of_the_schedule(void)
 {
     gr_session *s = open_session(two_layers, 3);
@@ -189,6 +204,7 @@ void test_dot_grid(void)
     CU_add_test(s, "columns are steps, rows are layers", columns_are_steps);
     CU_add_test(s, "many steps are narrow columns", many_steps_are_narrow);
     CU_add_test(s, "many threads are ranges", many_threads_are_ranges);
+    CU_add_test(s, "colours that come again have frames", many_threads_have_frames);
     CU_add_test(s, "threads are those of the schedule", threads_are_those_of_the_schedule);
     CU_add_test(s, "threads have colours and numbers", threads_have_colours_and_numbers);
     CU_add_test(s, "a model without a loop is drawn", what_has_no_loop_is_drawn);

@@ -33,8 +33,10 @@ static const char *const gr_light[GR_NUM_COLOURS] = {
 #undef X
 };
 
-/* Of threads, alike on both pages, with black text. */
+/* Of threads, alike on both pages, with black text; those that have a colour for the second and third time have a frame. */
 #define GR_THREAD_COLOURS 7
 #define GR_THREAD_COLOUR(n) ((const char *const[GR_THREAD_COLOURS]){"#e69f00", "#56b4e9", "#f0e442", "#34b38c", "#d98bb4", "#e57f3a", "#b8b8b8"}[(n) % GR_THREAD_COLOURS])
+enum { GR_THREAD_FRAMES = 3 };
+#define GR_THREAD_FRAME(n) ((n) / GR_THREAD_COLOURS % GR_THREAD_FRAMES) /* none, solid, dashed */
 #define GR_INK "#000000"
 #endif

@@ -142,7 +142,7 @@ static void put_cell(const gr_picture *p, const gr_pic_box *b, FILE *to)
     fprintf(to, "    n%d[\"", b->id);
     put_tasks(p, b, to);
     fprintf(to, "\"]:%d\n", b->span);
-    if (thread >= 0) fprintf(to, "    class n%d thread%d\n", b->id, thread % GR_THREAD_COLOURS);
+    if (thread >= 0) fprintf(to, "    class n%d thread%d\n", b->id, thread % (GR_THREAD_COLOURS * GR_THREAD_FRAMES));
     else fprintf(to, "    class n%d %s\n", b->id, class_of[b->phase]);
 }
 
@@ -186,8 +186,9 @@ static void put_classes(const gr_picture *p, FILE *to)
             fprintf(to, "    classDef %s fill:%s,stroke:%s,color:%s%s\n", class_of[i], gr_light[GR_COLOUR_FORWARD_FILL + i],
                     gr_light[GR_COLOUR_FORWARD_LINE + i], gr_light[GR_COLOUR_TEXT],
                     i == GR_BACKWARD ? ",stroke-dasharray:5 3" : i == GR_UPDATE ? ",stroke-width:3px" : "");
-    for (int i = 0; i < p->threads && i < GR_THREAD_COLOURS && p->threads > 1; i++)
-        fprintf(to, "    classDef thread%d fill:%s,stroke:%s,color:" GR_INK "\n", i, GR_THREAD_COLOUR(i), gr_light[GR_COLOUR_TEXT]);
+    static const char *const frame[GR_THREAD_FRAMES] = {"", ",stroke-width:3px", ",stroke-width:3px,stroke-dasharray:5 3"};
+    for (int i = 0; i < p->threads && i < GR_THREAD_COLOURS * GR_THREAD_FRAMES && p->threads > 1; i++)
+        fprintf(to, "    classDef thread%d fill:%s,stroke:%s,color:" GR_INK "%s\n", i, GR_THREAD_COLOUR(i), gr_light[GR_COLOUR_TEXT], frame[GR_THREAD_FRAME(i)]);
     if (!p->threads) fprintf(to, "    classDef parameter fill:%s,stroke:%s,color:%s\n", gr_light[GR_COLOUR_PAGE], gr_light[GR_COLOUR_FORWARD_LINE], gr_light[GR_COLOUR_TEXT]);
 }
 

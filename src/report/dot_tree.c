@@ -172,12 +172,12 @@ static void note_loops(gr_dot *d, const gr_graph *g, const gr_node *loop)
 {
     for (int i = 0; i < g->num_nodes; i++) {
         const gr_node *n = g->nodes[i];
-        if (loop) gr_map_set(d->in_loop, n->name, (void *)(uintptr_t)loop->name);
+        gr_map_set(d->in_loop, n->name, (void *)(uintptr_t)(loop ? loop->name : ""));
         if (n->scan) note_loops(d, n->scan->body, n);
     }
 }
 
-/* The loop that the node once stood in. */
+/* The loop that the node once stood in; "": none; NULL: there was no such node. */
 static const char *loop_before(const gr_dot *d, const gr_node *n)
 {
     const char *loop = gr_map_get(d->in_loop, n->name);
@@ -190,11 +190,19 @@ static const char *feeds_key(const gr_dot *d, const gr_node *n, const char *loop
     return gr_arena_printf(d->a, "%p>%.*s", (const void *)n, (int)unnumbered(loop, strlen(loop)), loop);
 }
 
-/* Marks all that the loop reads. */
+/* What stood elsewhere reads nothing that stood in the loop, if the loop reads it: they would have gone round in a circle. */
+static bool stood_elsewhere(const gr_dot *d, const gr_node *n, const char *loop)
+{
+    const char *own = n->scan ? NULL : loop_before(d, n);
+    const size_t bare = unnumbered(loop, strlen(loop));
+    return own && (unnumbered(own, strlen(own)) != bare || strncmp(own, loop, bare) != 0);
+}
+
+/* Marks all that the loop reads of what stood in it. */
 static void mark_feeders(gr_dot *d, const gr_node *n, const char *loop)
 {
     for (int i = 0; i < n->num_in; i++) {
-        if (!n->in[i]) continue;
+        if (!n->in[i] || stood_elsewhere(d, n->in[i]->node, loop)) continue;
         const gr_node *from = n->in[i]->node;
         const char *key = feeds_key(d, from, loop);
         if (gr_map_get(d->in_loop, key)) continue;
@@ -208,7 +216,7 @@ gr_dot_stage gr_dot_stage_of(const gr_dot *d, const gr_node *n)
     if (!d->options->before) return GR_STAGE_NONE;
     if (n->graph->owner) return GR_STAGE_LOOP;
     const char *loop = n->scan || (n->op->traits & GR_LEAF) ? NULL : loop_before(d, n);
-    if (!loop) return GR_STAGE_NONE;
+    if (!loop || !*loop) return GR_STAGE_NONE;
     return gr_map_get(d->in_loop, feeds_key(d, n, loop)) ? GR_STAGE_BEFORE : GR_STAGE_AFTER;
 }
 

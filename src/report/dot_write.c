@@ -99,6 +99,13 @@ static void put_box(const gr_picture *p, const gr_pic_box *b, FILE *to)
 
 static int most_shares(const gr_pic_box *b) { return b->brief ? 2 : 3; }
 
+/* Of a cell in the thread's colour. */
+static const char *thread_cell(const gr_picture *p, int thread)
+{
+    static const char *const frame[GR_THREAD_FRAMES] = {"", " BORDER=\"2\" COLOR=\"" GR_INK "\"", " BORDER=\"2\" COLOR=\"" GR_INK "\" STYLE=\"DASHED\""};
+    return gr_arena_printf(p->arena, " BGCOLOR=\"%s\"%s", GR_THREAD_COLOUR(thread), frame[GR_THREAD_FRAME(thread)]);
+}
+
 /* The threads in their colours, as long as there are few. */
 static void put_shares(const gr_picture *p, const gr_pic_box *b, const gr_pic_task *t, FILE *to)
 {
@@ -106,7 +113,7 @@ static void put_shares(const gr_picture *p, const gr_pic_box *b, const gr_pic_ta
     if (p->threads < 2) return;
     if (t->num_shares > most) fprintf(to, "<TD BGCOLOR=\"%s\">%s</TD>", gr_light[GR_COLOUR_PAGE], gr_pic_threads(p->arena, t));
     for (int i = 0; i < t->num_shares && t->num_shares <= most; i++)
-        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", GR_THREAD_COLOUR(t->share[i]), t->share[i]);
+        fprintf(to, "<TD%s><FONT COLOR=\"" GR_INK "\">%d</FONT></TD>", thread_cell(p, t->share[i]), t->share[i]);
 }
 
 /* A task's name, and the threads that share it; one alone colours the name, too. */
@@ -276,7 +283,7 @@ static void put_wait(const gr_pic_arrow *x, int i, FILE *to)
 static void put_threads(const gr_picture *p, FILE *to)
 {
     for (int i = 0; i < p->threads && p->threads > 1; i++)
-        fprintf(to, "<TD BGCOLOR=\"%s\"><FONT COLOR=\"" GR_INK "\"> thread %d </FONT></TD><TD> </TD>", GR_THREAD_COLOUR(i), i);
+        fprintf(to, "<TD%s><FONT COLOR=\"" GR_INK "\"> thread %d </FONT></TD><TD> </TD>", thread_cell(p, i), i);
 }
 
 static void put_legend(const gr_picture *p, FILE *to)
