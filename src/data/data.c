@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define X(name) extern const gr_source gr_source_##name;
 #include "data/list.h"
@@ -228,6 +229,21 @@ static int check_splits(gr_data *d)
     return status;
 }
 
+/* Where a file is not there and nobody asks for more than its facts: the sizes that would do, "--set data.vocab=N". */
+static void hint_sizes(gr_data *d)
+{
+    const char *sizes = "";
+    bool absent = false;
+    for (int i = 0; i < d->num_files; i++) absent |= access(d->files[i], R_OK) != 0;
+    for (int i = 0; absent && d->specs[i].name; i++) {
+        bool fact = false;
+        for (const gr_port *f = d->desc->facts; f && f->name; f++) fact |= strcmp(f->name, d->specs[i].name) == 0;
+        if (!fact || d->specs[i].kind != GR_ATTR_INT || !d->attr || d->attr[i].present) continue;
+        sizes = gr_arena_printf(d->arena, "%s --set data.%s=N", sizes, d->specs[i].name);
+    }
+    if (*sizes) gr_diag_hint(d->diag, gr_arena_printf(d->arena, "where the data are not at hand, their sizes do:%s", sizes));
+}
+
 static int open_source(gr_data *d)
 {
     static const gr_attr_spec none[] = {GR_END_ATTRS};
@@ -245,6 +261,7 @@ static int open_source(gr_data *d)
             gr_doc *rest = gr_doc_get(d->section, d->desc->keys[i]);
             if (rest) gr_model_pass_over(d->model, rest);
         }
+    if (opened < 0 && d->options.facts_only) hint_sizes(d);
     if (opened < 0) return -1;
     if (gr_diag_count(d->diag) > before || check_opened(d) < 0) return -1;
     if (!d->options.facts_only) make_slots(d);
