@@ -388,6 +388,7 @@ static void note_readers(gr_dot *d, const gr_graph *g)
             if (!from || from->op->role != GR_ROLE_STATE) continue;
             struct gr_dot_readers *r = &gr_dot_place_of(from)->readers[n->phase];
             bool known = false;
+            r->packed |= gr_dot_is_laid_out(n->in[k]->node);
             for (int j = 0; j < r->count; j++) known |= r->box[j] == box;
             if (!known) *GR_PUSH(d->a, r->box, r->count, r->cap) = box;
         }
@@ -424,6 +425,11 @@ static void list_state(gr_dot *d, gr_map *lists, gr_pic_box *box, const gr_state
     *GR_PUSH(d->a, l->state, l->num_states, l->cap_states) = s;
 }
 
+static const char *packed_text(const gr_dot *d, const listed *l, int i)
+{
+    return d->options->depth == GR_DOT_ALL && gr_dot_place_of(l->state[i]->value->node)->readers[l->box->phase].packed ? ", packed" : "";
+}
+
 static void write_list(gr_dot *d, const listed *l)
 {
     int64_t total = 0;
@@ -431,7 +437,7 @@ static void write_list(gr_dot *d, const listed *l)
         const gr_type *t = &l->state[i]->value->type;
         total += gr_numel(t);
         if (l->num_states <= LISTED)
-            gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s", gr_dot_name_in_box(l->state[i], l->box), gr_dot_type(d, t)));
+            gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s%s", gr_dot_name_in_box(l->state[i], l->box), gr_dot_type(d, t), packed_text(d, l, i)));
     }
     if (l->num_states > LISTED)
         gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d parameters: %s numbers", l->num_states, gr_pic_number(d->a, total)));

@@ -49,7 +49,7 @@ typedef struct gr_dot_place {
     const gr_node **with; int num_with, cap_with; /* those that its box stands for, it among them */
     bool sums;                      /* what a loop makes at each step, over a carry from zeros */
     gr_pic_box *box[GR_NUM_PHASES]; /* once drawn; of a state one a phase */
-    struct gr_dot_readers { gr_pic_box **box; int count, cap; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */
+    struct gr_dot_readers { gr_pic_box **box; int count, cap; bool packed; } readers[GR_NUM_PHASES]; /* of a state: the boxes that read it */
 } gr_dot_place;
 
 typedef struct gr_dot {
@@ -76,6 +76,8 @@ const gr_applied *gr_dot_part(const gr_dot *d, const char *path);
 /* The node's name behind the branches that it stands in. */
 const char *gr_dot_local_name(const gr_dot *d, const gr_node *n);
 gr_dot_stage gr_dot_stage_of(const gr_dot *d, const gr_node *n);
+/* A parameter as a pass has laid it out for its readers. */
+bool gr_dot_is_laid_out(const gr_node *n);
 /* What a body sees whole is read from where it is made. */
 bool gr_dot_is_invariant(const gr_node *n);
 /* Left out of the picture, because it has no name of its own and computes nothing: a view, a constant,

@@ -4,7 +4,8 @@
  * group, and a long chain of groups would be a picture as wide as it is long. So where group A is read by a unit B (a group
  * or a box beside it, in the same group), all last boxes of A stand above all first ones of B: arrows that are not drawn.
  * Where a way leads from B back to A this cannot be, neither for them nor for what is in them. Large groups that do not
- * read each other stand below each other as if they did. */
+ * read each other stand below each other as if they did. The backward graph runs up: there groups alone stand above those
+ * that they read. */
 #include "report/dot_graph.h"
 
 enum { MOST = 100 }; /* such arrows between two units; more are not worth their while */
@@ -44,7 +45,7 @@ static void sort_arrows(order *o)
 {
     for (int i = 0; i < o->p->num_arrows; i++) {
         gr_pic_arrow *x = o->p->arrow[i];
-        if (x->flow != GR_FLOW_DATA || x->from->phase != GR_FORWARD || x->to->phase != GR_FORWARD) continue;
+        if (x->flow != GR_FLOW_DATA || x->from->phase == GR_UPDATE || x->to->phase != x->from->phase) continue;
         const gr_pic_group *g = gr_pic_common_group(x->from, x->to);
         const int depth = gr_pic_depth(g);
         crossing *c = &o->of[g->id];
@@ -73,8 +74,8 @@ static void put_above(order *o, const gr_pic_group *a, const gr_pic_group *b, gr
     if ((int64_t)last.num_boxes * first.num_boxes > MOST) return;
     for (int i = 0; i < last.num_boxes; i++)
         for (int k = 0; k < first.num_boxes; k++)
-            if (!gr_pic_has_arrow(o->p, last.box[i], first.box[k], GR_FORWARD, GR_FLOW_DATA))
-                gr_pic_add_arrow(o->p, last.box[i], first.box[k], GR_FORWARD, GR_FLOW_ORDER, "");
+            if (!gr_pic_has_arrow(o->p, last.box[i], first.box[k], head->phase, GR_FLOW_DATA))
+                gr_pic_add_arrow(o->p, last.box[i], first.box[k], head->phase, GR_FLOW_ORDER, "");
 }
 
 /* Which units of g lead to its group a, that itself among them where it stands in a circle. */
@@ -129,7 +130,7 @@ static void order_units(order *o, const gr_pic_group *g)
         for (int i = 0; i < c->num_arrows; i++) {
             gr_pic_box *head = c->arrow[i]->to;
             const int b = unit_of(o, head, g);
-            if (!is_within(c->arrow[i]->from, a) || feeds[b]) continue;
+            if (!is_within(c->arrow[i]->from, a) || feeds[b] || (head->phase == GR_BACKWARD && !group_below(head, g))) continue;
             const char *key = gr_arena_printf(o->p->arena, "%d>%d", a->id, head->id);
             if (!gr_map_get(o->known, key)) put_above(o, a, group_below(head, g), head);
             gr_map_set(o->known, key, head);

@@ -72,8 +72,7 @@ static const char *last_name(const gr_dot *d, const gr_node *n)
 
 static bool is_view(const gr_node *n) { return (n->op->traits & GR_VIEW) && n->num_in > 0 && n->in[0]; }
 
-/* A parameter as a pass has laid it out for its readers. */
-static bool is_laid_out(const gr_node *n)
+bool gr_dot_is_laid_out(const gr_node *n)
 {
     if (strcmp(gr_op_kind(n->op), "internal") != 0 || n->num_in != 1 || !n->in[0]) return false;
     const gr_node *from = n->in[0]->node;
@@ -87,12 +86,13 @@ static bool is_left_out(const gr_dot *d, const gr_node *n)
     const bool inner = n->graph->parent || n->phase != GR_FORWARD || strchr(n->name, '.');
     const bool constant = n->op->role == GR_ROLE_FILL || n->op->role == GR_ROLE_CONSTANT;
     if (inner && constant && !gr_dot_place_of(n)->read) return true;
+    if (gr_dot_is_laid_out(n)) return true; /* its reader says so */
     if (d->options->depth == GR_DOT_ALL || n->tape) return false;
     if (!inner && (!d->options->inside || gr_dot_part(d, n->name))) return false;
     if (n->op->role == GR_ROLE_FILL) return true;
     if (gr_dot_part(d, n->name)) return false;
     if (n->op->role == GR_ROLE_CONSTANT) return true;
-    return is_view(n) || is_laid_out(n);
+    return is_view(n);
 }
 
 /* ---- branches ---- */
