@@ -274,7 +274,7 @@ static void mistakes(void)
     source_refuses("LabelledText", "spam\n", "line 1: no column 1; 'label', 'text' and 'separator' say where columns are");
     source_refuses("LabelledText", "a\tb\n\tb\n", "line 2: the label is empty");
     source_refuses("LabelledText, skip: 5", "a\tb\n", "holds no texts");
-    source_refuses("LabelledText, max_length: 1", "a\tb c\n", "the split 'train' has none of the 1 items; 'max_length' leaves out longer ones");
+    source_refuses("LabelledText, max_length: 1", "a\tb c\n", "the split 'train' has none of the 1 item; 'max_length' leaves out longer ones");
     source_refuses("LabelledText, files: {a: b}", "a\tb\n", "takes 'path' or 'files', not both");
     source_refuses("Lines, split: {train: 3, valid: 2}", "a\nb\nc\nd\n", "the splits take 5, but there are only 4");
     source_refuses("Lines, split: {train: 3, valid: 0.5}", "a\nb\nc\nd\n", "all parts of 1 or all counts");

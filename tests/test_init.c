@@ -61,6 +61,7 @@ static const char *write_table(const char *name, const char *header, int rows, v
 
 static void flower(FILE *f, int i) { fprintf(f, "%d,%.2f,%.2f,%s\n", i, i % 2 + draw() / 4, draw(), i % 2 ? "setosa" : "virginica"); }
 static void unnamed(FILE *f, int i) { fprintf(f, "%.3f;%.3f;%d\n", i % 3 + draw() / 4, draw(), i % 3); }
+static void coin(FILE *f, int i) { fprintf(f, "%.2f,%s\n", i % 2 + draw() / 4, i % 2 ? "head" : "tail"); }
 static void house(FILE *f, int i)
 {
     double rooms = 1 + i % 6;
@@ -132,6 +133,7 @@ static void many_words_learn(void)
 static void tables_learn(void)
 {
     learns(write_table("flowers.csv", "id,petal,sepal,kind\n", 120, flower), "", "2 columns of numbers; predicts kind, one of 2 classes");
+    learns(write_table("coins.csv", "weight,side\n", 120, coin), "", "a table of 120 rows, 1 column of numbers; predicts side");
     learns(write_table("unnamed.csv", "", 90, unnamed), "", "predicts 2, one of 3 classes");
     learns(write_table("houses.csv", "street,rooms,age,price\n", 100, house), "", "2 columns of numbers; predicts price, a number");
     learns(write_table("rooms.csv", "street,rooms,age,price\n", 100, house), "--target rooms", "predicts rooms, one of 6 classes");

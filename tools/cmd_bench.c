@@ -5,6 +5,7 @@
  * the model's products with what BLIS's microkernel reaches in the same rounds on operands that lie
  * in L1. Rivals, if any, have their turn in each round. */
 #include "base/column.h"
+#include "base/count.h"
 #include "base/utf8.h"
 #include "bench.h"
 #include "io/file.h"
@@ -111,15 +112,15 @@ static bench_result result_of(const turn *t)
 static void print_text(const turn *t, const bench_result *r)
 {
     const bench *b = &t->b;
-    printf("%s, %d thread%s, %s\n", r->workload, b->threads, b->threads == 1 ? "" : "s", gr_kernel_name());
-    printf("  step      %10.1f us median of %d rounds, %.1f us best of %lld steps\n", r->median_us, b->times.rounds, r->best_us,
-           (long long)b->times.steps);
+    printf("%s, %d thread%s, %s\n", r->workload, b->threads, gr_s(b->threads), gr_kernel_name());
+    printf("  step      %10.1f us median of %d round%s, %.1f us best of %lld step%s\n", r->median_us, b->times.rounds, gr_s(b->times.rounds),
+           r->best_us, (long long)b->times.steps, gr_s(b->times.steps));
     if (b->tokens && b->what != BENCH_STEP)
         printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / r->median_us * 1e6, (double)b->tokens / r->best_us * 1e6);
     printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / r->median_us * 1e-3,
            100 * r->share_of_peak, r->peak_gflops);
     printf("  predicted %10.1f us, %.2f of the median\n", r->predicted_us, r->predicted_us / r->median_us);
-    if (r->switches) printf("  threads   %10d in use at the end, changed %lld times\n", r->in_use, r->switches);
+    if (r->switches) printf("  threads   %10d in use at the end, changed %lld time%s\n", r->in_use, r->switches, gr_s(r->switches));
     printf("  memory    %10.1f MiB of values, %.1f of states; the process %.1f\n", r->arena_bytes / 0x1p20, r->state_bytes / 0x1p20,
            r->rss_bytes / 0x1p20);
     printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);

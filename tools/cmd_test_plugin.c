@@ -2,6 +2,7 @@
  * sources' for its data sources. */
 #include "cli.h"
 #include "base/column.h"
+#include "base/count.h"
 #include "op_walk.h"
 #include "source_walk.h"
 
@@ -158,7 +159,7 @@ static int walk_sources(const gr_registry *r, int first, const char *file, char 
 
 static void print_count(int n, const char *what, const char *before)
 {
-    if (n) printf("%s%d %s%s", before, n, what, n == 1 ? "" : "s");
+    if (n) printf("%s%d %s%s", before, n, what, gr_s(n));
 }
 
 /* What came with the file: what stands after the built-in ops and sources. */
@@ -175,7 +176,7 @@ static int walk_file(gr_arena *a, const char *file, char **models, gr_error *e)
     printf("%s: ", file);
     print_count(sum.ops, "op", "");
     print_count(sum.sources, "data source", sum.ops ? ", " : "");
-    printf("%s%d checks, ", sum.ops || sum.sources ? ", " : "", sum.checks);
+    printf("%s%d check%s, ", sum.ops || sum.sources ? ", " : "", sum.checks, gr_s(sum.checks));
     if (sum.failed) printf("%d failed\n", sum.failed);
     else printf("all right\n");
     return sum.failed ? EXIT_MODEL : EXIT_DONE;

@@ -7,6 +7,7 @@
  *     with --target FILE.npy, [n] or [n, 1]: what belongs to each of n examples, classes if integers */
 #include "base/tensor.h"
 #include "init.h"
+#include "base/count.h"
 #include "io/npy.h"
 
 #include <math.h>
@@ -102,7 +103,7 @@ static int write_series(init *x, const array *a, gr_error *e)
 {
     int64_t n = a->t.dim[0], window = init_power(n / 10, 32), row = window + 1, rows = n / row, batch = init_power(rows / 4, 32);
     int64_t kept = rows / 5, train = rows - kept;
-    if (n < LEAST_STEPS) return gr_set_error(e, GR_EINVAL, "%s has %lld numbers; a model of a series needs %d or more", x->path, (long long)n, LEAST_STEPS);
+    if (n < LEAST_STEPS) return gr_set_error(e, GR_EINVAL, "%s has %lld number%s; a model of a series needs %d or more", x->path, (long long)n, gr_s(n), LEAST_STEPS);
     x->found = gr_arena_printf(x->arena, "a series of %s %s; predicts the next one", init_count(x->arena, n),
                                a->items ? gr_arena_printf(x->arena, "items, %lld different", (long long)a->different) : "numbers");
     init_head(x, "An LSTM predicts the next element of a series.");
@@ -139,8 +140,8 @@ static int write_sequences(init *x, const array *a, gr_error *e)
     int64_t n = a->t.dim[0], steps = a->t.dim[1], width = a->t.rank == 3 ? a->t.dim[2] : 1, batch = init_power(n / 8, 32);
     if (steps < 2) return gr_set_error(e, GR_EINVAL, "%s is %s: series of one step have no next one; --target FILE.npy names what belongs to each", x->path, dims(x, a));
     bool items = a->items && a->t.rank == 2;
-    x->found = items ? gr_arena_printf(x->arena, "%s sequences of %lld items, %lld different; predicts the next one", init_count(x->arena, n), (long long)steps, (long long)a->different)
-                     : gr_arena_printf(x->arena, "%s series of %lld steps, %lld numbers a step; predicts the next step", init_count(x->arena, n), (long long)steps, (long long)width);
+    x->found = items ? gr_arena_printf(x->arena, "%s sequences of %lld item%s, %lld different; predicts the next one", init_count(x->arena, n), (long long)steps, gr_s(steps), (long long)a->different)
+                     : gr_arena_printf(x->arena, "%s series of %lld step%s, %lld number%s a step; predicts the next step", init_count(x->arena, n), (long long)steps, gr_s(steps), (long long)width, gr_s(width));
     init_head(x, "An LSTM predicts the next step of each sequence.");
     write_npy(x, a, NULL, batch);
     fprintf(x->to, "graph:\n  rows:      {op: Input, shape: [batch, time%s]%s, from: data.x}\n",
@@ -211,7 +212,7 @@ static int write_table(init *x, const array *a, gr_error *e)
     if (d < 2) return gr_set_error(e, GR_EINVAL, "%s is %s: of one column nothing can be told by the others; --target FILE.npy names what belongs to each row", x->path, dims(x, a));
     y.classes = is_whole(a->value + d - 1, n, d, &last.different) && last.different >= 2 && last.different <= 20;
     y.spread = init_spread_of(a->value + d - 1, n, d);
-    x->found = gr_arena_printf(x->arena, "a table of %s rows and %lld columns; predicts the last, %s", init_count(x->arena, n), (long long)d,
+    x->found = gr_arena_printf(x->arena, "a table of %s rows and %lld column%s; predicts the last, %s", init_count(x->arena, n), (long long)d, gr_s(d),
                                y.classes ? gr_arena_printf(x->arena, "one of %lld classes", (long long)last.different) : "a number");
     init_head(x, "A network of two hidden layers predicts the last column by the others.");
     write_npy(x, a, NULL, batch);

@@ -1,6 +1,7 @@
 /* init_table.c - starter models for tables: a class or a number by the other columns, the class of a text, or a series
  * that goes on. */
 #include "init.h"
+#include "base/count.h"
 #include "base/map.h"
 #include "io/csv.h"
 #include "io/number.h"
@@ -184,9 +185,9 @@ static int write_series(init *x, const table *t, gr_error *e)
     const char *left, *columns = features(x, t, true, &count, &left);
     int64_t rows = t->csv.rows, window = init_power(rows / 8, 32), batch = init_power(rows / 16, 32), hidden = rows < 1000 ? 32 : 64;
     if (t->column[t->target].missing)
-        return gr_set_error(e, GR_EINVAL, "%s: %lld values of the series are missing: fill them in first", x->path, (long long)t->column[t->target].missing);
+        return gr_set_error(e, GR_EINVAL, "%s: values of the series are missing, %lld in all: fill them in first", x->path, (long long)t->column[t->target].missing);
     x->found = gr_arena_printf(x->arena, "a series of %s steps, %d value%s a step; predicts %s", init_count(x->arena, rows), count,
-                               count == 1 ? "" : "s", column_name(x, t, t->target));
+                               gr_s(count), column_name(x, t, t->target));
     init_head(x, "An LSTM predicts the next value of a series from those before.");
     fprintf(x->to, "vars:                # change one for a run: --set window=%lld\n  window: %-10lld # steps that it looks back\n", (long long)window * 2,
             (long long)window);
@@ -223,7 +224,7 @@ static int check_rows(const init *x, const table *t, int count, gr_error *e)
     if (!count) return gr_set_error(e, GR_EINVAL, "%s: no column but %s, which is to be predicted, holds numbers", x->path, name);
     if (c->missing)
         return gr_set_error(e, GR_EINVAL, "%s: column %s is to be predicted, but is empty in %lld row%s: leave these out, or name another with --target",
-                            x->path, name, (long long)c->missing, c->missing == 1 ? "" : "s");
+                            x->path, name, (long long)c->missing, gr_s(c->missing));
     if (!c->number && c->different > t->csv.rows / 2)
         return gr_set_error(e, GR_EINVAL, "%s: column %s holds %lld different texts in %lld rows, too many for classes: name another with --target",
                             x->path, name, (long long)c->different, (long long)t->csv.rows);
@@ -266,9 +267,9 @@ static int write_rows(init *x, const table *t, gr_error *e)
     const char *left, *columns = features(x, t, false, &count, &left), *target = column_name(x, t, t->target);
     int64_t rows = t->csv.rows, batch = init_power(rows / 8, 64), hidden = rows < 1000 ? 32 : rows < 20000 ? 64 : 128;
     if (check_rows(x, t, count, e)) return e->status;
-    x->found = classes ? gr_arena_printf(x->arena, "a table of %s rows, %d columns of numbers; predicts %s, one of %lld classes", init_count(x->arena, rows),
-                                         count, target, (long long)t->column[t->target].different)
-                       : gr_arena_printf(x->arena, "a table of %s rows, %d columns of numbers; predicts %s, a number", init_count(x->arena, rows), count,
+    x->found = classes ? gr_arena_printf(x->arena, "a table of %s rows, %d column%s of numbers; predicts %s, one of %lld classes", init_count(x->arena, rows),
+                                         count, gr_s(count), target, (long long)t->column[t->target].different)
+                       : gr_arena_printf(x->arena, "a table of %s rows, %d column%s of numbers; predicts %s, a number", init_count(x->arena, rows), count, gr_s(count),
                                          target);
     init_head(x, classes ? "A network of two hidden layers tells the class of a row." : "A network of two hidden layers predicts a number for each row.");
     fprintf(x->to, "vars:                # change one for a run: --set hidden=%lld\n  batch: %-11lld # rows at a time\n  hidden: %lld\n\n",
@@ -352,7 +353,7 @@ int init_table(init *x, const char *text, size_t length, char delimiter, gr_erro
     if (gr_csv_parse(x->arena, x->path, text, length, delimiter, GR_CSV_HEADER_AUTO, &t.csv, e)) return e->status;
     if (t.csv.rows < LEAST_ROWS)
         return gr_set_error(e, GR_EINVAL, "%s has %lld row%s%s; a model needs %d or more to learn anything", x->path, (long long)t.csv.rows,
-                            t.csv.rows == 1 ? "" : "s", t.csv.header ? " below its header" : "", LEAST_ROWS);
+                            gr_s(t.csv.rows), t.csv.header ? " below its header" : "", LEAST_ROWS);
     t.column = GR_NEW_ARRAY(x->arena, column, t.csv.columns);
     for (int k = 0; k < t.csv.columns; k++) look_at(x->arena, &t, k);
     if (choose_target(x, &t, e)) return e->status;

@@ -405,8 +405,8 @@ int gr_data_begin(gr_data *d, const char *split, int64_t epoch, int64_t first, g
     const gr_split *s = find_split(d, split);
     if (!s) return unknown_split(d, split, e);
     if (first < 0 || first > s->batches)
-        return gr_set_error(e, GR_EINVAL, "an epoch of '%s' has %lld batches; there is no batch %lld", split,
-                            (long long)s->batches, (long long)first);
+        return gr_set_error(e, GR_EINVAL, "an epoch of '%s' ends before batch %lld: it has %lld", split,
+                            (long long)first, (long long)s->batches);
     if (!(d->desc->flags & GR_SOURCE_DIRECT) && !d->prefetch &&
         !(d->prefetch = gr_prefetch_create(gr_arena_memory(d->arena), fill_slot, d, e)))
         return GR_ENOMEM;

@@ -5,6 +5,7 @@
  *     labels   int32 [batch]
  *
  * Bytes stay bytes in memory and become numbers from 0 to 1 when a batch is made. */
+#include "base/count.h"
 #include "data/items.h"
 #include "io/file.h"
 #include "io/idx.h"
@@ -94,8 +95,8 @@ static int read_part(gr_data *d, idx *s, int i)
     if (read_head(d, images, IMAGES, &s->file[IMAGES][i]) || read_head(d, &s->parts[LABELS][k], LABELS, &s->file[LABELS][i])) return -1;
     const gr_idx *x = &s->file[IMAGES][i], *y = &s->file[LABELS][i];
     if (x->dim[0] != y->dim[0]) {
-        gr_source_fail_part(d, &s->parts[LABELS][k], "%s: holds %lld labels, but %s %lld images", s->parts[LABELS][k].path,
-                      (long long)y->dim[0], images->path, (long long)x->dim[0]);
+        gr_source_fail_part(d, &s->parts[LABELS][k], "%s: holds %lld label%s, but %s %lld image%s", s->parts[LABELS][k].path,
+                      (long long)y->dim[0], gr_s(y->dim[0]), images->path, (long long)x->dim[0], gr_s(x->dim[0]));
         return -1;
     }
     if (!same_size(x, &s->file[IMAGES][0])) {

@@ -57,7 +57,7 @@ static int check_splits(gr_data *d, const gr_batches *x)
         gr_doc *at = gr_doc_get(d->section, "split");
         if (s->end > s->begin) continue;
         gr_diag_error(d->diag, at ? at->at : x->in.num_parts ? gr_part_at(&x->in.parts[i < x->in.num_parts ? i : 0]) : d->section->key_at,
-                      "the split '%s' has none of the %lld items%s", s->name, (long long)x->in.count,
+                      "the split '%s' has none of the %lld item%s%s", s->name, (long long)x->in.count, gr_s(x->in.count),
                       flag(d, "max_length") ? "; 'max_length' leaves out longer ones" : "");
         return -1;
     }

@@ -1,6 +1,7 @@
 /* npy.c - Npy: arrays in files, cut into batches along one axis.
  *
  * An array is seen as [outer, examples, inner]; a batch is the same with fewer examples. */
+#include "base/count.h"
 #include "data/items.h"
 #include "io/file.h"
 #include "io/npy.h"
@@ -66,8 +67,8 @@ static int count_examples(gr_data *d, const gr_doc *map, npy *x)
     for (int i = 1; i < map->count; i++) {
         const array *a = &x->arrays[i];
         if (a->t.dim[a->dim] == x->items.count) continue;
-        gr_diag_error(d->diag, map->item[i]->at, "'%s' holds %lld examples, but '%s' %lld", map->item[i]->key,
-                      (long long)a->t.dim[a->dim], map->item[0]->key, (long long)x->items.count);
+        gr_diag_error(d->diag, map->item[i]->at, "'%s' holds %lld example%s, but '%s' %lld", map->item[i]->key,
+                      (long long)a->t.dim[a->dim], gr_s(a->t.dim[a->dim]), map->item[0]->key, (long long)x->items.count);
         return -1;
     }
     if (x->items.count > 0) return 0;

@@ -1,5 +1,6 @@
 /* scale.c - standardized columns. */
 #include "data/scale.h"
+#include "base/count.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,8 +29,8 @@ gr_scale *gr_scale_create(gr_data *d, const char *name, int columns)
     const double *std = kind(d) ? gr_source_kept(d, key(d, s, "std"), &known_std) : NULL;
     if (!mean || !std) return s;
     if (known != columns || known_std != columns) {
-        gr_source_fail(d, GR_AT_NODE, NULL, "the data have %d columns of '%s', but the weights were made with %d",
-                      columns, name, known);
+        gr_source_fail(d, GR_AT_NODE, NULL, "the data have %d column%s of '%s', but the weights were made with %d",
+                      columns, gr_s(columns), name, known);
         return NULL;
     }
     s->known = true;

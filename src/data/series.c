@@ -10,6 +10,7 @@
  *
  * A part of the series is cut into windows after it was split in order of time, so that none
  * straddles two splits. */
+#include "base/count.h"
 #include "data/items.h"
 #include "data/scale.h"
 #include "data/table.h"
@@ -146,8 +147,8 @@ static int cut_windows(gr_data *d, series *s)
     s->start = GR_NEW_ARRAY(d->arena, int64_t, s->rows);
     for (int i = 0; i < s->num_ranges; begin = s->end_row[i++]) {
         if (s->end_row[i] - begin < need) {
-            gr_source_fail_part(d, &s->ranges[i], "the split '%s' has %lld rows; a window of %lld and %lld to predict take %lld",
-                          s->ranges[i].split, (long long)(s->end_row[i] - begin),
+            gr_source_fail_part(d, &s->ranges[i], "the split '%s' has %lld row%s; a window of %lld and %lld to predict take %lld",
+                          s->ranges[i].split, (long long)(s->end_row[i] - begin), gr_s(s->end_row[i] - begin),
                           (long long)s->window, (long long)s->horizon, (long long)need);
             return -1;
         }

@@ -1,5 +1,6 @@
 /* table.c - csv files as sources see them. */
 #include "data/table.h"
+#include "base/count.h"
 #include "io/number.h"
 
 #include <stdlib.h>
@@ -37,7 +38,7 @@ int gr_table_check_alike(gr_data *d, const gr_table *t, int n)
         const gr_csv *other = &t[i].csv;
         const char *differ = NULL;
         if (other->columns != first->columns)
-            differ = gr_arena_printf(d->arena, "%d columns, but '%s' has %d", other->columns, first->name, first->columns);
+            differ = gr_arena_printf(d->arena, "%d column%s, but '%s' has %d", other->columns, gr_s(other->columns), first->name, first->columns);
         else if (!other->header != !first->header)
             differ = gr_arena_printf(d->arena, "%s header, but '%s' has %s", other->header ? "a" : "no", first->name,
                                      first->header ? "one" : "none");
@@ -114,8 +115,8 @@ static int add_column(gr_data *d, const gr_table *t, gr_doc *doc, const gr_var *
     }
     *column = v->kind == GR_VAR_INT || v->kind == GR_VAR_TEXT ? column_number(csv, n) : -1;
     if (*column >= 0) return 1;
-    gr_diag_error(d->diag, doc->at, "%s: has %d columns, 0 to %d; a column is a name, a number, or a range \"0:%d\"",
-                  csv->name, csv->columns, csv->columns - 1, csv->columns);
+    gr_diag_error(d->diag, doc->at, "%s: has %d column%s, 0 to %d; a column is a name, a number, or a range \"0:%d\"",
+                  csv->name, csv->columns, gr_s(csv->columns), csv->columns - 1, csv->columns);
     return -1;
 }
 

@@ -4,6 +4,7 @@
  *     lengths   int32 [batch]
  *     labels    int32 [batch]     the class, in the order of @classLabel
  *     targets   float32 [batch]   with @targetLabel in place of it */
+#include "base/count.h"
 #include "data/items.h"
 #include "data/scale.h"
 #include "io/ts.h"
@@ -48,7 +49,7 @@ static int read_files(gr_data *d, ts *s, gr_part *parts, int n)
         parts[i].end = s->items.count += s->files[i].count;
         const gr_ts *a = &s->files[0], *b = &s->files[i];
         if (a->channels == b->channels && a->has_targets == b->has_targets && !a->num_classes == !b->num_classes) continue;
-        gr_source_fail_part(d, &parts[i], "%s: has %d channels and %s, but '%s' has %d and %s", parts[i].path, b->channels,
+        gr_source_fail_part(d, &parts[i], "%s: has %d channel%s and %s, but '%s' has %d and %s", parts[i].path, b->channels, gr_s(b->channels),
                       b->num_classes ? "classes" : b->has_targets ? "targets" : "no labels", parts[0].path, a->channels,
                       a->num_classes ? "classes" : a->has_targets ? "targets" : "no labels");
         return -1;

@@ -1,4 +1,5 @@
 /* host.c - the functions that an op reaches through its gr_ctx. */
+#include "base/count.h"
 #include "base/map.h"
 #include "graph/frame.h"
 
@@ -42,7 +43,7 @@ static int input_number(const gr_ctx *c, int port, int index)
 {
     const gr_op_frame *f = frame(c);
     const int ports = gr_op_num_inputs(f->op);
-    if (port < 0 || port >= ports || index < 0) gr_misuse(c, "asks for value %d of its input port %d; it has %d ports, from 0", index, port, ports);
+    if (port < 0 || port >= ports || index < 0) gr_misuse(c, "asks for value %d of its input port %d; it has %d port%s, from 0", index, port, ports, gr_s(ports));
     return f->port[port] + index;
 }
 
@@ -58,7 +59,7 @@ static int most_outputs(const gr_op *op)
 static void check_output(const gr_ctx *c, int index, const char *function)
 {
     const gr_op *op = frame(c)->op;
-    if (index < 0 || index >= most_outputs(op)) gr_misuse(c, "calls %s() for output %d; it declares %d outputs, from 0", function, index, most_outputs(op));
+    if (index < 0 || index >= most_outputs(op)) gr_misuse(c, "calls %s() for output %d; it declares %d output%s, from 0", function, index, most_outputs(op), gr_s(most_outputs(op)));
 }
 
 static void check_given(const gr_ctx *c, const gr_type *t, const char *function)

@@ -1,4 +1,5 @@
 /* op_fault.c - what is wrong with the descriptor of an op. */
+#include "base/count.h"
 #include "graph/fault.h"
 
 
@@ -30,7 +31,7 @@ static const char *tape_fault(const gr_looker *l, const gr_op *op)
     bool any = false;
     for (; op->inputs && op->inputs[ports].name; ports++) any = any || (op->inputs[ports].flags & GR_PORT_VARIADIC);
     if (any ? ports == 1 && needed == 2 : ports == needed) return NULL;
-    return gr_says(l, "field 'tape' is an instruction of %d operand%s, but 'inputs' has %d port%s", needed, needed == 1 ? "" : "s", ports, ports == 1 ? "" : "s");
+    return gr_says(l, "field 'tape' is an instruction of %d operand%s, but 'inputs' has %d port%s", needed, gr_s(needed), ports, gr_s(ports));
 }
 
 static const char *run_fault(const gr_looker *l, const gr_op *op)

@@ -1,5 +1,6 @@
 /* conll.c - sentences of tagged words. */
 #include "io/conll.h"
+#include "base/count.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,7 @@ static int find_column(reader *r, const char *wanted, int fallback, int *column)
     if (end != wanted && !*end) {
         if (n < 0) n += r->columns;
         if (n >= 0 && n < r->columns && n < MOST_COLUMNS) return *column = (int)n, GR_OK;
-        return wrong(r, "has %d columns, 0 to %d; there is no column %s", r->columns, r->columns - 1, wanted);
+        return wrong(r, "has %d column%s, 0 to %d; there is no column %s", r->columns, gr_s(r->columns), r->columns - 1, wanted);
     }
     if (!r->u) return wrong(r, "columns have no names here; '%s' is to be a number, 0 for the first", wanted);
     near = gr_nearest(wanted, u_names);
@@ -98,10 +99,10 @@ static int check_columns(reader *r, int n)
 {
     if (!r->columns && find_columns(r, n)) return -1;
     if (r->u && n != U_COLUMNS)
-        return wrong(r, "%d column%s; a word of CoNLL-U has %d, with a tab between them", n, n == 1 ? "" : "s", U_COLUMNS);
+        return wrong(r, "%d column%s; a word of CoNLL-U has %d, with a tab between them", n, gr_s(n), U_COLUMNS);
     if (n == r->columns && n <= MOST_COLUMNS) return GR_OK;
     if (n > MOST_COLUMNS) return wrong(r, "more than %d columns", MOST_COLUMNS);
-    return wrong(r, "%d column%s, but line %lld has %d", n, n == 1 ? "" : "s", (long long)r->columns_line, r->columns);
+    return wrong(r, "%d column%s, but line %lld has %d", n, gr_s(n), (long long)r->columns_line, r->columns);
 }
 
 static int take_word(reader *r, char *text)

@@ -4,6 +4,7 @@
  * with a 0 behind it: a cell ends with a delimiter or a line end, so that they never take more than
  * the text and one byte. */
 #include "io/csv.h"
+#include "base/count.h"
 #include "io/number.h"
 
 #include <csv.h>
@@ -67,7 +68,7 @@ static int row_fault(const reader *r, gr_error *e)
     if (r->zero)
         return gr_set_error(e, GR_EINVAL, "%s: line %lld: a byte 0, which no text has", r->t->name, (long long)r->line);
     return gr_set_error(e, GR_EINVAL, "%s: line %lld has %d column%s, but line %lld has %d", r->t->name,
-                        (long long)r->row_line, r->fault, r->fault == 1 ? "" : "s", (long long)r->t->line[0],
+                        (long long)r->row_line, r->fault, gr_s(r->fault), (long long)r->t->line[0],
                         r->t->columns);
 }
 

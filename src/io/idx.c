@@ -1,5 +1,6 @@
 /* idx.c - the IDX format of arrays. */
 #include "io/idx.h"
+#include "base/count.h"
 
 static gr_stored type_of(unsigned char code)
 {
@@ -53,7 +54,7 @@ int gr_idx_parse(const char *name, const char *bytes, size_t length, gr_idx *out
     size_t head = 4 + 4 * (size_t)out->rank, size = gr_stored_size(out->type);
     if (out->bytes != length)
         return gr_set_error(e, GR_EINVAL, "%s: holds %zu bytes of elements; its header says %zu of %zu byte%s", name, length - head,
-                            (out->bytes - head) / size, size, size == 1 ? "" : "s");
+                            (out->bytes - head) / size, size, gr_s(size));
     out->data = bytes + head;
     return GR_OK;
 }

@@ -7,6 +7,7 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. The header is a Python
  * literal, of which only this one form is understood. */
 #include "io/npy.h"
+#include "base/count.h"
 #include "base/tensor.h"
 #include "io/element.h"
 #include "io/file.h"
@@ -190,8 +191,8 @@ static int read_array(gr_arena *a, gr_reader *r, gr_tensor *out, gr_error *e)
     int status = read_header(r, &h, &data, e);
     if (status != GR_OK) return status;
     if (__builtin_mul_overflow(h.count, (int64_t)gr_stored_size(h.stored), &bytes) || bytes != r->size - data)
-        return gr_set_error(e, GR_EINVAL, "%s: has %lld bytes of elements, which do not fit its shape", r->path,
-                            (long long)(r->size - data));
+        return gr_set_error(e, GR_EINVAL, "%s: has %lld byte%s of elements, which do not fit its shape", r->path,
+                            (long long)(r->size - data), gr_s(r->size - data));
     set_dense(out, &h);
     char *stored = GR_NEW_ARRAY(a, char, bytes);
     if ((status = gr_reader_get(r, stored, bytes, data, e)) != GR_OK) return status;

@@ -7,6 +7,7 @@
  * https://huggingface.co/docs/safetensors. Nothing is allocated for a tensor before its
  * offsets have been found to lie in the file and to fit its shape. */
 #include "io/safetensors.h"
+#include "base/count.h"
 #include "io/element.h"
 #include "io/file.h"
 #include <jansson.h>
@@ -47,8 +48,8 @@ static int read_header(reading *r, gr_error *e)
     unsigned char head[8];
     uint64_t n = 0;
     const char *path = r->file.path;
-    if (r->file.size < 8) return gr_set_error(e, GR_EINVAL, "%s: is no safetensors file: it has only %lld bytes", path,
-                                              (long long)r->file.size);
+    if (r->file.size < 8) return gr_set_error(e, GR_EINVAL, "%s: is no safetensors file: it has only %lld byte%s", path,
+                                              (long long)r->file.size, gr_s((int64_t)r->file.size));
     int status = gr_reader_get(&r->file, head, 8, 0, e);
     if (status != GR_OK) return status;
     for (int i = 7; i >= 0; i--) n = n << 8 | head[i];

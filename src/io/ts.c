@@ -1,5 +1,6 @@
 /* ts.c - the .ts format of time series. */
 #include "io/ts.h"
+#include "base/count.h"
 #include "io/number.h"
 
 #include <limits.h>
@@ -144,13 +145,13 @@ static int check_steps(reader *r, gr_ts_case *c, int64_t steps, int channel)
 {
     if (channel == 0) c->steps = steps;
     if (steps != c->steps)
-        return wrong(r, "channel %d has %lld values, but channel 1 has %lld", channel + 1, (long long)steps,
+        return wrong(r, "channel %d has %lld value%s, but channel 1 has %lld", channel + 1, (long long)steps, gr_s(steps),
                      (long long)c->steps);
     int64_t all = r->series_length;
     if (!all && r->equal_length && r->t->count) all = r->t->cases[0].steps;
     if (!r->equal_length || !all || steps == all) return GR_OK;
-    return wrong(r, "a series of %lld values, but the header says that all are as long, and that is %lld",
-                 (long long)steps, (long long)all);
+    return wrong(r, "a series of %lld value%s, but the header says that all are as long, and that is %lld",
+                 (long long)steps, gr_s(steps), (long long)all);
 }
 
 static int count_channels(reader *r)
@@ -160,7 +161,7 @@ static int count_channels(reader *r)
     int64_t channels = parts - labels;
     if (!r->t->channels) r->t->channels = (int)(r->dimensions ? r->dimensions : channels);
     if (channels == r->t->channels && channels > 0) return GR_OK;
-    return wrong(r, "%lld channel%s%s, but %s", (long long)channels, channels == 1 ? "" : "s",
+    return wrong(r, "%lld channel%s%s, but %s", (long long)channels, gr_s(channels),
                  labels ? " and a class" : "",
                  r->dimensions ? gr_arena_printf(r->arena, "the header says %lld", (long long)r->dimensions)
                                : gr_arena_printf(r->arena, "the lines before have %d", r->t->channels));

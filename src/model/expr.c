@@ -11,6 +11,7 @@
  * Parsing evaluates as it goes. What is not reached (the other arm of an `if`, what follows
  * a false `and`) is parsed with `dead` > 0: names count as used, nothing is computed. The
  * first mistake is reported and ends the expression. */
+#include "base/count.h"
 #include "model/internal.h"
 
 #include <ctype.h>
@@ -276,7 +277,7 @@ static int parse_atom(parser *s, gr_var *out)
         if (out->kind != GR_VAR_LIST || at.kind != GR_VAR_INT)
             return fail_at(s, from, s->p, "[ ] takes an item of a list by its number");
         int64_t i = at.i < 0 ? at.i + out->count : at.i;
-        if (i < 0 || i >= out->count) return fail_at(s, from, s->p, "the list has %d items", out->count);
+        if (i < 0 || i >= out->count) return fail_at(s, from, s->p, "the list has %d item%s", out->count, gr_s(out->count));
         *out = (gr_var)out->item[i];
     }
     return 0;

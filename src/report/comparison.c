@@ -1,6 +1,7 @@
 /* comparison.c - the table that graphrun compare prints. */
 #include "report/comparison.h"
 #include "base/column.h"
+#include "base/count.h"
 #include "report/number.h"
 #include "train/compare.h"
 
@@ -181,9 +182,9 @@ static void print_budget(const print *p)
     bool alike = true;
     for (int i = 1; i < c->num_contenders; i++) alike = alike && c->contender[i].steps == c->contender[0].steps;
     fprintf(to, "%s of the split valid, %s is better; %d seed%s of %s %s%s each", c->metric[c->judged], c->larger ? "larger" : "smaller", c->num_seeds,
-            c->num_seeds == 1 ? "" : "s", short_number(p, c->amount), unit[c->budget], c->amount == 1 ? "" : "s");
+            gr_s(c->num_seeds), short_number(p, c->amount), unit[c->budget], c->amount == 1 ? "" : "s");
     for (int i = 0; i < c->num_contenders && (c->budget != GR_BUDGET_STEPS || !alike); i++)
-        fprintf(to, "%s%s %lld step%s", i ? ", " : ": ", c->contender[i].name, (long long)c->contender[i].steps, c->contender[i].steps == 1 ? "" : "s");
+        fprintf(to, "%s%s %lld step%s", i ? ", " : ": ", c->contender[i].name, (long long)c->contender[i].steps, gr_s(c->contender[i].steps));
     fputs("\n", to);
 }
 
@@ -262,7 +263,7 @@ static void print_all(const print *p)
     if (c->sweep) print_sweep(p);
     else print_table(p, c);
     print_statistics(p);
-    fprintf(p->to, "Speeds are of training alone with %d thread%s, models by turns.\n", c->threads, c->threads == 1 ? "" : "s");
+    fprintf(p->to, "Speeds are of training alone with %d thread%s, models by turns.\n", c->threads, gr_s(c->threads));
     print_rates(p);
     print_matched(p);
     print_diverged(p);

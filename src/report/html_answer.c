@@ -1,4 +1,5 @@
 /* html_answer.c - which model is best and how sure that is: one sentence, and a picture of the intervals. */
+#include "base/count.h"
 #include "report/html_parts.h"
 #include "report/axis.h"
 #include "report/chart.h"
@@ -91,7 +92,7 @@ static void write_names(const gr_page *p, bool told)
         write_name_at(p, i);
         n++;
     }
-    if (all > shown) fprintf(p->to, " and %d others", all - shown);
+    if (all > shown) fprintf(p->to, " and %d other%s", all - shown, gr_s(all - shown));
 }
 
 int gr_missing_runs(const gr_comparison *c)

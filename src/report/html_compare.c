@@ -1,5 +1,6 @@
 /* html_compare.c - the page of a comparison: its frame, and what its parts share. */
 #include "report/html_compare.h"
+#include "base/count.h"
 #include "report/chart.h"
 #include "report/html_parts.h"
 #include "train/compare.h"
@@ -110,7 +111,7 @@ static void write_head(const gr_page *p)
         gr_html_text(p->to, gr_arena_printf(p->arena, "%d values of %s", p->c->num_values, p->c->sweep));
         fputs(dot, p->to);
     }
-    fprintf(p->to, "%d seed%s%s", p->c->num_seeds, p->c->num_seeds == 1 ? "" : "s", dot);
+    fprintf(p->to, "%d seed%s%s", p->c->num_seeds, gr_s(p->c->num_seeds), dot);
     write_amount(p);
     fputs("</p>\n", p->to);
 }

@@ -1,5 +1,6 @@
 /* html_curves.c - how the models came to their results: by step, or by tokens where these are the budget, and by
  * the time that their steps take. */
+#include "base/count.h"
 #include "report/chart.h"
 #include "report/html_parts.h"
 
@@ -85,5 +86,5 @@ void gr_page_curves(const gr_page *p)
         fprintf(p->to, "Lines are means over seeds, bands their %.3g%% intervals, thin lines single seeds; "
                 "a mean ends where one of its runs does and leaves out what is not finite. ", 100 * p->c->level);
     fprintf(p->to, "Train loss is the mean since the point before. Time counts a model's steps at the speed that it has alone on %d thread%s.</p>\n",
-            p->c->threads, p->c->threads == 1 ? "" : "s");
+            p->c->threads, gr_s(p->c->threads));
 }

@@ -1,4 +1,5 @@
 /* html_models.c - each model's picture, learning rate and file, and what all of them had in common. */
+#include "base/count.h"
 #include "report/html_parts.h"
 
 #include <math.h>
@@ -179,7 +180,7 @@ void gr_page_settings(const gr_page *p)
     write_fact(p, "Judged by", gr_arena_printf(p->arena, "%s %s, %s is better", c->by_best ? "best" : "last", gr_metric_title(p, c->judged), c->larger ? "more" : "less"));
     write_fact(p, "Learning rates", c->tuned ? "chosen for each model on validation data, with a seed that no run has" : "those of the files");
     write_fact(p, "Same data", c->same_data ? "yes: the same batches in the same order for each seed" : "no");
-    write_fact(p, "Threads", gr_arena_printf(p->arena, "%d; %d run%s at a time", c->threads, c->at_once, c->at_once == 1 ? "" : "s"));
+    write_fact(p, "Threads", gr_arena_printf(p->arena, "%d; %d run%s at a time", c->threads, c->at_once, gr_s(c->at_once)));
     write_fact(p, "Numbers", c->dtype);
     write_fact(p, "Processor", c->cpu);
     write_fact(p, "Kernels", c->kernel);

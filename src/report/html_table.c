@@ -2,6 +2,7 @@
  *
  * Cells carry the number that they are sorted by as data-v; report.js makes headers of
  * class "sort" buttons. */
+#include "base/count.h"
 #include "report/html_parts.h"
 
 #include <math.h>
@@ -125,7 +126,7 @@ void gr_page_table(const gr_page *p)
         write_header(p, gr_arena_printf(p->arena, "Difference to %s", c->contender[0].name), "paired by seed");
     write_header(p, gr_arena_printf(p->arena, "%s", c->by_best ? "Last" : "Best of the run"), "");
     write_header(p, "Parameters", "trained numbers");
-    write_header(p, "Tokens a second", gr_arena_printf(p->arena, "%d thread%s", c->threads, c->threads == 1 ? "" : "s"));
+    write_header(p, "Tokens a second", gr_arena_printf(p->arena, "%d thread%s", c->threads, gr_s(c->threads)));
     write_header(p, "Time", "of one run");
     write_header(p, "Memory", "of a step");
     write_header(p, "Learning rate", "");
@@ -214,7 +215,7 @@ void gr_page_runs(const gr_page *p)
 {
     const gr_comparison *c = p->c;
     fputs("<section>\n<h2>Every run</h2>\n<details><summary>", p->to);
-    fprintf(p->to, "%d runs, one by one</summary>\n", c->num_contenders * c->num_seeds);
+    fprintf(p->to, "%d run%s, one by one</summary>\n", c->num_contenders * c->num_seeds, gr_s(c->num_contenders * c->num_seeds));
     open_table(p, "Every run");
     fputs("<thead><tr>\n", p->to);
     write_header(p, "Model", "");

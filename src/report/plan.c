@@ -3,6 +3,7 @@
  * Times are the cost model's; what they choose never changes a bit of a result. */
 #include "report/plan.h"
 #include "base/column.h"
+#include "base/count.h"
 #include "graph/graph.h"
 #include "report/number.h"
 
@@ -110,7 +111,7 @@ static void print_memory(const gr_plan *plan, FILE *to)
         if (p->buffers[i].kind == GR_BUFFER_ARENA && p->buffers[i].first >= 0) all += (double)p->buffers[i].bytes;
     char room[GR_NUMBER_TEXT];
     fprintf(to, "memory\n");
-    line(to, "parameters", m.trained, gr_arena_printf(p->arena, "%.0f numbers in %d tensor%s", m.numbers, m.tensors, m.tensors == 1 ? "" : "s"));
+    line(to, "parameters", m.trained, gr_arena_printf(p->arena, "%.0f numbers in %d tensor%s", m.numbers, m.tensors, gr_s(m.tensors)));
     line(to, "other states", m.kept, m.kept > 0 ? "moments of the optimizer, statistics, carried states" : "");
     line(to, "inputs", (double)p->feed_bytes, "");
     line(to, "results", (double)p->result_bytes, "");
@@ -151,7 +152,7 @@ static void print_kind(const char *name, work w, double whole, FILE *to)
 {
     char room[GR_NUMBER_TEXT], time[32];
     fprintf(to, "  %-22s %12s   %5.1f%%, %d task%s, %.4g GFLOP, %s read and written\n", name, time_text(w.ns, time),
-            whole > 0 ? 100 * w.ns / whole : 0, w.tasks, w.tasks == 1 ? "" : "s", w.operations * 1e-9, gr_bytes_text(w.bytes, room));
+            whole > 0 ? 100 * w.ns / whole : 0, w.tasks, gr_s(w.tasks), w.operations * 1e-9, gr_bytes_text(w.bytes, room));
 }
 
 static void print_work(const gr_plan *plan, FILE *to)
@@ -258,8 +259,8 @@ static void print_loop(const gr_plan *plan, const gr_loop_info *l, FILE *to)
     fputs("  ", to);
     gr_put_left(to, l->scan->name, name_width(plan));
     fprintf(to, " %12s   %lld %s%s%s of %d task%s", time_text(whole, time), (long long)l->count,
-            l->chunks ? "chunk" : "step", l->count == 1 ? "" : "s", l->reverse ? ", backwards," : "", l->last - l->first,
-            l->last - l->first == 1 ? "" : "s");
+            l->chunks ? "chunk" : "step", gr_s(l->count), l->reverse ? ", backwards," : "", l->last - l->first,
+            gr_s(l->last - l->first));
     if (l->rows) fprintf(to, ", rows %lld to %lld", (long long)l->first_row, (long long)(l->first_row + l->rows - 1));
     if (plan->schedule->threads > 1) print_shares(plan, l, whole, to);
     fputc('\n', to);
@@ -282,7 +283,7 @@ static void print_choice(const gr_plan *plan, int loop, FILE *to)
     while (i < s->num_choices && s->choices[i].loop != loop) i++;
     const gr_choice *c = &s->choices[i], *next = i + 1 < s->num_choices ? c + 1 : NULL;
     if (i == s->num_choices || (next && is_same_choice(c, next))) return;
-    fprintf(to, "    %s, at most %d thread%s a step; with what follows%s%s:\n      %s %s", name[c->split], c->workers, c->workers == 1 ? "" : "s",
+    fprintf(to, "    %s, at most %d thread%s a step; with what follows%s%s:\n      %s %s", name[c->split], c->workers, gr_s(c->workers),
             next ? ", up to " : "", next ? plan->program->loops[next->loop].scan->name : "", name[c->split], time_text(c->ns[c->split], time));
     for (int k = 0; k < GR_LOOP_SPLITS; k++)
         if (k != (int)c->split && c->ns[k] > 0) fprintf(to, ", %s %s", name[k], time_text(c->ns[k], time));
@@ -293,16 +294,17 @@ static void print_threads(const gr_plan *plan, FILE *to)
 {
     const gr_schedule *s = plan->schedule;
     char time[32];
-    fprintf(to, "\nschedule: %d thread%s of %d core%s, %s a step\n", s->threads, s->threads == 1 ? "" : "s", plan->topology->cores,
-            plan->topology->cores == 1 ? "" : "s", time_text(s->predicted, time));
+    fprintf(to, "\nschedule: %d thread%s of %d core%s, %s a step\n", s->threads, gr_s(s->threads), plan->topology->cores,
+            gr_s(plan->topology->cores), time_text(s->predicted, time));
     for (int l = 0; l < plan->program->num_loops; l++)
         if (plan->program->loops[l].parent < 0 && plan->program->loops[l].count > 0) {
             print_loop(plan, &plan->program->loops[l], to);
             print_choice(plan, l, to);
         }
     for (int w = 0; w < s->threads; w++)
-        fprintf(to, "  thread %-*d %12s   %.0f%% busy, %lld tasks, waits at %d places\n", name_width(plan) - 7, w, time_text(s->worker[w].load, time),
-                s->predicted > 0 ? 100 * s->worker[w].load / s->predicted : 0, (long long)s->worker[w].tasks, s->worker[w].num_waits);
+        fprintf(to, "  thread %-*d %12s   %.0f%% busy, %lld task%s, waits at %d place%s\n", name_width(plan) - 7, w, time_text(s->worker[w].load, time),
+                s->predicted > 0 ? 100 * s->worker[w].load / s->predicted : 0, (long long)s->worker[w].tasks, gr_s(s->worker[w].tasks),
+                s->worker[w].num_waits, gr_s(s->worker[w].num_waits));
 }
 
 static void print_cores(const gr_plan *plan, FILE *to)

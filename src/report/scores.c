@@ -133,7 +133,7 @@ static void print_classes(const classes *c, FILE *to)
         gr_class_scores s = gr_scores_of_class(c->counts, c->count, i);
         if (occurs(c->counts, c->count, i) && met++ < MAX_CLASSES) print_class(to, class_name(c, i, number), width, &s);
     }
-    if (met > MAX_CLASSES) fprintf(to, "... and %d classes more; --json FILE writes all\n", met - MAX_CLASSES);
+    if (met > MAX_CLASSES) fprintf(to, "... and %d class%s more; --json FILE writes all\n", met - MAX_CLASSES, met - MAX_CLASSES == 1 ? "" : "es");
     gr_class_scores macro = gr_scores_mean(c->counts, c->count, false), weighted = gr_scores_mean(c->counts, c->count, true);
     print_class(to, "macro average", width, &macro);
     print_class(to, "weighted average", width, &weighted);

@@ -1,6 +1,7 @@
 /* trace.c - a recorded step as a timeline, and as a summary. */
 #include "report/trace.h"
 #include "base/column.h"
+#include "base/count.h"
 #include "graph/graph.h"
 
 #include <jansson.h>
@@ -241,8 +242,8 @@ void gr_trace_print(const gr_trace *t, const char *title, FILE *to)
         x.width = gr_wider(x.width, gr_template_name(list[shown].t));
         x.ops = gr_wider(x.ops, op_name(list[shown].t));
     }
-    fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", title, t->steps, t->steps == 1 ? "" : "s",
-            threads, threads == 1 ? "" : "s", wall * 1e-3 / x.steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * x.steps / wall - 1) : 0);
+    fprintf(to, "%s\n%d step%s, %d thread%s: %.1f us a step; predicted %.1f us, %+.0f%%\n", title, t->steps, gr_s(t->steps),
+            threads, gr_s(threads), wall * 1e-3 / x.steps, predicted * 1e-3, wall > 0 ? 100 * (predicted * x.steps / wall - 1) : 0);
     print_kinds(&x, list, n);
     print_nodes(&x, list, shown);
     if (n > LISTED) fprintf(to, "  and %d more\n", n - LISTED);

@@ -2,6 +2,7 @@
  *
  * As many as the program can use are pinned, each to its core. Fewer are not: they are fewer because another
  * process has one of the cores, and the kernel knows which. */
+#include "base/count.h"
 #include "run/adapt.h"
 #include "run/pool.h"
 #include <limits.h>
@@ -195,7 +196,7 @@ gr_pool *gr_pool_create(const gr_memory *m, const gr_topology *t, int threads, g
     worker *w = p ? gr_allocate(m, sizeof *w * (size_t)threads, 128) : NULL;
     if (!w) {
         gr_free(p);
-        gr_set_error(e, GR_ENOMEM, "out of memory for %d threads", threads);
+        gr_set_error(e, GR_ENOMEM, "out of memory for %d thread%s", threads, gr_s(threads));
         return NULL;
     }
     memset(w, 0, sizeof *w * (size_t)threads);
@@ -211,7 +212,7 @@ gr_pool *gr_pool_create(const gr_memory *m, const gr_topology *t, int threads, g
         end_workers(p, i);
         gr_free(w);
         gr_free(p);
-        gr_set_error(e, GR_ENOMEM, "the system gives no more than %d threads", i);
+        gr_set_error(e, GR_ENOMEM, "the system gives no more than %d thread%s", i, gr_s(i));
         return NULL;
     }
     if (threads > 1) bind(&w[0]);

@@ -102,7 +102,7 @@ int gr_data_traits_of(gr_session *s, gr_arena *a, gr_data_traits *to, gr_error *
     gr_data_vocab(s->data, NULL, &words);
     add(a, to, gr_arena_printf(a, "a vocabulary of %d", words));
     for (int i = 0; (split = gr_data_split(s->data, i)); i++)
-        add(a, to, gr_arena_printf(a, "%lld batches of '%s'", (long long)gr_data_batches(s->data, split), split));
+        add(a, to, gr_arena_printf(a, "%lld batch%s of '%s'", (long long)gr_data_batches(s->data, split), gr_data_batches(s->data, split) == 1 ? "" : "es", split));
     for (int i = 0; (split = gr_data_split(s->data, i)); i++)
         if (add_batches(a, to, s, split, e)) return e->status;
     return 0;

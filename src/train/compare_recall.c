@@ -1,4 +1,5 @@
 /* compare_recall.c - going on: runs of an earlier comparison that would be the same again are taken from its file. */
+#include "base/count.h"
 #include "io/file.h"
 #include "train/compare_work.h"
 
@@ -116,7 +117,7 @@ int gr_compare_keep_before(gr_compare_work *w, gr_error *e)
     if (lost < 1) return 0;
     if (copy_file(w->arena, w->options->file, &copy, e)) return e->status;
     if (!w->options->session.quiet)
-        fprintf(stderr, "graphrun: %s has %d run%s that %s not of this comparison: it is kept as %s\n", w->options->file, lost, lost == 1 ? "" : "s",
+        fprintf(stderr, "graphrun: %s has %d run%s that %s not of this comparison: it is kept as %s\n", w->options->file, lost, gr_s(lost),
                 lost == 1 ? "is" : "are", copy);
     return 0;
 }

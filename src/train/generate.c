@@ -39,7 +39,7 @@ static int check_options(const generator *g, gr_error *e)
         return gr_set_error(e, GR_EINVAL, "beam search looks for the likeliest and does not draw: leave out temperature and top-k");
     if (o->beam > GR_MAX_BEAM) return gr_set_error(e, GR_EINVAL, "a beam is at most %d wide", GR_MAX_BEAM);
     if (o->num_references && o->num_references != o->num_prompts)
-        return gr_set_error(e, GR_EINVAL, "there are %d references, but %d prompts", o->num_references, o->num_prompts);
+        return gr_set_error(e, GR_EINVAL, "references and prompts are as many: here are %d and %d", o->num_references, o->num_prompts);
     return 0;
 }
 

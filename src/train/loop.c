@@ -1,4 +1,5 @@
 /* loop.c - epochs of steps, and what is reported of them. */
+#include "base/count.h"
 #include "io/file.h"
 #include "train/cut.h"
 #include "train/trainer.h"
@@ -183,8 +184,8 @@ static int set_bounds(gr_trainer *t, gr_error *e)
     else if (t->options->report > 0) t->report = t->options->report;
     else if (total == t->steps) t->report = total > 20 ? total / 20 : 1;
     if (o->resume && reached(t) && !t->valid_due && !o->quiet)
-        gr_session_note(t->session, "%s is of step %lld, after %lld epochs: nothing is left to train; --epochs or --steps "
-                        "say how far to go", o->resume, (long long)t->step, (long long)t->epoch);
+        gr_session_note(t->session, "%s is of step %lld, after %lld epoch%s: nothing is left to train; --epochs or --steps "
+                        "say how far to go", o->resume, (long long)t->step, (long long)t->epoch, gr_s(t->epoch));
     gr_progress_start(&t->progress, o->quiet ? NULL : o->progress, t->step, total);
     return 0;
 }

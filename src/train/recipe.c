@@ -1,4 +1,5 @@
 /* recipe.c - reads the sections `train` and `metrics` of a model file. */
+#include "base/count.h"
 #include "train/recipe_read.h"
 #include "graph/graph.h"
 
@@ -283,7 +284,7 @@ static void no_such_port(gr_model *m, gr_doc *in, int i, const gr_op *op)
     gr_doc *d = in->item[i];
     if (in->kind == GR_DOC_MAP)
         gr_diag_error(gr_model_diag(m), d->key_at, "%s has no input '%s'%s", op->name, d->key, gr_suggest_term(gr_model_arena(m), d->key, names));
-    else gr_diag_error(gr_model_diag(m), d->at, "%s has %d inputs: %s", op->name, num_ports(op), all);
+    else gr_diag_error(gr_model_diag(m), d->at, "%s has %d input%s: %s", op->name, num_ports(op), gr_s(num_ports(op)), all);
 }
 
 static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)

@@ -51,7 +51,7 @@ static void read_prompts(gr_model *m, gr_doc *d, gr_generate_spec *g)
     read_texts(m, d, "prompts", &g->prompts, &g->num_prompts);
     read_texts(m, d, "references", &g->references, &g->num_references);
     if (references && g->num_references != g->num_prompts)
-        gr_diag_error(gr_model_diag(m), references->at, "there are %d references, but %d prompts", g->num_references, g->num_prompts);
+        gr_diag_error(gr_model_diag(m), references->at, "references and prompts are as many: here are %d and %d", g->num_references, g->num_prompts);
 }
 
 static void read_number(gr_model *m, gr_doc *map, const char *key, double *out)

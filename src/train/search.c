@@ -2,6 +2,7 @@
  *
  * Ties go to the lower item and to the output that was ahead before. */
 #include "train/search.h"
+#include "base/count.h"
 #include "kernel/kernel.h"
 
 #include <math.h>
@@ -31,7 +32,7 @@ static int feed(searcher *s, const int32_t *item, int n, gr_error *e)
     if (gr_decoder_feed(s->decoder, item, n, e)) return e->status;
     const double *x = gr_decoder_logits(s->decoder);
     for (int i = 0; i < s->classes; i++)
-        if (isnan(x[i])) return gr_set_error(e, GR_ESTATE, "generate: after %lld items the logits are not numbers", (long long)gr_decoder_count(s->decoder));
+        if (isnan(x[i])) return gr_set_error(e, GR_ESTATE, "generate: after %lld item%s the logits are not numbers", (long long)gr_decoder_count(s->decoder), gr_s(gr_decoder_count(s->decoder)));
     return 0;
 }
 

@@ -2,6 +2,7 @@
  *
  * A validation that Ctrl-C breaks off is due again when training goes on: nothing of it is
  * reported or kept before. */
+#include "base/count.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -80,8 +81,8 @@ int gr_trainer_take_best(gr_trainer *t, gr_error *e)
     gr_arena *a = t->session->arena;
     if (!t->watch) return 0;
     if (gr_watch_is_over(t->watch) && !t->options->quiet)
-        gr_session_note(t->session, "stopped early: valid %s got no better in %lld validations", gr_watch_metric(t->watch),
-                        (long long)spec->patience);
+        gr_session_note(t->session, "stopped early: valid %s got no better in %lld validation%s", gr_watch_metric(t->watch),
+                        (long long)spec->patience, gr_s(spec->patience));
     if (spec->keep && see_last(t, e)) return e->status;
     gr_watch_result(t->watch, t->result);
     if (!spec->keep) return 0;
