@@ -263,6 +263,7 @@ static void ranges_of_blocks_are_kept(void)
 {
     static const struct { const char *ranges, *use, *words, *at; } wrong[] = {
         {"{k: [0, 4]}", "5", "4", "5}"}, {"{k: [0, ~]}", "-1", "0", "-1}"}, {"{k: [0, ~]}", "1.5", "integer", "1.5}"},
+        {"{k: [3, 4]}", "3", "the default of 'k', 2, is not within", "[3"},
         {"{k: 3}", "1", "a range is [least, most]", "3}"}, {"{j: [0, 1]}", "1", "no var 'j'", "j:"}, {"[0, 1]", "1", "'ranges' is a map", "["}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const char *after = strstr(wrong[i].at, "}") && i < 3 ? "  y: " : "ranges: ";

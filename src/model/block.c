@@ -16,6 +16,7 @@
 #include "model/builtin.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 32, MAX_BLOCKS = 64 }; /* uses of a block within each other; of all blocks, for expanding them recurses */
@@ -168,6 +169,11 @@ static void read_range(gr_model *m, gr_doc *ranges, gr_attr_spec *s, bool *integ
         gr_diag_error(m->diag, d->at, "a range is [least, most] of a var of numbers, ~ as the most where there is none");
         s->min = s->max = 0;
         return;
+    }
+    const double fallback = s->fallback ? strtod(s->fallback, NULL) : s->min;
+    if (fallback < s->min || fallback > s->max) {
+        gr_diag_error(m->diag, d->at, "the default of '%s', %s, is not within this range", s->name, s->fallback);
+        s->min = s->max = 0;
     }
     s->kind = whole ? GR_ATTR_INT : GR_ATTR_FLOAT;
     s->choices = NULL;

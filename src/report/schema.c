@@ -25,9 +25,10 @@ static void define(schema *s, const char *name, json_t *value) { gr_schema_set(s
 static void define_values(schema *s)
 {
     static const char text[] =
-        "{\"expression\": {\"type\": \"string\", \"pattern\": \"\\\\$\", \"description\": \"$var or ${2 * var}\"},"
+        "{\"expression\": {\"type\": \"string\", \"pattern\": \"[$][A-Za-z_{]\", \"description\": \"$var or ${2 * var}\"},"
         "\"name\": {\"type\": [\"string\", \"integer\"], \"description\": \"a node, node.port or a parameter\"},"
         "\"names\": {\"anyOf\": [{\"$ref\": \"#/definitions/name\"}, {\"type\": \"array\", \"items\": {\"$ref\": \"#/definitions/name\"}}]},"
+        "\"some\": {\"allOf\": [{\"$ref\": \"#/definitions/names\"}], \"minItems\": 1},"
         "\"values\": {\"type\": \"object\", \"additionalProperties\": {\"$ref\": \"#/definitions/name\"}},"
         "\"parameter\": {\"type\": \"string\", \"pattern\": \"^[A-Za-z0-9_]+[.][A-Za-z0-9_.]+$\", \"description\": \"a parameter of another node, shared\"},"
         "\"flag\": {\"anyOf\": [{\"type\": \"boolean\"}, {\"$ref\": \"#/definitions/expression\"}]},"
@@ -186,12 +187,10 @@ static void define_schedule(schema *s)
 /* A number of the optimiser's own range, or a schedule with such numbers. */
 static json_t *rate_of(schema *s, const gr_attr_spec *lr)
 {
-    gr_attr_spec maybe = *lr;
-    maybe.fallback = "~";
     json_t *own = json_object(), *made = gr_schema_attr(lr, false, &s->failed);
-    gr_schema_set(own, "lr", gr_schema_attr(&maybe, false, &s->failed), &s->failed);
+    gr_schema_set(own, "lr", gr_schema_attr(lr, false, &s->failed), &s->failed);
     for (const gr_lr_schedule *d = gr_lr_schedules; d->name; d++)
-        if (d->lr_alias) gr_schema_set(own, d->lr_alias, gr_schema_attr(&maybe, false, &s->failed), &s->failed);
+        if (d->lr_alias) gr_schema_set(own, d->lr_alias, gr_schema_attr(lr, false, &s->failed), &s->failed);
     gr_schema_set(json_object_get(made, "anyOf"), NULL, json_pack("{s:[o], s:o}", "allOf", gr_schema_ref("schedule"), "properties", own), &s->failed);
     return made;
 }
@@ -211,7 +210,7 @@ static json_t *optimiser_keys(schema *s, const gr_op *op, json_t *required)
 static json_t *group_of(schema *s, const gr_op *op)
 {
     json_t *p = optimiser_keys(s, op, NULL);
-    gr_schema_set(p, "params", gr_schema_ref("names"), &s->failed);
+    gr_schema_set(p, "params", gr_schema_ref("some"), &s->failed);
     gr_schema_set(p, "frozen", gr_schema_ref("flag"), &s->failed);
     json_t *made = json_pack("{s:s, s:[s], s:o, s:b}", "type", "object", "required", "params", "properties", p, "additionalProperties", 0);
     gr_schema_set(made, "if", json_pack("{s:{s:{s:b}}, s:[s]}", "properties", "frozen", "const", 1, "required", "frozen"), &s->failed);
@@ -279,7 +278,7 @@ static json_t *watched(schema *s, json_t *one, const gr_attr_spec *specs, const 
 static void define_train(schema *s)
 {
     json_t *p = json_object();
-    gr_schema_set(p, "minimize", json_pack("{s:[o, {s:s, s:o, s:i}], s:s}", "anyOf", gr_schema_ref("names"), "type", "object", "additionalProperties",
+    gr_schema_set(p, "minimize", json_pack("{s:[o, {s:s, s:o, s:i}], s:s}", "anyOf", gr_schema_ref("some"), "type", "object", "additionalProperties",
                                            gr_schema_ref("number"), "minProperties", 1, "description", "the loss, or losses with their weights"), &s->failed);
     gr_schema_set(p, "optimizer", gr_schema_ref("optimizer"), &s->failed);
     gr_schema_set(p, "carry", json_pack("{s:[o], s:s}", "allOf", gr_schema_ref("names"), "description", "loops whose states go on from batch to batch"),
@@ -313,7 +312,7 @@ static void define_generate(schema *s)
 static json_t *metric_of(schema *s, const gr_op *op)
 {
     json_t *made = gr_schema_op(s->registry, op, &s->failed), *p = json_object_get(made, "properties");
-    gr_schema_set(p, "as", json_pack("{s:s, s:s}", "type", "string", "description", "what reports call it"), &s->failed);
+    gr_schema_set(p, "as", json_pack("{s:[o], s:s}", "allOf", gr_schema_ref("text"), "description", "what reports call it"), &s->failed);
     gr_schema_set(made, "additionalProperties", json_false(), &s->failed);
     return made;
 }
