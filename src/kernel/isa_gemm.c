@@ -83,6 +83,17 @@ static void NAME(pack_panel)(REAL *dst, int64_t width, const REAL *src, int64_t 
     }
 }
 
+/* Rows of one panel. Where another panel and another row follow, whole vectors: what they read too much is there, and
+ * what they write too much is written over by the next row. */
+static inline __attribute__((always_inline)) void NAME(pack_columns)(REAL *dst, const int64_t width, const REAL *src, int64_t ks,
+                                                                     int64_t rows, bool followed)
+{
+    for (int64_t l = 0; l < rows; l++, dst += width, src += ks) {
+        if (!followed) memcpy(dst, src, (size_t)width * sizeof *dst);
+        else for (int64_t q = 0; q < width; q += WIDTH) VN(store)(dst + q, VN(load)(src + q));
+    }
+}
+
 /* Full panels whose columns lie side by side: a few rows at a time, so that source lines are
  * read whole and not too many are open. Rows further on are asked for, which may lie in pages of
  * their own, where no prefetcher of the CPU follows. */
@@ -95,8 +106,7 @@ static inline __attribute__((always_inline)) void NAME(pack_rows)(REAL *dst, con
         for (int64_t l = l0 + AHEAD; l < k && l < l0 + AHEAD + ROWS; l++)
             for (int64_t i = 0; i < panels * width; i += 64 / (int64_t)sizeof *src) __builtin_prefetch(src + l * ks + i);
         for (int64_t p = 0; p < panels; p++)
-            for (int64_t l = l0; l < l0 + rows; l++)
-                memcpy(dst + (p * k + l) * width, src + l * ks + p * width, (size_t)width * sizeof *dst);
+            NAME(pack_columns)(dst + (p * k + l0) * width, width, src + l0 * ks + p * width, ks, rows, p + 1 < panels && l0 + rows < k);
     }
 }
 
