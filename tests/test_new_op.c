@@ -182,6 +182,24 @@ static void test_plugin_says_what_it_wants(void)
     says("default of attribute 'k'");
 }
 
+/* Each op of the plugin does one thing that a kernel may not. */
+static void test_plugin_names_a_kernels_fault(void)
+{
+    static const struct { const char *op, *says; } wrong[] = {
+        {"Beyond", "runs       FAILED  {} of \"f 5\": Beyond writes beyond output `y`, element 5 of 5\n"},
+        {"FarBeyond", "runs       FAILED  {} of \"f 5\": FarBeyond writes beyond output `y`, element 45 of 5\n"},
+        {"Before", "runs       FAILED  {} of \"f 5\": Before writes beyond output `y`, element -1 of 5\n"},
+        {"IntoInput", "runs       FAILED  {} of \"f 5\": IntoInput writes to its input `x`, element 2 of 5\n"},
+        {"BeyondScratch", "runs       FAILED  {} of \"f 5\": BeyondScratch writes beyond its scratch, byte 40 of 40\n"},
+    };
+    CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/wrong_kernels.so'", GR_BUILD_DIR), 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char line[300];
+        snprintf(line, sizeof line, "\n%-20s %s", wrong[i].op, wrong[i].says);
+        says(line);
+    }
+}
+
 void test_new_op(void)
 {
     CU_pSuite s = CU_add_suite("new_op", NULL, NULL);
@@ -197,4 +215,5 @@ void test_new_op(void)
     CU_add_test(s, "a plugin's op is like any other", a_plugins_op_is_like_any_other);
     CU_add_test(s, "an op that is not known may be a plugin's", unknown_ops_may_be_of_plugins);
     CU_add_test(s, "test-plugin says what it wants", test_plugin_says_what_it_wants);
+    CU_add_test(s, "test-plugin names what a kernel may not do", test_plugin_names_a_kernels_fault);
 }

@@ -1,24 +1,13 @@
 /* eval.c - a plain interpreter of graphs, to hold passes and programs against. */
-#include "eval.h"
-#include "base/map.h"
+#include "eval_own.h"
 #include "base/tensor.h"
 #include "graph/emit.h"
 #include "graph/tape.h"
-#include "kernel/kernel.h"
 #include "kernel/tape.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct gr_eval {
-    gr_arena *arena, *run; /* run: what a run makes, until the next one */
-    gr_graph *graph;
-    gr_map *memory; /* name -> gr_tensor of an Input or state */
-    uint64_t seed;
-    int64_t step, row; /* training step; time step, over all loops around */
-    bool in_place;
-};
 
 /* ---- tensors ---- */
 
@@ -29,22 +18,6 @@ double eval_at(const gr_tensor *t, int64_t i) { return gr_element(t->data, t->dt
 static void set_at(const gr_tensor *t, int64_t i, double x)
 {
     gr_put_element(t->data, t->dtype, i, t->dtype == GR_INT32 && !isfinite(x) ? 0 : x);
-}
-
-/* Dense memory of type t, every byte `fill`; 64 bytes beyond it, for kernels that read in
- * whole vectors. */
-static gr_tensor *tensor_make(gr_arena *a, const gr_type *t, int fill)
-{
-    gr_tensor *r = GR_NEW(a, gr_tensor);
-    r->dtype = t->dtype;
-    r->rank = t->rank;
-    memcpy(r->dim, t->dim, sizeof r->dim);
-    gr_tensor_set_dense(r);
-    size_t bytes = (size_t)gr_numel(t) * gr_dtype_size(t->dtype);
-    char *p = gr_arena_alloc(a, bytes + 128);
-    r->data = p + (64 - (uintptr_t)p % 64) % 64;
-    memset(r->data, fill, bytes);
-    return r;
 }
 
 /* Goes through the elements of a tensor in their order; `at` is where the next one lies. */
@@ -78,10 +51,6 @@ static cursor *cursors(gr_eval *e, const gr_tensor *t, int n)
     return c;
 }
 
-static size_t bytes_of(const gr_tensor *t) { return (size_t)eval_numel(t) * gr_dtype_size(t->dtype); }
-
-static gr_tensor *held(const gr_value *v) { return v ? v->mark : NULL; }
-
 /* t seen with the dims of `space`: stride 0 where it repeats. */
 static gr_tensor broadcast(const gr_tensor *t, const gr_tensor *space)
 {
@@ -100,11 +69,11 @@ static double rounded(const gr_eval *e, double x) { return e->graph->real == GR_
 
 static void run_pointwise(gr_eval *e, gr_node *n)
 {
-    const gr_tensor *out = held(n->out[0]);
+    const gr_tensor *out = eval_held(n->out[0]);
     gr_tape_op op = n->op->tape;
     bool chain = n->op->inputs[0].flags & GR_PORT_VARIADIC;
     gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, n->num_in);
-    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), out);
+    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(eval_held(n->in[i]), out);
     cursor *c = cursors(e, in, n->num_in);
     for (int64_t k = 0, numel = eval_numel(out); k < numel; k++) {
         double x[3] = {0};
@@ -122,101 +91,35 @@ static void run_tape(gr_eval *e, const gr_tape *t, const gr_tensor *in, gr_node 
 {
     double reg[GR_TAPE_MAX_REGS] = {0};
     cursor *c = cursors(e, in, t->num_in);
-    for (int64_t k = 0, numel = eval_numel(held(n->out[0])); k < numel; k++) {
+    for (int64_t k = 0, numel = eval_numel(eval_held(n->out[0])); k < numel; k++) {
         for (int i = 0; i < t->num_const; i++) reg[t->const_reg[i]] = rounded(e, t->value[i]);
         for (int i = 0; i < t->num_in; i++) reg[t->in_reg[i]] = take(&c[i]);
         for (int i = 0; i < t->num_ins; i++) {
             const gr_tape_ins *s = &t->ins[i];
             reg[s->dst] = rounded(e, gr_tape_plain((gr_tape_op)s->op, reg[s->x], reg[s->y], reg[s->z]));
         }
-        for (int i = 0; i < t->num_out; i++) set_at(held(n->out[i]), k, reg[t->out_reg[i]]);
+        for (int i = 0; i < t->num_out; i++) set_at(eval_held(n->out[i]), k, reg[t->out_reg[i]]);
     }
 }
 
 static void run_fused(gr_eval *e, gr_node *n)
 {
     gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, n->num_in + 1);
-    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(held(n->in[i]), held(n->out[0]));
+    for (int i = 0; i < n->num_in; i++) in[i] = broadcast(eval_held(n->in[i]), eval_held(n->out[0]));
     run_tape(e, n->tape, in, n);
 }
 
-/* ---- kernels ---- */
-
-static uint64_t mix(uint64_t x) /* as the run does, so that masks agree */
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static gr_call call_of(gr_eval *e, const gr_node *n, int num_in)
-{
-    gr_tensor *in = GR_NEW_ARRAY(e->run, gr_tensor, num_in + 1);
-    gr_tensor *out = GR_NEW_ARRAY(e->run, gr_tensor, n->num_out + 1);
-    for (int i = 0; i < num_in; i++)
-        if (n->in[i]) in[i] = *held(n->in[i]);
-    for (int i = 0; i < n->num_out; i++) out[i] = *held(n->out[i]);
-    gr_call c = {.size = sizeof c, .attr = n->attr, .in = in, .port = n->port, .out = out, .num_in = num_in,
-                 .num_out = n->num_out, .math = gr_math_get()};
-    int64_t rows = 1;
-    for (int i = 0; i < n->outer_axes; i++) rows *= n->out[0]->type.dim[i];
-    c.random = (gr_random){{mix(e->seed + 0x9e3779b97f4a7c15u) ^ mix(n->path), mix((uint64_t)e->step + 0x9e3779b97f4a7c15u)},
-                           (uint64_t)(e->row * rows), rows};
-    return c;
-}
-
-static void give_scratch(gr_eval *e, const gr_op *op, gr_call *c)
-{
-    size_t bytes = op->scratch ? op->scratch(c) : 0;
-    char *p = gr_arena_alloc(e->run, bytes + 64);
-    memset(p, 0xff, bytes + 64);
-    c->scratch = p + (64 - (uintptr_t)p % 64) % 64;
-}
-
-static gr_dtype kernel_dtype(const gr_call *c)
-{
-    for (int i = 0; i < c->num_out; i++)
-        if (gr_is_float(c->out[i].dtype)) return c->out[i].dtype;
-    for (int i = 0; i < c->num_in; i++)
-        if (gr_is_float(c->in[i].dtype)) return c->in[i].dtype;
-    return c->num_out ? c->out[0].dtype : GR_UNKNOWN;
-}
-
-/* Output 0 becomes what input 0 holds, and is read in its place. */
-static void read_output(const gr_node *n, gr_call *c)
-{
-    gr_tensor *in = (gr_tensor *)(uintptr_t)&c->in[0];
-    if (!(n->op->traits & GR_INPLACE) || !n->num_in || !n->in[0] || !n->num_out || !gr_type_equal(&n->in[0]->type, &n->out[0]->type)) return;
-    memcpy(c->out[0].data, in->data, bytes_of(in));
-    in->data = c->out[0].data;
-}
-
-/* In two calls, the last units first: no unit may depend on another. */
-static int run_kernel(gr_eval *e, gr_node *n)
-{
-    gr_call c = call_of(e, n, n->num_in);
-    const gr_kernel *k = n->op->kernels;
-    while (k && k->run && k->dtype != kernel_dtype(&c)) k++;
-    if (!k || !k->run) return -1;
-    int64_t units = n->op->units ? n->op->units(&c) : 1, half = units / 2;
-    give_scratch(e, n->op, &c);
-    if (e->in_place) read_output(n, &c);
-    c.begin = half, c.end = units;
-    k->run(&c);
-    c.begin = 0, c.end = half;
-    if (half) k->run(&c);
-    return 0;
-}
+/* ---- products with an epilogue, views ---- */
 
 /* The product as a whole, in blocks of an odd size, then the tape over its slices. */
 static void run_epilogue(gr_eval *e, gr_node *n)
 {
     const gr_epilogue *p = n->epilogue;
-    gr_tensor product = *tensor_make(e->run, &p->product, 0xff), out = product;
-    gr_call c = call_of(e, n, n->product_inputs);
+    gr_tensor product = *eval_tensor(e->run, &p->product, 0xff), out = product;
+    gr_call c = eval_call(e, n, n->product_inputs);
     c.out = &out;
     c.num_out = 1;
-    give_scratch(e, n->op, &c);
+    eval_give_scratch(e, n, &c);
     int64_t cols = p->product.rank ? p->product.dim[p->product.rank - 1] : 1, rows = cols ? gr_numel(&p->product) / cols : 0;
     int64_t size = (int64_t)gr_dtype_size(product.dtype);
     for (int64_t row = 0; row < rows; row += 7)
@@ -230,18 +133,18 @@ static void run_epilogue(gr_eval *e, gr_node *n)
         in[i].dim[product.rank - 1] = p->width;
         in[i].data = (char *)product.data + p->column[i] * size;
     }
-    for (int i = 0; i < others; i++) in[p->num_slices + i] = broadcast(held(n->in[n->product_inputs + i]), held(n->out[0]));
+    for (int i = 0; i < others; i++) in[p->num_slices + i] = broadcast(eval_held(n->in[n->product_inputs + i]), eval_held(n->out[0]));
     run_tape(e, n->tape, in, n);
 }
 
 static int run_view(gr_eval *e, gr_node *n)
 {
-    const gr_tensor *in = held(n->in[0]);
+    const gr_tensor *in = eval_held(n->in[0]);
     gr_layout from = {0}, *to = GR_NEW_ARRAY(e->run, gr_layout, n->num_out);
     memcpy(from.stride, in->stride, sizeof from.stride);
     if (gr_view_node(n, &from, to) != 0) return -1;
     for (int o = 0; o < n->num_out; o++) {
-        const gr_tensor *out = held(n->out[o]);
+        const gr_tensor *out = eval_held(n->out[o]);
         gr_tensor seen = *out;
         memcpy(seen.stride, to[o].stride, sizeof seen.stride);
         seen.data = in->data;
@@ -259,7 +162,7 @@ static int run_view(gr_eval *e, gr_node *n)
 static gr_tensor *memory_of(gr_eval *e, const char *name, const gr_type *t)
 {
     gr_tensor *m = gr_map_get(e->memory, name);
-    if (!m) gr_map_set(e->memory, name, m = tensor_make(e->arena, t, 0));
+    if (!m) gr_map_set(e->memory, name, m = eval_tensor(e->arena, t, 0));
     return m;
 }
 
@@ -273,7 +176,7 @@ static const char *state_name(const gr_eval *e, const gr_value *v)
 static void run_constant(gr_node *n)
 {
     const gr_attr *value = gr_node_attr(n, "value");
-    const gr_tensor *out = held(n->out[0]);
+    const gr_tensor *out = eval_held(n->out[0]);
     for (int64_t i = 0; i < eval_numel(out); i++)
         set_at(out, i, n->op->role == GR_ROLE_FILL ? value->f : value->floats[i]);
 }
@@ -288,13 +191,13 @@ static gr_tensor *step_of(gr_eval *e, const gr_tensor *sequence, int64_t t)
     *r = (gr_tensor){.dtype = sequence->dtype, .rank = sequence->rank - 1};
     for (int i = 0; i < r->rank; i++) r->dim[i] = sequence->dim[i + 1];
     gr_tensor_set_dense(r);
-    r->data = (char *)sequence->data + (size_t)t * bytes_of(r);
+    r->data = (char *)sequence->data + (size_t)t * eval_bytes(r);
     return r;
 }
 
 static void put_step(gr_eval *e, const gr_value *sequence, int64_t t, const gr_tensor *v)
 {
-    memcpy(step_of(e, held(sequence), t)->data, v->data, bytes_of(v));
+    memcpy(step_of(e, eval_held(sequence), t)->data, v->data, eval_bytes(v));
 }
 
 static void give_args(gr_eval *e, gr_node *n, int64_t t)
@@ -303,7 +206,7 @@ static void give_args(gr_eval *e, gr_node *n, int64_t t)
     for (int i = 0; i < s->body->num_args; i++) {
         gr_value *arg = s->body->args[i];
         if (i < s->carries) continue;
-        gr_tensor *outer = held(n->in[i]);
+        gr_tensor *outer = eval_held(n->in[i]);
         arg->mark = i < s->carries + s->sequences ? step_of(e, outer, t) : outer;
     }
 }
@@ -315,7 +218,7 @@ static int run_scan(gr_eval *e, gr_node *n)
     int64_t row = e->row;
     gr_tensor **carry = GR_NEW_ARRAY(e->run, gr_tensor *, c + 1);
     for (int i = 0; i < c; i++) {
-        carry[i] = held(n->in[i]);
+        carry[i] = eval_held(n->in[i]);
         put_step(e, n->out[c + i], s->reverse ? s->steps : 0, carry[i]);
     }
     for (int64_t k = 0; k < s->steps; k++) {
@@ -325,12 +228,12 @@ static int run_scan(gr_eval *e, gr_node *n)
         for (int i = 0; i < c; i++) s->body->args[i]->mark = carry[i];
         if (run_graph(e, s->body) < 0) return -1;
         for (int i = 0; i < c; i++) {
-            carry[i] = held(s->body->results[i]);
+            carry[i] = eval_held(s->body->results[i]);
             put_step(e, n->out[c + i], s->reverse ? t : t + 1, carry[i]);
         }
-        for (int j = 0; j < s->stacked; j++) put_step(e, n->out[2 * c + j], t, held(s->body->results[c + j]));
+        for (int j = 0; j < s->stacked; j++) put_step(e, n->out[2 * c + j], t, eval_held(s->body->results[c + j]));
     }
-    for (int i = 0; i < c; i++) memcpy(held(n->out[i])->data, carry[i]->data, bytes_of(carry[i]));
+    for (int i = 0; i < c; i++) memcpy(eval_held(n->out[i])->data, carry[i]->data, eval_bytes(carry[i]));
     e->row = row;
     return 0;
 }
@@ -345,14 +248,14 @@ static int run_node(gr_eval *e, gr_node *n)
         n->out[0]->mark = memory_of(e, role == GR_ROLE_STATE ? state_name(e, n->out[0]) : n->name, &n->out[0]->type);
         return 0;
     }
-    for (int i = 0; i < n->num_out; i++) n->out[i]->mark = tensor_make(e->run, &n->out[i]->type, 0xff);
+    for (int i = 0; i < n->num_out; i++) n->out[i]->mark = eval_tensor(e->run, &n->out[i]->type, 0xff);
     if (n->scan) return run_scan(e, n);
     if (role == GR_ROLE_CONSTANT || role == GR_ROLE_FILL) run_constant(n);
     else if (n->epilogue) run_epilogue(e, n);
     else if (n->tape) run_fused(e, n);
     else if (n->op->tape) run_pointwise(e, n);
     else if (n->op->view) return run_view(e, n);
-    else return run_kernel(e, n);
+    else return eval_kernel(e, n);
     return 0;
 }
 
@@ -361,13 +264,8 @@ static int run_graph(gr_eval *e, gr_graph *g)
     for (int i = 0; i < g->num_nodes; i++) {
         gr_node *n = g->nodes[i];
         for (int k = 0; k < n->num_in; k++)
-            if (n->in[k] && !n->in[k]->mark) {
-                fprintf(stderr, "eval: %s reads %s before it is made\n", n->name, n->in[k]->node->name);
-                return -1;
-            }
-        if (run_node(e, n) == 0) continue;
-        fprintf(stderr, "eval: cannot run %s (%s)\n", n->name, n->op->name);
-        return -1;
+            if (n->in[k] && !n->in[k]->mark) return eval_refuse(e, "%s reads %s before it is made", n->name, n->in[k]->node->name);
+        if (run_node(e, n) < 0) return e->fault ? -1 : eval_refuse(e, "cannot run %s (%s)", n->name, n->op->name);
     }
     return 0;
 }
@@ -405,15 +303,25 @@ void eval_seed(gr_eval *e, uint64_t seed, int64_t step)
 
 void eval_in_place(gr_eval *e) { e->in_place = true; }
 
+int eval_refuse(gr_eval *e, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    e->fault = gr_arena_vprintf(e->run, fmt, args);
+    va_end(args);
+    return -1;
+}
+
+const char *eval_fault(const gr_eval *e) { return e->fault; }
+
 int eval_run(gr_eval *e)
 {
     forget(e->graph);
     end_run(e);
-    if (!(e->run = gr_arena_create())) {
-        fprintf(stderr, "eval: no memory\n");
-        return -1;
-    }
+    e->run = gr_arena_create();
+    e->fault = e->run ? NULL : "out of memory";
     e->row = 0;
+    if (e->fault) return -1;
     return run_graph(e, e->graph);
 }
 
@@ -440,9 +348,9 @@ static void fill_one(gr_eval *e, const char *name)
 {
     const gr_tensor *m = gr_map_get(e->memory, name);
     uint64_t from = 0;
-    for (const char *s = name; *s; s++) from = mix(from * 31 + (uint64_t)*s + 1);
+    for (const char *s = name; *s; s++) from = eval_mix(from * 31 + (uint64_t)*s + 1);
     for (int64_t i = 0; i < eval_numel(m); i++) {
-        double x = (double)(int64_t)(mix(from + (uint64_t)i) >> 11) / 4503599627370496.0 - 1;
+        double x = (double)(int64_t)(eval_mix(from + (uint64_t)i) >> 11) / 4503599627370496.0 - 1;
         set_at(m, i, gr_is_float(m->dtype) ? (double)(float)x : m->dtype == GR_BOOL ? (double)(i % 2) : (double)(i % 3));
     }
 }
@@ -457,20 +365,20 @@ void eval_fill(gr_eval *e)
 const gr_tensor *eval_value(gr_eval *e, const gr_value *v)
 {
     (void)e;
-    return held(v);
+    return eval_held(v);
 }
 
 const gr_tensor *eval_result(gr_eval *e, const char *name)
 {
     for (int i = 0; i < e->graph->num_results; i++)
-        if (e->graph->result_names[i] && strcmp(e->graph->result_names[i], name) == 0) return held(e->graph->results[i]);
+        if (e->graph->result_names[i] && strcmp(e->graph->result_names[i], name) == 0) return eval_held(e->graph->results[i]);
     return NULL;
 }
 
 const gr_tensor *eval_next(gr_eval *e, const char *name)
 {
     const gr_state *s = gr_graph_find_state(e->graph, name);
-    return s ? held(s->next ? s->next : s->value) : NULL;
+    return s ? eval_held(s->next ? s->next : s->value) : NULL;
 }
 
 /* ---- comparing ---- */
@@ -493,10 +401,13 @@ double eval_compare(gr_arena *a, gr_graph *x, gr_graph *y)
     double worst = -1;
     eval_fill(ex);
     eval_fill(ey);
-    if (eval_run(ex) < 0 || eval_run(ey) < 0) return -1;
+    if (eval_run(ex) < 0 || eval_run(ey) < 0) {
+        fprintf(stderr, "eval: %s\n", eval_fault(ex) ? eval_fault(ex) : eval_fault(ey));
+        return -1;
+    }
     for (int i = 0; i < x->num_results; i++) {
         const gr_tensor *other = x->result_names[i] ? eval_result(ey, x->result_names[i]) : NULL;
-        if (other) worst = fmax(worst, distance(held(x->results[i]), other));
+        if (other) worst = fmax(worst, distance(eval_held(x->results[i]), other));
     }
     for (int i = 0; i < x->num_states; i++) {
         const gr_tensor *other = eval_next(ey, x->states[i]->name);

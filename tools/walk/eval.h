@@ -29,8 +29,10 @@ bool eval_set(gr_eval *e, const char *name, const double *values);
 /* Fills every float Input and state with numbers from -1 to 1 that depend on its name, so
  * that two graphs get the same; integers with 0, 1, 2, 0, ... */
 void eval_fill(gr_eval *e);
-/* Computes everything. 0, or -1 after a line on stderr. */
+/* Computes everything. 0, or -1: something cannot be run, or a kernel wrote where it may not. eval_fault says
+ * what, until the next run; NULL: nothing was wrong. */
 int eval_run(gr_eval *e);
+const char *eval_fault(const gr_eval *e);
 /* After a run, until the next one: a result by name, a state's next value (its value if it has none), any
  * value of the root graph. Dense; NULL: no such. Another evaluation of the same graph takes them away, too. */
 const gr_tensor *eval_result(gr_eval *e, const char *name);
@@ -42,6 +44,6 @@ int64_t eval_numel(const gr_tensor *t);
 
 /* Runs both graphs on the same numbers (eval_fill) and compares all results and states that
  * both have, by name. The largest |x - y| / (1 + |x|), infinite where one is NaN alone or
- * shapes differ; negative: one could not be run, or nothing was compared. */
+ * shapes differ; negative: one could not be run (after a line on stderr), or nothing was compared. */
 double eval_compare(gr_arena *a, gr_graph *x, gr_graph *y);
 #endif

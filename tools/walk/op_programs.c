@@ -75,7 +75,7 @@ static bool as_interpreted(running *r, gr_eval *before)
 {
     trial *t = r->trial;
     trial_look(t, OP_PROGRAM);
-    if (eval_run(before) < 0) return trial_failed(t, "does not run");
+    if (!trial_run(t, before)) return false;
     for (int i = 0; i < t->graph->num_results; i++) {
         gr_type type = {.rank = 0};
         const char *name = t->graph->result_names[i];

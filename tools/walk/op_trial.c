@@ -175,6 +175,8 @@ bool trial_failed(trial *t, const char *what)
     return false;
 }
 
+bool trial_run(trial *t, gr_eval *e) { return eval_run(e) == 0 || trial_failed(t, eval_fault(e)); }
+
 /* ---- numbers ---- */
 
 static double number(const operand *o, uint64_t i)
@@ -251,9 +253,9 @@ static double moved(gr_eval *e, double *x, int64_t k, double by)
 {
     double at = x[k];
     x[k] = at + by;
-    eval_run(e);
+    const int status = eval_run(e);
     x[k] = at;
-    return eval_at(eval_result(e, "loss"), 0);
+    return status < 0 ? (double)NAN : eval_at(eval_result(e, "loss"), 0);
 }
 
 static int count_nodes(const gr_graph *g)
@@ -289,7 +291,7 @@ static const char *readable(const trial *t, const char *name)
 bool trial_check_gradient(trial *t, gr_eval *e, const char *name)
 {
     double *x = eval_memory(e, name, NULL), step = 1e-6, worst = 0;
-    eval_run(e);
+    if (!trial_run(t, e)) return false;
     const gr_tensor *g = eval_result(e, gr_arena_printf(t->arena, "grad:%s", name));
     if (!g) return trial_failed(t, gr_arena_printf(t->arena, "has no gradient toward %s", readable(t, name)));
     if (!isfinite(eval_at(eval_result(e, "loss"), 0))) return true; /* differences say nothing */

@@ -58,6 +58,8 @@ trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, co
 void trial_end(trial *t);
 /* Says what went wrong, and false. */
 bool trial_failed(trial *t, const char *what);
+/* Computes the graph of e; false, after saying so: it does not run. */
+bool trial_run(trial *t, gr_eval *e);
 /* What the next failures and comparisons are about. */
 void trial_look(trial *t, op_check check);
 /* Says that so many comparisons were right, and by how much the worst was off. */

@@ -83,7 +83,7 @@ static bool try_steps(trial *t, gr_eval *e, const op_more *more)
     if (good) trial_fill(&one, alone);
     for (int s = 0; good && s < t->steps; s++) {
         give_step(t, e, alone, s);
-        good = eval_run(alone) == 0 || trial_failed(&one, "does not run");
+        good = trial_run(&one, alone);
         for (int i = 0; good && i < t->num_out; i++) good = same_step(t, e, eval_value(alone, one.out[i]), i, s);
     }
     trial_end(&one);
@@ -108,9 +108,9 @@ static bool try_in_place(trial *t, gr_eval *plain)
     gr_eval *over = eval_create(t->arena, t->graph);
     eval_in_place(over);
     trial_fill(t, over);
-    if (eval_run(plain) < 0) return trial_failed(t, "does not run");
+    if (!trial_run(t, plain)) return false;
     for (int i = 0; i < t->graph->num_results; i++) want[i] = eval_result(plain, t->graph->result_names[i]);
-    if (eval_run(over) < 0) return trial_failed(t, "does not run in place");
+    if (!trial_run(t, over)) return false;
     for (int i = 0; i < t->graph->num_results; i++) {
         const char *name = t->graph->result_names[i];
         double d = trial_distance(want[i], eval_result(over, name));
@@ -126,7 +126,7 @@ static bool same_results(trial *t, gr_eval *x, gr_graph *after)
 {
     gr_eval *y = eval_create(t->arena, after);
     trial_fill(t, y);
-    if (eval_run(x) < 0 || eval_run(y) < 0) return trial_failed(t, "does not run");
+    if (!trial_run(t, x) || !trial_run(t, y)) return false;
     for (int i = 0; i < t->graph->num_results; i++) {
         const gr_tensor *other = eval_result(y, t->graph->result_names[i]);
         double d = other ? trial_distance(eval_result(x, t->graph->result_names[i]), other) : INFINITY;
@@ -162,7 +162,7 @@ static bool near_double(trial *t, gr_eval *e, const op_more *more)
     bool good = (t->steps ? trial_inside(&d) : trial_outside(&d)) || trial_failed(&d, "is refused");
     gr_eval *exact = eval_create(d.arena, d.graph);
     if (good) trial_fill(&d, exact);
-    good = good && (eval_run(exact) == 0 || trial_failed(&d, "does not run"));
+    good = good && trial_run(&d, exact);
     for (int i = 0; good && i < t->num_out; i++) {
         double off = trial_distance(eval_value(exact, d.out[i]), eval_value(e, t->out[i]));
         if (!(off <= FLOAT_NEAR)) good = trial_failed(t, gr_arena_printf(t->arena, "output %d in float differs from that in double by %g", i, off));
@@ -178,7 +178,7 @@ static bool try_double(trial *t, op_way w, const op_more *more)
 {
     gr_eval *e = eval_create(t->arena, t->graph);
     trial_fill(t, e);
-    bool good = eval_run(e) == 0 || trial_failed(t, "does not run");
+    bool good = trial_run(t, e);
     if (good) trial_compared(t, 1, 0);
     good = good && (!w.steps || try_steps(t, e, more)) && try_gradients(t, e) && try_in_place(t, e);
     trial_look(t, OP_PASSES);
@@ -190,7 +190,7 @@ static bool try_float(trial *t, op_way w, const op_more *more)
 {
     gr_eval *e = eval_create(t->arena, t->graph);
     trial_fill(t, e);
-    if (eval_run(e) < 0) return trial_failed(t, "does not run in float");
+    if (!trial_run(t, e)) return false;
     if (!is_random(t->graph) && !(more && more->float_differs) && !near_double(t, e, more)) return false;
     trial_look(t, OP_PASSES);
     gr_graph *after = trial_optimised(t);

@@ -1,0 +1,79 @@
+/* wrong_kernels.c - a plugin of ops that all double their input, each with a kernel that does one thing that kernels
+ * may not, so that tests can show that test-plugin says what. */
+#ifdef REAL
+
+/* ---- writing where it may not ---- */
+
+static void NAME(beyond_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i <= numel(call); i++) y[i] = i < numel(call) ? 2 * x[i] : 7;
+}
+
+static void NAME(far_beyond_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i];
+    y[numel(call) + 40] = 7;
+}
+
+static void NAME(before_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i];
+    y[-1] = 7;
+}
+
+static void NAME(into_input_run)(const gr_call *call)
+{
+    REAL *x = call->in[0].data, *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i];
+    x[2] = 7;
+}
+
+static void NAME(beyond_scratch_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data, *sum = call->scratch;
+    for (int64_t i = 0; i <= numel(call); i++) sum[i] = i < numel(call) ? 2 * x[i] : 7;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = sum[i];
+}
+
+#else
+#include <graphrun/op.h>
+
+static int64_t numel(const gr_call *call)
+{
+    int64_t n = 1;
+    for (int k = 0; k < call->in[0].rank; k++) n *= call->in[0].dim[k];
+    return n;
+}
+
+static size_t of_input(const gr_call *call) { return (size_t)numel(call) * gr_dtype_size(call->in[0].dtype); }
+
+#define GR_KERNELS "wrong_kernels.c"
+#include <graphrun/each_real.h>
+
+static int doubling_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_type(c, 0)); }
+static int doubling_gradient(gr_ctx *c) { return gr_set_grad(c, 0, 0, gr_emit2(c, "Add", gr_grad(c, 0), gr_grad(c, 0))); }
+
+static const gr_port in[] = {{"x", 0, "[...]"}, {0}}, out[] = {{"y", 0, "[...]"}, {0}};
+
+#define OP(id, title, ...)                                                                                                             \
+    static const gr_op id = {                                                                                                          \
+        GR_OP_HEADER, .name = title, .summary = "Doubles, wrongly.", .inputs = in, .outputs = out, .infer = doubling_infer,              \
+        .gradient = doubling_gradient, .kernels = (const gr_kernel[]){{GR_FLOAT32, id##_run_f32}, {GR_FLOAT64, id##_run_f64}, {0}},      \
+        .cases = (const gr_case[]){{NULL, "f 5"}, {0}}, __VA_ARGS__};
+
+OP(beyond, "Beyond")
+OP(far_beyond, "FarBeyond")
+OP(before, "Before")
+OP(into_input, "IntoInput")
+OP(beyond_scratch, "BeyondScratch", .scratch = of_input)
+
+static const gr_op *const ops[] = {&beyond, &far_beyond, &before, &into_input, &beyond_scratch, NULL};
+GR_PLUGIN(.ops = ops)
+#endif
