@@ -72,10 +72,10 @@ static int walk_plugin(const char *path, char *says, size_t room)
     CU_ASSERT_EQUAL(gr_registry_load(r, path, &e), 0);
     CU_ASSERT(gr_registry_count(r) > first);
     for (int i = first; i < gr_registry_count(r); i++) {
-        op_report report = {.arena = a};
-        bad += !op_walk_op(r, gr_registry_at(r, i), &report);
+        op_report report = {0};
+        bad += !op_walk_op(a, r, gr_registry_at(r, i), &report);
         for (int k = 0; k < OP_NUM_CHECKS; k++)
-            if (report.of[k].failure) snprintf(says, room, "%s", report.of[k].failure);
+            if (*report.of[k].failure) snprintf(says, room, "%s", report.of[k].failure);
     }
     gr_arena_destroy(a);
     return bad;

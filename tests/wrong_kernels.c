@@ -42,8 +42,33 @@ static void NAME(beyond_scratch_run)(const gr_call *call)
     for (int64_t i = 0; i < numel(call); i++) y[i] = sum[i];
 }
 
+/* ---- never coming back ---- */
+
+static void NAME(crash_run)(const gr_call *call)
+{
+    *(volatile int *)(uintptr_t)(64 * call->end) = 1;
+}
+
+static void NAME(aborts_run)(const gr_call *call)
+{
+    (void)call;
+    abort();
+}
+
+static void NAME(leave_run)(const gr_call *call)
+{
+    (void)call;
+    exit(0);
+}
+
+static void NAME(endless_run)(const gr_call *call)
+{
+    for (volatile bool go_on = call != NULL; go_on;) continue;
+}
+
 #else
 #include <graphrun/op.h>
+#include <stdlib.h>
 
 static int64_t numel(const gr_call *call)
 {
@@ -74,6 +99,11 @@ OP(before, "Before")
 OP(into_input, "IntoInput")
 OP(beyond_scratch, "BeyondScratch", .scratch = of_input)
 
-static const gr_op *const ops[] = {&beyond, &far_beyond, &before, &into_input, &beyond_scratch, NULL};
+OP(crash, "Crash")
+OP(aborts, "Aborts")
+OP(leave, "Leave")
+OP(endless, "Endless")
+
+static const gr_op *const ops[] = {&beyond, &far_beyond, &before, &into_input, &beyond_scratch, &crash, &aborts, &leave, &endless, NULL};
 GR_PLUGIN(.ops = ops)
 #endif

@@ -1,5 +1,6 @@
 /* cmd_test_plugin.c - graphrun test-plugin: the built-in ops' own checks for the ops of a plugin, the built-in
  * sources' for its data sources. */
+#include "apart.h"
 #include "cli.h"
 #include "base/column.h"
 #include "base/count.h"
@@ -10,7 +11,8 @@
 
 typedef struct totals {
     int ops, sources, checks, failed;
-    int width; /* of the column of names */
+    int width;     /* of the column of names */
+    int64_t limit; /* seconds for each op and source */
 } totals;
 
 /* How a finding is told: what was counted, and how far off a comparison may be. */
@@ -47,35 +49,18 @@ static void print_finding(op_check check, const op_finding *f)
     printf("%s%s\n", f->note ? "; " : "", f->note ? f->note : "");
 }
 
-/* Why gr_try was left. */
-static const char *unwound(const gr_arena *a) { return a ? gr_arena_fault(a) : "out of memory"; }
-
-static void walk_one(const gr_registry *r, const gr_op *op, totals *sum)
+static void print_op(const char *name, const op_report *report, totals *sum)
 {
-    gr_arena *a = gr_arena_create();
-    gr_frame frame;
-    op_report report = {.arena = a};
-    if (a && gr_try(a, &frame)) {
-        op_walk_op(r, op, &report);
-        gr_end_try(a, &frame);
-    } else {
-        report.of[OP_RUNS] = (op_finding){.failures = 1, .failure = unwound(a)};
-    }
-    sum->ops++;
     for (int i = 0; i < OP_NUM_CHECKS; i++) {
-        const op_finding *f = &report.of[i];
+        const op_finding *f = &report->of[i];
         if (!f->count && !f->failures && !f->note) continue;
         sum->checks += f->count || f->failures;
         sum->failed += f->failures > 0;
-        print_name(op->name, told[i].name, sum);
+        print_name(name, told[i].name, sum);
         if (f->count || f->failures) print_finding((op_check)i, f);
         else printf("-       %s\n", f->note);
     }
-    fflush(stdout);
-    gr_arena_destroy(a);
 }
-
-/* ---- data sources ---- */
 
 static void print_source(const char *name, const source_report *report, totals *sum)
 {
@@ -89,28 +74,70 @@ static void print_source(const char *name, const source_report *report, totals *
         if (f->failures) printf("FAILED  %s\n", f->failure);
         else printf("ok      %lld %s\n", (long long)f->count, counted[i]);
     }
-    fflush(stdout);
 }
 
-/* A source on its example (model NULL), or that of a model's data. */
-static void walk_source(const gr_source *s, const char *model, const char *plugin, totals *sum)
+/* ---- a walk in a process of its own ---- */
+
+/* An op's or, where that is NULL, a source's; in memory that both processes see. */
+typedef struct job {
+    const gr_registry *registry;
+    const gr_op *op;
+    const gr_source *source;
+    const char *model, *plugin; /* model NULL: the source's example */
+    op_report ops;
+    source_report sources;
+} job;
+
+/* The walk ended in what was looked at. */
+static void tell_ending(job *j, const char *how)
 {
-    const char *const plugins[] = {plugin, NULL};
+    if (j->op) {
+        op_finding *f = &j->ops.of[j->ops.at];
+        if (!f->failures++) snprintf(f->failure, sizeof f->failure, "%s%s%s", j->ops.where, *j->ops.where ? ": " : "", how);
+    } else {
+        source_finding *f = &j->sources.of[j->sources.at];
+        if (!f->failures++) snprintf(f->failure, sizeof f->failure, "%s", how);
+    }
+}
+
+static void walk_source(job *j, gr_arena *a)
+{
+    const char *const plugins[] = {j->plugin, NULL};
     const gr_model_options o = {.plugins = plugins};
+    j->sources.arena = a;
+    if (j->model) source_walk(j->model, &o, 64, &j->sources);
+    else if (j->source->example) source_walk_example(j->source, &o, &j->sources);
+    else tell_ending(j, "it has no example; write one, or name a model that reads it: graphrun test-plugin FILE.so MODEL.yaml");
+}
+
+static void walk_here(void *data)
+{
+    job *j = data;
     gr_arena *a = gr_arena_create();
     gr_frame frame;
-    source_report report = {.arena = a};
     if (a && gr_try(a, &frame)) {
-        if (model) source_walk(model, &o, 64, &report);
-        else if (s->example) source_walk_example(s, &o, &report);
-        else report.of[SOURCE_OPENS] = (source_finding){.failures = 1, .failure = "it has no example; write one, or name a model that reads it: "
-                                                                                  "graphrun test-plugin FILE.so MODEL.yaml"};
+        if (j->op) op_walk_op(a, j->registry, j->op, &j->ops);
+        else walk_source(j, a);
         gr_end_try(a, &frame);
     } else {
-        report.of[SOURCE_OPENS] = (source_finding){.failures = 1, .failure = unwound(a)};
+        tell_ending(j, a ? gr_arena_fault(a) : "out of memory");
     }
-    print_source(s->name, &report, sum);
     gr_arena_destroy(a);
+}
+
+/* What was found before a crash is told, too. */
+static int walk(const job *what, totals *sum, gr_error *e)
+{
+    job *j = apart_memory(sizeof *j);
+    if (!j) return gr_set_error(e, GR_ENOMEM, "out of memory");
+    *j = *what;
+    const char *how = apart_call(walk_here, j, sum->limit);
+    if (how) tell_ending(j, how);
+    if (j->op) print_op(j->op->name, &j->ops, sum);
+    else print_source(j->source->name, &j->sources, sum);
+    fflush(stdout);
+    apart_free(j, sizeof *j);
+    return 0;
 }
 
 /* The source of a model's data, which has to be one of the plugin's, from `first` on. */
@@ -139,20 +166,28 @@ static const gr_source *source_of(const gr_registry *r, int first, const char *m
         found = read_source(a, r, first, model, plugin, e);
         gr_end_try(a, &frame);
     } else {
-        gr_set_error(e, GR_ESTATE, "%s: %s", model, unwound(a));
+        gr_set_error(e, GR_ESTATE, "%s: %s", model, a ? gr_arena_fault(a) : "out of memory");
     }
     gr_arena_destroy(a);
     return found;
 }
 
+static int walk_ops(const gr_registry *r, int first, totals *sum, gr_error *e)
+{
+    sum->ops = gr_registry_count(r) - first;
+    for (int i = first; i < gr_registry_count(r); i++)
+        if (walk(&(job){.registry = r, .op = gr_registry_at(r, i)}, sum, e) < 0) return -1;
+    return 0;
+}
+
 static int walk_sources(const gr_registry *r, int first, const char *file, char **models, totals *sum, gr_error *e)
 {
     sum->sources = gr_registry_count_sources(r) - first;
-    for (int i = first; !*models && i < gr_registry_count_sources(r); i++) walk_source(gr_registry_source_at(r, i), NULL, file, sum);
+    for (int i = first; !*models && i < gr_registry_count_sources(r); i++)
+        if (walk(&(job){.source = gr_registry_source_at(r, i), .plugin = file}, sum, e) < 0) return -1;
     for (; *models; models++) {
         const gr_source *s = source_of(r, first, *models, file, e);
-        if (!s) return -1;
-        walk_source(s, *models, file, sum);
+        if (!s || walk(&(job){.source = s, .model = *models, .plugin = file}, sum, e) < 0) return -1;
     }
     return 0;
 }
@@ -163,16 +198,15 @@ static void print_count(int n, const char *what, const char *before)
 }
 
 /* What came with the file: what stands after the built-in ops and sources. */
-static int walk_file(gr_arena *a, const char *file, char **models, gr_error *e)
+static int walk_file(gr_arena *a, const char *file, char **models, int64_t limit, gr_error *e)
 {
     gr_registry *r = op_registry_create(a);
     int first = gr_registry_count(r), first_source = gr_registry_count_sources(r);
-    totals sum = {.width = 20};
+    totals sum = {.width = 20, .limit = limit};
     if (gr_registry_load(r, file, e) < 0) return EXIT_MODEL;
     for (int i = first; i < gr_registry_count(r); i++) sum.width = gr_wider(sum.width, gr_registry_at(r, i)->name);
     for (int i = first_source; i < gr_registry_count_sources(r); i++) sum.width = gr_wider(sum.width, gr_registry_source_at(r, i)->name);
-    for (int i = first; i < gr_registry_count(r); i++) walk_one(r, gr_registry_at(r, i), &sum);
-    if (walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
+    if (walk_ops(r, first, &sum, e) < 0 || walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
     printf("%s: ", file);
     print_count(sum.ops, "op", "");
     print_count(sum.sources, "data source", sum.ops ? ", " : "");
@@ -182,14 +216,14 @@ static int walk_file(gr_arena *a, const char *file, char **models, gr_error *e)
     return sum.failed ? EXIT_MODEL : EXIT_DONE;
 }
 
-static int run(const char *file, char **models)
+static int run(const char *file, char **models, int64_t limit)
 {
     gr_arena *a = gr_arena_create();
     gr_frame frame;
     gr_error e = {0};
     int code = EXIT_MODEL;
     if (a && gr_try(a, &frame)) {
-        code = walk_file(a, file, models, &e);
+        code = walk_file(a, file, models, limit, &e);
         gr_end_try(a, &frame);
     }
     gr_arena_destroy(a);
@@ -200,10 +234,15 @@ int cmd_test_plugin(int argc, char **argv)
 {
     const cli_command *self = cli_find("test-plugin");
     cli_common common = CLI_DEFAULTS;
-    const cli_option own[] = {{0}};
+    int64_t limit = 600;
+    const cli_option own[] = {
+        {"limit", 0, CLI_INT, &limit, "SECONDS", "what the checks of one op or data source may take before they are ended, as an endless loop is; 600 by default"},
+        {0},
+    };
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;
     if (!count) return cli_misuse(self, "which plugin? Give its .so file");
+    if (limit < 1 || limit > INT32_MAX) return cli_misuse(self, "--limit is a number of seconds, 1 or more");
     argv[count + 1] = NULL;
-    return run(argv[1], argv + 2);
+    return run(argv[1], argv + 2, limit);
 }

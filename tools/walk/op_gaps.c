@@ -46,7 +46,7 @@ static void missing(gaps *g, const char *what, const char *name)
     op_finding *f = g->report ? &g->report->of[OP_CASES] : NULL;
     g->found++;
     if (!f) printf("\n  there is no case of %s %s%s\n", g->op->name, what, name);
-    else if (!f->failures++) f->failure = gr_arena_printf(g->report->arena, "there is no case %s%s", what, name);
+    else if (!f->failures++) snprintf(f->failure, sizeof f->failure, "there is no case %s%s", what, name);
 }
 
 static void attribute_gaps(gaps *g, const op_exemption *except)

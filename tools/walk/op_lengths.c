@@ -124,13 +124,13 @@ static const char *turned(trial *t)
 bool op_walk_turned(const op_case *c, const op_more *more)
 {
     trial t = trial_begin(GR_FLOAT64, c, 0, 0, more);
-    t.check = OP_DIMS;
+    trial_look(&t, OP_DIMS);
     bool good = trial_outside(&t) || trial_failed(&t, "is refused");
     const char *attrs = good && t.num_in && t.input[0] ? turned(&t) : NULL;
     op_case other = {c->op, attrs, c->inputs};
     if (attrs) {
         trial u = trial_begin(GR_FLOAT64, &other, 0, 0, more);
-        u.check = OP_DIMS;
+        trial_look(&u, OP_DIMS);
         gr_eval *x = eval_create(t.arena, t.graph);
         trial_fill(&t, x);
         good = trial_run(&t, x) && (trial_outside(&u) || trial_failed(&u, "is refused"));

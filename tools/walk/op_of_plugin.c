@@ -26,7 +26,7 @@ static void note_lengths(op_report *report, const bool met[2])
     f->note = met[0] ? "no case allows an axis of length 1" : met[1] ? "no case allows an axis of length 0" : "no case allows an axis of length 0 or 1";
 }
 
-bool op_walk_op(const gr_registry *r, const gr_op *op, op_report *report)
+bool op_walk_op(gr_arena *a, const gr_registry *r, const gr_op *op, op_report *report)
 {
     const op_more more = {.registry = r, .report = report, .may_refuse_loops = true};
     int n = 0, bad = 0, good = 0;
@@ -36,7 +36,7 @@ bool op_walk_op(const gr_registry *r, const gr_op *op, op_report *report)
         report->of[OP_CASES].note = "no cases of its own; it is walked as the gradient of another op";
         return true;
     }
-    op_case *cases = GR_NEW_ARRAY(report->arena, op_case, n + 1);
+    op_case *cases = GR_NEW_ARRAY(a, op_case, n + 1);
     for (int i = 0; i < n; i++) cases[i] = (op_case){op->name, op->cases[i].attrs ? op->cases[i].attrs : "", op->cases[i].inputs};
     op_walk_gaps(op, cases, n, NULL, NULL, report);
     for (int i = 0; i < n; i++) {

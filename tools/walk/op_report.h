@@ -2,7 +2,7 @@
 #ifndef GR_WALK_OP_REPORT_H
 #define GR_WALK_OP_REPORT_H
 
-#include "base/arena.h"
+#include <stdint.h>
 
 typedef enum op_check {
     OP_CASES,     /* a case for each attribute, choice and input */
@@ -24,12 +24,14 @@ typedef struct op_finding {
     int64_t count;       /* comparisons that were made */
     double worst;        /* the largest difference of them */
     int failures;
-    const char *failure; /* the first one; NULL: none */
     const char *note;    /* why it was not made; NULL */
+    char failure[600];   /* the first one; "": none */
 } op_finding;
 
+/* Without pointers but to constants, so that another process reads it, too (apart.h). */
 typedef struct op_report {
-    gr_arena *arena; /* of the texts */
+    op_check at;     /* what is being looked at, ... */
+    char where[300]; /* ... and of which case: {dim=1} of "f 2 3", in a loop */
     op_finding of[OP_NUM_CHECKS];
 } op_report;
 #endif

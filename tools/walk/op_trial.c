@@ -69,6 +69,7 @@ trial trial_begin(gr_dtype real, const op_case *c, int steps, unsigned whole, co
     static const char *const dtype[GR_NUM_DTYPES] = {"", "float32", "float64", "int32", "bool"};
     trial t = {.c = c, .arena = gr_arena_create(), .steps = steps, .whole = whole, .report = more ? more->report : NULL};
     const char *why = "";
+    if (t.report) trial_look(&t, t.report->at); /* until the walk says */
     t.diag = gr_diag_create(t.arena);
     t.graph = gr_graph_create(t.arena, op_registry_of(more), t.diag, real);
     t.graph->typed = t.graph->training = true;
@@ -142,20 +143,34 @@ static gr_value *objective(trial *t, gr_value **out, int n)
     return (gr_value *)(uintptr_t)sum;
 }
 
-/* "input[2] of {dim=1}, inputs \"f 2 3\", in a loop: is refused (message)" */
+/* {dim=1} of "f 2 3", in a loop */
+static void note_place(const trial *t)
+{
+    op_report *r = t->report;
+    if (!r) return;
+    r->at = t->check;
+    snprintf(r->where, sizeof r->where, "{%s} of \"%s\"%s", t->c->attrs, t->c->inputs, t->lengths ? ", in a ragged loop" : t->steps ? ", in a loop" : "");
+}
+
 static void report_failure(trial *t, const char *what)
 {
     op_finding *f = &t->report->of[t->check];
     gr_loc at;
     const char *said = gr_diag_count(t->diag) ? gr_diag_message(t->diag, 0, &at) : NULL;
-    if (f->failures++) return;
-    f->failure = gr_arena_printf(t->report->arena, "{%s} of \"%s\"%s: %s%s%s", t->c->attrs, t->c->inputs, t->lengths ? ", in a ragged loop" : t->steps ? ", in a loop" : "",
-                                 what, said ? ": " : "", said ? said : "");
+    note_place(t);
+    if (!f->failures++) snprintf(f->failure, sizeof f->failure, "%s: %s%s%s", t->report->where, what, said ? ": " : "", said ? said : "");
 }
 
 void trial_look(trial *t, op_check check)
 {
     if (!t->settled) t->check = check;
+    note_place(t);
+}
+
+void trial_settle(trial *t, op_check check)
+{
+    trial_look(t, check);
+    t->settled = true;
 }
 
 void trial_compared(trial *t, int64_t count, double worst)

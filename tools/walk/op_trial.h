@@ -60,8 +60,9 @@ void trial_end(trial *t);
 bool trial_failed(trial *t, const char *what);
 /* Computes the graph of e; false, after saying so: it does not run. */
 bool trial_run(trial *t, gr_eval *e);
-/* What the next failures and comparisons are about. */
+/* What the next failures and comparisons are about; settled: whatever is looked at from then on. */
 void trial_look(trial *t, op_check check);
+void trial_settle(trial *t, op_check check);
 /* Says that so many comparisons were right, and by how much the worst was off. */
 void trial_compared(trial *t, int64_t count, double worst);
 /* The node on the graph's Inputs. False: it is refused. */

@@ -201,8 +201,8 @@ int op_try_way(const op_case *c, op_way w, const op_more *more)
 {
     trial t = trial_begin(w.real, c, w.steps, w.whole, more);
     op_check first = w.steps ? OP_LOOPS : OP_RUNS;
-    t.check = w.as ? w.as : first;
-    t.settled = w.as != 0;
+    if (w.as) trial_settle(&t, w.as);
+    else trial_look(&t, first);
     bool made = t.op && (!w.ragged || trial_make_ragged(&t)) && (w.steps ? trial_inside(&t) : trial_outside(&t));
     if (!made && w.optional && !t.unwound && (gr_diag_count(t.diag) || w.ragged)) {
         trial_end(&t);

@@ -25,8 +25,8 @@ bool op_walk_lengths(const op_case *c, const op_more *more, bool met[2]);
 /* Whether dims that are counted from the other end make the same node. */
 bool op_walk_turned(const op_case *c, const op_more *more);
 
-/* All of it for an op by its own cases, in words of the report. Whether everything is right. */
-bool op_walk_op(const gr_registry *r, const gr_op *op, op_report *report);
+/* All of it for an op by its own cases, in words of the report. Whether everything is right. a: for the walk. */
+bool op_walk_op(gr_arena *a, const gr_registry *r, const gr_op *op, op_report *report);
 
 /* A way to put the node into a graph. */
 typedef struct op_way {

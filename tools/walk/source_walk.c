@@ -28,13 +28,13 @@ static void fault(walk *w, source_check c, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    const char *text = gr_arena_vprintf(w->r->arena, fmt, args);
+    if (!w->r->of[c].failures++) vsnprintf(w->r->of[c].failure, sizeof w->r->of[c].failure, fmt, args);
     va_end(args);
-    if (!w->r->of[c].failures++) w->r->of[c].failure = text;
 }
 
 static void expect(walk *w, source_check c, bool holds, const char *what, const gr_split *s, int64_t epoch, int64_t batch)
 {
+    w->r->at = c;
     w->r->of[c].count++;
     if (!holds) fault(w, c, "split '%s', epoch %lld, batch %lld: %s", s->name, (long long)epoch, (long long)batch, what);
 }
@@ -248,7 +248,6 @@ static void check_memory(walk *w, gr_data *d, int split)
 
 static void walk_opened(walk *w, gr_data *d, gr_data *same)
 {
-    w->r->name = gr_arena_strdup(w->r->arena, d->desc->name);
     check_declared(w, d);
     check_splits(w, d);
     if (d->num_splits > MAX_SPLITS) return fault(w, SOURCE_SPLITS, "has %d splits; at most %d are looked at", d->num_splits, MAX_SPLITS);

@@ -23,12 +23,12 @@ typedef enum source_check {
 typedef struct source_finding {
     int64_t count;       /* comparisons that were made */
     int failures;
-    const char *failure; /* the first one; NULL: none */
+    char failure[600]; /* the first one; "": none */
 } source_finding;
 
 typedef struct source_report {
-    gr_arena *arena;  /* of the texts; the caller's */
-    const char *name; /* of the source, once it is found */
+    gr_arena *arena;  /* what the walk needs; the caller's */
+    source_check at;  /* what was looked at last */
     source_finding of[SOURCE_NUM_CHECKS];
 } source_report;
 
