@@ -42,6 +42,45 @@ static void NAME(beyond_scratch_run)(const gr_call *call)
     for (int64_t i = 0; i < numel(call); i++) y[i] = sum[i];
 }
 
+/* ---- outputs that are not always the same ---- */
+
+static void NAME(partly_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i + 1 < numel(call); i++) y[i] = 2 * x[i];
+}
+
+static void NAME(adding_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = (y[i] == y[i] ? y[i] : 0) + 2 * x[i];
+}
+
+static void NAME(by_begin_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = call->begin; i < call->end; i++) y[i] = 2 * x[i] + (i == call->begin);
+}
+
+static void NAME(from_first_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < call->end - call->begin; i++) y[i] = 2 * x[i];
+}
+
+static void NAME(counts_run)(const gr_call *call)
+{
+    static int calls;
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i] + (REAL)calls;
+    calls++;
+}
+
 /* ---- never coming back ---- */
 
 static void NAME(crash_run)(const gr_call *call)
@@ -82,6 +121,13 @@ static size_t of_input(const gr_call *call) { return (size_t)numel(call) * gr_dt
 #define GR_KERNELS "wrong_kernels.c"
 #include <graphrun/each_real.h>
 
+static void single_run(const gr_call *call)
+{
+    const float *x = call->in[0].data;
+    float *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i];
+}
+
 static int doubling_infer(gr_ctx *c) { return gr_set_output(c, 0, gr_in_type(c, 0)); }
 static int doubling_gradient(gr_ctx *c) { return gr_set_grad(c, 0, 0, gr_emit2(c, "Add", gr_grad(c, 0), gr_grad(c, 0))); }
 
@@ -99,11 +145,20 @@ OP(before, "Before")
 OP(into_input, "IntoInput")
 OP(beyond_scratch, "BeyondScratch", .scratch = of_input)
 
+OP(partly, "Partly")
+OP(adding, "Adding")
+OP(by_begin, "ByBegin", .units = numel)
+OP(from_first, "FromFirst", .units = numel)
+OP(counts, "Counts")
 OP(crash, "Crash")
 OP(aborts, "Aborts")
 OP(leave, "Leave")
 OP(endless, "Endless")
 
-static const gr_op *const ops[] = {&beyond, &far_beyond, &before, &into_input, &beyond_scratch, &crash, &aborts, &leave, &endless, NULL};
+static const gr_op single = {
+    GR_OP_HEADER, .name = "Single", .summary = "Doubles, in float alone.", .inputs = in, .outputs = out, .infer = doubling_infer,
+    .gradient = doubling_gradient, .kernels = (const gr_kernel[]){{GR_FLOAT32, single_run}, {0}}, .cases = (const gr_case[]){{NULL, "f 5"}, {0}}};
+
+static const gr_op *const ops[] = {&partly, &adding, &by_begin, &from_first, &counts, &single, &beyond, &far_beyond, &before, &into_input, &beyond_scratch, &crash, &aborts, &leave, &endless, NULL};
 GR_PLUGIN(.ops = ops)
 #endif

@@ -49,17 +49,34 @@ static void print_finding(op_check check, const op_finding *f)
     printf("%s%s\n", f->note ? "; " : "", f->note ? f->note : "");
 }
 
-static void print_op(const char *name, const op_report *report, totals *sum)
+/* Of what every op goes through. */
+static void print_left_out(const gr_op *op, const op_report *report, const totals *sum)
 {
+    static const op_check every[] = {OP_GRADIENTS, OP_LOOPS, OP_PASSES, OP_PROGRAM, OP_THREADS, OP_FLOAT, OP_LENGTHS};
+    int n = 0;
+    for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
+        const op_finding *f = &report->of[every[i]];
+        const bool none = every[i] == OP_GRADIENTS && (op->traits & GR_ZERO_GRAD);
+        if (none || f->count || f->failures || f->note) continue;
+        if (!n++) print_name(op->name, "-", sum);
+        printf("%s%s", n == 1 ? "not run, because of what failed: " : ", ", told[every[i]].name);
+    }
+    if (n) printf("\n");
+}
+
+static void print_op(const gr_op *op, const op_report *report, totals *sum)
+{
+    const int before = sum->failed;
     for (int i = 0; i < OP_NUM_CHECKS; i++) {
         const op_finding *f = &report->of[i];
         if (!f->count && !f->failures && !f->note) continue;
         sum->checks += f->count || f->failures;
         sum->failed += f->failures > 0;
-        print_name(name, told[i].name, sum);
+        print_name(op->name, told[i].name, sum);
         if (f->count || f->failures) print_finding((op_check)i, f);
         else printf("-       %s\n", f->note);
     }
+    if (sum->failed > before) print_left_out(op, report, sum);
 }
 
 static void print_source(const char *name, const source_report *report, totals *sum)
@@ -133,7 +150,7 @@ static int walk(const job *what, totals *sum, gr_error *e)
     *j = *what;
     const char *how = apart_call(walk_here, j, sum->limit);
     if (how) tell_ending(j, how);
-    if (j->op) print_op(j->op->name, &j->ops, sum);
+    if (j->op) print_op(j->op, &j->ops, sum);
     else print_source(j->source->name, &j->sources, sum);
     fflush(stdout);
     apart_free(j, sizeof *j);

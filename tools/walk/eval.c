@@ -303,6 +303,8 @@ void eval_seed(gr_eval *e, uint64_t seed, int64_t step)
 
 void eval_in_place(gr_eval *e) { e->in_place = true; }
 
+void eval_doubt(gr_eval *e) { e->doubting = true; }
+
 int eval_refuse(gr_eval *e, const char *fmt, ...)
 {
     va_list args;
@@ -322,7 +324,9 @@ int eval_run(gr_eval *e)
     e->fault = e->run ? NULL : "out of memory";
     e->row = 0;
     if (e->fault) return -1;
-    return run_graph(e, e->graph);
+    const int status = run_graph(e, e->graph);
+    e->doubting = false;
+    return status;
 }
 
 /* ---- filling and reading ---- */

@@ -29,7 +29,9 @@ bool eval_set(gr_eval *e, const char *name, const double *values);
 /* Fills every float Input and state with numbers from -1 to 1 that depend on its name, so
  * that two graphs get the same; integers with 0, 1, 2, 0, ... */
 void eval_fill(gr_eval *e);
-/* Computes everything. 0, or -1: something cannot be run, or a kernel wrote where it may not. eval_fault says
+/* The next run calls each kernel several times, to find one whose outputs are not always the same or not all written. */
+void eval_doubt(gr_eval *e);
+/* Computes everything. 0, or -1: something cannot be run, or a kernel did what it may not. eval_fault says
  * what, until the next run; NULL: nothing was wrong. */
 int eval_run(gr_eval *e);
 const char *eval_fault(const gr_eval *e);

@@ -12,7 +12,7 @@ struct gr_eval {
     gr_map *memory; /* name -> gr_tensor of an Input or state */
     uint64_t seed;
     int64_t step, row; /* training step; time step, over all loops around */
-    bool in_place;
+    bool in_place, doubting;
     const char *fault; /* of the last run, in its arena; NULL: none */
 };
 

@@ -82,7 +82,7 @@ static bool as_interpreted(running *r, gr_eval *before)
         gr_tensor got = {.data = (void *)(uintptr_t)gr_run_result(r->run, name, &type), .dtype = type.dtype, .rank = type.rank};
         memcpy(got.dim, type.dim, sizeof got.dim);
         double d = got.data ? trial_distance(eval_result(before, name), &got) : INFINITY;
-        if (!(d <= FLOAT_NEAR)) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g in the program", name, d));
+        if (!(d <= FLOAT_NEAR)) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g in the program", trial_result(t, name), d));
         trial_compared(t, 1, d);
     }
     return true;

@@ -1,6 +1,7 @@
 /* op_trial.c - graphs of one node, and in which ways they are held against one another. */
 #include "op_trial.h"
 #include "eval.h"
+#include "graph/frame.h"
 #include "pass/pass.h"
 
 #include <math.h>
@@ -301,6 +302,13 @@ static const char *readable(const trial *t, const char *name)
     while (at >= 0 && p && p[i].name && i < at && !(p[i].flags & GR_PORT_VARIADIC)) i++;
     if (at < 0 || !p || !p[i].name) return name;
     return i == at ? p[i].name : gr_arena_printf(t->arena, "%s (number %d)", p[i].name, at - i + 1);
+}
+
+const char *trial_result(const trial *t, const char *name)
+{
+    if (strncmp(name, "grad:", 5) == 0) return gr_arena_printf(t->arena, "the gradient toward %s", readable(t, name + 5));
+    if (strncmp(name, "out", 3) == 0) return gr_arena_printf(t->arena, "output `%s`", gr_output_name(t->emitter, t->op, atoi(name + 3)));
+    return strcmp(name, "loss") == 0 ? "the weighted sum of the outputs" : name;
 }
 
 bool trial_check_gradient(trial *t, gr_eval *e, const char *name)

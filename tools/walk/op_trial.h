@@ -83,6 +83,8 @@ void trial_fill(trial *t, gr_eval *e);
 /* Makes out[0..n) results "out0", ..., their objective "loss" and its gradients toward
  * inputs and parameters, "grad:in0", ... */
 bool trial_differentiate(trial *t, gr_value **out, int n);
+/* What a result is called in messages: "out0" -> "output `y`", "grad:in1" -> "the gradient toward weight". */
+const char *trial_result(const trial *t, const char *name);
 /* Holds the gradient toward an Input or a parameter against central differences. */
 bool trial_check_gradient(trial *t, gr_eval *e, const char *name);
 

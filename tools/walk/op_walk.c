@@ -59,14 +59,15 @@ static void give_step(trial *t, gr_eval *loop, gr_eval *alone, int s)
 static bool same_step(trial *t, gr_eval *loop, const gr_tensor *want, int output, int s)
 {
     gr_type type = {.dtype = want->dtype, .rank = want->rank};
-    gr_tensor step = *eval_result(loop, gr_arena_printf(t->arena, "out%d", output));
+    const char *name = gr_arena_printf(t->arena, "out%d", output);
+    gr_tensor step = *eval_result(loop, name);
     memcpy(type.dim, want->dim, sizeof type.dim);
     clear_ended(t, want->data, &type, s);
     step.rank--;
     memmove(step.dim, step.dim + 1, sizeof *step.dim * (size_t)step.rank);
     step.data = (char *)step.data + gr_dtype_size(step.dtype) * (size_t)(eval_numel(want) * s);
     double d = trial_distance(want, &step);
-    if (!(d < 1e-11)) return trial_failed(t, gr_arena_printf(t->arena, "step %d of output %d is another than alone, by %g", s, output, d));
+    if (!(d < 1e-11)) return trial_failed(t, gr_arena_printf(t->arena, "step %d of %s is another than alone, by %g", s, trial_result(t, name), d));
     trial_compared(t, 1, d);
     return true;
 }
@@ -114,7 +115,7 @@ static bool try_in_place(trial *t, gr_eval *plain)
     for (int i = 0; i < t->graph->num_results; i++) {
         const char *name = t->graph->result_names[i];
         double d = trial_distance(want[i], eval_result(over, name));
-        if (d > 0) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g where output 0 lies over input 0", name, d));
+        if (d > 0) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g where output 0 lies over input 0", trial_result(t, name), d));
         trial_compared(t, 1, d);
     }
     return true;
@@ -130,7 +131,7 @@ static bool same_results(trial *t, gr_eval *x, gr_graph *after)
     for (int i = 0; i < t->graph->num_results; i++) {
         const gr_tensor *other = eval_result(y, t->graph->result_names[i]);
         double d = other ? trial_distance(eval_result(x, t->graph->result_names[i]), other) : INFINITY;
-        if (d > 1e-11) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g after the passes", t->graph->result_names[i], d));
+        if (d > 1e-11) return trial_failed(t, gr_arena_printf(t->arena, "%s differs by %g after the passes", trial_result(t, t->graph->result_names[i]), d));
         trial_compared(t, 1, d);
     }
     return true;
@@ -165,7 +166,7 @@ static bool near_double(trial *t, gr_eval *e, const op_more *more)
     good = good && trial_run(&d, exact);
     for (int i = 0; good && i < t->num_out; i++) {
         double off = trial_distance(eval_value(exact, d.out[i]), eval_value(e, t->out[i]));
-        if (!(off <= FLOAT_NEAR)) good = trial_failed(t, gr_arena_printf(t->arena, "output %d in float differs from that in double by %g", i, off));
+        if (!(off <= FLOAT_NEAR)) good = trial_failed(t, gr_arena_printf(t->arena, "%s in float differs from that in double by %g", trial_result(t, gr_arena_printf(t->arena, "out%d", i)), off));
         else trial_compared(t, 1, off);
     }
     trial_end(&d);
@@ -178,6 +179,7 @@ static bool try_double(trial *t, op_way w, const op_more *more)
 {
     gr_eval *e = eval_create(t->arena, t->graph);
     trial_fill(t, e);
+    eval_doubt(e);
     bool good = trial_run(t, e);
     if (good) trial_compared(t, 1, 0);
     good = good && (!w.steps || try_steps(t, e, more)) && try_gradients(t, e) && try_in_place(t, e);
@@ -190,6 +192,7 @@ static bool try_float(trial *t, op_way w, const op_more *more)
 {
     gr_eval *e = eval_create(t->arena, t->graph);
     trial_fill(t, e);
+    eval_doubt(e);
     if (!trial_run(t, e)) return false;
     if (!is_random(t->graph) && !(more && more->float_differs) && !near_double(t, e, more)) return false;
     trial_look(t, OP_PASSES);
