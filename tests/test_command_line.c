@@ -223,6 +223,22 @@ static void settings_have_commas(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "after a model's comma stands KEY=VALUE, not '4'"));
 }
 
+/* Each line is "graphrun NAME   what it does". */
+static void summaries_begin_in_one_column(void)
+{
+    CU_ASSERT_EQUAL(graphrun("--help"), 0);
+    size_t column = 0;
+    for (const char *line = out_text; *line; line += strcspn(line, "\n") + 1) {
+        const char *name = strstr(line, "graphrun ");
+        if (!name || strncmp(line, "graphrun ", 9) == 0) continue;
+        const char *summary = name + 9 + strcspn(name + 9, " ");
+        summary += strspn(summary, " ");
+        if (!column) column = (size_t)(summary - line);
+        CU_ASSERT_EQUAL((size_t)(summary - line), column);
+    }
+    CU_ASSERT(column > 0);
+}
+
 void test_command_line(void)
 {
     CU_pSuite s = CU_add_suite("command line", NULL, NULL);
@@ -230,6 +246,7 @@ void test_command_line(void)
     CU_add_test(s, "options that are none", options_that_are_none);
     CU_add_test(s, "options that change nothing", options_that_change_nothing);
     CU_add_test(s, "usages name every option", usages_name_every_option);
+    CU_add_test(s, "summaries begin in one column", summaries_begin_in_one_column);
     CU_add_test(s, "what a model lacks", what_a_model_lacks);
     CU_add_test(s, "compare: its command is kept", commands_are_kept);
     CU_add_test(s, "compare: settings with commas", settings_have_commas);

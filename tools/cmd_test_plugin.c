@@ -227,9 +227,9 @@ static int walk_file(gr_arena *a, const char *file, char **models, int64_t limit
     printf("%s: ", file);
     print_count(sum.ops, "op", "");
     print_count(sum.sources, "data source", sum.ops ? ", " : "");
-    printf("%s%d check%s, ", sum.ops || sum.sources ? ", " : "", sum.checks, gr_s(sum.checks));
-    if (sum.failed) printf("%d failed\n", sum.failed);
-    else printf("all right\n");
+    print_count(sum.checks, "check", sum.ops || sum.sources ? ", " : "");
+    if (sum.failed) printf(", %d failed\n", sum.failed);
+    else printf(", all right\n");
     return sum.failed ? EXIT_MODEL : EXIT_DONE;
 }
 
@@ -259,7 +259,7 @@ int cmd_test_plugin(int argc, char **argv)
     int count, done = cli_parse(self, argc, argv, own, &common, &count);
     if (done >= 0) return done;
     if (!count) return cli_misuse(self, "which plugin? Give its .so file");
-    if (limit < 1 || limit > INT32_MAX) return cli_misuse(self, "--limit is a number of seconds, 1 or more");
+    if (limit < 1 || limit > INT32_MAX) return cli_misuse(self, "--limit takes a number from 1 to %d", INT32_MAX);
     argv[count + 1] = NULL;
     return run(argv[1], argv + 2, limit);
 }

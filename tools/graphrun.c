@@ -1,4 +1,5 @@
 /* graphrun.c - the command. */
+#include "base/column.h"
 #include "cli.h"
 
 #include <errno.h>
@@ -44,9 +45,11 @@ const cli_command *cli_find(const char *name)
 
 static void print_usage(FILE *to)
 {
-    fprintf(to, "usage: graphrun MODEL          what the file asks for: train it, or run it once\n");
+    int width = 0;
+    for (const cli_command *c = cli_commands; c->name; c++) width = gr_wider(width, c->name);
+    fprintf(to, "usage: graphrun %-*s   what the file asks for: train it, or run it once\n", width, "MODEL");
     for (const cli_command *c = cli_commands; c->name; c++)
-        fprintf(to, "       graphrun %-10s    %s\n", c->name, c->summary);
+        fprintf(to, "       graphrun %-*s   %s\n", width, c->name, c->summary);
     fprintf(to, "graphrun COMMAND --help says more.\n");
 }
 
