@@ -42,6 +42,8 @@ static void project_passes(const char *kind, const char *op, const char *file)
     says("all right");
     says(", 0 wrong");
     lacks("FAILED");
+    CU_ASSERT_EQUAL(shell("make -n -C '%s' bench BENCH=--noisy", folder), 0);
+    says("--seconds 2 --noisy\n");
     CU_ASSERT_EQUAL(shell("make -C '%s' train", folder), 0);
     says("epoch ");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " ops %s --plugin '%s/%s.so'", op, folder, file), 0);
@@ -111,6 +113,22 @@ static void names_are_checked(void)
     }
 }
 
+/* A project's files and folder. */
+static void files_are_called_as_words(void)
+{
+    static const struct { const char *op, *file; } name[] = {
+        {"SquaredReLU", "squared_relu"}, {"ReLU2", "relu2"}, {"CTCLoss", "ctc_loss"}, {"RNNCell2", "rnn_cell2"}, {"MyGRU", "my_gru"}, {"SLSTM", "slstm"},
+        {"PReLU3", "prelu3"}, {"SiLUCell", "silu_cell"}, {"SoftSwish", "soft_swish"}, {"SLeaky", "s_leaky"}};
+    const char *folder = temp_path("words");
+    CU_ASSERT_EQUAL(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        char line[100];
+        CU_ASSERT_EQUAL(shell("cd '%s' && " GRAPHRUN " new-op %s", folder, name[i].op), 0);
+        snprintf(line, sizeof line, "%s/ holds the op %s ", name[i].file, name[i].op);
+        says(line);
+    }
+}
+
 static void help_keeps_choices_and_text_apart(void)
 {
     CU_ASSERT_EQUAL(shell(GRAPHRUN " new-op --help"), 0);
@@ -169,6 +187,7 @@ static void test_plugin_says_what_it_wants(void)
     says("/nowhere/x.so");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/odd_right.so'", GR_BUILD_DIR), 1); /* it has no cases */
     says("FAILED  there is no case at all");
+    says("odd_right.so: 1 op, 1 check, 1 failed\n");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " test-plugin '%s/tests/wrong_source.so'", GR_BUILD_DIR), 1);
     says("GoodSource           order      ok      ");
     says("CountsEpochs         order      FAILED  split 'train', epoch 1, batch 0: is another when its epoch is read again");
@@ -222,6 +241,7 @@ void test_new_op(void)
     if (GR_TEST_NUMBERS) CU_add_test(s, "the check of a project can fail", the_check_can_fail);
     CU_add_test(s, "nothing is overwritten", what_is_there_is_left_alone);
     CU_add_test(s, "names and kinds are checked", names_are_checked);
+    CU_add_test(s, "files are called as words", files_are_called_as_words);
     CU_add_test(s, "help keeps choices and text apart", help_keeps_choices_and_text_apart);
     CU_add_test(s, "a plugin's op is like any other", a_plugins_op_is_like_any_other);
     CU_add_test(s, "an op that is not known may be a plugin's", unknown_ops_may_be_of_plugins);

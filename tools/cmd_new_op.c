@@ -26,14 +26,31 @@ typedef struct project {
 
 /* ---- names ---- */
 
-/* "SoftSwish" -> "soft_swish", "SLSTM2" -> "slstm2", "RNNCell2" -> "rnn_cell2" */
+static bool upper(char c) { return isupper((unsigned char)c); }
+static bool lower(char c) { return islower((unsigned char)c); }
+
+/* "ReLU", "SiLU": two letters and two capitals that end the word are one. */
+static bool is_mixed(const char *s)
+{
+    return upper(s[0]) && lower(s[1]) && upper(s[2]) && upper(s[3]) && !lower(s[4]) && (!upper(s[4]) || lower(s[5]));
+}
+
+/* Whether a word begins at s; one capital before a mixed word is part of it, as in "PReLU". */
+static bool begins_word(const char *op, const char *s)
+{
+    if (s == op || !upper(*s)) return false;
+    const bool alone = s - op == 1 || !upper(s[-2]);
+    return !upper(s[-1]) || (lower(s[1]) && !(alone && is_mixed(s)));
+}
+
+/* "SoftSwish" -> "soft_swish", "SLSTM2" -> "slstm2", "RNNCell2" -> "rnn_cell2", "SquaredReLU" -> "squared_relu" */
 static const char *file_name(gr_arena *a, const char *op)
 {
     char *name = gr_arena_alloc(a, 2 * strlen(op) + 1), *to = name;
+    const char *mixed = op; /* where a mixed word ends */
     for (const char *s = op; *s; s++) {
-        bool after_small = s > op && (islower((unsigned char)s[-1]) || isdigit((unsigned char)s[-1]));
-        bool starts_word = s > op && isupper((unsigned char)s[-1]) && islower((unsigned char)s[1]);
-        if (isupper((unsigned char)*s) && (after_small || starts_word)) *to++ = '_';
+        if (s >= mixed && begins_word(op, s)) *to++ = '_';
+        if (s >= mixed && is_mixed(s)) mixed = s + 4;
         *to++ = (char)tolower((unsigned char)*s);
     }
     return name;
