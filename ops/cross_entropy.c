@@ -36,6 +36,7 @@ static void NAME(class_loss_run)(const gr_call *call)
         int32_t t = target[u];
         bool ignored = t == call->attr[0].i, valid = t >= 0 && t < n;
         loss[u] = ignored ? 0 : (REAL)NAN;
+        if (!ignored && !valid) op_explain_index(call, u, "target", t, n, "classes");
         if (ignored || !valid) continue;
         REAL max = call->math->MATH(max)(x, n), sum = call->math->MATH(exp_sum)(NULL, x, max, n), log;
         call->math->MATH(log)(&log, &sum, 1);

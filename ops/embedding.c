@@ -39,6 +39,7 @@ static void NAME(take_run)(const gr_call *call)
         int32_t i = index[u];
         if (i >= 0 && i < rows) memcpy(to, (const REAL *)table->data + i * width, sizeof *to * (size_t)width);
         else for (int64_t j = 0; j < width; j++) to[j] = missing;
+        if (missing != 0 && (i < 0 || i >= rows)) op_explain_index(call, u, "index", i, rows, "rows");
         if (call->attr[2].present) NAME(shorten)(call, to, width);
     }
 }

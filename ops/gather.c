@@ -60,7 +60,7 @@ static void gather_run(const gr_call *call)
             int64_t k = index[i * to.step];
             char *element = out + (size_t)(i * to.step) * size;
             if (k >= 0 && k < from.n) memcpy(element, in + (size_t)(k * from.step) * size, size);
-            else put_missing(call->out[0].dtype, element);
+            else put_missing(call->out[0].dtype, element), op_explain_index(call, at + i * to.step, "index", k, from.n, "elements along dim");
         }
     }
 }

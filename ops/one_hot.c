@@ -8,6 +8,7 @@ static void NAME(one_hot_run)(const gr_call *call)
     for (int64_t u = call->begin; u < call->end; u++) {
         REAL *row = (REAL *)call->out[0].data + u * n;
         bool valid = index[u] >= 0 && index[u] < n;
+        if (!valid) op_explain_index(call, u, "input", index[u], n, "classes");
         for (int64_t k = 0; k < n; k++) row[k] = valid ? k == index[u] : (REAL)NAN;
     }
 }

@@ -95,6 +95,11 @@ int op_need_int(gr_ctx *c, int port)
     return gr_fail(c, GR_AT_INPUT, name, "'%s' must be integers, but is %s; Cast converts", name, op_type_text(c, t));
 }
 
+void op_explain_index(const gr_call *call, int64_t place, const char *port, int64_t index, int64_t n, const char *of)
+{
+    gr_call_explain(call, place, "%s holds %lld, but there are %lld %s, 0 to %lld", port, (long long)index, (long long)n, of, (long long)n - 1);
+}
+
 gr_val op_number(gr_ctx *c, double value)
 {
     return gr_emit(c, "Fill", NULL, 0, NULL, "shape=[], value=%.17g", value);

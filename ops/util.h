@@ -30,6 +30,9 @@ int op_broadcast(const gr_type *a, const gr_type *b, gr_type *out);
 int op_need_float(gr_ctx *c, int port);
 int op_need_int(gr_ctx *c, int port);
 
+/* Says of a kernel's NaN that input `port` holds an index which is none of the n. */
+void op_explain_index(const gr_call *call, int64_t place, const char *port, int64_t index, int64_t n, const char *of);
+
 gr_val op_number(gr_ctx *c, double value); /* a real scalar */
 gr_val op_reshape(gr_ctx *c, gr_val v, int rank, const int64_t *dim); /* v itself if it has them */
 gr_val op_sum_to(gr_ctx *c, gr_val v, const gr_type *t); /* undoes broadcasting */

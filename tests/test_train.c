@@ -302,6 +302,34 @@ static void first_nonfinite_is_named(void)
     gr_session_close(s);
 }
 
+/* `train` of a model whose numbers are 0 to 4; the message begins with the place of the node that met one. */
+static void expect_index(const char *layers, const char *classes, const char *says)
+{
+    const char *model = temp_file("index.yaml",
+        "graphrun: 1\nname: index\n"
+        "data:\n  op: Inline\n  values:\n    x: [[1, 0, 2, 4, 3]]\n    y: [[0, 1, 4, 3, 2]]\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [batch, time], dtype: int32, from: data.x}\n"
+        "  y: {op: Input, shape: [batch, time], dtype: int32, from: data.y}\n"
+        "  e: %s\n"
+        "  logits: {op: Linear, in: e, out_features: %s}\n"
+        "  loss: {op: CrossEntropyLoss, in: {input: logits, target: y}}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, steps: 1}\n", layers, classes);
+    gr_error e;
+    CU_ASSERT_EQUAL(train_model(model, 1, (gr_train_options){.epochs = -1, .steps = -1}, &e), GR_ESTATE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, says));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "index.yaml:"));
+    if (!strstr(e.message, says)) fprintf(stderr, "'%s' is not said, but: %s\n", says, e.message);
+}
+
+static void an_index_out_of_range_is_told(void)
+{
+    const char *says = ":13:3: training step 0 was not finite: the first value was NaN in 'loss.rows': target holds 4, but there are 3 classes, 0 to 2";
+    expect_index("{op: Embedding, in: x, num_embeddings: 5, embedding_dim: 2}", "3", says);
+    expect_index("{op: Embedding, in: x, num_embeddings: 4, embedding_dim: 2}", "5", "NaN in 'e': index holds 4, but there are 4 rows, 0 to 3");
+    expect_index("{op: OneHot, in: x, num_classes: 3}", "5", "holds 4, but there are 3");
+}
+
 /* ---- files ---- */
 
 static void log_is_json_lines(void)
@@ -405,6 +433,7 @@ void test_train(void)
     CU_add_test(s, "out of memory anywhere is an error", memory_may_end_anywhere);
     CU_add_test(s, "the first value that is not finite is named", first_nonfinite_is_named);
     CU_add_test(s, "of epochs and steps the bound that comes first ends", the_bound_that_comes_first_ends);
+    CU_add_test(s, "an index out of range is told where it makes a NaN", an_index_out_of_range_is_told);
     CU_add_test(s, "a log is JSON lines", log_is_json_lines);
     CU_add_test(s, "weights that do not fit are listed", weights_must_fit);
 }

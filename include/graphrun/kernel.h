@@ -115,6 +115,7 @@ typedef struct gr_call {
     gr_random random;
     void (*fail)(const struct gr_call *call, int64_t place, const char *fmt, va_list args); /* see gr_call_fail */
     bool (*failed)(const struct gr_call *call);
+    void (*explain)(const struct gr_call *call, int64_t place, const char *fmt, va_list args); /* see gr_call_explain */
 } gr_call;
 
 /* For what a kernel was fed and cannot mean anything: the run goes on, so outputs must be
@@ -127,6 +128,17 @@ static inline void gr_call_fail(const gr_call *call, int64_t place, const char *
     va_list args;
     va_start(args, fmt);
     if (call->fail) call->fail(call, place, fmt, args);
+    va_end(args);
+}
+
+/* For an output that is NaN because of an input that is no fault where nothing counts on it (an index out of
+ * range may be padding): why. Told where the NaN is the first in a training step that was not finite. */
+GR_PRINTF(3, 4)
+static inline void gr_call_explain(const gr_call *call, int64_t place, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    if (call->size >= sizeof *call && call->explain) call->explain(call, place, fmt, args);
     va_end(args);
 }
 

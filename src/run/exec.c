@@ -37,6 +37,12 @@ static void task_fail(const gr_call *call, int64_t place, const char *fmt, va_li
     gr_faults_add(task->worker->faults, task->t, time_of(task->worker, task->t, call->random.rows), place, fmt, args);
 }
 
+static void task_explain(const gr_call *call, int64_t place, const char *fmt, va_list args)
+{
+    const gr_task *task = task_of(call);
+    gr_faults_add(task->worker->reasons, task->t, time_of(task->worker, task->t, call->random.rows), place, fmt, args);
+}
+
 static bool task_failed(const gr_call *call) { return atomic_load(&task_of(call)->worker->faults->any); }
 
 /* ---- preparing ------------------------------------------------------------ */
@@ -95,6 +101,7 @@ static void prepare_task(gr_arena *a, gr_worker_run *w, gr_task *task, char *con
     gr_template_call(t, &task->call, task->in, task->out);
     task->call.fail = task_fail;
     task->call.failed = task_failed;
+    task->call.explain = task_explain;
     if (t->kind == GR_TASK_PRODUCT) /* the product itself has no memory */
         task->call.out = gr_arena_copy(a, task->out, sizeof *task->out);
     for (int i = 0; i < t->num_in; i++) prepare_operand(&t->in[i], &task->in[i], where);

@@ -35,6 +35,7 @@ typedef struct gr_task {
 struct gr_worker_run {
     const gr_program *program;
     gr_faults *faults;     /* of all workers */
+    gr_faults *reasons;    /* likewise, why values are NaN */
     const gr_worker_list *list;
     gr_task *task;         /* by instruction; only RUNs are filled */
     char *scratch;

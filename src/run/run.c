@@ -30,7 +30,7 @@ struct gr_run {
     int num_lineups;
     double work;     /* predicted nanoseconds on the fewest threads */
     int64_t *base;
-    gr_faults faults;
+    gr_faults faults, reasons;
     gr_tape_constants constants;
 };
 
@@ -140,6 +140,7 @@ static void prepare_worker(gr_run *r, const lineup *l, const gr_schedule *s, int
     x->spins = gr_pool_spins(r->pool);
     x->base = r->base;
     x->faults = &r->faults;
+    x->reasons = &r->reasons;
     x->constants = &r->constants;
     x->seen = GR_NEW_ARRAY(r->arena, int64_t, l->threads + 16); /* with a gap to the next worker's */
     x->loop_index = GR_NEW_ARRAY(r->arena, int64_t, GR_MAX_LOOPS + 16);
@@ -286,6 +287,7 @@ static void run_measured(gr_run *r, int64_t step)
 int gr_run_step(gr_run *r, int64_t step)
 {
     gr_faults_clear(&r->faults);
+    gr_faults_clear(&r->reasons);
     if (r->lineup->worker[0].trace) run_recorded(r, step);
     else if (r->num_lineups == 1) run_lineup(r, r->lineup, step);
     else run_measured(r, step);
@@ -294,6 +296,7 @@ int gr_run_step(gr_run *r, int64_t step)
     return 0;
 }
 
+const char *gr_run_reason(const gr_run *r, const gr_node *n) { return r->reasons.at && r->reasons.at->node == n ? r->reasons.text : NULL; }
 const char *gr_run_fault(gr_run *r, char *to, size_t room) { return gr_faults_text(&r->faults, r->program, to, room); }
 
 void gr_run_set_trace(gr_run *r, gr_trace *t)

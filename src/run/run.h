@@ -60,6 +60,8 @@ const void *gr_run_result(const gr_run *r, const char *name, gr_type *t);
 int gr_run_step(gr_run *r, int64_t step);
 /* What a kernel refused in the last run, and which node's; NULL: nothing. */
 const char *gr_run_fault(gr_run *r, char *to, size_t room);
+/* Why the first value that was NaN for a reason that its kernel knows was NaN in the last run, if node n made it; else NULL. */
+const char *gr_run_reason(const gr_run *r, const gr_node *n);
 /* Steps from now on are recorded in t (run/trace.h), NULL: no longer. t must be for the run's own
  * schedule and have room for them. */
 struct gr_trace;

@@ -74,33 +74,18 @@ static void look_at(const gr_exec *x, int i, found *best)
     if (earlier(&f, best)) *best = f;
 }
 
-/* Lookups and losses of classes answer an index that is out of range with NaN. */
-static const char *likely_cause(const found *f)
-{
-    const gr_node *n = f->value->node;
-    for (int i = 0; isnan(f->number) && n->op->role != GR_ROLE_FUSED && i < n->num_in; i++)
-        if (n->in[i] && n->in[i]->type.dtype == GR_INT32) return "; an index that is out of range gives NaN";
-    return "";
-}
-
 static void say(const gr_exec *x, const found *f, int64_t step, gr_error *e)
 {
+    gr_arena *a = x->session->arena;
     const gr_scan *scan = f->value->node->scan;
-    const char *name = x->graph->result_names[f->result], *phase = "";
-    if (scan && f->order >= 0 && f->order < scan->steps) {
-        const gr_value *inner = scan->body->results[scan->carries + f->value->index - 2 * scan->carries];
-        name = inner->node->name;
-    } else if (!scan) {
-        name = f->value->node->name;
-    }
-    if (f->value->node->phase == GR_BACKWARD) phase = " (in the backward pass)";
+    const bool within = scan && f->order >= 0 && f->order < scan->steps;
+    const gr_node *n = within ? scan->body->results[scan->carries + f->value->index - 2 * scan->carries]->node : f->value->node;
+    const char *name = scan && !within ? x->graph->result_names[f->result] : n->name, *why = gr_run_reason(x->run, n);
     const char *what = isnan(f->number) ? "NaN" : f->number > 0 ? "inf" : "-inf";
-    if (scan && f->order < scan->steps)
-        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s at time step %lld",
-                     (long long)step, what, name, phase, (long long)f->time);
-    else
-        gr_set_error(e, GR_ESTATE, "training step %lld was not finite: the first value was %s in '%s'%s%s", (long long)step,
-                     what, name, phase, likely_cause(f));
+    const char *at = within ? gr_arena_printf(a, " at time step %lld", (long long)f->time) : "";
+    const char *line = n->at.source ? gr_arena_printf(a, "%s:%d:%d: ", n->at.source->name, n->at.line, n->at.column) : "";
+    gr_set_error(e, GR_ESTATE, "%straining step %lld was not finite: the first value was %s in '%s'%s%s%s%s", line, (long long)step, what,
+                 name, n->phase == GR_BACKWARD ? " (in the backward pass)" : "", at, why ? ": " : "", why ? why : "");
 }
 
 /* The same step again, whoever fed it, or it might be a finite one that is committed. */
