@@ -38,7 +38,7 @@ static int common_options(cli_common *c, unsigned which, cli_option *to)
         {CLI_THREADS, {"threads", 0, CLI_INT, &c->threads, "N", "at most so many workers; as many as pay where 0 or not given; results do not depend on it"}},
         {CLI_SEED, {"seed", 0, CLI_INT, &c->seed, "N", "of initial weights, data order and Dropout"}},
         {CLI_DTYPE, {"dtype", 0, CLI_TEXT, &c->dtype, "float32|float64", "of the arithmetic"}},
-        {CLI_PLUGINS, {"plugin", 0, CLI_LIST, &c->plugins, "FILE", "a plugin with more ops"}},
+        {CLI_PLUGINS, {"plugin", 0, CLI_LIST, &c->plugins, "FILE.so", "a plugin with more ops"}},
         {CLI_QUIET, {"quiet", 'q', CLI_FLAG, &c->quiet, NULL, "no notes on standard error, errors apart"}},
     };
     int n = 0;

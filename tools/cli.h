@@ -24,7 +24,7 @@ typedef struct cli_option {
     char letter;           /* 0: none */
     cli_kind kind;
     void *to;              /* bool, const char *, int64_t, double, cli_list */
-    const char *value;     /* "FILE"; "a|b": one of these words and nothing else; NULL for a flag */
+    const char *value;     /* "FILE"; "a|b": one of these words and nothing else; NULL for a flag. Completion goes by it */
     const char *doc;
 } cli_option;
 

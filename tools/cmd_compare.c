@@ -251,7 +251,7 @@ static int parse(const cli_command *self, compare_args *a, int argc, char **argv
         {"points", 0, CLI_INT, &o->points, "N", "validations of a run, the last at its end (20)"},
         {"sweep", 0, CLI_TEXT, &a->sweep, "VAR=A,B,...", "compare the models with each of these values: one report, what is judged by the value"},
         {"gradient", 0, CLI_TEXT, &o->gradient, "VALUE", "also how much of the loss's gradient reaches VALUE at each of its steps before training"},
-        {"metric", 0, CLI_TEXT, &o->metric, "NAME", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
+        {"metric", 0, CLI_TEXT, &o->metric, "METRIC", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
         {"match-parameters", 0, CLI_TEXT, &o->match, "VAR", "scale this var of the other models to the first one's number of parameters"},
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
         {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},

@@ -1,46 +1,71 @@
 /* cmd_completion.c - graphrun completion: scripts for shells, made of the tables of options.
  *
- * What may follow an option is told by its metavariable: FILE, FOLDER, PASS, KEY=VALUE, VAR=, "a|b". What a
- * command takes is told by the first word of its usage: MODEL, OP, or a file. */
+ * What may follow an option is told by its metavariable: FILE or FILE.so, FOLDER, PASS, SPLIT, METRIC, VAR, a value of the
+ * graph (VALUE, NAME=FILE), KEY=VALUE or VAR=... of the section `vars`, "a|b". What a command takes is told by
+ * the words of its usage: MODEL, OP, "a|b", or a file. */
 #include "cli.h"
 #include "report/reference.h"
 #include "pass/pass.h"
+#include "train/recipe.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---- what completes ---- */
 
-typedef enum completes { NOTHING, FILES, FOLDERS, WORDS, VARS } completes;
+typedef enum completes { NOTHING, FILES, FOLDERS, WORDS, VARS, VARS_EQUAL, VALUES } completes;
 
-static const char *const splits = "train valid test";
+/* What follows: words of WORDS, or the ending of FILES, ".so", "" for any. */
+typedef struct follows { completes kind; const char *text; } follows;
 
-/* words: filled for WORDS. */
-static completes completes_value(gr_arena *a, const cli_option *o, const char **words)
+static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+static const char *spaced(gr_arena *a, const char *list, size_t n)
 {
-    *words = "";
-    if (strchr(o->value, '|')) {
-        char *list = gr_arena_strdup(a, o->value);
-        for (char *c = list; *c; c++)
-            if (*c == '|') *c = ' ';
-        *words = list;
-        return WORDS;
-    }
-    if (strcmp(o->value, "PASS") == 0) {
-        for (const gr_pass *p = gr_passes; p->name; p++) *words = gr_arena_printf(a, "%s%s%s", *words, **words ? " " : "", p->name);
-        return WORDS;
-    }
-    if (strcmp(o->name, "split") == 0) {
-        *words = splits;
-        return WORDS;
-    }
-    if (strcmp(o->value, "KEY=VALUE") == 0 || strncmp(o->value, "VAR=", 4) == 0) return VARS;
-    if (strncmp(o->value, "FILE", 4) == 0) return FILES;
-    return strcmp(o->value, "FOLDER") == 0 ? FOLDERS : NOTHING;
+    char *words = gr_arena_strndup(a, list, n);
+    for (char *c = words; *c; c++)
+        if (*c == '|') *c = ' ';
+    return words;
+}
+
+static const char *pass_names(gr_arena *a)
+{
+    const char *text = "";
+    for (const gr_pass *p = gr_passes; p->name; p++) text = gr_arena_printf(a, "%s%s%s", text, *text ? " " : "", p->name);
+    return text;
+}
+
+/* "loss perplexity ...", as reports call them. */
+static const char *metric_names(gr_arena *a)
+{
+    gr_error e = {0};
+    const gr_registry *r = cli_registry(a, &(cli_common)CLI_DEFAULTS, &e);
+    const char *text = "loss";
+    for (int i = 0; r && i < gr_registry_count(r); i++)
+        if (gr_registry_at(r, i)->traits & GR_METRIC) text = gr_arena_printf(a, "%s %s", text, gr_metric_label(a, gr_registry_at(r, i)->name));
+    return text;
+}
+
+/* The ending of "FILE.so"; a file of a list or in brackets has none. */
+static const char *ending(const char *value) { return value[4] == '.' && isalpha((unsigned char)value[5]) ? value + 4 : ""; }
+
+static follows after_option(gr_arena *a, const cli_option *o)
+{
+    const char *v = o->value;
+    if (strchr(v, '|')) return (follows){WORDS, spaced(a, v, strlen(v))};
+    if (strcmp(v, "PASS") == 0) return (follows){WORDS, pass_names(a)};
+    if (strcmp(v, "SPLIT") == 0) return (follows){WORDS, "train valid test"};
+    if (strcmp(v, "METRIC") == 0) return (follows){WORDS, metric_names(a)};
+    if (strcmp(v, "VAR") == 0) return (follows){VARS, ""};
+    if (strcmp(v, "KEY=VALUE") == 0 || begins(v, "VAR=")) return (follows){VARS_EQUAL, ""};
+    if (begins(v, "VALUE") || begins(v, "NAME=FILE") || begins(v, "NAME[=FILE")) return (follows){VALUES, ""};
+    if (begins(v, "FILE")) return (follows){FILES, ending(v)};
+    return (follows){strcmp(v, "FOLDER") == 0 ? FOLDERS : NOTHING, ""};
 }
 
 typedef enum takes { TAKES_FILES, TAKES_MODELS, TAKES_OPS, TAKES_WORDS, TAKES_NOTHING } takes;
 
-/* words: filled for TAKES_WORDS. */
+/* words: filled for TAKES_WORDS; for TAKES_FILES the ending. */
 static takes command_takes(gr_arena *a, const cli_command *c, const char **words)
 {
     const char *first = c->usage + (*c->usage == '[');
@@ -49,12 +74,12 @@ static takes command_takes(gr_arena *a, const cli_command *c, const char **words
     if ((n == 5 && strncmp(first, "MODEL", n) == 0) || strncmp(first + n, ".yaml", 5) == 0) return TAKES_MODELS;
     if (n == 2 && strncmp(first, "OP", n) == 0) return TAKES_OPS;
     if (n == 0 || (n == 4 && strncmp(first, "NAME", n) == 0) || *first == '-') return TAKES_NOTHING;
-    if (!memchr(first, '|', n)) return TAKES_FILES;
-    char *list = gr_arena_strndup(a, first, n);
-    for (char *s = list; *s; s++)
-        if (*s == '|') *s = ' ';
-    *words = list;
-    return TAKES_WORDS;
+    if (memchr(first, '|', n)) {
+        *words = spaced(a, first, n);
+        return TAKES_WORDS;
+    }
+    if (begins(first, "FILE.so")) *words = ".so";
+    return TAKES_FILES;
 }
 
 static const char *op_names(gr_arena *a)
@@ -73,29 +98,50 @@ static const char *command_names(gr_arena *a)
     return text;
 }
 
+/* ---- both shells ---- */
+
+/* The keys of a section of the model on the command line, one a line: {a: 1, b: 2}, or lines of one indentation. */
+static const char keys_of_section[] =
+    "        awk -v section=\"$1:\" '\n"
+    "            index($0, section) == 1 { on = 1; flow = 0; indent = 0; $0 = \" \" substr($0, length(section) + 1); if (/^ *[{]/) flow = 1 }\n"
+    "            /^[^ #]/ { on = 0 }\n"
+    "            ! on { next }\n"
+    "            { sub(/(^| )#.*/, \"\") }\n"
+    "            flow { while (match($0, /[{, ][A-Za-z0-9_]+:/)) { print substr($0, RSTART + 1, RLENGTH - 2); $0 = substr($0, RSTART + RLENGTH) } next }\n"
+    "            match($0, /^ +[A-Za-z0-9_]+:/) { match($0, /^ +/); if (! indent) indent = RLENGTH\n"
+    "                if (RLENGTH == indent) { sub(/:.*/, \"\"); sub(/^ +/, \"\"); print } }' \"$word\"\n";
+
 /* ---- bash ---- */
 
 static const char bash_head[] =
     "# Completion of graphrun for bash, made by `graphrun completion bash`.\n"
-    "_graphrun_vars() { # names in the section `vars` of the model on the command line\n"
+    "_graphrun_keys() {\n"
     "    local word\n"
     "    for word in \"${COMP_WORDS[@]}\"; do\n"
-    "        [[ $word == *.yaml || $word == *.yml ]] && [[ -f $word ]] || continue\n"
-    "        sed -n '/^vars:/,/^[^ #v]/p' \"$word\" | sed '/^[^ #v]/d; s/^vars://; s/#.*//' |\n"
-    "            grep -oE '(^ *|[{,] *)[A-Za-z_][A-Za-z0-9_]*:' | tr -d ' {,' | sort -u | tr ':' '='\n"
+    "        [[ $word == *.yaml || $word == *.yml ]] && [[ -f $word ]] || continue\n";
+static const char bash_files[] =
     "    done\n"
+    "}\n"
+    "_graphrun_files() { # those that end so, and folders\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "    COMPREPLY+=($(compgen -f -X \"!*$1\" -- \"$cur\") $([[ -z $1 ]] || compgen -d -- \"$cur\"))\n"
     "}\n"
     "_graphrun() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word options= takes=model words=\n"
-    "    COMPREPLY=()\n";
+    "    COMPREPLY=()\n"
+    "    if [[ $cur == = ]]; then prev='=' cur=; fi\n"
+    "    if [[ $prev == = ]]; then # --option=value; what stands behind the = of NAME=FILE is no option's\n"
+    "        prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "        [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+    "        [[ $prev == -* ]] || { _graphrun_files; return; }\n"
+    "    fi\n";
 
 static const char bash_tail[] =
     "    if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")); return; fi\n"
     "    if [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")); fi\n"
     "    case $takes in\n"
-    "    model) compopt -o filenames 2>/dev/null\n"
-    "        COMPREPLY+=($(compgen -f -X '!*.yaml' -- \"$cur\") $(compgen -f -X '!*.yml' -- \"$cur\") $(compgen -d -- \"$cur\")) ;;\n"
-    "    files) compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- \"$cur\")) ;;\n"
+    "    model) _graphrun_files .yaml; COMPREPLY+=($(compgen -f -X '!*.yml' -- \"$cur\")) ;;\n"
+    "    files) _graphrun_files \"$words\" ;;\n"
     "    words) COMPREPLY+=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
     "    esac\n"
     "}\n"
@@ -116,14 +162,15 @@ static const char *bash_pattern(const script *s, const cli_option *o)
 
 static void bash_value(const script *s, const cli_option *o)
 {
-    const char *words;
-    completes kind = completes_value(s->arena, o, &words);
-    printf("    %s)", bash_pattern(s, o));
-    if (kind == WORDS) printf(" COMPREPLY=($(compgen -W '%s' -- \"$cur\"))", words);
-    if (kind == VARS) printf(" compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -W \"$(_graphrun_vars)\" -- \"$cur\"))");
-    if (kind == FILES) printf(" compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\"))");
-    if (kind == FOLDERS) printf(" compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\"))");
-    printf("%sreturn ;;\n", kind == NOTHING ? " " : "; ");
+    const follows f = after_option(s->arena, o);
+    printf("    %s) ", bash_pattern(s, o));
+    if (f.kind == WORDS) printf("COMPREPLY=($(compgen -W '%s' -- \"$cur\")); ", f.text);
+    if (f.kind == VARS) printf("COMPREPLY=($(compgen -W \"$(_graphrun_keys vars)\" -- \"$cur\")); ");
+    if (f.kind == VARS_EQUAL) printf("compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -S = -W \"$(_graphrun_keys vars)\" -- \"$cur\")); ");
+    if (f.kind == VALUES) printf("COMPREPLY=($(compgen -W \"$(_graphrun_keys graph)\" -- \"$cur\")); ");
+    if (f.kind == FILES) printf("_graphrun_files %s; ", f.text);
+    if (f.kind == FOLDERS) printf("compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\")); ");
+    printf("return ;;\n");
 }
 
 static void bash_values(void *data, const cli_command *c, const cli_option *list, int own, int total)
@@ -145,7 +192,7 @@ static void bash_options(void *data, const cli_command *c, const cli_option *lis
     (void)own;
     printf("    %s) takes=%s", *c->name ? c->name : "''", names[what]);
     if (what == TAKES_OPS) printf(" words='%s'", op_names(s->arena));
-    if (what == TAKES_WORDS) printf(" words='%s'", words);
+    if (what == TAKES_WORDS || what == TAKES_FILES) printf(" words='%s'", words);
     printf(" options='");
     for (int i = 0; i < total; i++) printf("--%s ", list[i].name);
     printf("--help --version' ;;\n");
@@ -155,6 +202,8 @@ static void write_bash(gr_arena *a)
 {
     script s = {.arena = a};
     fputs(bash_head, stdout);
+    fputs(keys_of_section, stdout);
+    fputs(bash_files, stdout);
     printf("    local commands='%s'\n", command_names(a));
     printf("    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
            "        [[ \" $commands \" == *\" $word \"* ]] && command=$word && break\n"
@@ -182,24 +231,32 @@ static void zsh_text(const char *text)
     }
 }
 
-static void zsh_option(const script *s, const cli_option *o)
+/* "FILE:_files", as it stands behind an option or its letter. */
+static void zsh_value(const script *s, const cli_option *o)
 {
-    const char *words;
-    completes kind = o->value ? completes_value(s->arena, o, &words) : NOTHING;
-    if (o->letter) printf(" \\\n      '-%c[", o->letter), zsh_text(o->doc), printf("]%s'", o->value ? ":value:_files" : "");
-    printf(" \\\n      '%s--%s[", o->kind == CLI_LIST ? "*" : "", o->name);
+    static const char *const action[] = {[NOTHING] = "", [FILES] = "_files", [FOLDERS] = "_files -/", [VARS] = "_graphrun_vars",
+                                         [VARS_EQUAL] = "_graphrun_settings", [VALUES] = "_graphrun_values"};
+    const follows f = after_option(s->arena, o);
+    putchar(':');
+    zsh_text(o->value);
+    if (f.kind == WORDS) printf(":(%s)", f.text);
+    else printf(":%s", action[f.kind]);
+    if (f.kind == FILES && *f.text) printf(" -g \"*%s\"", f.text);
+}
+
+static void zsh_spelling(const script *s, const cli_option *o, const char *spelling)
+{
+    printf(" \\\n      '%s%s[", o->kind == CLI_LIST ? "*" : "", spelling);
     zsh_text(o->doc);
     putchar(']');
-    if (o->value) {
-        putchar(':');
-        zsh_text(o->value);
-        putchar(':');
-    }
-    if (kind == WORDS) printf("(%s)", words);
-    if (kind == FILES) printf("_files");
-    if (kind == FOLDERS) printf("_files -/");
-    if (kind == VARS) printf("_graphrun_vars");
+    if (o->value) zsh_value(s, o);
     putchar('\'');
+}
+
+static void zsh_option(const script *s, const cli_option *o)
+{
+    if (o->letter) zsh_spelling(s, o, gr_arena_printf(s->arena, "-%c", o->letter));
+    zsh_spelling(s, o, gr_arena_printf(s->arena, "--%s%s", o->name, o->value ? "=" : ""));
 }
 
 static void zsh_command(void *data, const cli_command *c, const cli_option *list, int own, int total)
@@ -212,7 +269,8 @@ static void zsh_command(void *data, const cli_command *c, const cli_option *list
     for (int i = 0; i < total; i++) zsh_option(s, &list[i]);
     printf(" \\\n      '--help[this page]' '--version'");
     if (what == TAKES_MODELS) printf(" \\\n      '*:model:_files -g \"*.(yaml|yml)\"'");
-    if (what == TAKES_FILES) printf(" \\\n      '*:file:_files'");
+    if (what == TAKES_FILES) printf(" \\\n      '*:file:_files%s%s%s'", *words ? " -g \"*" : "", words, *words ? "\"" : "");
+    if (what == TAKES_NOTHING && *c->usage) printf(" \\\n      ':name:'"); /* what options stand behind */
     if (what == TAKES_OPS) printf(" \\\n      ':op:(%s)'", op_names(s->arena));
     if (what == TAKES_WORDS) printf(" \\\n      ':word:(%s)'", words);
     printf(" ;;\n");
@@ -223,19 +281,19 @@ static void write_zsh(gr_arena *a)
     script s = {.arena = a};
     printf("#compdef graphrun\n"
            "# Completion of graphrun for zsh, made by `graphrun completion zsh`.\n"
-           "_graphrun_vars() {\n"
-           "  local -a names\n"
-           "  local word\n"
-           "  for word in $words; do\n"
-           "    [[ $word == *.(yaml|yml) && -f $word ]] || continue\n"
-           "    names+=(${(f)\"$(sed -n '/^vars:/,/^[^ #v]/p' $word | sed '/^[^ #v]/d; s/^vars://; s/#.*//' |\n"
-           "      grep -oE '(^ *|[{,] *)[A-Za-z_][A-Za-z0-9_]*:' | tr -d ' {,:' | sort -u)\"})\n"
-           "  done\n"
-           "  compadd -S = -- $names\n"
+           "_graphrun_keys() {\n"
+           "    local word\n"
+           "    for word in $words; do\n"
+           "        [[ $word == *.(yaml|yml) && -f $word ]] || continue\n"
+           "%s"
+           "    done\n"
            "}\n"
+           "_graphrun_vars() { compadd -- ${(f)\"$(_graphrun_keys vars)\"} }\n"
+           "_graphrun_settings() { compset -P '*=' || compadd -S = -- ${(f)\"$(_graphrun_keys vars)\"} }\n"
+           "_graphrun_values() { if compset -P '*='; then _files; else compadd -- ${(f)\"$(_graphrun_keys graph)\"}; fi }\n"
            "_graphrun() {\n"
            "  local -a commands\n"
-           "  commands=(\n");
+           "  commands=(\n", keys_of_section);
     for (const cli_command *c = cli_commands; c->name; c++) {
         printf("    '%s:", c->name);
         zsh_text(c->summary);

@@ -87,7 +87,7 @@ int cmd_data(int argc, char **argv)
     cli_common common = CLI_DEFAULTS;
     data_args a = {.split = "train", .batches = 1};
     const cli_option own[] = {
-        {"split", 0, CLI_TEXT, &a.split, "NAME", "of this split; train where not given"},
+        {"split", 0, CLI_TEXT, &a.split, "SPLIT", "of this split; train where not given"},
         {"epoch", 0, CLI_INT, &a.epoch, "N", "as they come in this epoch, from 0"},
         {"batches", 0, CLI_INT, &a.batches, "N", "so many of them; 1 where not given"},
         {"output", 'o', CLI_TEXT, &a.folder, "FOLDER", "as FOLDER/FIELD_0.npy and so on"},

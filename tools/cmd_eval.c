@@ -44,7 +44,7 @@ int cmd_eval(int argc, char **argv)
     const char *weights_dtype = NULL;
     const cli_option own[] = {{"weights", 0, CLI_TEXT, &a.weights, "FILE", "the trained weights"},
                               CLI_WEIGHTS_DTYPE(&weights_dtype),
-                              {"split", 0, CLI_TEXT, &a.split, "NAME", "of the data; valid where there is one"},
+                              {"split", 0, CLI_TEXT, &a.split, "SPLIT", "of the data; valid where there is one"},
                               {"json", 0, CLI_TEXT, &a.json, "FILE", "write the same as JSON"}, {0}};
     int done = cli_parse_model(self, argc, argv, own, &common);
     if (done >= 0) return done;

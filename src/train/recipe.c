@@ -309,8 +309,7 @@ static bool ports_given(gr_model *m, gr_doc *in, gr_metric_spec *x)
     return true;
 }
 
-/* "BitsPerChar" -> "bits_per_char", "RMSE" -> "rmse" */
-static const char *lower_case(gr_arena *a, const char *name)
+const char *gr_metric_label(gr_arena *a, const char *name)
 {
     char *to = gr_arena_alloc(a, 2 * strlen(name) + 1), *out = to;
     for (const char *s = name; *s; s++) {
@@ -336,7 +335,7 @@ static void read_metric(gr_model *m, gr_graph *raw, gr_doc *d, gr_recipe *r)
         if (given && !take_port(m, x, p, given)) return;
     }
     if (as) x->label = gr_model_text(m, as);
-    else x->label = d->kind == GR_DOC_SCALAR ? d->text : lower_case(a, x->call.op->name);
+    else x->label = d->kind == GR_DOC_SCALAR ? d->text : gr_metric_label(a, x->call.op->name);
     if (x->label && (in ? ports_given(m, in, x) : ports_of_loss(m, raw, r, x))) r->num_metrics++;
 }
 

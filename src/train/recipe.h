@@ -97,6 +97,9 @@ typedef struct gr_recipe {
     gr_generate_spec generate;
 } gr_recipe;
 
+/* How reports call the metric of an op: "BitsPerChar" -> "bits_per_char", "RMSE" -> "rmse". */
+const char *gr_metric_label(gr_arena *a, const char *name);
+
 /* Mistakes go to the model's diag. raw: the model's raw graph, in which the ports of the node
  * that `minimize` names are looked up; NULL if it could not be built. Never NULL. */
 gr_recipe *gr_recipe_read(gr_model *m, gr_graph *raw);
