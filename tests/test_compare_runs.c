@@ -511,7 +511,9 @@ static void steps_before_diverging_are_told(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(c);
     const gr_trial *t = &c->contender[1].trial[0];
     long long step = -1;
-    CU_ASSERT_EQUAL_FATAL(sscanf(t->why, "training step %lld", &step), 1);
+    const char *text = strstr(t->why, "training step ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_EQUAL_FATAL(sscanf(text, "training step %lld", &step), 1);
     CU_ASSERT(t->status == GR_TRIAL_DIVERGED && step > 0 && t->steps == step);
     o.budget = GR_BUDGET_SECONDS;
     o.amount = 0.01;

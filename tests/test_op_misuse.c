@@ -68,7 +68,7 @@ static const struct {
     const char *says;
 } wrong[] = {
     {no_such_attr, NULL, "op Wrong asks for its attribute 'sise', which it does not declare"},
-    {no_such_port, NULL, "op Wrong asks for value 0 of its input port 2; it has 1 ports"},
+    {no_such_port, NULL, "op Wrong asks for value 0 of its input port 2; it has 1 port, from 0"},
     {no_such_index, NULL, "op Wrong asks for value -1 of its input port 0"},
     {type_of_nothing, NULL, "op Wrong asks for the type of an absent value"},
     {silent, NULL, "op Wrong gives -1 in 'expand' without saying what is wrong"},
