@@ -37,17 +37,19 @@ typedef struct gr_attr_spec {
     const char *doc;      /* one sentence, with units */
 } gr_attr_spec;
 
+/* The value of an attribute: the fields that its kind names above, the others 0. What it points to lives as long as the
+ * node, or the data source, whose attribute it is. */
 typedef struct gr_attr {
     bool present; /* false: absent ("~") */
     bool given;   /* written by the user rather than defaulted */
     int64_t i;
     double f;
     const char *s;
-    int64_t n;
+    int64_t n;                /* of ints, floats, names */
     const int64_t *ints;
     const double *floats;
-    const char *const *names;
-    gr_type shape;
+    const char *const *names; /* NULL where an entry is a number */
+    gr_type shape;            /* of GR_ATTR_TENSOR: its rank and dims */
 } gr_attr;
 
 #ifdef __cplusplus

@@ -22,8 +22,9 @@ typedef struct gr_loop gr_loop; /* a Scan under construction */
 /* What gr_later() calls; the values as they are outside of all loops. 0, or -1 after gr_fail(). */
 typedef int (*gr_later_fn)(gr_ctx *c, void *data, int n, const gr_val *values);
 
+/* What the functions below call, each of the same name and with the same meaning. Grows at its end. */
 typedef struct gr_host {
-    uint32_t size;
+    uint32_t size; /* sizeof(gr_host) of the host */
     int (*fail)(gr_ctx *c, gr_at at, const char *which, const char *fmt, va_list args);
     const gr_attr *(*attr)(const gr_ctx *c, const char *name);
     int (*set_attr)(gr_ctx *c, const char *name, int64_t n, const int64_t *values);
@@ -105,23 +106,27 @@ static inline int gr_set_attr_ints(gr_ctx *c, const char *name, int64_t n, const
     return c->host->set_attr(c, name, n, v);
 }
 
-/* Inputs: how many a port has (0: absent), one of them, and its type. */
+/* Inputs: how many port number `port` has (0: absent), one of them (NULL where it is absent), and its type, which what
+ * is absent has not. */
 static inline int gr_count(const gr_ctx *c, int port) { return c->host->count(c, port); }
 static inline gr_val gr_in(gr_ctx *c, int port) { return c->host->in(c, port, 0); }
 static inline gr_val gr_in_at(gr_ctx *c, int port, int index) { return c->host->in(c, port, index); }
 static inline const gr_type *gr_type_of(const gr_ctx *c, gr_val v) { return c->host->type(c, v); }
 static inline const gr_type *gr_in_type(gr_ctx *c, int port) { return gr_type_of(c, gr_in(c, port)); }
+/* The op of the node, with the ports and attributes that it has there. */
 static inline const gr_op *gr_self(const gr_ctx *c) { return c->host->self(c); }
 
 /* Memory that lives as long as the graph; never NULL (running out unwinds). */
 static inline void *gr_alloc(gr_ctx *c, size_t bytes) { return c->host->alloc(c, bytes); }
 
 /* ---- infer ---- */
+/* The type of output `index`, copied; each output has to get one. */
 static inline int gr_set_output(gr_ctx *c, int index, const gr_type *t) { return c->host->set_output(c, index, t); }
 
 /* ---- expand, gradient, batch, accumulate: emitting nodes ---- */
 
-/* A new node; gives its first output (gr_output for others), NULL after an error.
+/* A new node; gives its first output (gr_output for others), after an error a value of type GR_UNKNOWN: what is emitted
+ * from that says nothing more.
  * `name` is its name inside the node in hand, NULL for one made from the op's.
  * Inputs fill the ports in order; a variadic port takes all that the ports after it
  * leave over; NULL is an absent optional input. Attributes are text as in a model
@@ -136,7 +141,9 @@ static inline gr_val gr_emit(gr_ctx *c, const char *op, const char *name, int n,
     va_end(args);
     return v;
 }
+/* Output `index` of the node whose first output gr_emit() gave. */
 static inline gr_val gr_output(gr_ctx *c, gr_val v, int index) { return c->host->output(c, v, index); }
+/* Ops of one to three inputs, by themselves. */
 static inline gr_val gr_emit1(gr_ctx *c, const char *op, gr_val a) { return gr_emit(c, op, NULL, 1, &a, NULL); }
 static inline gr_val gr_emit2(gr_ctx *c, const char *op, gr_val a, gr_val b)
 {
@@ -237,10 +244,12 @@ static inline int gr_loop_lengths(gr_ctx *c, gr_loop *l, gr_val lengths) { retur
 /* Its gradient needs less memory and more time: of the carries only every `every`-th is kept, and the
  * steps between run again when the gradient comes to them. */
 static inline void gr_loop_recompute(gr_ctx *c, gr_loop *l, int64_t every) { c->host->loop_recompute(c, l, every); }
+/* sequence [T, ...]: its slice [...] of the step in hand. The first one says how many steps there are. */
 static inline gr_val gr_loop_slice(gr_ctx *c, gr_loop *l, const char *name, gr_val sequence)
 {
     return c->host->loop_slice(c, l, name, sequence);
 }
+/* What the step before left; init: what the first step reads. Each carry has to get its `next`, of the same type. */
 static inline gr_val gr_loop_carry(gr_ctx *c, gr_loop *l, const char *name, gr_val init)
 {
     return c->host->loop_carry(c, l, name, init);
@@ -249,6 +258,7 @@ static inline int gr_loop_next(gr_ctx *c, gr_loop *l, gr_val carry, gr_val next)
 {
     return c->host->loop_next(c, l, carry, next);
 }
+/* Makes v [...] of every step an output [T, ...] of the loop, number 2C + j for the j-th call. */
 static inline int gr_loop_stack(gr_ctx *c, gr_loop *l, const char *name, gr_val v)
 {
     return c->host->loop_stack(c, l, name, v);
