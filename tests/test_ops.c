@@ -75,7 +75,7 @@ static int walk_plugin(const char *path, char *says, size_t room)
         op_report report = {0};
         bad += !op_walk_op(a, r, gr_registry_at(r, i), &report);
         for (int k = 0; k < OP_NUM_CHECKS; k++)
-            if (*report.of[k].failure) snprintf(says, room, "%s", report.of[k].failure);
+            if (*report.of[k].failure) snprintf(says, room, "%.*s", (int)room - 1, report.of[k].failure);
     }
     gr_arena_destroy(a);
     return bad;
