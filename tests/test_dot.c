@@ -265,7 +265,7 @@ static void a_group_stands_together(void)
 }
 
 /* How many arrows that are not drawn say that one box stands above another. */
-static int orders(const char *in) { return count(in, "style=invis, weight=0"); }
+static int orders(const char *in) { return count(in, "[style=invis];"); }
 
 /* The layers of an RNN stand below each other, and below them what reads the last one. */
 static void what_follows_a_group_stands_below(void)

@@ -240,7 +240,7 @@ static void put_arrow(const gr_picture *p, const gr_pic_arrow *x, int widest, FI
     const bool rank = is_rank(x), up = x->to->phase != GR_FORWARD && rank, kept = x->flow == GR_FLOW_KEPT, next = x->flow == GR_FLOW_NEXT;
     if (x->flow == GR_FLOW_ORDER) {
         const bool turned = x->to->phase != GR_FORWARD;
-        fprintf(to, "n%d -> n%d [style=invis, weight=0];\n", turned ? x->to->id : x->from->id, turned ? x->from->id : x->to->id);
+        fprintf(to, "n%d -> n%d [style=invis];\n", turned ? x->to->id : x->from->id, turned ? x->from->id : x->to->id);
         return;
     }
     const gr_pic_group *in = gr_pic_common_group(x->from, x->to);
