@@ -45,7 +45,7 @@ static int count(const char *in, const char *what)
 
 enum { DEEPEST = 64, NAME = 32 };
 
-static bool is_void(const char *tag) { return strcmp(tag, "meta") == 0 || strcmp(tag, "img") == 0 || strcmp(tag, "wbr") == 0 || tag[0] == '!'; }
+static bool is_void(const char *tag) { return strcmp(tag, "meta") == 0 || strcmp(tag, "img") == 0 || strcmp(tag, "wbr") == 0 || strcmp(tag, "input") == 0 || tag[0] == '!'; }
 
 /* Past the tag that s begins with, its name in `tag`; quoted attributes may hold anything. */
 static const char *read_tag(const char *s, char tag[NAME], bool *empty)
@@ -219,13 +219,16 @@ static void many_models_differ_in_style(void)
 
 static void shows_attention_and_pictures(void)
 {
-    const gr_model_picture picture[] = {{.svg = "<svg>any</svg>"}, {.why = "Graphviz is not installed"}, {.svg = "<"}, {.svg = "ab"}};
+    const gr_model_picture picture[] = {{.svg = "<svg>any</svg>"}, {.why = "Graphviz is not installed"}, {.svg = "<svg height=\"553pt\">  "},
+                                        {.svg = "<svg height=\"552pt\">"}};
     char *page = page_of(test_comparison(arena, 2), picture);
     CU_ASSERT(is_balanced(page));
     CU_ASSERT(has(page, "src=\"data:image/svg+xml;base64,PHN2Zz5hbnk8L3N2Zz4=\""));
-    CU_ASSERT(has(page, "base64,PA==\""));
-    CU_ASSERT(has(page, "base64,YWI=\""));
+    CU_ASSERT(has(page, "base64,PHN2ZyBoZWlnaHQ9IjU1M3B0Ij4gIA==\""));
+    CU_ASSERT(has(page, "base64,PHN2ZyBoZWlnaHQ9IjU1MnB0Ij4=\""));
     CU_ASSERT(has(page, "There is no picture: Graphviz is not installed"));
+    CU_ASSERT_EQUAL(count(page, "longer than its frame"), 1); /* the third alone */
+    CU_ASSERT(has(page, "<label for=\"whole2\">"));
     CU_ASSERT(has(page, "<details class=\"wide\" open><summary>Its file"));
     CU_ASSERT(has(page, "<title>o looks at o: 0."));
     CU_ASSERT(has(page, "&lt;eos&gt; looks most at &lt;eos&gt;"));

@@ -433,6 +433,7 @@ static const char *packed_text(const gr_dot *d, const listed *l, int i)
 static void write_list(gr_dot *d, const listed *l)
 {
     int64_t total = 0;
+    const char *what = l->box->phase == GR_UPDATE ? gr_dot_updated_as(d, l->state[0]) : "parameter";
     for (int i = 0; i < l->num_states; i++) {
         const gr_type *t = &l->state[i]->value->type;
         total += gr_numel(t);
@@ -440,7 +441,7 @@ static void write_list(gr_dot *d, const listed *l)
             gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%s %s%s", gr_dot_name_in_box(l->state[i], l->box), gr_dot_type(d, t), packed_text(d, l, i)));
     }
     if (l->num_states > LISTED)
-        gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d parameters: %s numbers", l->num_states, gr_pic_number(d->a, total)));
+        gr_pic_add_line(d->p, l->box, gr_arena_printf(d->a, "%d %ss: %s numbers", l->num_states, what, gr_pic_number(d->a, total)));
 }
 
 /* A box for all states that the same boxes of closed branches read: "weights" that nodes share. */

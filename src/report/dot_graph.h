@@ -86,7 +86,7 @@ static inline bool gr_dot_is_hidden(const gr_node *n) { return !gr_dot_place_of(
 
 /* ---- dot_update.c ---- */
 void gr_dot_find_updates(gr_dot *d);
-/* "exp_avg" of a moment; "parameter". */
+/* "exp_avg" of a moment; "parameter", "state". */
 const char *gr_dot_updated_as(const gr_dot *d, const gr_state *s);
 
 /* ---- dot_boxes.c ---- */

@@ -316,7 +316,7 @@ static gr_branch *update_branch(gr_dot *d, gr_dot_alike *alike)
     const bool one = alike->num_params == 1;
     const char *key = gr_arena_printf(d->a, "%s:", alike->param[0]->name);
     gr_branch *b = child(d, d->update, key, GR_UPDATE, NULL, GR_STAGE_NONE);
-    b->name = one ? alike->param[0]->name : gr_arena_printf(d->a, "each of %d parameters", alike->num_params);
+    b->name = one ? alike->param[0]->name : gr_arena_printf(d->a, "each of %d %ss", alike->num_params, gr_dot_updated_as(d, alike->param[0]));
     b->alike = alike;
     return alike->branch = b;
 }

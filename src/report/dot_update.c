@@ -113,7 +113,7 @@ void gr_dot_find_updates(gr_dot *d)
 const char *gr_dot_updated_as(const gr_dot *d, const gr_state *s)
 {
     const gr_state *p = parameter_of(d, s);
-    if (p == s) return "parameter";
+    if (!p || p == s) return s->trainable ? "parameter" : "state"; /* what is kept between batches is no parameter */
     const size_t from = strlen(GR_DOT_UPDATE);
     return gr_arena_strndup(d->a, s->name + from, strlen(s->name) - strlen(p->name) - 1 - from);
 }

@@ -3,6 +3,7 @@
 #include "report/html_parts.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- pictures ---- */
@@ -17,16 +18,28 @@ static void write_base64(FILE *to, const char *text, size_t n)
     }
 }
 
+/* Whether it is higher than the frame that report.css gives it, 46rem. */
+static bool is_tall(const char *svg)
+{
+    enum { FRAME = 552 }; /* points */
+    const char *height = strstr(svg, "height=\"");
+    return height && strtol(height + strlen("height=\""), NULL, 10) > FRAME;
+}
+
 /* As an image, so that no name in it can reach the page, and pictures cannot take each other's ids. */
 static void write_picture(const gr_page *p, int i)
 {
     const gr_model_picture *picture = &p->picture[i];
     if (picture->svg) {
+        fputs("<div>", p->to);
+        if (is_tall(picture->svg))
+            fprintf(p->to, "<input type=\"checkbox\" class=\"whole\" id=\"whole%d\"><label for=\"whole%d\"> The picture is longer than its frame: "
+                    "scroll in it, or see all of it</label>\n", i, i);
         fputs("<div class=\"scroll picture\" tabindex=\"0\"><img alt=\"", p->to);
         gr_html_text(p->to, gr_arena_printf(p->arena, "The graph of %s", p->c->contender[i].name));
         fputs("\" src=\"data:image/svg+xml;base64,", p->to);
         write_base64(p->to, picture->svg, strlen(picture->svg));
-        fputs("\"></div>\n", p->to);
+        fputs("\"></div></div>\n", p->to);
         return;
     }
     fputs("<p class=\"note\">There is no picture: ", p->to);
