@@ -27,6 +27,7 @@
 #define KC 256          /* of floats and doubles alike: a V panel of 16 KB on AVX2 */
 #define NC 1024         /* columns of V that are packed at a time, at most */
 #define S_BYTES 131072  /* packed S, to stay in L2 */
+#define LEAST_STRIP 32  /* rows that a V read from L3 is multiplied with at a time, at least */
 #define TINY 1024       /* m n k up to which nothing is packed */
 #define SLACK 1024      /* BLIS's skx kernel reads past the end of its panels */
 
@@ -368,6 +369,19 @@ static void run_strips(job *j, int64_t length)
     }
 }
 
+/* S read where it lies, V packed ahead: each strip of rows goes through all blocks of k while its C is in L2, and its S,
+ * unless V is small enough to stay there. */
+static void run_direct_strips(job *j, int64_t length)
+{
+    const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * S_BYTES;
+    const int64_t fit = v_stays ? j->e->mc : S_BYTES / (j->k * j->e->size), rows = fit < LEAST_STRIP ? LEAST_STRIP : fit;
+    for (int64_t row = 0; row < j->m; row += rows)
+        for (int64_t k0 = 0; k0 < j->k; k0 += length) {
+            next_block(j, k0, length);
+            block_rows(j, row, j->m - row < rows ? j->m - row : rows, 0, j->n, true);
+        }
+}
+
 static void run_job(job *j)
 {
     const int64_t length = j->k > 0 ? block_length(j->k) : 0;
@@ -378,6 +392,8 @@ static void run_job(job *j)
         block_tiny(j);
     } else if (j->e->own && j->m <= j->e->isa->max_rows) {
         run_few_rows(j, length);
+    } else if (j->packed && reads_s_directly(j)) {
+        run_direct_strips(j, length);
     } else {
         run_strips(j, length);
     }
