@@ -1,5 +1,6 @@
 /* test_reference.c - the reference that descriptors write: every page has an example, and every example
  * runs. */
+#include "example.h"
 #include "io/npy.h"
 #include "model/body.h"
 #include "report/reference.h"
@@ -17,30 +18,6 @@
 #define PLUGINS GR_BUILD_DIR "/graphs/plugins"
 
 /* ---- running an example ---- */
-
-/* "# words.txt:" -> words.txt */
-static bool file_name(const char *line, size_t n, char *name, size_t room)
-{
-    bool is = n > 4 && n < room && line[0] == '#' && line[1] == ' ' && isalnum((unsigned char)line[2]) && line[n - 1] == ':' &&
-              !memchr(line + 2, ' ', n - 2);
-    if (is) snprintf(name, room, "%.*s", (int)(n - 3), line + 2);
-    return is;
-}
-
-/* Writes the files that stand in comments. */
-static void write_files(const char *example)
-{
-    FILE *f = NULL;
-    char name[64];
-    for (const char *line = example; *line; line += strcspn(line, "\n") + 1) {
-        size_t n = strcspn(line, "\n");
-        bool starts = file_name(line, n, name, sizeof name), goes_on = f && strncmp(line, "#   ", 4) == 0;
-        if (f && !goes_on) fclose(f), f = NULL;
-        if (starts && !(f = fopen(temp_path(name), "w"))) abort();
-        if (goes_on) fprintf(f, "%.*s\n", (int)n - 4, line + 4);
-    }
-    if (f) fclose(f);
-}
 
 static void write_bytes(const char *name, const unsigned char *head, size_t n, int zeros)
 {
@@ -66,71 +43,13 @@ static void write_arrays(void)
     write_bytes("labels.idx1", (const unsigned char[]){0, 0, 8, 1, 0, 0, 0, 4}, 8, 4);
 }
 
-static bool all_finite(const gr_exec *x)
-{
-    bool finite = true;
-    for (int i = 0; i < x->graph->num_results; i++) {
-        gr_type t;
-        const void *data = gr_run_result(x->run, x->graph->result_names[i], &t);
-        for (int64_t k = 0; data && gr_is_float(t.dtype) && k < gr_numel(&t); k++)
-            finite = finite && isfinite(gr_element(data, t.dtype, k));
-    }
-    return finite;
-}
-
-static int run_once(gr_session *s, gr_error *e)
-{
-    const gr_tensor *field = NULL;
-    gr_exec *x = gr_session_compile(s, &(gr_want){0}, e);
-    if (!x) return e->status ? e->status : GR_EINVAL;
-    if (s->data) {
-        if (gr_data_begin(s->data, "train", 0, 0, e) || gr_data_next(s->data, &field, e) != 1) return GR_EINVAL;
-        if (!(x = gr_exec_for_batch(x, field, e)) || gr_exec_feed_batch(x, field, e)) return GR_EINVAL;
-    }
-    if (gr_exec_step(x, 0, e)) return GR_EINVAL;
-    if (!s->data && x->graph->num_results == 0) return gr_set_error(e, GR_EINVAL, "nothing is computed");
-    return all_finite(x) ? 0 : gr_set_error(e, GR_EINVAL, "a result is not finite");
-}
-
-static int train_or_run(gr_session *s, gr_error *e)
-{
-    if (!s->recipe->minimize) return run_once(s, e);
-    FILE *out = fopen("/dev/null", "w");
-    gr_train_result r;
-    int status = gr_train(s, &(gr_train_options){.epochs = -1, .steps = -1, .quiet = true, .out = out}, &r, e);
-    fclose(out);
-    return status;
-}
-
-/* Whether the example has no mistake, runs, and speaks of the op, in CamelCase or as metrics: has it. */
+/* Whether the example has no mistake and runs, in the folder of temporary files. */
 static bool example_runs(const char *name, const char *example, const char *const *plugins)
 {
     gr_error e = {0};
-    gr_arena *a = gr_arena_create();
-    write_files(example);
-    const gr_session_options o = {.model.plugins = plugins, .seed = 1, .threads = 1, .quiet = true};
-    gr_session *s = gr_session_open(temp_file("example.yaml", "%s", gr_example_model(a, example)), &o, &e);
-    gr_frame frame;
-    int status = -1;
-    if (s && gr_try(s->arena, &frame)) {
-        status = train_or_run(s, &e);
-        gr_end_try(s->arena, &frame);
-    }
-    gr_session_close(s);
-    gr_arena_destroy(a);
+    const int status = example_run(temp_path(""), example, plugins, &e);
     if (status) printf("the example of %s does not run: %s\n%s\n", name, e.message, example);
     return status == 0;
-}
-
-/* "ClipGradNorm" in "clip_grad_norm: 1" */
-static bool speaks_of(const char *example, const char *name)
-{
-    char plain[2048];
-    size_t n = 0;
-    for (const char *c = example; *c && n + 1 < sizeof plain; c++)
-        if (*c != '_') plain[n++] = *c;
-    plain[n] = 0;
-    return strcasestr(plain, name) != NULL;
 }
 
 static void check_example(const char *name, const char *example, const char *const *plugins)
@@ -140,7 +59,7 @@ static void check_example(const char *name, const char *example, const char *con
         printf("%s has no example\n", name);
         return;
     }
-    bool spoken = speaks_of(example, name);
+    bool spoken = example_speaks_of(example, name);
     CU_ASSERT(spoken);
     if (!spoken) printf("the example of %s is of something else\n", name);
     CU_ASSERT(example_runs(name, example, plugins));

@@ -1,5 +1,5 @@
 /* wrong_kernels.c - a plugin of ops that all double their input, each with a kernel that does one thing that kernels
- * may not, so that tests can show that test-plugin says what. */
+ * may not, or with an example that is wrong, so that tests can show that test-plugin says what. */
 #ifdef REAL
 
 /* ---- writing where it may not ---- */
@@ -40,6 +40,13 @@ static void NAME(beyond_scratch_run)(const gr_call *call)
     REAL *y = call->out[0].data, *sum = call->scratch;
     for (int64_t i = 0; i <= numel(call); i++) sum[i] = i < numel(call) ? 2 * x[i] : 7;
     for (int64_t i = 0; i < numel(call); i++) y[i] = sum[i];
+}
+
+static void NAME(right_run)(const gr_call *call)
+{
+    const REAL *x = call->in[0].data;
+    REAL *y = call->out[0].data;
+    for (int64_t i = 0; i < numel(call); i++) y[i] = 2 * x[i];
 }
 
 /* ---- outputs that are not always the same ---- */
@@ -133,11 +140,12 @@ static int doubling_gradient(gr_ctx *c) { return gr_set_grad(c, 0, 0, gr_emit2(c
 
 static const gr_port in[] = {{"x", 0, "[...]"}, {0}}, out[] = {{"y", 0, "[...]"}, {0}};
 
-#define OP(id, title, ...)                                                                                                             \
+#define OP_BY(kernel, id, title, ...)                                                                                                  \
     static const gr_op id = {                                                                                                          \
         GR_OP_HEADER, .name = title, .summary = "Doubles, wrongly.", .inputs = in, .outputs = out, .infer = doubling_infer,              \
-        .gradient = doubling_gradient, .kernels = (const gr_kernel[]){{GR_FLOAT32, id##_run_f32}, {GR_FLOAT64, id##_run_f64}, {0}},      \
+        .gradient = doubling_gradient, .kernels = (const gr_kernel[]){{GR_FLOAT32, kernel##_f32}, {GR_FLOAT64, kernel##_f64}, {0}},      \
         .cases = (const gr_case[]){{NULL, "f 5"}, {0}}, __VA_ARGS__};
+#define OP(id, ...) OP_BY(id##_run, id, __VA_ARGS__)
 
 OP(beyond, "Beyond")
 OP(far_beyond, "FarBeyond")
@@ -159,6 +167,10 @@ static const gr_op single = {
     GR_OP_HEADER, .name = "Single", .summary = "Doubles, in float alone.", .inputs = in, .outputs = out, .infer = doubling_infer,
     .gradient = doubling_gradient, .kernels = (const gr_kernel[]){{GR_FLOAT32, single_run}, {0}}, .cases = (const gr_case[]){{NULL, "f 5"}, {0}}};
 
-static const gr_op *const ops[] = {&partly, &adding, &by_begin, &from_first, &counts, &single, &beyond, &far_beyond, &before, &into_input, &beyond_scratch, &crash, &aborts, &leave, &endless, NULL};
+OP_BY(right_run, right_example, "RightExample", .example = "graph:\n  x: {op: Full, shape: [3], value: 2}\n  y: {op: RightExample, in: x}\n")
+OP_BY(right_run, wrong_example, "WrongExample", .example = "graph:\n  x: {op: Input, shape: [3]}\n  y: {op: WrongExample, in: z}\n")
+OP_BY(right_run, other_example, "OtherExample", .example = "graph:\n  x: {op: Input, shape: [3]}\n  y: {op: Tanh, in: x}\n")
+
+static const gr_op *const ops[] = {&right_example, &wrong_example, &other_example, &partly, &adding, &by_begin, &from_first, &counts, &single, &beyond, &far_beyond, &before, &into_input, &beyond_scratch, &crash, &aborts, &leave, &endless, NULL};
 GR_PLUGIN(.ops = ops)
 #endif

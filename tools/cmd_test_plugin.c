@@ -4,9 +4,11 @@
 #include "cli.h"
 #include "base/column.h"
 #include "base/count.h"
+#include "example.h"
 #include "op_walk.h"
 #include "source_walk.h"
 
+#include <errno.h>
 #include <string.h>
 
 typedef struct totals {
@@ -29,6 +31,7 @@ static const struct { const char *name, *one, *many; double near; } told[OP_NUM_
     [OP_FLOAT] = {"float", "output", "outputs", FLOAT_NEAR},
     [OP_LENGTHS] = {"lengths", "comparison", "comparisons", GRADIENT_NEAR},
     [OP_DIMS] = {"dims", "turned case", "turned cases", 0},
+    [OP_EXAMPLE] = {"example", "model", "models", 0},
 };
 
 static void print_name(const char *name, const char *check, const totals *sum)
@@ -52,11 +55,11 @@ static void print_finding(op_check check, const op_finding *f)
 /* Of what every op goes through. */
 static void print_left_out(const gr_op *op, const op_report *report, const totals *sum)
 {
-    static const op_check every[] = {OP_GRADIENTS, OP_LOOPS, OP_PASSES, OP_PROGRAM, OP_THREADS, OP_FLOAT, OP_LENGTHS};
+    static const op_check every[] = {OP_GRADIENTS, OP_LOOPS, OP_PASSES, OP_PROGRAM, OP_THREADS, OP_FLOAT, OP_LENGTHS, OP_EXAMPLE};
     int n = 0;
     for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
         const op_finding *f = &report->of[every[i]];
-        const bool none = every[i] == OP_GRADIENTS && (op->traits & GR_ZERO_GRAD);
+        const bool none = (every[i] == OP_GRADIENTS && (op->traits & GR_ZERO_GRAD)) || (every[i] == OP_EXAMPLE && !op->example);
         if (none || f->count || f->failures || f->note) continue;
         if (!n++) print_name(op->name, "-", sum);
         printf("%s%s", n == 1 ? "not run, because of what failed: " : ", ", told[every[i]].name);
@@ -101,6 +104,7 @@ typedef struct job {
     const gr_op *op;
     const gr_source *source;
     const char *model, *plugin; /* model NULL: the source's example */
+    char folder[256];           /* for the op's example; "": none */
     op_report ops;
     source_report sources;
 } job;
@@ -115,6 +119,12 @@ static void tell_ending(job *j, const char *how)
         source_finding *f = &j->sources.of[j->sources.at];
         if (!f->failures++) snprintf(f->failure, sizeof f->failure, "%s", how);
     }
+}
+
+static void walk_op(job *j, gr_arena *a)
+{
+    op_walk_op(a, j->registry, j->op, &j->ops);
+    if (*j->folder) example_walk(j->folder, j->op, j->plugin, &j->ops);
 }
 
 static void walk_source(job *j, gr_arena *a)
@@ -133,7 +143,7 @@ static void walk_here(void *data)
     gr_arena *a = gr_arena_create();
     gr_frame frame;
     if (a && gr_try(a, &frame)) {
-        if (j->op) op_walk_op(a, j->registry, j->op, &j->ops);
+        if (j->op) walk_op(j, a);
         else walk_source(j, a);
         gr_end_try(a, &frame);
     } else {
@@ -148,7 +158,13 @@ static int walk(const job *what, totals *sum, gr_error *e)
     job *j = apart_memory(sizeof *j);
     if (!j) return gr_set_error(e, GR_ENOMEM, "out of memory");
     *j = *what;
+    if (j->op && j->op->example && !example_make_folder(j->folder, sizeof j->folder)) {
+        gr_set_error(e, GR_EIO, "cannot make the folder '%s': %s", j->folder, strerror(errno));
+        apart_free(j, sizeof *j);
+        return -1;
+    }
     const char *how = apart_call(walk_here, j, sum->limit);
+    if (*j->folder) example_remove_folder(j->folder);
     if (how) tell_ending(j, how);
     if (j->op) print_op(j->op, &j->ops, sum);
     else print_source(j->source->name, &j->sources, sum);
@@ -189,11 +205,11 @@ static const gr_source *source_of(const gr_registry *r, int first, const char *m
     return found;
 }
 
-static int walk_ops(const gr_registry *r, int first, totals *sum, gr_error *e)
+static int walk_ops(const gr_registry *r, int first, const char *file, totals *sum, gr_error *e)
 {
     sum->ops = gr_registry_count(r) - first;
     for (int i = first; i < gr_registry_count(r); i++)
-        if (walk(&(job){.registry = r, .op = gr_registry_at(r, i)}, sum, e) < 0) return -1;
+        if (walk(&(job){.registry = r, .op = gr_registry_at(r, i), .plugin = file}, sum, e) < 0) return -1;
     return 0;
 }
 
@@ -223,7 +239,7 @@ static int walk_file(gr_arena *a, const char *file, char **models, int64_t limit
     if (gr_registry_load(r, file, e) < 0) return EXIT_MODEL;
     for (int i = first; i < gr_registry_count(r); i++) sum.width = gr_wider(sum.width, gr_registry_at(r, i)->name);
     for (int i = first_source; i < gr_registry_count_sources(r); i++) sum.width = gr_wider(sum.width, gr_registry_source_at(r, i)->name);
-    if (walk_ops(r, first, &sum, e) < 0 || walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
+    if (walk_ops(r, first, file, &sum, e) < 0 || walk_sources(r, first_source, file, models, &sum, e) < 0) return EXIT_MODEL;
     printf("%s: ", file);
     print_count(sum.ops, "op", "");
     print_count(sum.sources, "data source", sum.ops ? ", " : "");

@@ -17,6 +17,7 @@ typedef enum op_check {
     OP_FLOAT,     /* float against double */
     OP_LENGTHS,   /* axes of length 1 and 0 */
     OP_DIMS,      /* dims counted from the other end */
+    OP_EXAMPLE,   /* the example of its page uses it, and runs */
     OP_NUM_CHECKS
 } op_check;
 
