@@ -107,7 +107,29 @@ static void wrong_gradients_are_found(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "HalvedSquare")); /* no such op without the plugin */
     CU_ASSERT_EQUAL(graphrun("gradcheck %s --of loss --plugin %s/tests/wrong_gradient.so", model, GR_BUILD_DIR), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "2 checked, 1 wrong"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "WRONG"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "WRONG\n    element ["));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "]: the gradient is "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, ", finite differences give "));
+}
+
+static void growing_losses_are_told(void)
+{
+    const char *model = temp_file("growing.yaml",
+        "graphrun: 1\nname: growing\n"
+        "data: {op: Inline, values: {x: [[1.0], [2.0], [-1.0]]}}\n"
+        "graph:\n"
+        "  x: {op: Input, shape: [batch, 1], from: data.x}\n"
+        "  y: {op: Linear, in: x, out_features: 1}\n"
+        "  s: {op: Square, in: y}\n"
+        "  loss: {op: Mean, in: s}\n"
+        "train: {minimize: loss, optimizer: {op: SGD, lr: 0.01}, epochs: 3}\n");
+    CU_ASSERT_EQUAL(graphrun("%s --set train.optimizer.lr=1e6", model), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out_text, "e+")); /* no row of digits */
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "training diverged: the loss grew from "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, "a smaller lr may help, and so may clip_grad_norm: 1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_text, " s in all, with reading, compiling"));
+    CU_ASSERT_EQUAL(graphrun("%s", model), 0);
+    CU_ASSERT_PTR_NULL(strstr(err_text, "diverged"));
 }
 
 static void blocks_without_an_end_are_told_shortly(void)
@@ -337,6 +359,7 @@ void test_cli_models(void)
     CU_add_test(s, "check is silent when all is well", check_is_silent_when_all_is_well);
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
+    CU_add_test(s, "losses that grow are told", growing_losses_are_told);
     CU_add_test(s, "gradcheck chooses lengths that nothing gives", gradcheck_chooses_lengths);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "axes without a length are no mistake", open_axes_are_well);

@@ -10,6 +10,7 @@ typedef struct train_args {
     cli_common common;
     gr_train_options train;
     const char *weights, *partial;
+    double start; /* of the command */
 } train_args;
 
 static gr_session *open_for_training(const train_args *a, const char *model)
@@ -31,8 +32,9 @@ static int run_training(const train_args *a, gr_session *s, bool then_generate)
     gr_train_result r;
     int code = gr_train(s, &t, &r, &e) ? cli_fail(&e) : EXIT_DONE;
     if (code == EXIT_DONE && !a->common.quiet && r.seconds > 0)
-        fprintf(stderr, "%lld %s in %.2f s, %.0f %s a second\n", (long long)r.steps, r.steps == 1 ? "step" : "steps", r.seconds,
-                (r.tokens ? (double)r.tokens : (double)r.steps) / r.seconds, r.tokens ? "tokens" : "steps");
+        fprintf(stderr, "%lld %s in %.2f s, %.0f %s a second; %.2f s in all, with reading, compiling, validating and saving\n",
+                (long long)r.steps, r.steps == 1 ? "step" : "steps", r.seconds, (r.tokens ? (double)r.tokens : (double)r.steps) / r.seconds,
+                r.tokens ? "tokens" : "steps", gr_seconds() - a->start);
     if (code == EXIT_DONE && then_generate && !r.stopped && s->recipe->generate.feed) {
         gr_generate_options g = gr_generate_defaults(s);
         g.out = stdout;
@@ -71,7 +73,7 @@ static int parse_training(const cli_command *self, int argc, char **argv, train_
 
 int cmd_train(int argc, char **argv)
 {
-    train_args a = {.common = CLI_DEFAULTS};
+    train_args a = {.common = CLI_DEFAULTS, .start = gr_seconds()};
     int done = parse_training(cli_find("train"), argc, argv, &a);
     if (done >= 0) return done;
     gr_session *s = open_for_training(&a, argv[1]);
@@ -89,7 +91,7 @@ static bool asks_to_train(const train_args *a)
 
 int cmd_default(int argc, char **argv)
 {
-    train_args a = {.common = CLI_DEFAULTS};
+    train_args a = {.common = CLI_DEFAULTS, .start = gr_seconds()};
     int done = parse_training(&cli_default, argc, argv, &a);
     if (done >= 0) return done;
     gr_session *s = open_for_training(&a, argv[1]);

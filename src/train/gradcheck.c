@@ -28,6 +28,8 @@ typedef struct target {
     int64_t n;
     double scale;         /* largest absolute gradient */
     double worst;
+    int64_t at;             /* the worst element; -1: the random direction */
+    double found, analytic; /* there: by differences, and as differentiation gives it */
 } target;
 
 static double evaluate(checker *c)
@@ -63,14 +65,18 @@ static double *memory_of(checker *c, const char *name, int64_t *n)
     return data;
 }
 
-/* up, down: f at h above and below. The scale of an error is such that what rounding of f
+/* up, down: f at h above and below, of element `at` or along the direction. The scale of an error is such that what rounding of f
  * may explain stays below TOLERANCE. */
-static void judge(target *t, double up, double down, double h, double grad)
+static void judge(target *t, int64_t at, double up, double down, double h, double grad)
 {
     double found = (up - down) / (2 * h), rounding = ROUNDING * fmax(fabs(up), fabs(down)) / h;
     double size = fmax(fabs(found), fabs(grad)), floor = fmax(1e-3 * t->scale, rounding / TOLERANCE);
     double error = fabs(found - grad) / fmax(size, floor);
-    if (!(error <= t->worst)) t->worst = error;
+    if (error <= t->worst) return;
+    t->worst = error;
+    t->at = at;
+    t->found = found;
+    t->analytic = grad;
 }
 
 static void check_element(checker *c, target *t, int64_t i)
@@ -81,7 +87,7 @@ static void check_element(checker *c, target *t, int64_t i)
     t->data[i] = x - h;
     double down = evaluate(c);
     t->data[i] = x;
-    judge(t, up, down, h, t->grad[i]);
+    judge(t, i, up, down, h, t->grad[i]);
 }
 
 /* Along a random direction of length 1. */
@@ -106,7 +112,7 @@ static void check_direction(checker *c, target *t, const uint64_t key[2])
     for (int64_t i = 0; i < t->n; i++) t->data[i] = x[i] - h * d[i];
     double down = evaluate(c);
     memcpy(t->data, x, (size_t)t->n * sizeof *x);
-    judge(t, up, down, h, slope);
+    judge(t, -1, up, down, h, slope);
 }
 
 static void check_target(checker *c, target *t)
@@ -120,6 +126,19 @@ static void check_target(checker *c, target *t)
     gr_math_get()->uniform_f32(key, 0, 0, u, ALL_ELEMENTS);
     for (int k = 0; k < ALL_ELEMENTS; k++) check_element(c, t, (int64_t)((double)u[k] * (double)t->n));
     check_direction(c, t, key);
+}
+
+/* As test-plugin does. */
+static void print_worst(const checker *c, const target *t, const gr_type *type)
+{
+    int64_t index[GR_MAX_RANK], rest = t->at;
+    for (int k = type->rank - 1; k >= 0; k--) {
+        index[k] = rest % type->dim[k];
+        rest /= type->dim[k];
+    }
+    fprintf(c->out, t->at < 0 ? "    along a random direction" : "    element [");
+    for (int k = 0; t->at >= 0 && k < type->rank; k++) fprintf(c->out, "%s%lld", k ? ", " : "", (long long)index[k]);
+    fprintf(c->out, "%s: the gradient is %.9g, finite differences give %.9g\n", t->at < 0 ? "" : "]", t->analytic, t->found);
 }
 
 static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
@@ -138,6 +157,7 @@ static void check_name(checker *c, const char *name, gr_gradcheck_result *r)
     if (!c->out) return;
     gr_put_left(c->out, name, c->width);
     fprintf(c->out, " %8lld elements  worst relative error %.1e  %s\n", (long long)t.n, t.worst, wrong ? "WRONG" : "ok");
+    if (wrong) print_worst(c, &t, &type);
     fflush(c->out); /* a large model takes long, and the lines are its progress */
 }
 

@@ -2,6 +2,7 @@
 #include "base/count.h"
 #include "io/file.h"
 #include "train/cut.h"
+#include "train/figure.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -89,6 +90,7 @@ static int train_step(gr_trainer *t, const gr_tensor *field, bool last, gr_error
     t->result->seconds += gr_seconds() - start;
     t->result->tokens += gr_count_tokens(t->exec, field);
     gr_meter_add(t->meter, t->exec);
+    if (isnan(t->first)) t->first = gr_meter_loss(t->meter);
     if (t->whole) gr_meter_add(t->whole, t->exec);
     t->step++;
     t->piece = last ? 0 : t->piece + 1;
@@ -219,6 +221,16 @@ static int prepare(gr_trainer *t, gr_error *e)
     return set_bounds(t, e);
 }
 
+/* A loss that ends far above where it began is a finite number still, and no error. */
+static void note_divergence(const gr_trainer *t)
+{
+    char first[GR_FIGURE], last[GR_FIGURE];
+    if (t->options->quiet || !(t->first > 0 && t->result->loss > 10 * t->first)) return;
+    gr_session_note(t->session, "training diverged: the loss grew from %s to %s, %.3g times as much; a smaller lr may help%s",
+                    gr_figure(first, t->first), gr_figure(last, t->result->loss), t->result->loss / t->first,
+                    t->session->recipe->num_clips ? "" : ", and so may clip_grad_norm: 1");
+}
+
 static int finish(gr_trainer *t, gr_error *e)
 {
     const gr_train_options *o = t->options;
@@ -228,6 +240,7 @@ static int finish(gr_trainer *t, gr_error *e)
     const bool of_epoch = !t->report && t->batch == 0 && t->piece == 0;
     if (t->meter->batches && (t->report || t->result->stopped)) gr_trainer_report(t, NULL, of_epoch);
     gr_progress_clear(&t->progress);
+    note_divergence(t);
     if (gr_trainer_take_best(t, e)) return e->status;
     if (o->save && gr_session_save(t->session, t->exec, o->save, e)) return e->status;
     if (!t->result->stopped || o->quiet) return 0;
@@ -246,7 +259,7 @@ static int run_training(gr_trainer *t, gr_error *e)
 
 int gr_train(gr_session *s, const gr_train_options *o, gr_train_result *result, gr_error *e)
 {
-    gr_trainer t = {.session = s, .options = o, .result = result};
+    gr_trainer t = {.session = s, .options = o, .result = result, .first = NAN};
     gr_frame frame;
     *result = (gr_train_result){.loss = NAN, .best = NAN, .best_epoch = -1, .best_step = -1};
     *e = (gr_error){0};

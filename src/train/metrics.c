@@ -1,6 +1,7 @@
 /* metrics.c - metrics as results of the graph, and adding them up over batches. */
 #include "train/metrics.h"
 #include "pass/lift.h"
+#include "train/figure.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -304,13 +305,14 @@ double gr_meter_value(const gr_meter *m, const gr_recipe *r, int i)
 void gr_meter_print(const gr_meter *m, const gr_recipe *r, char *to, size_t size)
 {
     size_t used = 0;
-    if (r->minimize) used = (size_t)snprintf(to, size, "loss %.4f", gr_meter_loss(m));
+    char text[GR_FIGURE];
+    if (r->minimize) used = (size_t)snprintf(to, size, "loss %s", gr_figure(text, gr_meter_loss(m)));
     for (int i = 0; r->num_losses > 1 && i < r->num_losses && used < size; i++)
-        used += (size_t)snprintf(to + used, size - used, "%s%s %.4f%s", i ? ", " : " (", r->losses[i].name, gr_meter_part(m, i),
+        used += (size_t)snprintf(to + used, size - used, "%s%s %s%s", i ? ", " : " (", r->losses[i].name, gr_figure(text, gr_meter_part(m, i)),
                                  i == r->num_losses - 1 ? ")" : "");
     for (int i = 0; i < m->num_metrics && used < size; i++) {
         bool number = metric_of(&r->metrics[i])->finish != NULL;
-        int n = number ? snprintf(to + used, size - used, "  %s %.4f", r->metrics[i].label, gr_meter_value(m, r, i))
+        int n = number ? snprintf(to + used, size - used, "  %s %s", r->metrics[i].label, gr_figure(text, gr_meter_value(m, r, i)))
                        : snprintf(to + used, size - used, "  %s \"%s\"", r->metrics[i].label, m->text[i]);
         used += (size_t)n;
     }

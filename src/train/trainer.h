@@ -23,6 +23,7 @@ typedef struct gr_trainer {
     gr_watch *watch;      /* what is kept of validations; NULL: nothing */
     gr_progress progress;
     gr_log *log;
+    double first;          /* loss of the first step of this run */
     int64_t epoch, batch, piece, step; /* piece: of the batch, that comes next */
     int64_t per_epoch;     /* batches */
     gr_tensor *fields;     /* room for a piece of a batch */

@@ -1,5 +1,6 @@
 /* watch.c - comparing validations and copying weights. */
 #include "train/watch.h"
+#include "train/figure.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -96,7 +97,9 @@ void gr_watch_see(gr_watch *w, const gr_exec *x, const gr_meter *valid, int64_t 
 const char *gr_watch_best_text(const gr_watch *w, gr_arena *a)
 {
     if (!w->any) return "no validation gave a number";
-    return gr_arena_printf(a, "step %lld, epoch %lld, valid %s %.4f", (long long)w->step, (long long)w->epoch, gr_watch_metric(w), w->best);
+    char text[GR_FIGURE];
+    return gr_arena_printf(a, "step %lld, epoch %lld, valid %s %s", (long long)w->step, (long long)w->epoch, gr_watch_metric(w),
+                           gr_figure(text, w->best));
 }
 
 void gr_watch_result(const gr_watch *w, gr_train_result *result)
