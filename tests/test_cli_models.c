@@ -112,6 +112,34 @@ static void wrong_gradients_are_found(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out_text, ", finite differences give "));
 }
 
+/* Each says what is meant, and nothing else besides. */
+static void one_mistake_is_told_once(void)
+{
+    static const char head[] = "graphrun: 1\nname: m\n";
+    static const struct { const char *text, *says; int errors; } models[] = {
+        {"graph:\n  x: {op: Input, shape: [time, batch, 2]}\n  s:\n    op: Scan\n    over: tyme\n    in: {v: x}\n"
+         "    carry: {h: {init: zeros, size: 2, next: n}}\n    step:\n      n: {op: Add, in: [v, h]}\n    out: {output: n}\n", "did you mean 'time'?", 1},
+        {"data: {op: Inline, values: {x: [[[1.0]], [[2.0]]]}}\ngraph:\n  x: {op: Input, shape: [time, batch, 1], from: data.x}\n"
+         "  rnn: {op: RNN, in: x, hidden_size: 2}\n  loss: {op: Mean, in: rnn.output}\n"
+         "train: {minimize: loss, optimizer: SGD, epochs: 1, carry: rn}\n", "no loop is called so; did you mean 'rnn'?", 1},
+        {"vars: {n: \"24\"}\ngraph:\n  x: {op: Parameter, shape: [2], init: Normal}\n  loss: {op: Sum, in: x}\n"
+         "train: {minimize: loss, optimizer: SGD, steps: $n}\n", ":3:11: note: 'n' is text here, because of the quotes", 1},
+        {"\tgraph: {}\n", "a tab; YAML is indented with spaces alone", 1},
+        {"graph:\n  x: {op: Input, shape: [time, batch, 2]}\n  s:\n    op: Scan\n    over: time\n    in: {v: x}\n"
+         "    carry: {h: {init: zeros, size: 2, next: n}}\n    out: {output: n}\n    step:\n    n: {op: Add, in: [v, h]}\n", "'step' has no value; indent", 1},
+        {"plugins: [absent.so]\ngraph:\n  x: {op: Input, shape: [2]}\n  y: {op: SoftSwish, in: x}\n", "absent.so: cannot open", 1},
+        {"graph:\n  x: {op: parameter, shape: [2], init: Normal}\n  y: {op: log_softmax, in: x}\n", "", 0},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        int errors = 0;
+        CU_ASSERT_EQUAL(graphrun("check %s", temp_file("mistake.yaml", "%s%s", head, models[i].text)), models[i].errors ? 1 : 0);
+        for (const char *at = err_text; (at = strstr(at, "error: ")); at++) errors++;
+        CU_ASSERT_EQUAL(errors, models[i].errors);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err_text, models[i].says));
+        if (errors != models[i].errors || !strstr(err_text, models[i].says)) fprintf(stderr, "model %d: '%s', but: %s", (int)i, models[i].says, err_text);
+    }
+}
+
 static void growing_losses_are_told(void)
 {
     const char *model = temp_file("growing.yaml",
@@ -360,6 +388,7 @@ void test_cli_models(void)
     CU_add_test(s, "unknown names list the known ones", names_that_are_not_there_are_listed);
     CU_add_test(s, "gradcheck passes on every model file", gradients_are_checked);
     CU_add_test(s, "losses that grow are told", growing_losses_are_told);
+    CU_add_test(s, "one mistake is told once", one_mistake_is_told_once);
     CU_add_test(s, "gradcheck chooses lengths that nothing gives", gradcheck_chooses_lengths);
     CU_add_test(s, "gradcheck fails on a wrong gradient", wrong_gradients_are_found);
     CU_add_test(s, "axes without a length are no mistake", open_axes_are_well);

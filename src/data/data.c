@@ -2,6 +2,7 @@
 #include "base/tensor.h"
 #include "data/host.h"
 #include "data/items.h"
+#include "graph/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -179,8 +180,8 @@ static const gr_source *find_desc(gr_data *d)
     const gr_registry *r = gr_model_registry(d->model);
     gr_doc *op = gr_doc_get(d->section, "op");
     const char *name = op ? gr_model_text(d->model, op) : NULL, *list = "";
-    const gr_source *s = name ? gr_registry_find_source(r, name) : NULL;
-    if (s || (op && !name)) return s;
+    const gr_source *s = name ? gr_source_named(r, name) : NULL;
+    if (s || (op && !name) || (op && gr_registry_lacks_plugin(r))) return s;
     const char *const *names = gr_registry_source_names(r);
     for (int i = 0; names[i]; i++) list = gr_arena_printf(d->arena, "%s%s%s", list, i ? ", " : "", names[i]);
     if (!op) gr_diag_error(d->diag, d->section->key_at, "'data' needs 'op', a source: %s", list);

@@ -110,7 +110,7 @@ static int check_backwards(gr_registry *r, const gr_op *const *ops, const char *
     return 0;
 }
 
-int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
+static int load(gr_registry *r, const char *path, gr_error *e)
 {
     bool again = false;
     r->plugin_asked = true;
@@ -128,6 +128,13 @@ int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
     *GR_PUSH(r->arena, r->plugins, r->num_plugins, r->cap_plugins) = handle;
     *GR_PUSH(r->arena, r->plugin_path, r->num_paths, r->cap_paths) = file;
     return 0;
+}
+
+int gr_registry_load(gr_registry *r, const char *path, gr_error *e)
+{
+    if (load(r, path, e) == 0) return 0;
+    r->plugin_missing = true;
+    return -1;
 }
 
 void gr_registry_hint_plugins(const gr_registry *r, gr_diag *d)

@@ -1,8 +1,10 @@
 /* registry.c - the ops and data sources that a model may use: built in, from plugins, from blocks. */
 #include "graph/fault.h"
+#include "graph/names.h"
 #include "graph/registry.h"
 #include <graphrun/builtin.h>
 
+#include <ctype.h>
 #include <string.h>
 
 static int count_attrs(const gr_attr_spec *s)
@@ -83,6 +85,35 @@ int gr_registry_add_source(gr_registry *r, const gr_source *s, gr_error *e)
 }
 
 const gr_op *gr_registry_find(const gr_registry *r, const char *name) { return gr_map_get(r->by_name, name); }
+
+bool gr_same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "_");
+        b += strspn(b, "_");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+        if (!*a) return true;
+    }
+}
+
+const gr_op *gr_op_named(const gr_registry *r, const char *name)
+{
+    const gr_op *op = gr_registry_find(r, name);
+    for (int i = 0; !op && i < r->count; i++)
+        if (gr_same_name(r->ops[i]->name, name)) op = r->ops[i];
+    return op;
+}
+
+const gr_source *gr_source_named(const gr_registry *r, const char *name)
+{
+    const gr_source *s = gr_registry_find_source(r, name);
+    for (int i = 0; !s && i < r->num_sources; i++)
+        if (gr_same_name(r->sources[i]->name, name)) s = r->sources[i];
+    return s;
+}
+
+bool gr_registry_lacks_plugin(const gr_registry *r) { return r->plugin_missing; }
+
 const gr_op *gr_registry_role(const gr_registry *r, gr_role role) { return r->role[role]; }
 int gr_registry_count(const gr_registry *r) { return r->count; }
 const gr_op *gr_registry_at(const gr_registry *r, int i) { return r->ops[i]; }

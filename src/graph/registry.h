@@ -13,6 +13,7 @@ struct gr_registry {
     const gr_op *role[GR_ROLE_COUNT];
     void **plugins; int num_plugins, cap_plugins; /* what dlopen gave */
     bool plugin_asked; /* also one that could not be loaded */
+    bool plugin_missing;
     const char **plugin_path; int num_paths, cap_paths; /* of these, as dlopen had them */
 };
 

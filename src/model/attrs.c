@@ -228,8 +228,8 @@ gr_attr *gr_eval_attrs(gr_model *m, gr_scope *s, gr_doc *map, const gr_attr_spec
         int i = find_spec(specs, d->key);
         if (listed(skip, d->key) || !strcmp(d->key, "op")) continue;
         if (i < 0) {
-            const bool said = d->kind == GR_DOC_NULL && !*d->text; /* that it has no value: it is not meant for a key */
-            if (!said) unknown_key(m, d, specs, what, skip, seen);
+            if (!gr_doc_is_missing(d)) /* else that has been said: it is not meant for a key */
+                unknown_key(m, d, specs, what, skip, seen);
             gr_mention(m, s, d);
             failed = true;
             continue;

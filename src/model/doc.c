@@ -97,6 +97,7 @@ static const char *plain_words(const char *problem)
         {"mapping keys are not allowed", "a key cannot stand here"},
         {"<document start>", "something is left over here after the end of the model"},
         {"node content", "a value is expected here"},
+        {"tab character", "a tab; YAML is indented with spaces alone"},
         {"control characters", "a control character, which YAML does not allow"},
         {NULL, NULL}};
     for (int i = 0; words[i][0]; i++)
@@ -137,7 +138,7 @@ static int syntax_error(reader *r)
         gr_diag_error(r->diag, loc, "'[' cannot follow a name; an output of a node is NODE.NAME, as in rnn.output");
     } else {
         gr_diag_error(r->diag, loc, "%s", plain_words(problem));
-        bool elsewhere = p->context && p->context_mark.line != p->problem_mark.line;
+        bool elsewhere = p->context && !strstr(problem, "tab character") && p->context_mark.line != p->problem_mark.line;
         if (elsewhere) gr_diag_note(r->diag, loc_of(r, &p->context_mark, NULL), "what it belongs to begins here");
     }
     return -1;
@@ -303,7 +304,7 @@ static gr_doc *find_key(const gr_doc *map, const gr_map *index, const char *key)
 static void check_value(reader *r, const gr_doc *value, bool flow)
 {
     const char *colon = strchr(value->key, ':');
-    if (value->kind != GR_DOC_NULL || *value->text) return;
+    if (!gr_doc_is_missing(value)) return;
     if (colon) mistake(r, value->key_at, "'%s' has no value; a space stands behind the colon: %.*s: %s", value->key, (int)(colon - value->key), value->key, colon + 1);
     else if (flow) mistake(r, value->key_at, "'%s' has no value: the comma before it ends a value; write a list as [a, b], a text with commas in quotes, "
                                              "a number without", value->key);

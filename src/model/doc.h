@@ -29,6 +29,8 @@ gr_doc *gr_doc_read_file(gr_arena *a, const char *path, gr_diag *d, gr_error *e)
 gr_doc *gr_doc_read_text(gr_arena *a, const char *name, const char *text, size_t length, gr_diag *d);
 /* The entry of a map, marked used; NULL if absent. */
 gr_doc *gr_doc_get(gr_doc *map, const char *key);
+/* Whether nothing stands behind its key, which has been said. */
+static inline bool gr_doc_is_missing(const gr_doc *d) { return d->kind == GR_DOC_NULL && !*d->text; }
 /* As YAML 1.2 core: 0 and the value, or -1 if the scalar is not one. */
 int gr_doc_int(const gr_doc *d, int64_t *v);
 int gr_doc_float(const gr_doc *d, double *v);

@@ -217,10 +217,21 @@ static const char *shown(gr_model *m, const gr_doc *d, const gr_var *v)
     return value;
 }
 
+/* Where the one var that d names is given as text: there the quotes are to go. */
+static void note_text(gr_model *m, const gr_doc *d, const gr_var *v)
+{
+    if (v->kind != GR_VAR_TEXT || d->kind != GR_DOC_SCALAR || d->text[0] != '$') return;
+    const size_t n = strlen(d->text), brace = d->text[1] == '{' && d->text[n - 1] == '}';
+    const gr_binding *b = gr_scope_find(m->scope, gr_arena_strndup(m->arena, d->text + 1 + brace, n - 1 - 2 * brace));
+    if (b && b->doc && b->doc->kind == GR_DOC_SCALAR && !b->doc->plain)
+        gr_diag_note(m->diag, b->doc->at, "'%s' is text here, because of the quotes: write it without them", b->name);
+}
+
 static int not_a(gr_model *m, const gr_doc *d, const gr_var *v, const char *wanted)
 {
     if (d->key) gr_diag_error(m->diag, d->at, "'%s' takes %s, not %s", d->key, wanted, shown(m, d, v));
     else gr_diag_error(m->diag, d->at, "%s is expected here, not %s", wanted, shown(m, d, v));
+    note_text(m, d, v);
     return -1;
 }
 

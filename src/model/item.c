@@ -3,6 +3,7 @@
  * A key of a node is one of the format's own (op, in, when, else, repeat, share), an
  * input port, an attribute, or, where the op is a composite and the value names another
  * node, a tie of a parameter; the emitter reports a tie that no parameter answers to. */
+#include "graph/names.h"
 #include "model/body.h"
 
 #include <stdlib.h>
@@ -203,8 +204,8 @@ static const gr_op *find_op(gr_body *b, gr_item *it)
     if (only_checked(b) && has_expression(d)) return NULL;
     const char *name = gr_eval_text(b->m, b->scope, d);
     if (!name) return NULL;
-    const gr_op *op = gr_registry_find(b->m->registry, name);
-    if (!op) {
+    const gr_op *op = gr_op_named(b->m->registry, name);
+    if (!op && !gr_registry_lacks_plugin(b->m->registry)) {
         gr_diag_error(b->m->diag, d->at, "there is no op called '%s'%s", name,
                       gr_suggest_term(b->m->arena, name, gr_registry_names(b->m->registry)));
         gr_registry_hint_plugins(b->m->registry, b->m->diag);

@@ -1,4 +1,5 @@
 /* over.c - an op that runs a cell over time, made for a node: see gr_over in op.h. */
+#include "graph/names.h"
 #include "model/body.h"
 
 #include <string.h>
@@ -14,8 +15,8 @@ static const gr_op *find_cell(gr_body *b, gr_item *it, const gr_op *over)
     }
     if (!b->raw && !b->e && d->kind == GR_DOC_SCALAR && strchr(d->text, '$')) return NULL;
     const char *name = gr_eval_text(b->m, b->scope, d);
-    const gr_op *cell = name ? gr_registry_find(b->m->registry, name) : NULL;
-    if (name && !cell) {
+    const gr_op *cell = name ? gr_op_named(b->m->registry, name) : NULL;
+    if (name && !cell && !gr_registry_lacks_plugin(b->m->registry)) {
         gr_diag_error(b->m->diag, d->at, "there is no op or block called '%s'%s", name,
                       gr_suggest_term(b->m->arena, name, gr_registry_names(b->m->registry)));
         gr_registry_hint_plugins(b->m->registry, b->m->diag);

@@ -53,10 +53,11 @@ static void check_keys(gr_body *b, gr_item *it, gr_doc *map, const char *const *
         int k = 0;
         while (keys[k] && strcmp(keys[k], map->item[i]->key) != 0) k++;
         if (keys[k]) continue;
+        it->bad = true;
+        gr_doc_use_all(map->item[i]);
+        if (i && gr_doc_is_missing(map->item[i - 1])) continue; /* likely what the key before it lacks */
         gr_diag_error(b->m->diag, map->item[i]->key_at, "%s has no key '%s'%s", what, map->item[i]->key,
                       gr_suggest_term(b->m->arena, map->item[i]->key, keys));
-        gr_doc_use_all(map->item[i]);
-        it->bad = true;
     }
 }
 
@@ -65,7 +66,7 @@ static gr_doc *map_of(gr_body *b, gr_item *it, const char *key, const char *form
     gr_doc *d = gr_doc_get(it->doc, key);
     if (!d && required && !gr_model_nearly_has(it->doc, scan_keys, key))
         gr_diag_error(b->m->diag, it->doc->key_at, "the Scan '%s' needs '%s', %s", it->name, key, form);
-    if (d && d->kind != GR_DOC_MAP) gr_diag_error(b->m->diag, d->at, "'%s' is %s", key, form);
+    if (d && d->kind != GR_DOC_MAP && !gr_doc_is_missing(d)) gr_diag_error(b->m->diag, d->at, "'%s' is %s", key, form);
     if ((!d && required) || (d && d->kind != GR_DOC_MAP)) it->bad = true;
     if (d && d->kind != GR_DOC_MAP) gr_doc_use_all(d);
     return d && d->kind == GR_DOC_MAP ? d : NULL;
@@ -248,6 +249,15 @@ static bool is_ambiguous(const gr_type *t)
     return named > 1;
 }
 
+/* The names of t's axes, NULL-ended. */
+static const char *const *axis_names(gr_arena *a, const gr_type *t)
+{
+    const char **names = GR_NEW_ARRAY(a, const char *, t->rank + 1);
+    for (int i = 0, n = 0; i < t->rank; i++)
+        if (t->axis[i]) names[n++] = t->axis[i];
+    return names;
+}
+
 /* The axis that `over` names; the first where `over` is left out or the axis has no name. -1
  * after an error. */
 static int time_axis(gr_ctx *c, const scan *s, int port)
@@ -260,7 +270,8 @@ static int time_axis(gr_ctx *c, const scan *s, int port)
         return gr_fail(c, GR_AT_NODE, NULL, "'%s' is %s: say which axis the Scan runs over, as in `over: time`", name, type);
     if (t->rank > 0 && (!s->over || !t->axis[0])) return 0;
     if (!s->over) return gr_fail(c, GR_AT_INPUT, name, "the Scan runs over its first axis, but '%s' is %s", name, type);
-    gr_diag_error(s->m->diag, s->over_at, "the Scan '%s' runs over '%s', but '%s' is %s", s->name, s->over, name, type);
+    gr_diag_error(s->m->diag, s->over_at, "the Scan '%s' runs over '%s', but '%s' is %s%s", s->name, s->over, name, type,
+                  gr_suggest(s->m->arena, s->over, axis_names(s->m->arena, t)));
     return -1;
 }
 

@@ -84,6 +84,19 @@ static int tie_loop(gr_graph *root, gr_node *loop, const char *reset, gr_loc at)
     return 0;
 }
 
+/* What `carry` may name: loops with a state, by the node of the file. NULL-ended. */
+static const char *const *carriers(const gr_graph *root)
+{
+    const char **names = GR_NEW_ARRAY(root->arena, const char *, root->num_nodes + 1);
+    for (int i = 0, n = 0; i < root->num_nodes; i++) {
+        const gr_node *loop = root->nodes[i];
+        if (!loop->scan || !loop->scan->carries) continue;
+        const char *name = gr_arena_strndup(root->arena, loop->name, strcspn(loop->name, "."));
+        if (!n || strcmp(names[n - 1], name) != 0) names[n++] = name;
+    }
+    return names;
+}
+
 int gr_carry_names(const gr_graph *root, const gr_recipe *r)
 {
     for (int k = 0; k < r->num_carries; k++) {
@@ -93,7 +106,8 @@ int gr_carry_names(const gr_graph *root, const gr_recipe *r)
             found = loop->scan && loop->scan->carries > 0 && gr_carry_number(r, loop) == k;
         }
         if (found) continue;
-        gr_diag_error(root->diag, r->carry_at[k], "'%s' has no state to carry: no loop is called so", r->carry[k]);
+        gr_diag_error(root->diag, r->carry_at[k], "'%s' has no state to carry: no loop is called so%s", r->carry[k],
+                      gr_suggest(root->arena, r->carry[k], carriers(root)));
         return -1;
     }
     return 0;

@@ -1,7 +1,7 @@
 /* recipe.c - reads the sections `train` and `metrics` of a model file. */
 #include "base/count.h"
 #include "train/recipe_read.h"
-#include "graph/graph.h"
+#include "graph/names.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -11,16 +11,6 @@
 /* ---- ops by role in the file ---- */
 
 static bool is_metric(const gr_op *op) { return (op->traits & GR_METRIC) != 0; }
-
-bool gr_recipe_same_name(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        a += strspn(a, "_");
-        b += strspn(b, "_");
-        if (tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
-        if (!*a) return true;
-    }
-}
 
 /* Names of the ops of a kind, NULL-ended and as one text. */
 static const char *const *names_of_kind(gr_model *m, bool (*kind)(const gr_op *), const char **text)
@@ -43,8 +33,8 @@ static const gr_op *find_of_kind(gr_model *m, gr_doc *d, const char *name, bool 
     const char *list;
     const char *const *names = names_of_kind(m, kind, &list);
     for (int i = 0; names[i]; i++)
-        if (gr_recipe_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
-    if (gr_registry_find(gr_model_registry(m), name))
+        if (gr_same_name(names[i], name)) return gr_registry_find(gr_model_registry(m), names[i]);
+    if (gr_op_named(gr_model_registry(m), name))
         gr_diag_error(gr_model_diag(m), d->at, "'%s' is an op, but no %s; there are: %s", name, what, list);
     else {
         gr_diag_error(gr_model_diag(m), d->at, "no %s is called '%s'%s", what, name, gr_suggest_term(gr_model_arena(m), name, names));

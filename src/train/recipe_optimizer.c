@@ -1,6 +1,6 @@
 /* recipe_optimizer.c - reads `optimizer` of the section `train`: its attributes, learning rates,
  * groups of parameters; and what is done to gradients before it. */
-#include "graph/graph.h"
+#include "graph/names.h"
 #include "train/recipe_read.h"
 
 #include <string.h>
@@ -269,7 +269,7 @@ static void read_clip(gr_model *m, gr_doc *train, const char *key, gr_recipe *r)
     gr_registry *reg = gr_model_registry(m);
     for (int i = 0; i < gr_registry_count(reg); i++) {
         const gr_op *op = gr_registry_at(reg, i);
-        if (!gr_recipe_same_name(op->name, key)) continue;
+        if (!gr_same_name(op->name, key)) continue;
         gr_attr *attr = gr_attr_defaults(gr_model_arena(m), op);
         attr[0] = (gr_attr){.present = true, .given = true, .f = bound};
         r->clip[r->num_clips++] = (gr_call_spec){.op = op, .attr = attr, .at = d->at};

@@ -13,8 +13,6 @@ const gr_attr_spec *gr_recipe_spec(const gr_attr_spec *specs, const char *name);
 /* Whether the file writes a node of that name, be it one that could not be built. */
 bool gr_recipe_is_written(gr_model *m, const char *node);
 
-/* Whether names are the same without case and underscores: "bits_per_char" is BitsPerChar. */
-bool gr_recipe_same_name(const char *a, const char *b);
 /* `SGD` or `{op: SGD, ...}`: an op of a kind with its attributes; skip: keys that are none. what: the
  * kind in messages. false after a message. */
 bool gr_recipe_call(gr_model *m, gr_doc *d, bool (*kind)(const gr_op *), const char *what, const char *const *skip,
