@@ -373,6 +373,28 @@ static void odd_sweeps_are_told(void)
     CU_ASSERT(contains(out_text, "\ntrain.optimizer.lr = 0.01\n"));
 }
 
+static void one_model_is_compared_with_itself(void)
+{
+    const char *gru = tiny_gru();
+    CU_ASSERT_EQUAL(graphrun("compare '%s' --steps 2", gru), 2);
+    CU_ASSERT(contains(err_text, "--sweep VAR=A,B"));
+    CU_ASSERT_EQUAL(graphrun("compare '%s,batch=4' --sweep train.optimizer.lr=0.1,0.01,0.001 --steps 2 --seeds 2 --points 1", gru), 0);
+    CU_ASSERT(contains(out_text, "batch=4 train.optimizer.lr=0.1"));
+    CU_ASSERT(contains(out_text, "batch=4 train.optimizer.lr=0.001"));
+}
+
+static void models_of_one_name_go_by_their_files(void)
+{
+    const char *gru = tiny_gru();
+    char *text = read_text(gru, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    const char *other = temp_file("other.name.yaml", "%s", text);
+    CU_ASSERT_EQUAL(graphrun("compare '%s' '%s' --steps 2 --seeds 1 --points 1", gru, other), 0);
+    CU_ASSERT(contains(out_text, "other.name "));
+    CU_ASSERT_FALSE(contains(out_text, "(2)"));
+    free(text);
+}
+
 /* Of more models than stand beside each other none is left out. */
 static void many_models_have_a_column_each(void)
 {
@@ -441,6 +463,8 @@ static void vars_that_change_nothing_are_told(void)
 void test_compare_sweep(void)
 {
     CU_pSuite s = CU_add_suite("compare_sweep", NULL, NULL);
+    CU_add_test(s, "one model is compared with itself", one_model_is_compared_with_itself);
+    CU_add_test(s, "models of one name go by their files", models_of_one_name_go_by_their_files);
     CU_add_test(s, "a value is a comparison", a_value_is_a_comparison);
     CU_add_test(s, "intervals hold all together", intervals_hold_all_together);
     CU_add_test(s, "one more value is gone on with", one_more_value_is_gone_on_with);

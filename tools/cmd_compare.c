@@ -153,6 +153,29 @@ static int take_sweep(const cli_command *self, compare_args *a)
     return check_sweep(self, a);
 }
 
+/* Of one model a sweep compares what it makes of it with the first value. */
+static void spread_sweep(compare_args *a)
+{
+    gr_compare_options *o = &a->o;
+    const char **path = GR_NEW_ARRAY(a->arena, const char *, o->num_values);
+    const char *const **sets = GR_NEW_ARRAY(a->arena, const char *const *, o->num_values);
+    int own = 0;
+    while (o->sets[0][own]) own++;
+    for (int i = 0; i < o->num_values; i++) {
+        const char **list = GR_NEW_ARRAY(a->arena, const char *, own + 2);
+        for (int k = 0; k < own; k++) list[k] = o->sets[0][k];
+        list[own] = gr_arena_printf(a->arena, "%s=%s", o->sweep, o->value[i]);
+        path[i] = o->path[0];
+        sets[i] = list;
+    }
+    o->path = path;
+    o->sets = sets;
+    o->num_models = o->num_values;
+    o->sweep = NULL;
+    o->value = NULL;
+    o->num_values = 0;
+}
+
 static int take_budget(const cli_command *self, compare_args *a)
 {
     gr_compare_options *o = &a->o;
@@ -168,7 +191,8 @@ static int check(const cli_command *self, compare_args *a, int count)
 {
     double rate[GR_COMPARE_MAX_RATES];
     gr_error e = {0};
-    if (count < 2) return cli_misuse(self, "%s", count ? "compare it with which model?" : "which models?");
+    if (count < 2 && !(count && a->sweep))
+        return cli_misuse(self, "%s", count ? "compare it with which model? Or with itself under other settings: --sweep VAR=A,B" : "which models?");
     if (a->o.seeds < 1 || a->o.seeds > GR_COMPARE_MAX_SEEDS) return cli_misuse(self, "--seeds is a number from 1 to %d", GR_COMPARE_MAX_SEEDS);
     if (a->o.points < 1 || a->o.points > 10000) return cli_misuse(self, "--points is a number from 1 to 10000");
     if (a->o.at_once > 4096) return cli_misuse(self, "--jobs %lld are more than any machine has threads", (long long)a->o.at_once);
@@ -249,9 +273,9 @@ static int parse(const cli_command *self, compare_args *a, int argc, char **argv
         {"seconds", 0, CLI_FLOAT, &a->seconds, "S", "the steps that each model makes in so long, by its measured speed"},
         {"tokens", 0, CLI_INT, &a->tokens, "N", "the steps that read so many tokens"},
         {"points", 0, CLI_INT, &o->points, "N", "validations of a run, the last at its end (20)"},
-        {"sweep", 0, CLI_TEXT, &a->sweep, "VAR=A,B,...", "compare the models with each of these values: one report, what is judged by the value"},
+        {"sweep", 0, CLI_TEXT, &a->sweep, "VAR=A,B,...", "compare the models with each of these values: one report, what is judged by the value; of one model: with the first value"},
         {"gradient", 0, CLI_TEXT, &o->gradient, "VALUE", "also how much of the loss's gradient reaches VALUE at each of its steps before training"},
-        {"metric", 0, CLI_TEXT, &o->metric, "METRIC", "what is judged; else what the first file's `best` names, its first metric, or the loss"},
+        {"metric", 0, CLI_TEXT, &o->metric, "METRIC", "what is judged; else what the first file's `best` or `early_stopping` is of (of `keep: best` the loss), its first metric, or the loss"},
         {"match-parameters", 0, CLI_TEXT, &o->match, "VAR", "scale this var of the other models to the first one's number of parameters"},
         {"tune-lr", 0, CLI_TEXT, &o->tune, "LIST", "choose each model's learning rate: 0.01,0.1 or factors x0.3,x1,x3; auto: x0.1,x0.3,x1,x3"},
         {"allow-different-data", 0, CLI_FLAG, &o->allow_different_data, NULL, "compare models that read other data, or other batches of them"},
@@ -268,6 +292,7 @@ static int parse(const cli_command *self, compare_args *a, int argc, char **argv
     if (done < 0) done = check(self, a, count);
     if (done < 0) done = take_models(self, a, count, argv);
     if (done < 0) done = take_sweep(self, a);
+    if (done < 0 && o->sweep && o->num_models == 1) spread_sweep(a);
     return done < 0 ? check_files(self, a) : done;
 }
 

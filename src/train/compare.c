@@ -25,12 +25,22 @@ static const char *value_set(gr_compare_work *w, int i)
     return gr_arena_printf(w->arena, "%s=%s", w->c->sweep, w->c->value[i / w->options->num_models]);
 }
 
-/* The model's own, with what sets it apart from others of the same file. */
+/* "models/lstm.yaml" is lstm. */
+static const char *stem_of(gr_arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr(file, '.');
+    return gr_arena_strndup(a, file, dot && dot > file ? (size_t)(dot - file) : strlen(file));
+}
+
+/* The model's own name, or its file's where another file has the same one, with what sets it apart from others of the same file. */
 static void name_contender(gr_compare_work *w, int i)
 {
     gr_contender *k = &w->c->contender[i];
     gr_arena *a = w->arena;
     const char *name = gr_arena_strdup(a, gr_model_name(w->open[i]->model));
+    for (int m = 0; m < w->options->num_models; m++)
+        if (strcmp(w->c->contender[m].path, k->path) != 0 && strcmp(gr_model_name(w->open[m]->model), gr_model_name(w->open[i]->model)) == 0)
+            name = stem_of(a, k->path);
     const char *const *sets = w->options->sets ? w->options->sets[model_of(w, i)] : NULL;
     for (int s = 0; sets && sets[s]; s++) name = gr_arena_printf(a, "%s %s", name, sets[s]);
     k->model = name;
@@ -86,7 +96,6 @@ static int add_contender(gr_compare_work *w, int i, gr_error *e)
     k->own_lr = k->lr = r->num_lrs ? r->lrs[0].lr : (double)NAN;
     k->seconds_per_step = k->tokens_per_second = NAN;
     k->parameters = gr_count_parameters(w->open[i], e);
-    name_contender(w, i);
     return k->parameters < 0 ? (int)e->status : 0;
 }
 
@@ -325,6 +334,7 @@ static int open_all(gr_compare_work *w, gr_error *e)
         if (add_contender(w, i, e)) return gr_compare_explain_sweep(w, e);
         if (i == w->options->num_models - 1 && gr_compare_check_sweep(w, e)) return e->status;
     }
+    for (int i = 0; i < c->num_contenders; i++) name_contender(w, i);
     if (gr_compare_match(w, e)) return e->status;
     for (int i = 0; i < c->num_contenders; i++)
         if (look_at(w, i, e)) return e->status;
