@@ -70,6 +70,10 @@ static void csv_one_hot(void)
     HOLDS_FLOATS(&field[0], 2. / 3, 2. / 3, 0, 0, 1, 1, 0, 1); /* no colour; red */
     snprintf(metadata, sizeof metadata, "%s", gr_data_metadata(b.data));
     done(&b);
+    b = open_on(words, CSV("columns: [color, size], one_hot: color, label: kind, standardize: minmax, missing: 0"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b.data);
+    HOLDS_FLOATS(&first_batch(&b, "train")[0], 0, 0, 1, 1. / 3, 1, 0);
+    done(&b);
     refuses(words, CSV("one_hot: color, label: kind"), "line 4, column 'color': the class is missing");
     /* With weights a word has the place that it had; another is none of theirs. */
     const char *path = temp_file("later.csv", "color,size,price,kind\nred,1,10,a\n");

@@ -239,7 +239,7 @@ static void tell_user(const init *x)
 {
     printf("%s: %s\n", x->model, x->found);
     if (x->left && *x->left) printf("left out, texts and row numbers: %s\n", x->left);
-    if (x->few) printf("`one_hot: [%s]` in `data` reads such a text as a class\n", x->few);
+    if (x->few) printf("`one_hot: [%s]` in `data` makes each word of that column a feature\n", x->few);
     printf("next: graphrun %s\n", x->model);
 }
 

@@ -47,6 +47,18 @@ static bool taken(const csv_source *s, int column)
     return false;
 }
 
+/* A column of `one_hot` is a feature whether `columns` names it or not. */
+static void leave_to_one_hot(csv_source *s)
+{
+    int kept = 0;
+    for (int i = 0; i < s->columns[FEATURES]; i++) {
+        bool words = false;
+        for (int k = 0; k < s->columns[ONE_HOT]; k++) words |= s->column[ONE_HOT][k] == s->column[FEATURES][i];
+        if (!words) s->column[FEATURES][kept++] = s->column[FEATURES][i];
+    }
+    s->columns[FEATURES] = kept;
+}
+
 static int choose_columns(gr_data *d, csv_source *s)
 {
     static const char *const keys[KINDS] = {"columns", "target", "label", "one_hot"};
@@ -57,7 +69,8 @@ static int choose_columns(gr_data *d, csv_source *s)
         gr_diag_error(d->diag, doc->at, "'label' is one column; this names %d", s->columns[k]);
         return -1;
     }
-    if (s->columns[FEATURES]) return 0;
+    leave_to_one_hot(s);
+    if (s->column[FEATURES]) return 0;
     s->column[FEATURES] = GR_NEW_ARRAY(d->arena, int, s->tables[0].csv.columns);
     for (int i = 0; i < s->tables[0].csv.columns; i++)
         if (!taken(s, i)) s->column[FEATURES][s->columns[FEATURES]++] = i;
@@ -235,8 +248,8 @@ static const gr_port csv_facts[] = {
 const gr_source gr_source_csv = {
     GR_SOURCE_HEADER,
     .name = "Csv", .reference = "RFC 4180",
-    .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label, one_hot: names, "
-               "numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
+    .summary = "The rows of a table: features, and targets (numbers) or labels (classes); columns, target, label, one_hot (of words, "
+               "each word a feature): names, numbers from 0 (-1: the last), ranges \"0:64\", or lists of these.",
     .attrs = csv_attrs,
     .fields = csv_fields,
     .facts = csv_facts,
