@@ -136,6 +136,10 @@ static void bad_sections(void)
     b = read_model("graphrun: 2\n", NULL);
     CU_ASSERT_TRUE(says(&b, 1, 11, "format 2"));
     done(&b);
+    b = read_model("graphrun: 1\nvars: {a: \"\xc3\xa9\xc3\xbc $ x\"}\n", NULL); /* columns are characters */
+    gr_model_var(b.m, "a");
+    CU_ASSERT_TRUE(says(&b, 2, 15, "a lone '$'"));
+    done(&b);
     b = read_model("[1]\n", NULL);
     CU_ASSERT_PTR_NULL(b.m);
     CU_ASSERT_TRUE(says(&b, 1, 1, "a map of sections"));

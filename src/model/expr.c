@@ -12,6 +12,7 @@
  * a false `and`) is parsed with `dead` > 0: names count as used, nothing is computed. The
  * first mistake is reported and ends the expression. */
 #include "base/count.h"
+#include "base/utf8.h"
 #include "model/internal.h"
 
 #include <ctype.h>
@@ -35,14 +36,26 @@ static int parse_not(parser *s, gr_var *out);
 
 /* ---- places and messages ---- */
 
+/* Columns of messages count characters. */
+static int characters(const char *text, size_t n)
+{
+    int count = 0;
+    for (size_t i = 0; i < n; count++) {
+        const int bytes = gr_utf8_decode(text + i, n - i, NULL);
+        i += bytes ? (size_t)bytes : 1;
+    }
+    return count;
+}
+
 gr_loc gr_loc_inside(const gr_doc *d, const char *part, int length)
 {
     /* Exact where the text stands in the file as it is: on one line, without escapes. */
     gr_loc at = d->at;
-    int n = (int)strlen(d->text), quotes = d->plain ? 0 : 1;
-    if (at.length != n + 2 * quotes) return at;
-    at.column += quotes + (int)(part - d->text);
-    at.length = length > 0 ? length : 1;
+    const int quotes = d->plain ? 0 : 1;
+    if (at.length != characters(d->text, strlen(d->text)) + 2 * quotes) return at;
+    at.column += quotes + characters(d->text, (size_t)(part - d->text));
+    at.length = length > 0 ? characters(part, strnlen(part, (size_t)length)) : 1;
+    if (at.length < 1) at.length = 1;
     return at;
 }
 
