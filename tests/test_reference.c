@@ -169,6 +169,9 @@ static void pages_say_all(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(text, "  hidden_size          integer, must be given, at least 1\n"));
         free(text);
     }
+    text = written(&r, "Conll");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "example, a whole model file; the files that it reads stand in the comments before it:\n"));
+    free(text);
     text = written(&r, NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\ncells:\n  GRUCell "));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nschedules:\n"));

@@ -204,7 +204,7 @@ const char *gr_example_model(gr_arena *a, const char *example)
 static void example(const gr_reference *r, const char *text)
 {
     if (!text) return;
-    section(r, "example, a whole model file");
+    section(r, *text == '#' ? "example, a whole model file; the files that it reads stand in the comments before it" : "example, a whole model file");
     code(r, gr_example_model(r->arena, text));
 }
 
