@@ -11,6 +11,7 @@
     {"value", 0, "[batch..., keys, size]"},                                                                                      \
     {"hide", GR_PORT_OPTIONAL | GR_PORT_BOOL, "[batch..., queries, keys]: true where a query may not look; axes of length 1 repeat"}, \
     {"bias", GR_PORT_OPTIONAL, "[batch..., queries, keys]: added to the scores; axes of length 1 repeat"}
+static const gr_port past_inputs[] = {INPUTS, {"numbers", GR_PORT_INT, "[queries]: which step each query is; keys and values of the steps up to the last of them stand in front"}, OP_END};
 #define STATISTICS {"largest", 0, "[batch..., queries]: the largest score of each query, 0 of one that sees no key"}, {"total", 0, "[batch..., queries]: sum of e^(score - largest)"}
 #define AS_QUERY "[batch..., queries, size], the steps on axis dim"
 static const gr_port inputs[] = {INPUTS, OP_END};
@@ -61,6 +62,14 @@ static int attend_infer(gr_ctx *c)
     gr_type out, row;
     if (attend_types(c, &out, &row) < 0) return -1;
     return gr_set_output(c, 0, &out) < 0 || gr_set_output(c, 1, &row) < 0 ? -1 : gr_set_output(c, 2, &row);
+}
+
+static int attend_past_infer(gr_ctx *c)
+{
+    const gr_type *n = gr_in_type(c, NUMBERS), *q = gr_in_type(c, QUERY);
+    if (attend_infer(c) < 0) return -1;
+    if (n->dtype == GR_INT32 && n->rank == 1 && n->dim[0] == q->dim[q->rank + (int)gr_int(c, "dim")]) return 0;
+    return gr_fail(c, GR_AT_INPUT, "numbers", "'numbers' must be an int32 for each query, but is %s", op_type_text(c, n));
 }
 
 static bool same_dims(const gr_type *a, const gr_type *b)
@@ -143,25 +152,67 @@ static int attend_gradient(gr_ctx *c)
     return 0;
 }
 
+/* ---- step: queries look at the keys that were there before, or at a memory that stays ---- */
+
+/* A mask goes along with the queries, or with the keys. */
+static bool steps_fit(gr_ctx *c, bool back)
+{
+    int rank = gr_in_type(c, QUERY)->rank, at = rank + (int)gr_int(c, "dim"), keys = back ? at : -1;
+    bool fit = gr_step_axis(c, QUERY, 0) == at && gr_step_axis(c, KEY, 0) == keys && gr_step_axis(c, VALUE, 0) == keys;
+    for (int p = HIDE; p <= BIAS; p++) {
+        int axis = gr_step_axis(c, p, 0);
+        fit = fit && (axis < 0 || axis == rank - 2 || (back && axis == rank - 1));
+    }
+    return fit && (!back || gr_bool(c, "is_causal")) && gr_float(c, "dropout") == 0;
+}
+
+static gr_val attend_all(gr_ctx *c, int port)
+{
+    int axis = gr_step_axis(c, port, 0), rank = gr_in_type(c, QUERY)->rank;
+    return port >= HIDE && axis == rank - 2 ? gr_in(c, port) : axis < 0 ? optional(c, port) : gr_past(c, port, 0);
+}
+
+static int attend_step(gr_ctx *c)
+{
+    bool back = gr_step_axis(c, KEY, 0) >= 0;
+    gr_val in[6] = {gr_in(c, QUERY)};
+    if (!steps_fit(c, back)) return 1;
+    for (int p = KEY; p <= BIAS; p++) in[p] = back ? attend_all(c, p) : optional(c, p);
+    if (back) in[NUMBERS] = gr_step_numbers(c, 0);
+    gr_val v = gr_emit(c, back ? "AttendPast" : "Attend", NULL, back ? 6 : 5, in, "dim=%d, scale=%.17g, is_causal=%s, safe=%s",
+                       (int)gr_int(c, "dim"), gr_float(c, "scale"), gr_bool(c, "is_causal") ? "true" : "false",
+                       gr_bool(c, "safe") ? "true" : "false");
+    for (int o = 0; o < 3; o++)
+        if (gr_set_result(c, o, gr_output(c, v, o)) < 0) return -1;
+    return 0;
+}
+
 /* ---- descriptors ---- */
 
-static const gr_attr_spec attrs[] = {
-    {"dim", GR_ATTR_INT, "-2", 0, 0, NULL, "The axis of the steps; all others but the last one are the batch's."},
-    {"scale", GR_ATTR_FLOAT, "1", 0, 0, NULL, "What the query is multiplied by."},
-    {"is_causal", GR_ATTR_BOOL, "false", 0, 0, NULL, "Query i sees the keys 0 to i alone."},
-    {"safe", GR_ATTR_BOOL, "false", 0, 0, NULL, "A query that sees no key gets zeros, not NaN."},
+#define ATTRS                                                                                                                    \
+    {"dim", GR_ATTR_INT, "-2", 0, 0, NULL, "The axis of the steps; all others but the last one are the batch's."},               \
+    {"scale", GR_ATTR_FLOAT, "1", 0, 0, NULL, "What the query is multiplied by."},                                               \
+    {"is_causal", GR_ATTR_BOOL, "false", 0, 0, NULL, "Query i sees the keys up to its own alone."},                              \
+    {"safe", GR_ATTR_BOOL, "false", 0, 0, NULL, "A query that sees no key gets zeros, not NaN."}
+static const gr_attr_spec past_attrs[] = {ATTRS, OP_END};
+static const gr_attr_spec attrs[] = {ATTRS,
     {"dropout", GR_ATTR_FLOAT, "0", 0, 1, NULL, "Probability that a weight becomes 0; the others are scaled up."},
     OP_END};
 #define TRAITS .attrs = attrs, .traits = GR_ROWWISE | GR_STRIDED | GR_RANDOM
 #define REALS(fn) (const gr_kernel[]){{GR_FLOAT32, fn##_f32}, {GR_FLOAT64, fn##_f64}, {0, NULL}}
 
-extern const gr_op gr_op_attend, gr_op_attend_gradient;
+extern const gr_op gr_op_attend, gr_op_attend_past, gr_op_attend_gradient;
 const gr_op gr_op_attend = {GR_OP_HEADER, .name = "Attend", .summary = "Values mixed by how well their keys match each query, in tiles.",
     .formula = "softmax(scale query key^T + bias) value, the scores never whole", .reference = "Dao et al. 2022; Milakov and Gimelshein 2018",
-    .inputs = inputs, .outputs = outputs, TRAITS, .infer = attend_infer, .gradient = attend_gradient, .units = attend_units,
-    .scratch = attend_scratch, .flops = attend_flops, .kernels = REALS(attend_run),
+    .inputs = inputs, .outputs = outputs, TRAITS, .infer = attend_infer, .gradient = attend_gradient, .step = attend_step,
+    .units = attend_units, .scratch = attend_scratch, .flops = attend_flops, .kernels = REALS(attend_run),
     .kind = "internal"};
 const gr_op gr_op_attend_gradient = {GR_OP_HEADER, .name = "AttendGradient", .summary = "The gradients of Attend, which makes the weights again.",
     .reference = "Dao et al. 2022", .inputs = back_inputs, .outputs = back_outputs, TRAITS, .infer = attend_back_infer,
     .units = attend_back_units, .scratch = attend_back_scratch, .flops = attend_back_flops, .kernels = REALS(attend_back_run),
+    .kind = "internal"};
+const gr_op gr_op_attend_past = {GR_OP_HEADER, .name = "AttendPast", .summary = "Attend for the last steps of a sequence, whose keys and values are kept.",
+    .formula = "softmax(scale query key^T + bias) value, of the first numbers[-1] + 1 keys", .attrs = past_attrs, .inputs = past_inputs,
+    .outputs = outputs, .traits = GR_STRIDED, .infer = attend_past_infer, .units = attend_units, .scratch = attend_scratch,
+    .flops = attend_flops, .kernels = REALS(attend_past_run),
     .kind = "internal"};

@@ -4,8 +4,8 @@
 
 #include <graphrun/op.h>
 
-/* Inputs of the op and its gradient, and their attributes, by position. */
-enum attend_input { QUERY, KEY, VALUE, HIDE, BIAS, LARGEST, TOTAL, OUTPUT, GRAD_OUTPUT };
+/* Inputs of the op, its gradient and its step, and their attributes, by position. */
+enum attend_input { QUERY, KEY, VALUE, HIDE, BIAS, LARGEST, TOTAL, OUTPUT, GRAD_OUTPUT, NUMBERS = LARGEST };
 enum attend_attr { DIM, SCALE, CAUSAL, SAFE, DROPOUT };
 
 int64_t attend_units(const gr_call *call);
@@ -16,6 +16,8 @@ double attend_flops(const gr_call *call);
 double attend_back_flops(const gr_call *call);
 void attend_run_f32(const gr_call *call);
 void attend_run_f64(const gr_call *call);
+void attend_past_run_f32(const gr_call *call);
+void attend_past_run_f64(const gr_call *call);
 void attend_back_run_f32(const gr_call *call);
 void attend_back_run_f64(const gr_call *call);
 

@@ -22,6 +22,9 @@
  * they add to for several tiles lies dense: steps of a tensor [time, batch, width] are so far apart that few of
  * them share a cache.
  *
+ * AttendPast is the same for the last few queries of a sequence, whose keys and values, those before included, stand at the
+ * beginning of something longer.
+ *
  * Where all keys fit one tile every step is the one that Softmax, MatMul and their gradients make, in
  * their order: the bits are theirs. */
 #ifdef REAL
@@ -110,7 +113,8 @@ static void NAME(scores)(const attend *a, const rooms *r, const NAME(one) *o, co
         for (int64_t j = 0; o->bias && j < t->cols; j++) s[j] += o->bias[i * a->bias.rs + (t->col + j) * a->bias.cs];
         for (int64_t j = 0; o->hide && j < t->cols; j++)
             if (o->hide[i * a->hide.rs + (t->col + j) * a->hide.cs]) s[j] = -INFINITY;
-        for (int64_t j = i + 1 > t->col ? i + 1 - t->col : 0; a->causal && j < t->cols; j++) s[j] = -INFINITY;
+        int64_t last = a->before + i; /* key that it sees */
+        for (int64_t j = last < t->col ? 0 : last + 1 - t->col; a->causal && j < t->cols; j++) s[j] = -INFINITY;
     }
 }
 
@@ -167,7 +171,7 @@ static void NAME(attend_tile)(const attend *a, const rooms *r, const NAME(one) *
     NAME(load)(o->query + row * a->query.rs, a->query.rs, a->query.cs, rows, a->width, (REAL)a->scale, r->query);
     for (int64_t i = 0; i < rows; i++) largest[i] = -INFINITY, total[i] = 0;
     for (int64_t i = 0; i < rows && !a->keys; i++) memset(out + i * a->output.rs, 0, sizeof *out * (size_t)a->size);
-    for (int64_t col = 0; col < a->keys && !(a->causal && col >= row + rows); col += a->cols) {
+    for (int64_t col = 0; col < a->keys && !(a->causal && col >= a->before + row + rows); col += a->cols) {
         tile t = {row, rows, col, op_smaller(a->cols, a->keys - col)};
         NAME(scores)(a, r, o, &t);
         NAME(weigh_tile)(a, r, o, &t, largest, total);
@@ -182,19 +186,35 @@ static void NAME(attend_tile)(const attend *a, const rooms *r, const NAME(one) *
     }
 }
 
+static void NAME(attend_tiles)(const attend *a, const rooms *r, const gr_call *call)
+{
+    int64_t tiles = tiles_of(a->queries, a->rows);
+    for (int64_t u = call->begin, n; u < call->end; u += n) {
+        int64_t row = u % tiles * a->rows, end = a->queries;
+        NAME(one) o = NAME(one_of)(a, u / tiles);
+        n = op_smaller(tiles - u % tiles, call->end - u);
+        if (row + n * a->rows < end) end = row + n * a->rows;
+        if (n > 1) NAME(pack_tiles)(a, r, &o, seen_keys(a, end));
+        for (; row < end; row += a->rows) NAME(attend_tile)(a, r, &o, u / tiles, row, op_smaller(a->rows, end - row));
+    }
+}
+
 void NAME(attend_run)(const gr_call *call)
 {
     attend a = attend_of(call);
     rooms r = rooms_of(&a, false);
-    int64_t tiles = tiles_of(a.queries, a.rows);
-    for (int64_t u = call->begin, n; u < call->end; u += n) {
-        int64_t row = u % tiles * a.rows, end = a.queries;
-        NAME(one) o = NAME(one_of)(&a, u / tiles);
-        n = op_smaller(tiles - u % tiles, call->end - u);
-        if (row + n * a.rows < end) end = row + n * a.rows;
-        if (n > 1) NAME(pack_tiles)(&a, &r, &o, seen_keys(&a, end));
-        for (; row < end; row += a.rows) NAME(attend_tile)(&a, &r, &o, u / tiles, row, op_smaller(a.rows, end - row));
-    }
+    NAME(attend_tiles)(&a, &r, call);
+}
+
+/* Scratch and tiles are those of all keys; what is computed is that of the keys that are there. */
+void NAME(attend_past_run)(const gr_call *call)
+{
+    attend a = attend_of(call);
+    rooms r = rooms_of(&a, false);
+    int32_t first = a.queries ? *(const int32_t *)call->in[NUMBERS].data : 0;
+    a.before = first > 0 ? op_smaller(first, larger(a.keys - a.queries, 0)) : 0;
+    a.keys = op_smaller(a.keys, a.before + a.queries);
+    NAME(attend_tiles)(&a, &r, call);
 }
 
 /* ---- the gradient ---- */
@@ -330,6 +350,7 @@ typedef struct attend {
     int lead;                   /* the batch's axes */
     int64_t dim[GR_MAX_RANK], batches;
     int64_t queries, keys, width, size;
+    int64_t before;             /* keys before that of query 0 */
     int64_t rows, cols;         /* of a tile */
     side query, key, value, hide, bias, output;
     side largest, total;        /* as the gradient is given them */
@@ -370,8 +391,9 @@ static int64_t tiles_of(int64_t n, int64_t each) { return each ? (n + each - 1) 
 /* Keys of the tiles that the first `queries` queries see some of. */
 static int64_t seen_keys(const attend *a, int64_t queries)
 {
+    int64_t last = a->before + queries;
     if (!queries) return 0;
-    return a->causal && queries < a->keys ? op_smaller(tiles_of(queries, a->cols) * a->cols, a->keys) : a->keys;
+    return a->causal && last < a->keys ? op_smaller(tiles_of(last, a->cols) * a->cols, a->keys) : a->keys;
 }
 
 static void *packed_at(const attend *a, const packs *p, int64_t col) { return p->at + (size_t)(col / a->cols) * p->each; }
@@ -410,13 +432,13 @@ static attend attend_of(const gr_call *call)
     int64_t dim = call->attr[DIM].i;
     attend a = {.call = call, .lead = q->rank - 2, .batches = 1, .queries = q->dim[q->rank + dim], .keys = k->dim[k->rank + dim],
                 .width = q->dim[q->rank - 1], .size = v->dim[v->rank - 1], .causal = call->attr[CAUSAL].i, .safe = call->attr[SAFE].i,
-                .scale = call->attr[SCALE].f, .dropout = call->attr[DROPOUT].f};
+                .scale = call->attr[SCALE].f, .dropout = call->num_in == NUMBERS + 1 ? 0 : call->attr[DROPOUT].f};
     for (int i = 0, n = 0; i < q->rank - 1; i++)
         if (i != q->rank + dim) a.batches *= a.dim[n++] = q->dim[i];
     a.query = side_of(q, dim), a.key = side_of(k, dim), a.value = side_of(v, dim);
     a.hide = mask_of(&call->in[HIDE]), a.bias = mask_of(&call->in[BIAS]);
     a.rows = tile_length(a.queries), a.cols = tile_length(a.keys);
-    if (call->num_in <= LARGEST) {
+    if (call->num_in <= NUMBERS + 1) {
         a.output = side_of(&call->out[0], dim);
         return a;
     }

@@ -7,11 +7,12 @@ static void NAME(sinusoids_run)(const gr_call *call)
     int64_t width = call->out[0].dim[1];
     REAL *to = (REAL *)call->out[0].data + call->begin * width;
     REAL factor = (REAL)(-2 * log(10000) / (double)(width ? width : 1));
+    const int32_t *number = call->num_in ? call->in[0].data : NULL;
     for (int64_t t = call->begin; t < call->end; t++)
         for (int64_t j = 0; j < width; j++, to++) {
             REAL power = (REAL)(j / 2) * factor, slower;
             call->math->MATH(exp)(&slower, &power, 1);
-            double angle = (REAL)t * slower;
+            double angle = (REAL)(number ? number[t] : t) * slower;
             *to = (REAL)(j % 2 ? cos(angle) : sin(angle));
         }
 }
@@ -53,20 +54,32 @@ static int position_add(gr_ctx *c, int axis, gr_val table)
 static int sinusoids_infer(gr_ctx *c)
 {
     gr_type t = {.dtype = gr_real(c), .rank = 2, .dim = {gr_int(c, "steps"), gr_int(c, "width")}};
+    const gr_type *n = gr_count(c, 0) ? gr_in_type(c, 0) : NULL;
+    if (n && (n->dtype != GR_INT32 || n->rank != 1 || n->dim[0] != t.dim[0]))
+        return gr_fail(c, GR_AT_INPUT, "numbers", "'numbers' must be %" PRId64 " of int32, but is %s", t.dim[0], op_type_text(c, n));
     return gr_set_output(c, 0, &t);
+}
+
+static int sinusoids_step(gr_ctx *c)
+{
+    gr_val numbers = gr_step_numbers(c, gr_int(c, "max_len"));
+    return gr_set_result(c, 0, gr_emit(c, "Sinusoids", NULL, 1, &numbers, "steps=%" PRId64 ", width=%" PRId64, gr_type_of(c, numbers)->dim[0],
+                                       gr_int(c, "width")));
 }
 
 static int64_t sinusoids_units(const gr_call *call) { return call->out[0].dim[0]; }
 static double sinusoids_flops(const gr_call *call) { return 30 * (double)op_numel(&call->out[0]); }
 
 static const gr_attr_spec table_attrs[] = {
-    {"steps", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many rows."}, {"width", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many columns."}, OP_END};
+    {"steps", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many rows."}, {"width", GR_ATTR_INT, NULL, 0, 2147483647, NULL, "How many columns."},
+    {"max_len", GR_ATTR_INT, "0", 0, 2147483647, NULL, "How many rows there may be, step by step; 0: any number."}, OP_END};
+static const gr_port table_in[] = {{"numbers", GR_PORT_OPTIONAL | GR_PORT_INT, "[steps]: which step each row is of; absent: 0, 1, ..."}, OP_END};
 static const gr_port table_out[] = {{"output", 0, "[steps, width]"}, OP_END};
 
 extern const gr_op gr_op_sinusoids;
 const gr_op gr_op_sinusoids = {GR_OP_HEADER, .name = "Sinusoids", .summary = "A row for each step: sines and cosines of its number, slower and slower.",
     .formula = "output[t, 2i] = sin(t / 10000^(2i / width)), output[t, 2i + 1] = cos(the same)", .reference = "Vaswani et al. 2017",
-    .attrs = table_attrs, .outputs = table_out, .traits = GR_ZERO_GRAD, .infer = sinusoids_infer, .units = sinusoids_units,
+    .attrs = table_attrs, .inputs = table_in, .outputs = table_out, .traits = GR_ZERO_GRAD, .infer = sinusoids_infer, .step = sinusoids_step, .units = sinusoids_units,
     .flops = sinusoids_flops, .kernels = (const gr_kernel[]){{GR_FLOAT32, sinusoids_run_f32}, {GR_FLOAT64, sinusoids_run_f64}, {0, NULL}},
     .kind = "internal"};
 
@@ -77,7 +90,8 @@ static int sinusoids_expand(gr_ctx *c)
     int axis = position_axis(c);
     if (axis < 0) return -1;
     const gr_type *t = gr_in_type(c, 0);
-    gr_val table = gr_emit(c, "Sinusoids", "table", 0, NULL, "steps=%" PRId64 ", width=%" PRId64, t->dim[axis], t->dim[t->rank - 1]);
+    gr_val table = gr_emit(c, "Sinusoids", "table", 0, NULL, "steps=%" PRId64 ", width=%" PRId64 ", max_len=%" PRId64, t->dim[axis], t->dim[t->rank - 1],
+                           gr_int(c, "max_len"));
     return position_add(c, axis, table);
 }
 

@@ -179,6 +179,6 @@ static const gr_port put_rows_out[] = {{"output", 0, "[rows, ...]"}, OP_END};
 const gr_op gr_op_put_rows = {GR_OP_HEADER, .name = "PutRows", .summary = "A table with some of its rows replaced.", .role = GR_ROLE_PUT_ROWS,
     .formula = "output = table, but output[rows[i]] = input[i]", .inputs = put_rows_in, .outputs = put_rows_out, .traits = GR_INPLACE,
     .infer = put_rows_infer, .units = put_rows_units, .flops = put_rows_flops,
-    .kernels = (const gr_kernel[]){{GR_FLOAT32, put_rows_run}, {GR_FLOAT64, put_rows_run}, {GR_INT32, put_rows_run}, {0, NULL}},
+    .kernels = (const gr_kernel[]){{GR_FLOAT32, put_rows_run}, {GR_FLOAT64, put_rows_run}, {GR_INT32, put_rows_run}, {GR_BOOL, put_rows_run}, {0, NULL}},
     .kind = "internal"};
 #endif

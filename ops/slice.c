@@ -57,10 +57,20 @@ static int slice_gradient(gr_ctx *c)
                                         d, gr_int(c, "start"), gr_int(c, "step"), t->dim[t->rank + d]));
 }
 
+/* The first rows of a table, one for each step: they are looked up by number. */
+static int slice_step(gr_ctx *c)
+{
+    const gr_type *t = gr_in_type(c, 0);
+    int d = (int)gr_int(c, "dim");
+    if (gr_step_axis(c, 0, 0) >= 0 || gr_int(c, "start") != 0 || gr_int(c, "step") != 1) return 1;
+    gr_val in[2] = {gr_in(c, 0), gr_step_numbers(c, t->dim[t->rank + d])};
+    return gr_set_result(c, 0, gr_emit(c, "IndexSelect", NULL, 2, in, "dim=%d", d));
+}
+
 extern const gr_op gr_op_slice;
 const gr_op gr_op_slice = {GR_OP_HEADER, .name = "Slice", .reference = "slices of a tensor in PyTorch and NumPy", .summary = "A part of an axis.", .formula = "input[..., start:stop:step, ...]",
     .attrs = slice_attrs, .inputs = one, .outputs = output, .traits = GR_VIEW | GR_ROWWISE, .role = GR_ROLE_SLICE,
-    .infer = slice_infer, .gradient = slice_gradient, .view = slice_view,
+    .infer = slice_infer, .gradient = slice_gradient, .view = slice_view, .step = slice_step,
     .kind = "shapes",
     .example = OP_X
                "  y: {op: Slice, in: x, dim: 1, start: 1}   # [2, 2]\n"};

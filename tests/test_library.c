@@ -53,6 +53,57 @@ static void pieces_of_any_length_go_on(void)
     gr_network_close(n);
 }
 
+static gr_stream *open_causal(gr_network *n, int64_t time, int64_t room, gr_failure **why)
+{
+    const gr_axis_size axes[] = {{"time", time}, {"batch", 1}};
+    const gr_stream_options o = {.size = sizeof o, .results = logits_name, .along = "time", .axes = axes, .num_axes = 2, .room = room};
+    gr_stream *s = NULL;
+    CU_ASSERT_EQUAL(gr_stream_open(n, &o, &s, why) != 0, s == NULL);
+    return s;
+}
+
+/* A piece of 4, the state of which a clone and a copy have, and of 1 step. */
+static void check_causal_pieces(gr_network *n, gr_stream *s)
+{
+    const gr_axis_size one[] = {{"time", 1}, {"batch", 1}};
+    gr_stream *clone, *copy = open_causal(n, 4, 9, NULL);
+    CU_ASSERT_TRUE(distance(run_stream(s, tokens, 4), whole, 4 * CLASSES) < 1e-5);
+    CU_ASSERT_EQUAL_FATAL(gr_stream_clone(s, &clone, NULL), 0);
+    CU_ASSERT_EQUAL(gr_stream_copy_state(copy, s, NULL), 0);
+    gr_stream *of[] = {s, clone, copy};
+    for (int k = 0; k < 3; k++) {
+        CU_ASSERT_EQUAL(gr_stream_resize(of[k], one, 2, NULL), 0);
+        for (int i = 4; i < STEPS; i++) CU_ASSERT_TRUE(distance(run_stream(of[k], tokens + i, 1), whole + i * CLASSES, CLASSES) < 1e-5);
+    }
+    gr_stream_close(clone);
+    gr_stream_close(copy);
+}
+
+/* Nine steps and no more, until it is reset. */
+static void attention_looks_back(void)
+{
+    gr_network *n = open_network(prepared_model("causal.yaml", "vars: {time: 9}\n",
+        "  p: {op: LearnedPositionalEncoding, in: e, max_len: 12}\n"
+        "  rnn: {op: TransformerEncoder, in: p, nhead: 4, num_layers: 2, dim_feedforward: 64, is_causal: true}\n"), NULL);
+    gr_failure *why = NULL;
+    run_whole(n, whole);
+    gr_stream *s = open_causal(n, 4, 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    check_causal_pieces(n, s);
+    CU_ASSERT_EQUAL(gr_stream_run(s, &why), GR_EINVAL);
+    expect(&why, GR_EINVAL, "has been fed 9 steps and is fed 1 more, but there is room for 9");
+    gr_stream_reset(s);
+    CU_ASSERT_TRUE(distance(run_stream(s, tokens, 1), whole, CLASSES) < 1e-5);
+    gr_stream_close(s);
+    CU_ASSERT_PTR_NULL(open_causal(n, 4, 3, &why));
+    expect(&why, GR_EINVAL, "a piece has 4 steps of 'time', but there is room for 3");
+    CU_ASSERT_PTR_NULL(open_causal(n, 13, 20, &why)); /* as long as the table of positions */
+    expect(&why, GR_EINVAL, "positions for max_len = 12");
+    CU_ASSERT_PTR_NULL(open_causal(n, 4, -1, &why));
+    expect(&why, GR_EINVAL, "'room' is -1");
+    gr_network_close(n);
+}
+
 static void clones_part_ways(void)
 {
     make_trained();
@@ -442,6 +493,7 @@ void test_library(void)
     CU_pSuite s = CU_add_suite("library", NULL, NULL);
     CU_add_test(s, "steps give what the whole gives", steps_are_the_whole);
     CU_add_test(s, "pieces of any length go on", pieces_of_any_length_go_on);
+    CU_add_test(s, "attention looks back at the steps before", attention_looks_back);
     CU_add_test(s, "clones part ways", clones_part_ways);
     CU_add_test(s, "streams of prepared weights are apart", streams_of_prepared_weights_are_apart);
     CU_add_test(s, "a row of a batch begins again", a_row_begins_again);

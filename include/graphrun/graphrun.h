@@ -118,12 +118,15 @@ typedef struct gr_stream_options {
                                    the run before left them; NULL: every run is one of whole sequences */
     const gr_axis_size *axes;   /* lengths of axes, in elements */
     int num_axes;               /* an axis not named is as long as the model file says; `along`: 1 */
+    int64_t room;               /* with `along`: for how many steps there is memory, where attention looks back to those before
+                                   or positions are counted (a table of positions may have fewer); others go on for ever.
+                                   0: as many as the model's var of that name says, else 1024 */
 } gr_stream_options;
 
 /* Compiles what the first stream of its kind needs, in about 10 ms; for the next ones it is there already. What compiling
  * took, some 100 KiB, stays with the network; of a stream that could not be opened nothing stays.
  * With `along`, GR_EINVAL where the steps of the axis cannot be run one after another: where something else than
- * forward loops mixes them (attention, a layer that runs backwards). */
+ * forward loops and causal attention mixes them (attention to all steps, a layer that runs backwards). */
 int gr_stream_open(gr_network *n, const gr_stream_options *o, gr_stream **to, gr_failure **why);
 void gr_stream_close(gr_stream *s);
 /* Another stream of the same options, lengths and state, whose Inputs hold what s was fed. Its memory is its own. */
@@ -141,8 +144,8 @@ const char *gr_stream_result_name(const gr_stream *s, int i);
 
 /* Computes the results. With `along` the state of loops moves on by as many steps as the piece has; what does
  * not depend on the fed pieces (an encoder) runs in the first run after the beginning alone.
- * Allocates nothing, but for a failure. GR_EINVAL: a value that was fed is refused (a length out of range); reset the
- * stream then. A NaN is not refused, nor an item that a vocabulary has not: results are what arithmetic makes of it, NaN, and
+ * Allocates nothing, but for a failure. GR_EINVAL: a value that was fed is refused (a length out of range), or
+ * there is no room for the piece's steps; reset the stream then. A NaN is not refused, nor an item that a vocabulary has not: results are what arithmetic makes of it, NaN, and
  * so is the state that loops carry on. */
 int gr_stream_run(gr_stream *s, gr_failure **why);
 /* Back to the beginning: the state before the first run. */
@@ -153,8 +156,8 @@ int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why);
  * one piece, then step by step. Lengths that the network meets for the first time cost about 10 ms, and their
  * memory stays with it. Inputs whose shape stays keep what they were fed. Ask for inputs and results again. */
 int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why);
-/* State i of a stream with `along`, from 0: what loops carry from run to run, and what the first run made once for all
- * (an encoder's output). To be read and written between runs: kept in a file, set by hand, made zero for the one row of
+/* State i of a stream with `along`, from 0: what loops carry from run to run, keys and values of the steps so far ([room, ...])
+ * with their number ("steps"), and what the first run made once for all (an encoder's output). To be read and written between runs: kept in a file, set by hand, made zero for the one row of
  * a batch whose sequence ended. 1; 0 past the last. *name (may be NULL) is the network's: the loop's name and the
  * carry's, "rnn:h". `to` is dense and row-major, good until the stream is resized or closed. At the beginning it first
  * makes what the first run would, so feed Inputs without that axis before, and may fail as a run. */

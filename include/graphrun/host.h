@@ -66,6 +66,9 @@ typedef struct gr_host {
     void (*loop_recompute)(gr_ctx *c, gr_loop *l, int64_t every);
     void (*draw_as)(gr_ctx *c, gr_val v, const char *name);
     gr_dtype (*packed_dtype)(const gr_ctx *c);
+    int (*step_axis)(gr_ctx *c, int port, int index);
+    gr_val (*step_numbers)(gr_ctx *c, int64_t most);
+    gr_val (*past)(gr_ctx *c, int port, int index);
 } gr_host;
 
 struct gr_ctx {
@@ -283,6 +286,18 @@ static inline void gr_mean_of(gr_ctx *c, gr_val mean, gr_val count, double n) { 
 
 /* ---- batch, accumulate ---- */
 static inline bool gr_is_stacked(gr_ctx *c, int port, int index) { return c->host->is_stacked(c, port, index); }
+
+/* ---- step ---- */
+
+/* In `step`: which axis of an input is that of the steps, [n] of which are fed now; -1: it has none and is the same at
+ * every step. */
+static inline int gr_step_axis(gr_ctx *c, int port, int index) { return c->host->step_axis(c, port, index); }
+/* int32 [n]: the numbers of the steps fed now, ascending, from 0 in the first run. `most`: there are no more steps
+ * than that (rows of a table of positions); 0: any number of them. */
+static inline gr_val gr_step_numbers(gr_ctx *c, int64_t most) { return c->host->step_numbers(c, most); }
+/* An input that has such an axis, with all steps so far there: step t at index t, those fed now too. The axis is longer than
+ * that; what stands behind has no meaning. */
+static inline gr_val gr_past(gr_ctx *c, int port, int index) { return c->host->past(c, port, index); }
 
 #ifdef __cplusplus
 }

@@ -100,6 +100,7 @@ typedef enum gr_role {
     GR_ROLE_PUT_ROWS,  /* table, rows, input */
     GR_ROLE_SQUARE_SUMS,/* variadic: sums of squares, and as output 1 their check: 0, or NaN where not finite */
     GR_ROLE_ONE_HOT,   /* index; attribute num_classes: a 1 in the index's place of a row of zeros, NaN for an index that has none */
+    GR_ROLE_STEP_NUMBERS,/* start; attributes n, room -> numbers start, start + 1, ... [n], and the one after them */
     GR_ROLE_COUNT
 } gr_role;
 
@@ -181,6 +182,11 @@ struct gr_op {
     const char *kind;
     const char *example;
     const gr_case *cases;     /* ends with inputs NULL; may be NULL */
+    /* A model that is fed its own choices runs a few steps at a time (`generate`, streams). For a node that mixes steps or
+     * counts them, whose traits do not tell: emit what it is for the steps fed now, of types as its outputs, with
+     * gr_step_axis(), gr_step_numbers() and gr_past(). NULL: cannot; may return 1: not with these. Called before it is known
+     * whether the rest of the model steps, too, and again when it does; -1 counts as 1. */
+    int (*step)(gr_ctx *c);
 };
 
 #define GR_OP_HEADER .size = sizeof(gr_op), .abi = GR_ABI_VERSION

@@ -11,7 +11,7 @@
 typedef struct gr_emitter gr_emitter;
 
 /* What a pass tells an emitter when it lets an op speak for a node (gradient, batch,
- * accumulate): how forward values are seen where nodes are emitted now. */
+ * accumulate, step): how forward values are seen where nodes are emitted now. */
 typedef struct gr_node_view {
     const gr_node *node;
     gr_value *(*in)(void *data, gr_emitter *e, int input);   /* index over all inputs */
@@ -21,6 +21,9 @@ typedef struct gr_node_view {
     int (*set_grad)(void *data, gr_emitter *e, int input, gr_value *v);
     bool (*stacked)(void *data, int input);
     int (*set_result)(void *data, gr_emitter *e, int output, gr_value *v);
+    int (*step_axis)(void *data, int input);                          /* step: these three, too */
+    gr_value *(*step_numbers)(void *data, gr_emitter *e, int64_t most);
+    gr_value *(*past)(void *data, gr_emitter *e, int input);
     void *data;
     gr_dtype packed_dtype; /* prepack: what a float operand is kept as; GR_UNKNOWN: as it is */
 } gr_node_view;

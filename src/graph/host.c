@@ -295,6 +295,35 @@ static bool host_is_stacked(gr_ctx *c, int port, int index)
     return i < f->port[port + 1] && v->stacked && v->stacked(v->data, i);
 }
 
+/* ---- views of a node: step ---- */
+
+static const gr_node_view *step_view(const gr_ctx *c, const char *function)
+{
+    const gr_node_view *v = view_of(c, function);
+    if (!v->step_axis) gr_misuse(c, "calls %s() outside of 'step'", function);
+    return v;
+}
+
+static int host_step_axis(gr_ctx *c, int port, int index)
+{
+    const gr_node_view *v = step_view(c, "gr_step_axis");
+    int i = input_number(c, port, index);
+    return i < frame(c)->port[port + 1] && v->node->in[i] ? v->step_axis(v->data, i) : -1;
+}
+
+static gr_val host_step_numbers(gr_ctx *c, int64_t most)
+{
+    const gr_node_view *v = step_view(c, "gr_step_numbers");
+    return v->step_numbers(v->data, emitter(c), most > 0 ? most : INT64_MAX);
+}
+
+static gr_val host_past(gr_ctx *c, int port, int index)
+{
+    const gr_node_view *v = step_view(c, "gr_past");
+    if (host_step_axis(c, port, index) < 0) gr_misuse(c, "calls gr_past() for port %d, which has no axis of steps", port);
+    return v->past(v->data, emitter(c), input_number(c, port, index));
+}
+
 /* ---- the rest ---- */
 
 static const gr_op *host_find_op(gr_ctx *c, const char *name)
@@ -426,4 +455,5 @@ const gr_host gr_host_functions = {
     .buffer = host_buffer, .set_next = host_set_next, .next = host_next, .later = host_later, .sparse = host_sparse,
     .draw_as = host_draw_as,
     .packed_dtype = host_packed_dtype,
+    .step_axis = host_step_axis, .step_numbers = host_step_numbers, .past = host_past,
 };

@@ -59,6 +59,7 @@ int gr_take_options(void *to, size_t known, const void *from, const char *what, 
 typedef struct gr_kind {
     const char *along;          /* NULL: whole sequences */
     const char *const *results; /* NULL-ended */
+    int64_t room;               /* steps whose past is kept, if need be */
 } gr_kind;
 
 /* What streams of one kind and of the same lengths run. Once made it does not change. */

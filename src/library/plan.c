@@ -52,19 +52,30 @@ static bool lacks_along(const gr_kind *k, const gr_axis_size *given, int n) { re
 
 /* ---- kinds ---- */
 
+enum { USUAL_ROOM = 1024 };
+
+static int64_t usual_room(const gr_session *s, const char *along)
+{
+    const gr_var v = gr_model_var(s->model, along);
+    return v.kind == GR_VAR_INT && v.i > 0 && v.i <= INT32_MAX ? v.i : USUAL_ROOM;
+}
+
 int gr_kind_of(const gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e)
 {
     if (o->along && check_axis(n->session, o->along, 1, e)) return e->status;
     if (o->results && !o->results[0])
         return gr_set_error(e, GR_EINVAL, "'results' names no value; leave it NULL for those that the model ends in");
-    *k = (gr_kind){.along = o->along, .results = o->results ? o->results : n->results};
+    if (o->room < 0 || o->room > INT32_MAX || (o->room && !o->along))
+        return gr_set_error(e, GR_EINVAL, "'room' is %lld; it is a number of steps, and 0 without 'along'", (long long)o->room);
+    *k = (gr_kind){.along = o->along, .results = o->results ? o->results : n->results, .room = o->room};
+    if (o->along && !o->room) k->room = usual_room(n->session, o->along);
     return 0;
 }
 
 static bool same_kind(const gr_kind *a, const gr_kind *b)
 {
     int i = 0;
-    if (!a->along != !b->along || (a->along && strcmp(a->along, b->along) != 0)) return false;
+    if (a->room != b->room || !a->along != !b->along || (a->along && strcmp(a->along, b->along) != 0)) return false;
     while (a->results[i] && b->results[i] && strcmp(a->results[i], b->results[i]) == 0) i++;
     return !a->results[i] && !b->results[i];
 }
@@ -75,7 +86,7 @@ static gr_kind copy_kind(gr_arena *a, const gr_kind *k)
     while (k->results[n]) n++;
     const char **results = GR_NEW_ARRAY(a, const char *, n + 1);
     for (int i = 0; i < n; i++) results[i] = gr_arena_strdup(a, k->results[i]);
-    return (gr_kind){.along = gr_arena_strdup(a, k->along), .results = results};
+    return (gr_kind){.along = gr_arena_strdup(a, k->along), .results = results, .room = k->room};
 }
 
 /* ---- plans ---- */
@@ -102,10 +113,14 @@ static gr_plan *new_plan(gr_arena *a, const gr_kind *k, const gr_axis_size *give
 static int compile(gr_session *s, gr_plan *p, gr_error *e)
 {
     const gr_want w = {.fetch = p->kind.results, .axes = p->axes, .num_axes = p->num_axes, .frozen = true, .detached = true};
-    const gr_piece_spec spec = {.axis = p->kind.along, .step = true, .strict = true};
+    const gr_piece_spec spec = {.axis = p->kind.along, .step = true, .room = p->kind.room, .strict = true};
     if (!spec.axis) return (p->piece.exec = gr_session_compile(s, &w, e)) ? 0 : e->status;
     if (gr_piece_compile(s, &w, &spec, &p->piece, e)) return e->status;
-    if (p->piece.num_borders && !(p->before = gr_before_compile(s, &w, &p->piece, e))) return e->status;
+    const int64_t n = length_of(p->axes, p->num_axes, spec.axis);
+    if (p->piece.room && n > p->piece.room)
+        return gr_set_error(e, GR_EINVAL, "a piece has %lld steps of '%s', but there is room for %lld: open the stream with a larger 'room', "
+                            "or where a table of positions has no more give it more rows", (long long)n, spec.axis, (long long)p->piece.room);
+    if (p->piece.begins && !(p->before = gr_before_compile(s, &w, &p->piece, e))) return e->status;
     return 0;
 }
 

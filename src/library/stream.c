@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* What the run before the first piece gives, and where the pieces have it. */
+/* What the run before the first piece gives (from NULL: it starts as zeros), and where the pieces have it. */
 typedef struct border {
     const char *name;
     gr_type type;
@@ -68,11 +68,12 @@ static int bind_borders(gr_stream *s, binding *b, const gr_piece *p, gr_error *e
 {
     b->borders = GR_NEW_ARRAY(s->arena, border, p->num_borders + 1);
     for (int i = 0; i < p->num_borders; i++) {
-        gr_type t;
-        const void *from = gr_run_result(b->before, p->borders[i].state, &t);
-        void *to = gr_store_own(s->store, p->borders[i].state, &t, e);
+        const gr_border *of = &p->borders[i];
+        gr_type t = of->type;
+        const void *from = of->node ? gr_run_result(b->before, of->state, &t) : NULL;
+        void *to = gr_store_own(s->store, of->state, &t, e);
         if (!to) return e->status;
-        b->borders[i] = (border){p->borders[i].what, t, to, from, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)};
+        b->borders[i] = (border){of->what, t, to, from, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype)};
     }
     return 0;
 }
@@ -392,7 +393,11 @@ static int begin(gr_stream *s, gr_failure **why)
         const int status = step(s, b->before, why);
         if (status) return status;
     }
-    for (int i = 0; i < b->plan->piece.num_borders; i++) memcpy(b->borders[i].to, b->borders[i].from, b->borders[i].bytes);
+    for (int i = 0; i < b->plan->piece.num_borders; i++) {
+        const border *x = &b->borders[i];
+        if (x->from) memcpy(x->to, x->from, x->bytes);
+        else memset(x->to, 0, x->bytes);
+    }
     s->begun = true;
     return 0;
 }

@@ -261,6 +261,47 @@ static gr_reach reach_of_output(const pair *p, int o)
     return reach_of_step_node(p, o);
 }
 
+/* ---- ops that say it themselves ---- */
+
+/* The same attributes, or lengths of time. */
+static bool attrs_go_along(const pair *p)
+{
+    for (int i = 0; i < gr_op_num_attrs(p->n->op); i++) {
+        gr_attr longer = p->n->attr[i];
+        if (same_attr(&longer, &p->m->attr[i])) continue;
+        longer.i += p->s->other_length - p->s->length;
+        if (!same_attr(&longer, &p->m->attr[i])) return false;
+    }
+    return true;
+}
+
+static gr_step_hook *find_hook(const pair *p)
+{
+    const gr_node *n = p->n;
+    int *axis = GR_NEW_ARRAY(n->graph->arena, int, n->num_in + 1);
+    if (!n->op->step || !every_output_has_time(p) || !attrs_go_along(p)) return NULL;
+    for (int i = 0; i < n->num_in; i++) {
+        gr_reach r = reach_of_input(p, i);
+        axis[i] = r == GR_REACH_STEP ? axis_of_input(p, i) : -1;
+        if (r != GR_REACH_NONE && axis[i] < 0) return NULL;
+    }
+    return gr_step_try(n, axis, p->s->length);
+}
+
+static bool is_settled(const gr_stepwise *s, const gr_node *n)
+{
+    for (int o = 0; o < n->num_out; o++)
+        if (gr_reach_of(s, n->out[o]) == GR_REACH_MIXED || gr_reach_of(s, n->out[o]) == GR_REACH_LENGTH) return false;
+    return true;
+}
+
+static void ask_op(gr_stepwise *s, const pair *p)
+{
+    const gr_node *n = p->n;
+    if (is_settled(s, n) || !(s->hook[gr_number(n)] = find_hook(p))) return;
+    for (int o = 0; o < n->num_out; o++) s->reach[number_of(s, n->out[o])] = GR_REACH_STEP;
+}
+
 static bool reads_dynamic(const gr_stepwise *s, const gr_node *n)
 {
     for (int i = 0; i < n->num_in; i++)
@@ -285,6 +326,7 @@ static void follow(gr_stepwise *s, const gr_node *n, const gr_node *m, const cha
         if (goes_along) s->reach[at] = axis_of_output(&p, o) >= 0 ? GR_REACH_STEP : GR_REACH_MIXED;
         else s->reach[at] = is_input(n, lengths) ? GR_REACH_LENGTH : reach_of_output(&p, o);
     }
+    ask_op(s, &p);
 }
 
 gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *other, int64_t other_length, const char *feed,
@@ -298,6 +340,7 @@ gr_stepwise *gr_stepwise_create(gr_graph *root, int64_t length, const gr_graph *
     for (int i = 0; i < root->num_nodes; i++) s->first[i + 1] = s->first[i] + root->nodes[i]->num_out;
     s->reach = GR_NEW_ARRAY(root->arena, gr_reach, s->first[root->num_nodes] + 1);
     s->dynamic = GR_NEW_ARRAY(root->arena, bool, s->first[root->num_nodes] + 1);
+    s->hook = GR_NEW_ARRAY(root->arena, gr_step_hook *, root->num_nodes + 1);
     for (int i = 0; i < root->num_nodes; i++) follow(s, root->nodes[i], other->nodes[i], feed, lengths);
     return s;
 }
@@ -310,4 +353,29 @@ bool gr_stepwise_loops(const gr_stepwise *s)
             if (gr_reach_of(s, n->in[k]) >= GR_REACH_STEP) return true;
     }
     return false;
+}
+
+/* Whether n is where steps are mixed, not one that reads what has been. */
+static bool mixes(const gr_stepwise *s, const gr_node *n)
+{
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i] && gr_reach_of(s, n->in[i]) == GR_REACH_MIXED) return false;
+    for (int o = 0; o < n->num_out; o++)
+        if (gr_reach_of(s, n->out[o]) == GR_REACH_MIXED && (!n->scan || o < n->scan->carries || o >= 2 * n->scan->carries)) return true;
+    return false;
+}
+
+const gr_node *gr_stepwise_fault(const gr_stepwise *s, const gr_value *v)
+{
+    const gr_node *first = NULL;
+    bool *needed = GR_NEW_ARRAY(s->graph->arena, bool, s->graph->num_nodes + 1);
+    needed[gr_number(v->node)] = true;
+    for (int i = s->graph->num_nodes - 1; i >= 0; i--) {
+        const gr_node *n = s->graph->nodes[i];
+        if (!needed[i]) continue;
+        if (mixes(s, n)) first = n;
+        for (int k = 0; k < n->num_in; k++)
+            if (n->in[k]) needed[gr_number(n->in[k]->node)] = true;
+    }
+    return first;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4 };
+enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4, ROOM = 1024, LEAST_ROOM = 64 };
 
 /* What the feed does not reach: it runs once, and its results become states. */
 typedef struct rest {
@@ -17,6 +17,7 @@ typedef struct rest {
 /* What it does reach, for so many items at once. */
 typedef struct part {
     int64_t time, source;     /* lengths */
+    int64_t room;             /* of a step: the decoder's; 0: it is a prefix */
     gr_piece piece;
     rest *rest;
 } part;
@@ -36,9 +37,12 @@ struct gr_decoder {
     const char *fetch[3];
     output out[2]; int num_out;
     bool step;
+    const char *fault;        /* why not */
     int64_t limit;            /* no more than so many items at once; 0: any */
+    int64_t room;             /* steps whose past is kept, if need be */
     part **parts; int num_parts, cap_parts;
     part *at;                 /* the one in use */
+    part *stepping;           /* that of the steps since the beginning, or NULL */
     int64_t beginning;        /* counts */
     const int32_t *source_item; int64_t source_count;
     int32_t *item; int num_items, cap_items;
@@ -221,17 +225,29 @@ static int add_outputs(gr_decoder *d, const gr_stepwise *s, const gr_graph *g, c
     return 0;
 }
 
+static const char *fault_of(const gr_decoder *d, const gr_stepwise *s, const gr_graph *g)
+{
+    for (int i = 0; i < d->num_out; i++) {
+        const gr_node *n = gr_stepwise_fault(s, g->results[i]);
+        if (n) return gr_arena_printf(d->session->arena, "'%s' (%s) mixes the steps of '%s'", n->name, n->op->name, d->time_axis);
+    }
+    return gr_arena_printf(d->session->arena, "'%s' is not computed step by step along '%s'", d->out[0].name, d->time_axis);
+}
+
 static int choose_way(gr_decoder *d, bool prefix, gr_error *e)
 {
     gr_graph *g, *h;
     if (find_time(d, e)) return e->status;
     d->limit = own_length(d);
+    d->room = d->limit ? d->limit : ROOM;
     gr_stepwise *s = compare(d, 2, d->limit == 2 ? 1 : 3, &g, &h, e);
     if (e->status || add_outputs(d, s, g, h, e)) return e->status;
     d->step = !prefix && results_step(s, d->num_out, g->results);
+    if (!d->step) d->fault = fault_of(d, s, g);
     if (!d->step) return 0;
     s = compare(d, 1, 2, &g, &h, e);
     d->step = results_step(s, d->num_out, g ? g->results : NULL);
+    if (!d->step && s) d->fault = fault_of(d, s, g);
     return e->status;
 }
 
@@ -250,6 +266,17 @@ gr_decoder *gr_decoder_create(gr_session *s, bool prefix, gr_error *e)
 }
 
 bool gr_decoder_steps(const gr_decoder *d) { return d->step; }
+const char *gr_decoder_fault(const gr_decoder *d) { return d->step ? NULL : d->fault; }
+
+/* Prompts of about the same length share a program. */
+void gr_decoder_reserve(gr_decoder *d, int64_t items)
+{
+    int64_t room = LEAST_ROOM;
+    while (room < items) room *= 2;
+    d->room = d->limit && d->limit < room ? d->limit : room;
+}
+
+int64_t gr_decoder_room(const gr_decoder *d) { return d->stepping ? d->stepping->piece.room : 0; }
 int64_t gr_decoder_classes(const gr_decoder *d) { return d->out[0].n; }
 const gr_model_input *gr_decoder_feed_input(const gr_decoder *d) { return d->feed; }
 const gr_model_input *gr_decoder_source_input(const gr_decoder *d) { return d->source; }
@@ -271,18 +298,19 @@ static rest *find_rest(gr_decoder *d, const part *p, const gr_want *w, gr_error 
         if (same_borders(p, d->parts[i]->rest)) return d->parts[i]->rest;
     rest *r = GR_NEW(d->session->arena, rest);
     *r = (rest){.source = p->source, .piece = &p->piece};
-    return !p->piece.num_borders || (r->exec = gr_before_compile(d->session, w, &p->piece, e)) ? r : NULL;
+    return !p->piece.begins || (r->exec = gr_before_compile(d->session, w, &p->piece, e)) ? r : NULL;
 }
 
-static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
+/* room: of a step; 0: a prefix. */
+static part *make_part(gr_decoder *d, int64_t time, int64_t room, gr_error *e)
 {
     gr_session *s = d->session;
     gr_axis_size axes[MAX_AXES];
     part *p = GR_NEW(s->arena, part);
-    *p = (part){.time = time, .source = d->source_count};
+    *p = (part){.time = time, .source = d->source_count, .room = room};
     const gr_want w = {.fetch = d->fetch, .axes = axes, .num_axes = axes_of(d, time, p->source, axes), .frozen = d->step};
     const gr_piece_spec spec = {.axis = d->time_axis, .feed = d->spec->feed, .lengths = d->lengths ? d->lengths->name : NULL,
-                                .step = d->step};
+                                .step = room > 0, .room = room};
     if (gr_piece_compile(s, &w, &spec, &p->piece, e)) return NULL;
     if (!d->num_parts && gr_session_check_weights(s, p->piece.exec, e)) return NULL;
     if (!(p->rest = find_rest(d, p, &w, e))) return NULL;
@@ -290,11 +318,13 @@ static part *make_part(gr_decoder *d, int64_t time, gr_error *e)
     return p;
 }
 
-static part *find_part(gr_decoder *d, int64_t time, gr_error *e)
+static part *find_part(gr_decoder *d, int64_t time, int64_t room, gr_error *e)
 {
-    for (int i = 0; i < d->num_parts; i++)
-        if (d->parts[i]->time == time && d->parts[i]->source == d->source_count) return d->parts[i];
-    return make_part(d, time, e);
+    for (int i = 0; i < d->num_parts; i++) {
+        part *p = d->parts[i];
+        if (p->time == time && p->source == d->source_count && (p->room == room || (room && p->room && !p->piece.room))) return p;
+    }
+    return make_part(d, time, room, e);
 }
 
 /* ---- running ---- */
@@ -334,14 +364,15 @@ static int run(gr_decoder *d, gr_exec *x, gr_error *e)
 /* Once after each beginning; what it gives is kept as states. */
 static int run_rest(gr_decoder *d, rest *r, gr_error *e)
 {
-    if (!r->exec || r->begun == d->beginning) return 0;
-    if (feed_inputs(d, r->exec, NULL, 0, e) || run(d, r->exec, e)) return e->status;
+    if (r->begun == d->beginning) return 0;
+    if (r->exec && (feed_inputs(d, r->exec, NULL, 0, e) || run(d, r->exec, e))) return e->status;
     for (int i = 0; i < r->piece->num_borders; i++) {
         gr_type t, from;
-        const char *name = r->piece->borders[i].state;
-        void *to = gr_session_state(d->session, name, &t);
-        const void *data = gr_run_result(r->exec->run, name, &from);
-        memcpy(to, data, (size_t)gr_numel(&t) * gr_dtype_size(t.dtype));
+        const gr_border *b = &r->piece->borders[i];
+        void *to = gr_session_state(d->session, b->state, &t);
+        const size_t bytes = (size_t)gr_numel(&t) * gr_dtype_size(t.dtype);
+        if (b->node) memcpy(to, gr_run_result(r->exec->run, b->state, &from), bytes);
+        else memset(to, 0, bytes);
     }
     r->begun = d->beginning;
     return 0;
@@ -360,12 +391,28 @@ static void read_output(gr_arena *a, const gr_exec *x, output *o)
         o->value[i] = gr_element(data, t.dtype, (i / after * length + length - 1) * after + i % after);
 }
 
-static int run_part(gr_decoder *d, int64_t time, const int32_t *item, gr_error *e)
+static int run_part(gr_decoder *d, part *p, const int32_t *item, gr_error *e)
 {
-    part *p = find_part(d, time, e);
-    if (!p || run_rest(d, p->rest, e) || feed_inputs(d, p->piece.exec, item, time, e)) return e->status;
+    if (!p || run_rest(d, p->rest, e) || feed_inputs(d, p->piece.exec, item, p->time, e)) return e->status;
     d->at = p;
     return run(d, p->piece.exec, e);
+}
+
+/* The program of the next step; NULL: there is none, or no room for what it would look back to. */
+static part *next_step(gr_decoder *d, gr_error *e)
+{
+    if (!d->step) return NULL;
+    if (!d->stepping) d->stepping = find_part(d, 1, d->room, e);
+    const int64_t room = d->stepping ? d->stepping->piece.room : 0;
+    return room && d->num_items >= room ? NULL : d->stepping;
+}
+
+/* All that has been fed, or as much of its end as the model takes. */
+static int run_prefix(gr_decoder *d, gr_error *e)
+{
+    int64_t length = d->limit && d->num_items > d->limit ? d->limit : d->num_items;
+    part *p = find_part(d, length, 0, e);
+    return p ? run_part(d, p, d->item + d->num_items - length, e) : (int)e->status;
 }
 
 int gr_decoder_begin(gr_decoder *d, const int32_t *source, int64_t n, gr_error *e)
@@ -376,19 +423,21 @@ int gr_decoder_begin(gr_decoder *d, const int32_t *source, int64_t n, gr_error *
     d->source_item = source;
     d->source_count = n;
     d->num_items = 0;
-    d->at = NULL;
+    d->at = d->stepping = NULL;
     return 0;
 }
 
 int gr_decoder_feed(gr_decoder *d, const int32_t *item, int64_t n, gr_error *e)
 {
     *e = (gr_error){0};
+    bool whole = false;
     for (int64_t i = 0; i < n; i++) {
-        if (d->step && run_part(d, 1, &item[i], e)) return e->status;
+        part *p = next_step(d, e);
+        if (e->status || (p && run_part(d, p, &item[i], e))) return e->status;
         *GR_PUSH(d->session->arena, d->item, d->num_items, d->cap_items) = item[i];
+        whole = !p;
     }
-    int64_t length = d->limit && d->num_items > d->limit ? d->limit : d->num_items;
-    if (!d->step && run_part(d, length, d->item + d->num_items - length, e)) return e->status;
+    if (whole && run_prefix(d, e)) return e->status;
     for (int i = 0; i < d->num_out; i++) read_output(d->session->arena, d->at->piece.exec, &d->out[i]);
     return 0;
 }
@@ -409,13 +458,13 @@ const double *gr_decoder_shown(const gr_decoder *d, int64_t *n)
 
 gr_decoder_mark *gr_decoder_mark_create(gr_decoder *d) { return GR_NEW(d->session->arena, gr_decoder_mark); }
 
-/* Copies the carries of the part in use to (keep) or from `states`; gives their bytes. states
+/* Copies the carries of the steps to (keep) or from `states`; gives their bytes. states
  * NULL: counts alone. */
 static size_t copy_carries(const gr_decoder *d, char *states, bool keep)
 {
     size_t at = 0;
-    for (int i = 0; d->step && d->at && i < d->at->piece.num_borders; i++) {
-        const gr_border *b = &d->at->piece.borders[i];
+    for (int i = 0; d->stepping && i < d->stepping->piece.num_borders; i++) {
+        const gr_border *b = &d->stepping->piece.borders[i];
         gr_type t;
         if (!b->carry) continue;
         char *data = gr_session_state(d->session, b->state, &t);

@@ -4,9 +4,10 @@
  *     feed    some items; the logits after the last of them
  *     keep, go_back    where the decoder stands, for beam search
  *
- * Where only forward loops mix time, an item costs one step, however many came before
- * (pass/stepwise.h); else the whole prefix runs again, and from the model's own time
- * length on its last part. */
+ * Where only forward loops mix time, an item costs one step, however many came before, and where
+ * attention looks back and positions are counted, one step with a memory of the steps before, for as many
+ * as there is room for (pass/stepwise.h). Else, and then, the whole prefix runs again, and from the model's
+ * own time length on its last part. */
 #ifndef GR_TRAIN_DECODER_H
 #define GR_TRAIN_DECODER_H
 
@@ -18,6 +19,12 @@ typedef struct gr_decoder gr_decoder;
  * prefix: run the prefix again even where steps would do. */
 gr_decoder *gr_decoder_create(gr_session *s, bool prefix, gr_error *e);
 bool gr_decoder_steps(const gr_decoder *d);
+/* Why not: "'mean' (Mean) mixes the steps of 'time'"; NULL where it does. */
+const char *gr_decoder_fault(const gr_decoder *d);
+/* Before the first item after a beginning: so many will be fed at most. */
+void gr_decoder_reserve(gr_decoder *d, int64_t items);
+/* Once an item has been fed: how many of them are steps; 0: all. */
+int64_t gr_decoder_room(const gr_decoder *d);
 int64_t gr_decoder_classes(const gr_decoder *d);
 const gr_model_input *gr_decoder_feed_input(const gr_decoder *d);
 const gr_model_input *gr_decoder_source_input(const gr_decoder *d); /* NULL: none */

@@ -49,6 +49,7 @@ static int prepare(generator *g, gr_error *e)
     const gr_generate_options *o = g->options;
     const gr_generate_spec *spec = &s->recipe->generate;
     if (check_options(g, e) || !(g->decoder = gr_decoder_create(s, false, e))) return e->status;
+    if (gr_decoder_fault(g->decoder)) gr_session_note(s, "each item runs all before it again, for %s", gr_decoder_fault(g->decoder));
     g->feed = gr_words_of(s, gr_decoder_feed_input(g->decoder));
     if (gr_decoder_source_input(g->decoder)) g->source = gr_words_of(s, gr_decoder_source_input(g->decoder));
     if (gr_words_specials(&g->feed, spec->start, spec->stop, e)) return e->status;
@@ -126,6 +127,7 @@ static int run_prompt(generator *g, int which, const char *prompt, gr_error *e)
     int m = start_items(g, prompt, &start, e);
     gr_found f;
     g->search.stream = (uint64_t)which;
+    if (m > 0) gr_decoder_reserve(g->decoder, m + o->length);
     if (m < 0 || e->status || gr_search_run(g->decoder, &g->search, start, m, g->session->arena, &f, e)) return e->status;
     if (write_line(g, which, prompt, &f, e)) return e->status;
     if (!o->show && !o->attention && !o->tabled) return 0;

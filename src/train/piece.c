@@ -16,32 +16,19 @@ int64_t gr_length_beside(int64_t length) { return length > 2 ? length - 1 : leng
 
 /* ---- refusing ---- */
 
-static bool mixes(const gr_stepwise *s, const gr_node *n)
-{
-    for (int i = 0; i < n->num_in; i++)
-        if (n->in[i] && gr_reach_of(s, n->in[i]) == GR_REACH_MIXED) return false; /* the one before it does */
-    for (int o = 0; o < n->num_out; o++)
-        if (gr_reach_of(s, n->out[o]) == GR_REACH_MIXED && (!n->scan || o < n->scan->carries || o >= 2 * n->scan->carries)) return true;
-    return false;
-}
-
 /* Whether the result needs no more than the steps fed so far; says which node does. */
 static bool steps(const maker *m, const gr_stepwise *s, const char *name, const gr_value *v)
 {
-    const gr_graph *g = s->graph;
+    gr_diag *d = s->graph->diag;
     const gr_reach r = gr_reach_of(s, v);
     if (r == GR_REACH_STEP || r == GR_REACH_LAST) return true;
     if (r != GR_REACH_MIXED) {
-        gr_diag_error(g->diag, v->node->at, "'%s' does not depend on what is fed along '%s'", name, m->spec.axis);
+        gr_diag_error(d, v->node->at, "'%s' does not depend on what is fed along '%s'", name, m->spec.axis);
         return false;
     }
-    const gr_node *n = v->node;
-    for (int i = 0; i < g->num_nodes; i++)
-        if (mixes(s, g->nodes[i])) {
-            n = g->nodes[i];
-            break;
-        }
-    gr_diag_error(g->diag, n->at, "'%s' (%s) mixes the steps of '%s', so '%s' cannot be computed step by step: feed whole sequences",
+    const gr_node *n = gr_stepwise_fault(s, v);
+    if (!n) n = v->node;
+    gr_diag_error(d, n->at, "'%s' (%s) mixes the steps of '%s', so '%s' cannot be computed step by step: feed whole sequences",
                   n->name, n->op->name, m->spec.axis, name);
     return false;
 }
@@ -66,7 +53,12 @@ static int cut_piece(void *data, gr_graph *root)
     }
     for (int i = 0; m->spec.strict && i < n; i++)
         if (!steps(m, s, m->results[i], result[i])) return -1;
-    if (s) m->to->num_borders = gr_cut_rest(s, n, result, m->spec.step, &m->to->borders);
+    if (!s) return 0;
+    m->to->room = m->spec.room;
+    m->to->num_borders = gr_cut_rest(s, n, result, m->spec.step, &m->to->room, &m->to->borders);
+    if (!m->spec.step) m->to->room = 0;
+    m->to->begins = false;
+    for (int i = 0; i < m->to->num_borders; i++) m->to->begins = m->to->begins || m->to->borders[i].node;
     return 0;
 }
 

@@ -17,12 +17,15 @@ typedef struct gr_piece_spec {
     const char *feed;     /* the Input that is fed; NULL: every one that has the axis */
     const char *lengths;  /* the Input that says how many items are real, which all are; or NULL */
     bool step;            /* loops start from states; else a piece is a whole prefix */
+    int64_t room;         /* step: for how many steps what ops look back to is kept; fewer where there can be no more */
     bool strict;          /* refuse results that need more than the piece, in a diagnostic */
 } gr_piece_spec;
 
 typedef struct gr_piece {
     gr_exec *exec;
     int num_borders; gr_border *borders;
+    int64_t room;         /* steps that there is room for; 0: any number */
+    bool begins;          /* something runs before it */
 } gr_piece;
 
 /* The program of w, which fetches values by name, for a piece. */
