@@ -35,7 +35,8 @@ typedef struct bench {
     double pass_ms, compile_ms;
     int64_t tokens;        /* of a step; 0: the model reads nothing that is counted so */
     double flops;          /* of a step's products */
-    int threads, in_use;   /* of the schedule; at the end, while others may have had a core */
+    int threads, in_use;   /* of the schedule; of most steps, while others may have had a core */
+    int64_t *steps_with;   /* by number of threads: steps that had so many */
     int64_t switches;      /* from one number of threads to another */
     double predicted;      /* seconds a step, with as many threads as are in use */
     int64_t done;          /* steps so far */

@@ -120,7 +120,7 @@ static void print_text(const turn *t, const bench_result *r)
     printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / r->median_us * 1e-3,
            100 * r->share_of_peak, r->peak_gflops);
     printf("  predicted %10.1f us, %.2f of the median\n", r->predicted_us, r->predicted_us / r->median_us);
-    if (r->switches) printf("  threads   %10d in use at the end, changed %lld time%s\n", r->in_use, r->switches, gr_s(r->switches));
+    if (r->switches) printf("  threads   %10d in most steps, changed %lld time%s\n", r->in_use, r->switches, gr_s(r->switches));
     printf("  memory    %10.1f MiB of values, %.1f of states; the process %.1f\n", r->arena_bytes / 0x1p20, r->state_bytes / 0x1p20,
            r->rss_bytes / 0x1p20);
     printf("  compiling %10.2f ms, of which passes %.2f ms\n", b->compile_ms, b->pass_ms);

@@ -17,6 +17,7 @@ const gr_costs gr_builtin_costs = {.call_ns = 50, .product_ns = 100, .gflops = 6
 
 #define PACKED 2       /* the input of a product that is its second operand, packed */
 #define MANY_ROWS 8    /* that keep the multipliers busy */
+#define HALF_ROW 1.5   /* as fast a product of one row is on weights of half the size: it waits for them */
 #define PANEL 16       /* columns that are computed at once, needed or not */
 #define UNIT 25        /* nanoseconds of a kernel that is no product for a unit (a row), apart from its operations */
 #define INSTRUCTION 8  /* of a tape for an instruction, apart from its elements */
@@ -224,7 +225,9 @@ static double product_ns(const scale *s, const gr_template *t, const gr_call *ca
     for (int i = 0; other->rank > 2 && i < c->rank - 2; i++) stack *= (double)c->dim[i];
     if (stack > 0) rows /= stack;
     const double share = rows >= MANY_ROWS ? 1 : (rows - 1) / (MANY_ROWS - 1), sum = flops > 0 ? flops / (2 * (double)gr_tensor_numel(c)) : 1;
-    double each = 1 / (k->row_gflops + share * (k->gflops - k->row_gflops)), begin = 1 / k->short_gflops - 1 / k->gflops;
+    const gr_dtype kept = is_read(t, PACKED - 1) ? other->dtype : t->in[PACKED].tensor.dtype;
+    const double row = k->row_gflops * (gr_dtype_size(kept) < sizeof(float) ? HALF_ROW : 1);
+    double each = 1 / (row + share * (k->gflops - row)), begin = 1 / k->short_gflops - 1 / k->gflops;
     if (begin > 0) each += begin * GR_SHORT_SUM / sum;
     if (cols > PANEL || rows >= MANY_ROWS) flops *= ceil(cols / PANEL) * PANEL / cols;
     return flops * s->real * each + product_calls(t, stack) * k->product_ns;

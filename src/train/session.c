@@ -10,6 +10,7 @@
 #include "train/loss.h"
 #include "train/machine.h"
 #include "train/metrics.h"
+#include "train/progress.h"
 #include "train/rounding.h"
 #include "train/update.h"
 
@@ -231,6 +232,7 @@ static const char *const *fetch_list(gr_session *s, const gr_want *w)
 
 static gr_graph *make_graph(gr_session *s, const gr_want *w, const char *last, gr_arena *a)
 {
+    const double start = gr_seconds();
     preparation p = {.session = s, .want = w};
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, w->axes[i].length);
     gr_graph *g = gr_model_graph(s->model);
@@ -244,6 +246,7 @@ static gr_graph *make_graph(gr_session *s, const gr_want *w, const char *last, g
     }
     if (g) g = gr_run_passes(g, &r, last);
     for (int i = 0; i < w->num_axes; i++) gr_model_feed_axis(s->model, w->axes[i].axis, -1);
+    s->passing += gr_seconds() - start;
     return g;
 }
 

@@ -64,6 +64,7 @@ typedef struct gr_session {
     gr_costs costs;
     bool costs_known;
     double measuring;     /* seconds spent on measuring them */
+    double passing;       /* seconds spent on passes over graphs */
     gr_store *store;
     gr_reset *resets; int num_resets, cap_resets; /* states that are carried */
     const char *cut;      /* the axis that `bptt` cuts, once it has been looked for; NULL: none */
