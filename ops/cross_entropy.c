@@ -181,12 +181,13 @@ static int class_inputs(gr_ctx *c, gr_val in[3])
     return 0;
 }
 
-/* How much each target counts, 0 where it is ignored; which do, and the targets with 0 for those that do not. */
+/* How much each target counts, 0 where it is ignored; which do, and, unless NULL, the targets with 0 for those that do not. */
 static gr_val target_weights(gr_ctx *c, const gr_val in[3], gr_val *counts, gr_val *target)
 {
     *counts = gr_emit2(c, "NotEqual", in[1], op_number(c, (double)gr_int(c, "ignore_index")));
-    *target = gr_emit2(c, "Mul", in[1], *counts);
-    gr_val one = gr_emit(c, "Cast", NULL, 1, counts, "dtype=float32"), rows[2] = {in[2], *target};
+    gr_val kept = target || in[2] ? gr_emit2(c, "Mul", in[1], *counts) : in[1];
+    gr_val one = gr_emit(c, "Cast", NULL, 1, counts, "dtype=float32"), rows[2] = {in[2], kept};
+    if (target) *target = kept;
     return in[2] ? gr_emit2(c, "Mul", one, gr_emit(c, "Take", NULL, 2, rows, NULL)) : one;
 }
 
@@ -197,9 +198,9 @@ static int cross_entropy_expand(gr_ctx *c)
     gr_val loss = gr_emit(c, "ClassLoss", "rows", 3, in, "ignore_index=%lld, label_smoothing=%.17g",
                           (long long)gr_int(c, "ignore_index"), gr_float(c, "label_smoothing"));
     if (strcmp(gr_string(c, "reduction"), "mean") != 0) return gr_set_result(c, 0, op_reduce_loss(c, loss));
-    gr_val counts, target;
+    gr_val counts;
     if (in[2]) in[2] = gr_emit1(c, "StopGradient", in[2]); /* as toward ClassLoss's: classes' weights are not learned */
-    return gr_set_result(c, 0, op_mean_loss(c, loss, target_weights(c, in, &counts, &target)));
+    return gr_set_result(c, 0, op_mean_loss(c, loss, target_weights(c, in, &counts, NULL)));
 }
 
 extern const gr_op gr_op_cross_entropy_loss;

@@ -78,6 +78,7 @@ static void no_line_is_too_long(void)
         }
     CU_ASSERT_STRING_EQUAL(gr_pic_wrap(a, "one, two,\nthree, four, five", 12), "one, two,\nthree, four,\nfive");
     CU_ASSERT_STRING_EQUAL(gr_pic_wrap(a, "exactlytwelv\nand more", 12), "exactlytwelv\nand more");
+    CU_ASSERT_STRING_EQUAL(gr_pic_wrap(a, "exactlytwelv, and more", 12), "exactlytwelv,\nand more");
     CU_ASSERT_STRING_EQUAL(gr_pic_cut(a, "\xc3\xa9t\xc3\xa9s et hivers", 8), "\xc3\xa9t\xc3\xa9s e..");
     gr_arena_destroy(a);
 }

@@ -176,7 +176,8 @@ const char *gr_pic_attrs(gr_arena *a, const gr_op *op, const gr_attr *attr)
     return text;
 }
 
-/* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot, else what fits. */
+/* How much of the text goes on a line: up to the last space that fits, else the last underscore or dot, else what fits and
+ * the comma after it. */
 static size_t line_length(const char *text, size_t n, int width)
 {
     const size_t line = strcspn(text, "\n"), fit = gr_utf8_fit(text, line < n ? line : n, width);
@@ -187,6 +188,7 @@ static size_t line_length(const char *text, size_t n, int width)
         if (text[i] == ' ') space = i + 1;
         if (text[i] == '_' || text[i] == '.') mark = i + 1;
     }
+    if (!space && !mark && text[fit] == ',') return fit + 1 + (text[fit + 1] == ' ');
     return space ? space : mark ? mark : fit ? fit : n;
 }
 
