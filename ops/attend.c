@@ -154,7 +154,7 @@ static int attend_gradient(gr_ctx *c)
 
 /* ---- step: queries look at the keys that were there before, or at a memory that stays ---- */
 
-/* A mask goes along with the queries, or with the keys. */
+/* A mask goes along with the queries, or with the keys; how much of a memory a query sees does not hang on its number. */
 static bool steps_fit(gr_ctx *c, bool back)
 {
     int rank = gr_in_type(c, QUERY)->rank, at = rank + (int)gr_int(c, "dim"), keys = back ? at : -1;
@@ -163,7 +163,7 @@ static bool steps_fit(gr_ctx *c, bool back)
         int axis = gr_step_axis(c, p, 0);
         fit = fit && (axis < 0 || axis == rank - 2 || (back && axis == rank - 1));
     }
-    return fit && (!back || gr_bool(c, "is_causal")) && gr_float(c, "dropout") == 0;
+    return fit && gr_bool(c, "is_causal") == back && gr_float(c, "dropout") == 0;
 }
 
 static gr_val attend_all(gr_ctx *c, int port)

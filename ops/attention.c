@@ -122,8 +122,8 @@ gr_val op_steps_back(gr_ctx *c, gr_val v, int dim) { return move_steps(c, v, dim
 
 /* ---- the attention itself ---- */
 
-/* With fewer queries or keys than this the products are too small for tiles to pay. They are taken all the same where
- * a model may be run step by step: Attend knows how. */
+/* With fewer queries or keys than this the products are too small for tiles to pay. A model that is run piece by piece
+ * takes Attend, which knows how, for pieces of any length alike, or each would have states of its own. */
 enum { FEW = 16 };
 
 /* Whether a mask leaves the scores' leading axes, those of a query [..., width] with steps on axis `at`, as they are. */
@@ -147,8 +147,8 @@ static bool is_worth_tiles(gr_ctx *c, const op_attention *a)
     bool alike = k->rank == q->rank && v->rank == q->rank;
     for (int i = 0; alike && i < q->rank - 1; i++) alike = i == at || (k->dim[i] == q->dim[i] && v->dim[i] == q->dim[i]);
     alike = alike && keeps_batch(c, a->mask.hide, q, at) && keeps_batch(c, a->mask.bias, q, at);
-    bool few = q->dim[at] < FEW || k->dim[at] < FEW;
-    return alike && (!few || (a->mask.causal && !gr_is_training(c)));
+    bool training = gr_is_training(c), few = k->dim[at] < FEW || (training && q->dim[at] < FEW);
+    return alike && (!few || (a->mask.causal && !training));
 }
 
 /* v with axes of length 1 in front, so that it has `rank` axes. */

@@ -102,7 +102,7 @@ static int learned_expand(gr_ctx *c)
     const gr_type *t = gr_in_type(c, 0);
     gr_type shape = {.dtype = gr_real(c), .rank = 2, .dim = {gr_int(c, "max_len"), t->dim[t->rank - 1]}};
     gr_val table = gr_parameter(c, "weight", &shape, "Normal mean=0 std=1");
-    if (t->dim[axis] < shape.dim[0]) table = gr_emit(c, "Slice", NULL, 1, &table, "dim=0, start=0, stop=%" PRId64, t->dim[axis]);
+    table = gr_emit(c, "Slice", NULL, 1, &table, "dim=0, start=0, stop=%" PRId64, t->dim[axis]);
     return position_add(c, axis, table);
 }
 

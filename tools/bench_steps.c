@@ -119,16 +119,19 @@ static int feed(bench *b, gr_error *e)
     return b->exec ? gr_exec_feed_batch(b->exec, b->field, e) : e->status;
 }
 
+/* What an encoder reads, and each step; the decoder keeps the place. */
+static const int32_t nothing[1];
+
 /* The program of a step is made with the first item. */
 static int open_step(bench *b, gr_error *e)
 {
     gr_session *s = b->session;
     double start = gr_seconds();
-    if (!(b->decoder = gr_decoder_create(s, false, e)) || gr_decoder_begin(b->decoder, (const int32_t[]){0}, 1, e)) return e->status;
+    if (!(b->decoder = gr_decoder_create(s, false, e)) || gr_decoder_begin(b->decoder, nothing, 1, e)) return e->status;
     if (!gr_decoder_steps(b->decoder))
         return gr_set_error(e, GR_EINVAL, "%s does not step: %s, so each item would run all before it again", gr_model_path(s->model),
                             gr_decoder_fault(b->decoder));
-    int status = gr_decoder_feed(b->decoder, (const int32_t[]){0}, 1, e);
+    int status = gr_decoder_feed(b->decoder, nothing, 1, e);
     b->compile_ms = (gr_seconds() - start - s->measuring) * 1e3;
     b->pass_ms = s->passing * 1e3;
     b->exec = gr_decoder_exec(b->decoder);
@@ -140,8 +143,8 @@ static int open_step(bench *b, gr_error *e)
 static int next_item(bench *b, gr_error *e)
 {
     const int64_t room = gr_decoder_room(b->decoder);
-    if (room && gr_decoder_count(b->decoder) >= room && gr_decoder_begin(b->decoder, (const int32_t[]){0}, 1, e)) return e->status;
-    return gr_decoder_feed(b->decoder, (const int32_t[]){0}, 1, e);
+    if (room && gr_decoder_count(b->decoder) >= room && gr_decoder_begin(b->decoder, nothing, 1, e)) return e->status;
+    return gr_decoder_feed(b->decoder, nothing, 1, e);
 }
 
 static int step(bench *b, gr_error *e)

@@ -157,8 +157,9 @@ int gr_stream_copy_state(gr_stream *s, const gr_stream *from, gr_failure **why);
  * memory stays with it. Inputs whose shape stays keep what they were fed. Ask for inputs and results again. */
 int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_failure **why);
 /* State i of a stream with `along`, from 0: what loops carry from run to run, keys and values of the steps so far ([room, ...])
- * with their number ("steps"), and what the first run made once for all (an encoder's output). To be read and written between runs: kept in a file, set by hand, made zero for the one row of
- * a batch whose sequence ended. 1; 0 past the last. *name (may be NULL) is the network's: the loop's name and the
+ * with their number ("steps"), and what the first run made once for all (an encoder's output). To be read and written
+ * between runs: kept in a file, set by hand; what loops carry also made zero for the one row of a batch whose sequence
+ * ended (the number of steps is that of all rows, so rows of attention begin anew together). 1; 0 past the last. *name (may be NULL) is the network's: the loop's name and the
  * carry's, "rnn:h". `to` is dense and row-major, good until the stream is resized or closed. At the beginning it first
  * makes what the first run would, so feed Inputs without that axis before, and may fail as a run. */
 int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why);

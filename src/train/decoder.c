@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4, ROOM = 1024, LEAST_ROOM = 64 };
+enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4, ROOM = 1024, LEAST_ROOM = 64, MOST_ROOM = 1 << 16 };
 
 /* What the feed does not reach: it runs once, and its results become states. */
 typedef struct rest {
@@ -247,7 +247,7 @@ static int choose_way(gr_decoder *d, bool prefix, gr_error *e)
     if (!d->step) return 0;
     s = compare(d, 1, 2, &g, &h, e);
     d->step = results_step(s, d->num_out, g ? g->results : NULL);
-    if (!d->step && s) d->fault = fault_of(d, s, g);
+    if (!d->step) d->fault = s ? fault_of(d, s, g) : "with one step the model is another graph, not only of other sizes";
     return e->status;
 }
 
@@ -272,7 +272,7 @@ const char *gr_decoder_fault(const gr_decoder *d) { return d->step ? NULL : d->f
 void gr_decoder_reserve(gr_decoder *d, int64_t items)
 {
     int64_t room = LEAST_ROOM;
-    while (room < items) room *= 2;
+    while (room < items && room < MOST_ROOM) room *= 2;
     d->room = d->limit && d->limit < room ? d->limit : room;
 }
 

@@ -54,8 +54,10 @@ static int cut_piece(void *data, gr_graph *root)
     for (int i = 0; m->spec.strict && i < n; i++)
         if (!steps(m, s, m->results[i], result[i])) return -1;
     if (!s) return 0;
+    const int faults = gr_diag_count(root->diag);
     m->to->room = m->spec.room;
     m->to->num_borders = gr_cut_rest(s, n, result, m->spec.step, &m->to->room, &m->to->borders);
+    if (gr_diag_count(root->diag) > faults) return -1;
     if (!m->spec.step) m->to->room = 0;
     m->to->begins = false;
     for (int i = 0; i < m->to->num_borders; i++) m->to->begins = m->to->begins || m->to->borders[i].node;
