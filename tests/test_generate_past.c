@@ -18,6 +18,7 @@ static const generate_kind looking_back[] = {
      "  a: {op: MultiheadAttention, in: [e, k, k], num_heads: 2, head_dim: 4, is_causal: true}\n" OUT("a"), true},
     {"padding", RAGGED(", is_causal: true") OUT("a"), true},
     {"to_all", EMBED "  a: {op: MultiheadAttention, in: e, num_heads: 5}\n" OUT("a"), false},
+    {"memory", "  m: {op: Parameter, shape: [1, 20, 5], init: {op: Normal, std: 1}}\n" AROUND("ScaledDotProductAttention, in: [t, m, m], is_causal: true"), false},
     {"deep", EMBED "  p: {op: PositionalEncoding, in: e, max_len: 6}\n"
      "  t: {op: TransformerEncoder, in: p, nhead: 5, num_layers: 3, dim_feedforward: 8, norm_first: true, is_causal: true}\n"
      "  r: {op: GRU, in: t, hidden_size: 6}\n" OUT("r.output"), true},

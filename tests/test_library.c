@@ -104,6 +104,30 @@ static void attention_looks_back(void)
     gr_network_close(n);
 }
 
+/* A decoder that looks at a memory goes on after a piece of any length, 16 steps being enough for tiles. */
+static void long_pieces_keep_the_state(void)
+{
+    enum { ALL = 19 };
+    int32_t item[ALL];
+    float all[ALL * CLASSES];
+    gr_network *n = open_network(prepared_model("memory.yaml", "vars: {time: 20, batch: 1}\n",
+        "  memory: {op: Parameter, shape: [20, 1, 32], init: {op: Normal, std: 1}}\n"
+        "  rnn: {op: TransformerDecoder, in: {tgt: e, memory: memory}, nhead: 4, num_layers: 1, dim_feedforward: 64, is_causal: true}\n"), NULL);
+    for (int i = 0; i < ALL; i++) item[i] = tokens[i % STEPS];
+    gr_stream *s = open_causal(n, ALL, 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    memcpy(all, run_stream(s, item, ALL), sizeof all);
+    for (int64_t first = 15; first <= 17; first++) {
+        gr_stream_reset(s);
+        CU_ASSERT_EQUAL_FATAL(gr_stream_resize(s, (gr_axis_size[]){{"time", first}, {"batch", 1}}, 2, NULL), 0);
+        CU_ASSERT_TRUE(distance(run_stream(s, item, (int)first), all, (int)first * CLASSES) < 1e-5);
+        CU_ASSERT_EQUAL_FATAL(gr_stream_resize(s, (gr_axis_size[]){{"time", 1}, {"batch", 1}}, 2, NULL), 0);
+        for (int64_t i = first; i < ALL; i++) CU_ASSERT_TRUE(distance(run_stream(s, item + i, 1), all + i * CLASSES, CLASSES) < 1e-5);
+    }
+    gr_stream_close(s);
+    gr_network_close(n);
+}
+
 static void clones_part_ways(void)
 {
     make_trained();
@@ -494,6 +518,7 @@ void test_library(void)
     CU_add_test(s, "steps give what the whole gives", steps_are_the_whole);
     CU_add_test(s, "pieces of any length go on", pieces_of_any_length_go_on);
     CU_add_test(s, "attention looks back at the steps before", attention_looks_back);
+    CU_add_test(s, "long pieces keep the state", long_pieces_keep_the_state);
     CU_add_test(s, "clones part ways", clones_part_ways);
     CU_add_test(s, "streams of prepared weights are apart", streams_of_prepared_weights_are_apart);
     CU_add_test(s, "a row of a batch begins again", a_row_begins_again);
