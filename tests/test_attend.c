@@ -205,7 +205,7 @@ static void masked_rows(void)
     gr_session_close(s);
 }
 
-/* Few queries or keys, and queries and keys that broadcast, take the plain path. */
+/* Few keys, and queries and keys that broadcast, take the plain path; few queries do not, which may be a piece of more. */
 static void few_take_the_plain_path(void)
 {
     static const char *const shape[][2] = {{"[2, 15, 4]", "[2, 40, 4]"}, {"[2, 40, 4]", "[2, 15, 4]"}, {"[2, 40, 4]", "[40, 4]"}, {"[2, 16, 4]", "[2, 16, 4]"}};
@@ -216,7 +216,7 @@ static void few_take_the_plain_path(void)
         gr_want want = {.fetch = (const char *[]){"node.output", NULL}};
         gr_exec *x = gr_session_compile(s, &want, &e);
         CU_ASSERT_FATAL(x != NULL);
-        CU_ASSERT_EQUAL(uses(x, "Attend"), i == 3);
+        CU_ASSERT_EQUAL(uses(x, "Attend"), i == 0 || i == 3);
         gr_session_close(s);
     }
 }
@@ -288,7 +288,7 @@ void test_attend(void)
     CU_add_test(s, "no scores are stored", no_scores_are_stored);
     CU_add_test(s, "asking for weights changes nothing", asking_for_weights_changes_nothing);
     CU_add_test(s, "rows that are masked throughout", masked_rows);
-    CU_add_test(s, "few steps take the plain path", few_take_the_plain_path);
+    CU_add_test(s, "few keys take the plain path", few_take_the_plain_path);
     CU_add_test(s, "masks that widen the scores take the plain path", masks_that_widen_take_the_plain_path);
     CU_add_test(s, "the gradient's statistics may be views, its masks absent", statistics_may_be_views);
 }
