@@ -1,5 +1,6 @@
 /* bench_steps.c - what graphrun bench measures, again and again on one batch. See bench.h. */
 #include "bench.h"
+#include "base/sort.h"
 #include "io/npy.h"
 #include "train/metrics.h"
 #include "train/progress.h"
@@ -9,19 +10,6 @@
 #include <string.h>
 
 enum { ROOM = 1 << 20, WARM_UP = 3 };
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts the list. */
-static double median_of(double *list, int64_t n)
-{
-    qsort(list, (size_t)n, sizeof *list, compare_doubles);
-    return n % 2 ? list[n / 2] : 0.5 * (list[n / 2 - 1] + list[n / 2]);
-}
 
 void bench_times_add(gr_arena *a, bench_times *t, double median, double best, int64_t steps)
 {
@@ -35,7 +23,7 @@ void bench_times_add(gr_arena *a, bench_times *t, double median, double best, in
 
 double bench_times_median(gr_arena *a, const bench_times *t)
 {
-    return median_of(gr_arena_copy(a, t->round, (size_t)t->rounds * sizeof *t->round), t->rounds);
+    return gr_median(gr_arena_copy(a, t->round, (size_t)t->rounds * sizeof *t->round), t->rounds);
 }
 
 double bench_times_spread(const bench_times *t)
@@ -206,7 +194,7 @@ int bench_round(bench *b, double seconds, gr_error *e)
     } while (n < ROOM && (n < 3 || now - begin < 1.1 * seconds));
     double best = b->time[0];
     for (int64_t i = 1; i < n; i++) best = fmin(best, b->time[i]);
-    bench_times_add(b->session->arena, &b->times, median_of(b->time, n), best, n);
+    bench_times_add(b->session->arena, &b->times, gr_median(b->time, n), best, n);
     b->switches = gr_pool_switches(b->exec->pool);
     b->predicted = predicted(b);
     return 0;

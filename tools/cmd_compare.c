@@ -1,5 +1,6 @@
 /* cmd_compare.c - graphrun compare: which model is better for some data, and how sure that is. */
 #include "cli.h"
+#include "base/path.h"
 #include "compare_page.h"
 #include "io/file.h"
 #include "report/comparison.h"
@@ -205,10 +206,9 @@ static int check(const cli_command *self, compare_args *a, int count)
 static const char *beside(gr_arena *a, const char *page)
 {
     struct stat s;
-    const char *slash = strrchr(page, '/'), *dot = strrchr(page, '.');
+    const size_t stem = gr_path_stem(page);
     if (stat(page, &s) == 0 && !S_ISREG(s.st_mode)) return NULL;
-    const bool ends = dot && dot > (slash ? slash + 1 : page) && strcasecmp(dot, ".json") != 0;
-    return gr_arena_printf(a, "%.*s.json", ends ? (int)(dot - page) : (int)strlen(page), page);
+    return gr_arena_printf(a, "%.*s.json", (int)(strcasecmp(page + stem, ".json") == 0 ? strlen(page) : stem), page);
 }
 
 static const char *folder_of(gr_arena *a, const char *path)
@@ -217,19 +217,13 @@ static const char *folder_of(gr_arena *a, const char *path)
     return slash ? gr_arena_strndup(a, path, (size_t)(slash - path) + 1) : ".";
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Files that are not there yet are the same by name and folder. What is no file, as /dev/null, may be written twice. */
 static bool is_same_file(gr_arena *a, const char *x, const char *y)
 {
     struct stat s, t;
     const bool is_x = stat(x, &s) == 0, is_y = stat(y, &t) == 0;
     if (is_x != is_y || (is_x && !S_ISREG(s.st_mode))) return false;
-    if (!is_x && (strcmp(last_part(x), last_part(y)) != 0 || stat(folder_of(a, x), &s) || stat(folder_of(a, y), &t))) return false;
+    if (!is_x && (strcmp(gr_path_name(x), gr_path_name(y)) != 0 || stat(folder_of(a, x), &s) || stat(folder_of(a, y), &t))) return false;
     return s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 

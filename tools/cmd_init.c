@@ -1,5 +1,6 @@
 /* cmd_init.c - graphrun init: a starter model beside the user's data. */
 #include "cli.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "init.h"
 #include "io/file.h"
@@ -171,15 +172,8 @@ static const char *without_ending(gr_arena *a, const char *path)
 {
     const char *member = member_of(path);
     if (member) path = gr_arena_strndup(a, path, (size_t)(member - path));
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strchr(name + (*name != 0), '.');
+    const char *name = gr_path_name(path), *dot = strchr(name + (*name != 0), '.');
     return gr_arena_strndup(a, path, dot ? (size_t)(dot - path) : strlen(path));
-}
-
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 /* The file as a model at `model` finds it. */
@@ -262,7 +256,7 @@ int cmd_init(int argc, char **argv)
     if (!a) return cli_fail(&(gr_error){GR_ENOMEM, "out of memory"});
     init x = {.arena = a, .path = count ? argv[1] : SOME_TEXT, .target = target};
     const char *stem = without_ending(a, x.path);
-    x.name = last_part(stem);
+    x.name = gr_path_name(stem);
     x.model = model ? model : count ? gr_arena_printf(a, "%s.yaml", stem) : "starter.yaml";
     int status = write_model(&x, &e);
     if (!status) tell_user(&x);

@@ -1,5 +1,6 @@
 /* model.c - a model file's sections, and its vars. */
 #include "model/body.h"
+#include "base/path.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -166,8 +167,8 @@ static const char *folder_of(gr_arena *a, const char *path)
 /* "models/lstm.yaml": "lstm", where the file gives no name. */
 static const char *name_of(gr_model *m)
 {
-    const char *name = optional_text(m, "name"), *slash = strrchr(m->path, '/'), *last = slash ? slash + 1 : m->path, *dot = strrchr(last, '.');
-    return *name ? name : gr_arena_strndup(m->arena, last, dot > last ? (size_t)(dot - last) : strlen(last));
+    const char *name = optional_text(m, "name"), *file = gr_path_name(m->path);
+    return *name ? name : gr_arena_strndup(m->arena, file, gr_path_stem(file));
 }
 
 gr_model *gr_model_read(gr_arena *a, const char *path, const gr_model_options *o, gr_diag *d, gr_error *e)

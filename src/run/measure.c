@@ -6,6 +6,7 @@
  * the slowest. Of what all do together the slowest counts at every step, for it keeps the others waiting.
  * Only handing over, for which two must be there, counts as it is at best. */
 #include "run/measure.h"
+#include "base/sort.h"
 #include "kernel/kernel.h"
 #include "kernel/tape.h"
 #include "run/pool.h"
@@ -185,12 +186,6 @@ static void measure_once(bench *b, gr_costs *c)
     if (gr_pool_threads(b->pool) > 1) c->wait_ns = UNEVEN * best_by(CLOCK_MONOTONIC, b, hand_over, 0) / (2.0 * TRIPS);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Rates become times and times rates; all else stays. */
 static void turn(double number[GR_COSTS])
 {
@@ -205,7 +200,7 @@ static void turn(double number[GR_COSTS])
 static double middle_mean(double *list)
 {
     double sum = 0;
-    qsort(list, PASSES, sizeof *list, compare_doubles);
+    gr_sort(list, PASSES);
     for (int i = 1; i < PASSES - 1; i++) sum += list[i];
     return sum / (PASSES - 2);
 }
@@ -239,7 +234,7 @@ gr_costs gr_costs_usual(const gr_costs *list, int count)
     }
     for (int k = 0; k < GR_COSTS; k++) {
         for (int i = 0; i < count; i++) column[i] = x[i][k];
-        qsort(column, (size_t)count, sizeof *column, compare_doubles);
+        gr_sort(column, count);
         usual[k] = column[(count - 1) / 2];
     }
     turn(usual);

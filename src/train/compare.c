@@ -1,5 +1,6 @@
 /* compare.c - from model files to a comparison; what each stage does is in a file of its own (compare_work.h). */
 #include "train/compare_work.h"
+#include "base/path.h"
 #include "io/file.h"
 #include "kernel/kernel.h"
 #include "train/machine.h"
@@ -25,22 +26,15 @@ static const char *value_set(gr_compare_work *w, int i)
     return gr_arena_printf(w->arena, "%s=%s", w->c->sweep, w->c->value[i / w->options->num_models]);
 }
 
-/* "models/lstm.yaml" is lstm. */
-static const char *stem_of(gr_arena *a, const char *path)
-{
-    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr(file, '.');
-    return gr_arena_strndup(a, file, dot && dot > file ? (size_t)(dot - file) : strlen(file));
-}
-
 /* The model's own name, or its file's where another file has the same one, with what sets it apart from others of the same file. */
 static void name_contender(gr_compare_work *w, int i)
 {
     gr_contender *k = &w->c->contender[i];
     gr_arena *a = w->arena;
-    const char *name = gr_arena_strdup(a, gr_model_name(w->open[i]->model));
+    const char *name = gr_arena_strdup(a, gr_model_name(w->open[i]->model)), *file = gr_path_name(k->path);
     for (int m = 0; m < w->options->num_models; m++)
         if (strcmp(w->c->contender[m].path, k->path) != 0 && strcmp(gr_model_name(w->open[m]->model), gr_model_name(w->open[i]->model)) == 0)
-            name = stem_of(a, k->path);
+            name = gr_arena_strndup(a, file, gr_path_stem(file));
     const char *const *sets = w->options->sets ? w->options->sets[model_of(w, i)] : NULL;
     for (int s = 0; sets && sets[s]; s++) name = gr_arena_printf(a, "%s %s", name, sets[s]);
     k->model = name;

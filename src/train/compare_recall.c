@@ -1,5 +1,6 @@
 /* compare_recall.c - going on: runs of an earlier comparison that would be the same again are taken from its file. */
 #include "base/count.h"
+#include "base/path.h"
 #include "io/file.h"
 #include "train/compare_work.h"
 
@@ -93,8 +94,7 @@ static void tell_changed(const gr_compare_work *w, const gr_contender *k)
 /* "report.json" -> "report-0123456789abcdef.json": the same bytes have one copy. */
 static const char *copy_name(gr_arena *a, const char *file, uint64_t digest)
 {
-    const char *slash = strrchr(file, '/'), *dot = strrchr(file, '.');
-    const size_t stem = dot && dot > (slash ? slash + 1 : file) ? (size_t)(dot - file) : strlen(file);
+    const size_t stem = gr_path_stem(file);
     return gr_arena_printf(a, "%.*s-%016llx%s", (int)stem, file, (unsigned long long)digest, file + stem);
 }
 

@@ -4,24 +4,11 @@
  * fastest rounds count, and rounds go on until several agree with the fastest. Each model has all threads of the
  * comparison, as a person would train it. */
 #include "train/compare_work.h"
-
-#include <stdlib.h>
+#include "base/sort.h"
 
 enum { AGREE = 3, SEVERAL = 8 }; /* AGREE: rounds that are enough where they are alike */
 
 typedef struct speed { double per_step[GR_SPEED_ROUNDS], tokens[GR_SPEED_ROUNDS]; int64_t steps; int tries, rounds; } speed;
-
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, compare_doubles);
-    return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
-}
 
 int gr_rounds_agree(const double *per_step, int n, double *median_of_these)
 {
@@ -30,7 +17,7 @@ int gr_rounds_agree(const double *per_step, int n, double *median_of_these)
     for (int i = 0; i < n; i++) fastest = fmin(fastest, per_step[i]);
     for (int i = 0; i < n; i++)
         if (per_step[i] <= GR_SPEED_ALIKE * fastest) alike[count++] = per_step[i];
-    *median_of_these = count ? median(alike, count) : (double)NAN;
+    *median_of_these = count ? gr_median(alike, count) : (double)NAN;
     return count;
 }
 
@@ -104,7 +91,7 @@ static bool wants_more(const speed *s)
 static void take(const gr_compare_work *w, gr_contender *k, speed *s)
 {
     const int agree = gr_rounds_agree(s->per_step, s->rounds, &k->seconds_per_step);
-    const double tokens = median(s->tokens, s->rounds) / k->seconds_per_step;
+    const double tokens = gr_median(s->tokens, s->rounds) / k->seconds_per_step;
     if (tokens > 0) k->tokens_per_second = tokens;
     if (!s->steps || agree >= AGREE || w->options->session.quiet) return;
     fprintf(stderr, "graphrun: %s: its speed is uncertain: of %d rounds of measuring only %d took about as long as the fastest, as something else "
