@@ -50,7 +50,6 @@ static int concat_gradient(gr_ctx *c)
     return 0;
 }
 
-/* A unit is one index of all axes before dim: a piece of each input. */
 /* It moves, and computes nothing. */
 static double concat_flops(const gr_call *call)
 {
@@ -58,6 +57,7 @@ static double concat_flops(const gr_call *call)
     return 0;
 }
 
+/* A unit is one index of all axes before dim: a piece of each input. */
 static int64_t concat_units(const gr_call *call)
 {
     const gr_tensor *o = &call->out[0];

@@ -1,7 +1,6 @@
 /* leaf.c - values that come from nowhere: inputs, states, constants. */
 #include "util.h"
 
-
 static const gr_port value_out[] = {{"output", 0, "[shape]"}, OP_END};
 
 /* float32 is what the model computes in, which is double under --dtype float64. */

@@ -5,7 +5,6 @@
 #include "report/dot.h"
 #include "report/html_compare.h"
 
-
 typedef struct drawing {
     gr_arena *arena; /* of the page */
     gr_model_picture *picture;

@@ -5,9 +5,9 @@
  *     [n, d]       floats: a table whose last column is predicted; integers: n sequences
  *     [n, t, d]    n series of t steps: the next step is predicted
  *     with --target FILE.npy, [n] or [n, 1]: what belongs to each of n examples, classes if integers */
-#include "base/tensor.h"
 #include "init.h"
 #include "base/count.h"
+#include "base/tensor.h"
 #include "io/npy.h"
 
 #include <math.h>

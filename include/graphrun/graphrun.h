@@ -145,8 +145,8 @@ const char *gr_stream_result_name(const gr_stream *s, int i);
 /* Computes the results. With `along` the state of loops moves on by as many steps as the piece has; what does
  * not depend on the fed pieces (an encoder) runs in the first run after the beginning alone.
  * Allocates nothing, but for a failure. GR_EINVAL: a value that was fed is refused (a length out of range), or
- * there is no room for the piece's steps; reset the stream then. A NaN is not refused, nor an item that a vocabulary has not: results are what arithmetic makes of it, NaN, and
- * so is the state that loops carry on. */
+ * there is no room for the piece's steps; reset the stream then. A NaN is not refused, nor an item that a vocabulary
+ * has not: results are what arithmetic makes of it, NaN, and so is the state that loops carry on. */
 int gr_stream_run(gr_stream *s, gr_failure **why);
 /* Back to the beginning: the state before the first run. */
 void gr_stream_reset(gr_stream *s);
@@ -159,9 +159,10 @@ int gr_stream_resize(gr_stream *s, const gr_axis_size *axes, int num_axes, gr_fa
 /* State i of a stream with `along`, from 0: what loops carry from run to run, keys and values of the steps so far ([room, ...])
  * with their number ("steps"), and what the first run made once for all (an encoder's output). To be read and written
  * between runs: kept in a file, set by hand; what loops carry also made zero for the one row of a batch whose sequence
- * ended (the number of steps is that of all rows, so rows of attention begin anew together). 1; 0 past the last. *name (may be NULL) is the network's: the loop's name and the
- * carry's, "rnn:h". `to` is dense and row-major, good until the stream is resized or closed. At the beginning it first
- * makes what the first run would, so feed Inputs without that axis before, and may fail as a run. */
+ * ended (the number of steps is that of all rows, so rows of attention begin anew together). 1; 0 past the last.
+ * *name (may be NULL) is the network's: the loop's name and the carry's, "rnn:h". `to` is dense and row-major, good
+ * until the stream is resized or closed. At the beginning it first makes what the first run would, so feed Inputs
+ * without that axis before, and may fail as a run. */
 int gr_stream_state(gr_stream *s, int i, const char **name, gr_tensor *to, gr_failure **why);
 
 /* ---- training ---- */

@@ -118,7 +118,6 @@ void gr_diag_clear(gr_diag *d)
     *d = (gr_diag){.arena = d->arena, .ranking = d->ranking};
 }
 
-
 /* Errors by place; a note keeps to its error. */
 static int compare(const void *pa, const void *pb)
 {

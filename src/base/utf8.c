@@ -97,5 +97,6 @@ int gr_utf8_width(const char *s, size_t n)
 size_t gr_utf8_fit(const char *s, size_t n, int width)
 {
     int used;
-    return measure(s, n, width, &used);
+    if (!is_plain(s, n)) return measure(s, n, width, &used);
+    return width < 0 ? 0 : n < (size_t)width ? n : (size_t)width;
 }

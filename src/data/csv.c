@@ -39,11 +39,17 @@ typedef struct csv_source {
 
 /* ---- columns ---- */
 
+static bool names(const csv_source *s, int kind, int column)
+{
+    for (int i = 0; i < s->columns[kind]; i++)
+        if (s->column[kind][i] == column) return true;
+    return false;
+}
+
 static bool taken(const csv_source *s, int column)
 {
     for (int k = TARGETS; k < KINDS; k++)
-        for (int i = 0; i < s->columns[k]; i++)
-            if (s->column[k][i] == column) return true;
+        if (names(s, k, column)) return true;
     return false;
 }
 
@@ -51,11 +57,8 @@ static bool taken(const csv_source *s, int column)
 static void leave_to_one_hot(csv_source *s)
 {
     int kept = 0;
-    for (int i = 0; i < s->columns[FEATURES]; i++) {
-        bool words = false;
-        for (int k = 0; k < s->columns[ONE_HOT]; k++) words |= s->column[ONE_HOT][k] == s->column[FEATURES][i];
-        if (!words) s->column[FEATURES][kept++] = s->column[FEATURES][i];
-    }
+    for (int i = 0; i < s->columns[FEATURES]; i++)
+        if (!names(s, ONE_HOT, s->column[FEATURES][i])) s->column[FEATURES][kept++] = s->column[FEATURES][i];
     s->columns[FEATURES] = kept;
 }
 

@@ -1,7 +1,6 @@
 /* inline.c - Inline: values written in the model file, one batch of all of them. */
 #include "data/desc.h"
 
-
 static const gr_attr_spec inline_attrs[] = {{NULL, GR_ATTR_NONE, NULL, 0, 0, NULL, NULL}};
 static const char *const inline_keys[] = {"values", "vocab", NULL};
 

@@ -2,7 +2,6 @@
 #include "base/map.h"
 #include "graph/graph.h"
 
-
 static const char *check_graph(const gr_graph *g);
 
 static const char *check_scan(const gr_node *n)

@@ -2,7 +2,6 @@
 #include "base/count.h"
 #include "graph/fault.h"
 
-
 enum { MOST_CASES = 64 };
 
 static const char *kernels_fault(const gr_looker *l, const gr_kernel *k)

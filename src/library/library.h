@@ -35,7 +35,6 @@ int gr_failed(const gr_memory *m, gr_told *told, const gr_error *e, gr_failure *
 locale_t gr_enter_plain(void);
 void gr_leave_plain(locale_t before);
 
-
 /* ---- what a caller does wrong ---- */
 
 /* GR_EINVAL, "FUNCTION: WHAT is NULL", if it is. */

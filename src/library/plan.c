@@ -52,12 +52,10 @@ static bool lacks_along(const gr_kind *k, const gr_axis_size *given, int n) { re
 
 /* ---- kinds ---- */
 
-enum { USUAL_ROOM = 1024 };
-
 static int64_t usual_room(const gr_session *s, const char *along)
 {
     const gr_var v = gr_model_var(s->model, along);
-    return v.kind == GR_VAR_INT && v.i > 0 && v.i <= INT32_MAX ? v.i : USUAL_ROOM;
+    return v.kind == GR_VAR_INT && v.i > 0 && v.i <= INT32_MAX ? v.i : GR_USUAL_ROOM;
 }
 
 int gr_kind_of(const gr_network *n, const gr_stream_options *o, gr_kind *k, gr_error *e)

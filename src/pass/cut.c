@@ -106,20 +106,26 @@ static gr_value *move_axis(gr_emitter *e, gr_value *v, int from, int to)
     return gr_emit_role(e, GR_ROLE_PERMUTE, 1, &v, "dims=[%s]", dims);
 }
 
+/* "attend:key"; of a port's second value and those after it "stack:input.1". */
+static const char *past_name(gr_arena *a, const gr_node *n, int input)
+{
+    int port = 0;
+    while (n->port[port + 1] <= input) port++;
+    const int place = input - n->port[port];
+    const char *name = gr_arena_printf(a, "%s:%s", n->name, n->op->inputs[port].name);
+    return place ? gr_arena_printf(a, "%s.%d", name, place) : name;
+}
+
 static gr_value *keep_past(void *data, gr_emitter *e, const gr_node *n, int input, gr_value *v, int axis)
 {
     cutter *c = data;
-    gr_value *rows = move_axis(e, v, axis, 0);
-    gr_type t = rows->type;
-    int port = 0;
-    while (n->port[port + 1] <= input) port++;
-    t.dim[0] = c->room;
-    t.axis[0] = NULL;
-    const int place = input - n->port[port];
-    const char *what = gr_arena_printf(c->root->arena, "%s:%s", n->name, n->op->inputs[port].name);
-    if (place) what = gr_arena_printf(c->root->arena, "%s.%d", what, place);
+    const char *what = past_name(c->root->arena, n, input);
     for (int i = 0; i < c->num_borders; i++) /* asked for once more */
         if (strcmp(c->borders[i].what, what) == 0) return move_axis(e, gr_graph_find_state(c->root, c->borders[i].state)->next, 0, axis);
+    gr_value *rows = move_axis(e, v, axis, 0);
+    gr_type t = rows->type;
+    t.dim[0] = c->room;
+    t.axis[0] = NULL;
     gr_state *s = add_state(c, &t, NULL, what, true);
     s->next = gr_emit_role(e, GR_ROLE_PUT_ROWS, 3, (gr_value *[]){s->value, step_numbers(c, e), rows}, NULL);
     return move_axis(e, s->next, 0, axis);

@@ -2,6 +2,7 @@
  *
  *     call + bytes / bandwidth + { kernel    units * begin + operations * each
  *                                { tape      elements * (operands * access + instructions)
+ *                                { tape, copy    elements that do not lie beside the one before * astray
  *     call + packing + the larger of bytes / bandwidth and flops / rate(rows), for a product, which reads ahead
  *
  * Each operand's bandwidth is that of the cache that still has it (see reuse). A product with an

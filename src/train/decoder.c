@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4, ROOM = 1024, LEAST_ROOM = 64, MOST_ROOM = 1 << 16 };
+enum { MAX_AXES = 2 * GR_MAX_RANK, SOURCE_PROBE = 4, LEAST_ROOM = 64, MOST_ROOM = 1 << 16 };
 
 /* What the feed does not reach: it runs once, and its results become states. */
 typedef struct rest {
@@ -239,7 +239,7 @@ static int choose_way(gr_decoder *d, bool prefix, gr_error *e)
     gr_graph *g, *h;
     if (find_time(d, e)) return e->status;
     d->limit = own_length(d);
-    d->room = d->limit ? d->limit : ROOM;
+    d->room = d->limit ? d->limit : GR_USUAL_ROOM;
     gr_stepwise *s = compare(d, 2, d->limit == 2 ? 1 : 3, &g, &h, e);
     if (e->status || add_outputs(d, s, g, h, e)) return e->status;
     d->step = !prefix && results_step(s, d->num_out, g->results);

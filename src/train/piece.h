@@ -10,7 +10,7 @@
 #include "pass/stepwise.h"
 #include "train/session.h"
 
-enum { GR_MAX_PIECE_AXES = 32 };
+enum { GR_MAX_PIECE_AXES = 32, GR_USUAL_ROOM = 1024 }; /* steps that there is room for where nothing says how many */
 
 typedef struct gr_piece_spec {
     const char *axis;     /* of the steps; its length is among the want's axes */
