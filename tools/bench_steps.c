@@ -6,7 +6,6 @@
 #include "train/progress.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ROOM = 1 << 20, WARM_UP = 3 };

@@ -10,7 +10,6 @@
 #include "kernel/kernel.h"
 #include "kernel/tape.h"
 #include "run/pool.h"
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
