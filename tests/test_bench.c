@@ -30,7 +30,7 @@ static json_t *load(const char *path)
 
 static void results_have_their_fields(void)
 {
-    static const char *const numbers[] = {"value", "best", "share_of_peak", "peak_gflops", "limit", "median_us", "best_us", "compile_ms",
+    static const char *const numbers[] = {"value", "best", "share_of_peak", "best_share", "peak_gflops", "best_peak_gflops", "limit", "median_us", "best_us", "compile_ms",
                                           "passes_ms", "predicted_us", "threads_in_use", "state_bytes", "process_bytes", "arena_bytes", NULL};
     const char *file = temp_path("fields.json");
     CU_ASSERT_EQUAL(shell(GRAPHRUN " bench " GRU " " SHORT " --json %s", file), 0);

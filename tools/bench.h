@@ -43,26 +43,30 @@ typedef struct bench {
     double check;          /* of the first step: the loss, or the mean size of what is computed */
     double *time;          /* room for those of a round */
     bench_times times;
-    double peak;           /* flop/s of one core's microkernel, the best of all rounds */
 } bench;
 /* Compiles, feeds a batch and makes the first step. */
 int bench_open(bench *b, gr_error *e);
-/* Steps for so many seconds: a round of b->times. */
-int bench_round(bench *b, double seconds, gr_error *e);
+struct bench_watch;
+/* Steps for so many seconds: a round of b->times; in between w (NULL: nobody) measures the peak. */
+int bench_round(bench *b, struct bench_watch *w, double seconds, gr_error *e);
 /* weights.safetensors, and NAME.npy for every Input that is fed, in a folder. */
 int bench_write_case(const bench *b, const char *folder, gr_error *e);
 
 /* ---- bench_watch.c ---- */
 typedef struct bench_watch {
     double wall, others, stolen; /* seconds: watched; of processors that other processes had, that the host kept */
-    bench_times peak;            /* flop/s of the microkernel, by round */
+    bench_times peak;            /* seconds a flop of the microkernel, by round */
+    double *slice; int slices;   /* those of this round */
+    double *gflops;              /* of the last slice, by thread */
+    gr_dtype real;
     int cpus;
     double at, own, busy, steal; /* where this round began */
 } bench_watch;
-void bench_watch_begin(bench_watch *w);
-void bench_watch_end(bench_watch *w);
-/* The microkernel's flop/s now, kept as those of a round. */
-double bench_watch_peak(gr_arena *a, bench_watch *w, gr_dtype real);
+void bench_watch_begin(bench_watch *w, const bench *b);
+/* Called between steps that took so many seconds of this round so far, it measures the microkernel on operands in
+ * L1 now and then, on all threads of b's schedule at once: a core's share of what they reach together. */
+void bench_watch_peak(bench_watch *w, const bench *b, double seconds);
+void bench_watch_end(bench_watch *w, const bench *b);
 /* What made the machine too noisy to believe what was measured; NULL: nothing. */
 const char *bench_watch_verdict(gr_arena *a, const bench_watch *w, const bench_times *steps);
 
@@ -94,7 +98,9 @@ typedef struct bench_result {
     long long switches;
     double value, best;   /* in the unit */
     double median_us, best_us, limit; /* limit: what the peak allows, in the unit; 0: no products */
-    double share_of_peak, peak_gflops, predicted_us, compile_ms, pass_ms;
+    double share_of_peak, best_share;  /* of peak_gflops, of best_peak_gflops */
+    double peak_gflops, best_peak_gflops; /* of a core, while all are at work: the median of the rounds, and the best */
+    double predicted_us, compile_ms, pass_ms;
     double arena_bytes, state_bytes, rss_bytes;
     const bench_rival *rivals; const double *rival_value; int num_rivals;
 } bench_result;

@@ -18,9 +18,10 @@ static json_t *rivals_of(const bench_result *r, bool memory)
 /* NULL with `why` filled. */
 static json_t *object_of(const bench_result *r, json_error_t *why)
 {
-    return json_pack_ex(why, 0, "{s:s, s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:f, s:o, s:o}",
+    return json_pack_ex(why, 0, "{s:s, s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:f, s:f, s:f, s:o, s:o}",
                      "workload", r->workload, "what", r->what, "threads", r->threads, "value", r->value, "unit", r->unit,
-                     "best", r->best, "share_of_peak", r->share_of_peak, "peak_gflops", r->peak_gflops, "limit", r->limit,
+                     "best", r->best, "share_of_peak", r->share_of_peak, "best_share", r->best_share,
+                     "peak_gflops", r->peak_gflops, "best_peak_gflops", r->best_peak_gflops, "limit", r->limit,
                      "median_us", r->median_us, "best_us", r->best_us, "compile_ms", r->compile_ms, "passes_ms", r->pass_ms,
                      "predicted_us", r->predicted_us, "threads_in_use", r->in_use, "thread_switches", (json_int_t)r->switches,
                      "arena_bytes", r->arena_bytes, "state_bytes", r->state_bytes, "process_bytes", r->rss_bytes,

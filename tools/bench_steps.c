@@ -174,7 +174,7 @@ static void note_threads(bench *b)
 }
 
 /* The first steps after something else had the machine are not counted. */
-int bench_round(bench *b, double seconds, gr_error *e)
+int bench_round(bench *b, bench_watch *w, double seconds, gr_error *e)
 {
     double begin = gr_seconds(), last = begin, now;
     int64_t n = 0, warm = WARM_UP;
@@ -189,6 +189,7 @@ int bench_round(bench *b, double seconds, gr_error *e)
             b->time[n++] = now - last;
             note_threads(b);
         }
+        if (w) bench_watch_peak(w, b, now - begin);
         last = gr_seconds();
     } while (n < ROOM && (n < 3 || now - begin < 1.1 * seconds));
     double best = b->time[0];

@@ -2,9 +2,9 @@
 """bench_table.py [--readme FILE | --predicted] [--threads N] LIST RESULTS - the table of what tools/bench measured.
 
 LIST is graphs/benchmarks.txt, RESULTS what `graphrun bench --json` wrote. What is to be reached is scaled
-by the microkernel's peak that was measured in the same run; see LIST. --readme puts it between the marks
-<!-- speed --> and <!-- end --> of a file of Markdown. --predicted compares the cost model's time of a step with
-the measured ones instead.
+by the microkernel's peak that was measured in the same rounds on as many threads: medians with the median peak, the
+best step with the best; see LIST. --readme puts it between the marks <!-- speed --> and <!-- end --> of a file of
+Markdown. --predicted compares the cost model's time of a step with the measured ones instead.
 """
 import argparse
 import json
@@ -27,10 +27,22 @@ def target(text, r, results):
         return None
     times, _, of = text.partition(" x ")
     if of:
-        other = r["rivals"].get(of) or results.get((of, r["threads"]), {}).get("value")
-        return other and (other / float(times) if r["unit"] == "us" else other * float(times))
+        other = results.get((of, r["threads"]))
+        value = r["rivals"].get(of) or other and other["value"] * r["peak_gflops"] / other["peak_gflops"]
+        return value and (value / float(times) if r["unit"] == "us" else value * float(times))
     value = float(text.split()[0])
     return value if text.endswith("as is") else value * r["peak_gflops"] / PEAK
+
+
+def best_reached(text, r):
+    """The best step against the best peak; None where what is to be reached is no number of arithmetic."""
+    if not text or " " in text:
+        return None
+    return r["best"] / (float(text) * r["best_peak_gflops"] / PEAK)
+
+
+def percent(x):
+    return f"{100 * x:.0f}%" if x else "-"
 
 
 def rows(lines, results, threads):
@@ -41,8 +53,8 @@ def rows(lines, results, threads):
                 continue
             goal = target(wanted, r, results)
             rivals = ", ".join(f"{k} {number(v)} ({faster(r, v):.2f}x)" for k, v in r["rivals"].items())
-            yield [name, str(n), number(r["value"]), number(r["best"]), unit, f"{100 * r['share_of_peak']:.0f}%",
-                   number(goal) if goal else "-", f"{100 * faster(r, goal):.0f}%" if goal else "-", rivals or "-"]
+            yield [name, str(n), number(r["value"]), number(r["best"]), unit, percent(r["share_of_peak"]), number(goal) if goal else "-",
+                   percent(goal and faster(r, goal)), percent(best_reached(wanted, r)), rivals or "-"]
 
 
 def predicted_rows(lines, results, threads):
@@ -86,12 +98,12 @@ def main():
         head = ["workload", "threads", "predicted us", "median", "best", "to median", "to best"]
         print_table([head] + list(predicted_rows(lines, results, args.threads)), (0,))
         return
-    head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "rivals (graphrun: so many times as fast)"]
+    head = ["workload", "threads", "median", "best", "unit", "of peak", "to reach", "reached", "at best", "rivals (graphrun: so many times as fast)"]
     table = [head] + list(rows(lines, results, args.threads))
     if args.readme:
         put_between_marks(args.readme, table)
         return
-    print_table(table, (0, 4, 8))
+    print_table(table, (0, 4, 9))
 
 
 main()

@@ -2,8 +2,9 @@
  *
  * One batch is taken from the data source and the same step is run on it again and again, for several
  * rounds; the median of the rounds' medians counts. The share of the peak compares the arithmetic of
- * the model's products with what BLIS's microkernel reaches in the same rounds on operands that lie
- * in L1. Rivals, if any, have their turn in each round. */
+ * the model's products with what BLIS's microkernel reaches on operands that lie in L1, between the
+ * steps of the same rounds, on as many threads at once: like with like, the median step with the
+ * median peak and the best with the best. Rivals, if any, have their turn in each round. */
 #include "base/column.h"
 #include "base/count.h"
 #include "base/utf8.h"
@@ -48,7 +49,7 @@ static int start_rivals(turn *t, gr_error *e)
     int status = bench_write_case(&t->b, folder, e);
     for (; !status && t->rivals < t->args->rivals.count; t->rivals++)
         bench_rival_start(&t->rival[t->rivals], t->args->rivals.item[t->rivals]);
-    if (!status) status = bench_round(&t->b, 0, e); /* the check value */
+    if (!status) status = bench_round(&t->b, NULL, 0, e); /* the check value */
     t->b.times = (bench_times){0};
     for (int i = 0; i < t->rivals; i++) bench_rival_wait(&t->rival[i], t->b.check, t->args->rival_limit);
     if (system("rm -rf -- \"$GRAPHRUN_BENCH_CASE\"") != 0) fprintf(stderr, "graphrun: %s could not be removed\n", folder);
@@ -60,12 +61,10 @@ static int run_rounds(turn *t, gr_error *e)
     gr_session *s = t->b.session;
     double each = t->args->seconds / (double)t->args->rounds;
     for (int64_t i = 0; i < t->args->rounds; i++) {
-        bench_watch_begin(&t->watch);
-        double peak = bench_watch_peak(s->arena, &t->watch, s->options.model.real);
-        int status = bench_round(&t->b, each, e);
-        bench_watch_end(&t->watch);
+        bench_watch_begin(&t->watch, &t->b);
+        int status = bench_round(&t->b, &t->watch, each, e);
         if (status) return status;
-        if (peak > t->b.peak) t->b.peak = peak;
+        bench_watch_end(&t->watch, &t->b);
         for (int k = 0; k < t->rivals; k++) bench_rival_round(s->arena, &t->rival[k], each, t->args->rival_limit);
     }
     return 0;
@@ -92,7 +91,9 @@ static bench_result result_of(const turn *t)
     const bench *b = &t->b;
     gr_arena *a = b->session->arena;
     const gr_program *p = b->exec->program;
-    double median = bench_times_median(a, &b->times), limit = b->flops / (b->peak * b->threads), *rival = GR_NEW_ARRAY(a, double, t->rivals + 1);
+    const double median = bench_times_median(a, &b->times), peak = bench_times_median(a, &t->watch.peak), best_peak = t->watch.peak.best;
+    const double each = b->flops / b->threads, limit = each * peak; /* of a core; seconds */
+    double *rival = GR_NEW_ARRAY(a, double, t->rivals + 1);
     const char *unit = unit_of(t), *name = gr_model_name(b->session->model);
     struct rusage own;
     getrusage(RUSAGE_SELF, &own);
@@ -103,7 +104,8 @@ static bench_result result_of(const turn *t)
                           .threads = b->threads, .value = in_unit(b, unit, median), .best = in_unit(b, unit, b->times.best),
                           .median_us = median * 1e6, .best_us = b->times.best * 1e6,
                           .limit = limit > 0 ? in_unit(b, unit, limit) : 0, .share_of_peak = limit / median,
-                          .peak_gflops = b->peak * 1e-9, .predicted_us = b->predicted * 1e6,
+                          .best_share = each * best_peak / b->times.best, .peak_gflops = 1e-9 / peak,
+                          .best_peak_gflops = 1e-9 / best_peak, .predicted_us = b->predicted * 1e6,
                           .in_use = b->in_use, .switches = b->switches, .compile_ms = b->compile_ms, .pass_ms = b->pass_ms,
                           .arena_bytes = (double)p->arena_bytes, .state_bytes = (double)p->state_bytes,
                           .rss_bytes = 1024.0 * (double)own.ru_maxrss, .rivals = t->rival, .rival_value = rival, .num_rivals = t->rivals};
@@ -117,8 +119,10 @@ static void print_text(const turn *t, const bench_result *r)
            r->best_us, (long long)b->times.steps, gr_s(b->times.steps));
     if (b->tokens && b->what != BENCH_STEP)
         printf("  tokens    %10.0f a second, %.0f at best\n", (double)b->tokens / r->median_us * 1e6, (double)b->tokens / r->best_us * 1e6);
-    printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak (%.1f a core)\n", b->flops / r->median_us * 1e-3,
-           100 * r->share_of_peak, r->peak_gflops);
+    printf("  products  %10.2f GFLOP/s, %.1f%% of the microkernel's peak in the same rounds (%.1f a core)\n",
+           b->flops / r->median_us * 1e-3, 100 * r->share_of_peak, r->peak_gflops);
+    printf("  at best   %10.2f GFLOP/s, %.1f%% of the best peak (%.1f a core)\n", b->flops / r->best_us * 1e-3, 100 * r->best_share,
+           r->best_peak_gflops);
     printf("  predicted %10.1f us, %.2f of the median\n", r->predicted_us, r->predicted_us / r->median_us);
     if (r->switches) printf("  threads   %10d in most steps, changed %lld time%s\n", r->in_use, r->switches, gr_s(r->switches));
     printf("  memory    %10.1f MiB of values, %.1f of states; the process %.1f\n", r->arena_bytes / 0x1p20, r->state_bytes / 0x1p20,
