@@ -1,6 +1,7 @@
 /* compute.c - templates: what a node's task calls, on what, in how many units.
  *
  * Units depend on shapes alone, so that bits cannot depend on who computes them. */
+#include "base/count.h"
 #include "kernel/kernel.h"
 #include "program/build.h"
 #include <string.h>
@@ -183,28 +184,28 @@ static int add_kernel(gr_build *b, gr_template *t)
 /* ---- products with an epilogue -------------------------------------------- */
 
 #define RUN_BYTES 131072
+enum { LEAST_ROWS = 32, MOST_ROWS = 256 };
 
-/* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns, and
- * tall, because a product packs its columns once a tile; all blocks of a tile together
- * stay in the L2 cache. One row is wide instead: its sums wait for one another unless many
- * columns are summed side by side. Tiles of the same rows that one worker has are run together,
- * up to run_cols columns, for the tape reads and writes long rows faster. */
+/* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns. One row is
+ * wide instead: its sums wait for one another unless many columns are summed side by side. Tiles of
+ * the same rows that one worker has are run together, up to run_cols columns; all blocks of such a run
+ * stay in the L2 cache. It is of whole rows, if so many fit: the tape streams what it reads and writes,
+ * and a step from row to row of a large matrix costs it a page and a stream. But a product packs its
+ * columns once a run, or reads them packed, so few rows are dear. */
 static void choose_tile(gr_template *t, gr_dtype real)
 {
     const gr_tensor *space = &t->out[0].tensor;
     int64_t rows = space->dim[0], cols = space->dim[1];
     const int64_t widest = rows == 1 ? 128 : 32;
-    t->tile_cols = cols < widest ? cols : widest;
-    t->tile_rows = 1024 / t->node->epilogue->num_slices;
-    if (t->tile_rows > 256) t->tile_rows = 256;
-    if (t->tile_rows < 8) t->tile_rows = 8;
-    if (t->tile_rows > rows) t->tile_rows = rows;
-    t->run_cols = t->tile_cols;
+    t->tile_rows = rows;
+    t->tile_cols = t->run_cols = cols < widest ? cols : widest;
     t->units = 0;
     if (rows == 0 || cols == 0) return;
-    int64_t column = t->tile_rows * t->node->epilogue->num_slices * (int64_t)gr_dtype_size(real);
-    int64_t together = RUN_BYTES / (column * t->tile_cols), across = (cols + t->tile_cols - 1) / t->tile_cols;
-    if (together > across) together = across;
+    const int64_t each = t->node->epilogue->num_slices * (int64_t)gr_dtype_size(real); /* bytes of an element */
+    const int64_t fit = RUN_BYTES / (cols * each), most = fit < LEAST_ROWS ? LEAST_ROWS : gr_smaller(fit, MOST_ROWS);
+    t->tile_rows = gr_smaller(rows, most);
+    const int64_t across = (cols + t->tile_cols - 1) / t->tile_cols;
+    const int64_t together = gr_smaller(RUN_BYTES / (t->tile_rows * t->tile_cols * each), across);
     if (together > 1) t->run_cols = together * t->tile_cols;
     t->units = ((rows + t->tile_rows - 1) / t->tile_rows) * ((cols + t->tile_cols - 1) / t->tile_cols);
 }
