@@ -190,8 +190,15 @@ enum { LEAST_ROWS = 32, MOST_ROWS = 256 };
  * wide instead: its sums wait for one another unless many columns are summed side by side. Tiles of
  * the same rows that one worker has are run together, up to run_cols columns; all blocks of such a run
  * stay in the L2 cache. It is of whole rows, if so many fit: the tape streams what it reads and writes,
- * and a step from row to row of a large matrix costs it a page and a stream. But a product packs its
- * columns once a run, or reads them packed, so few rows are dear. */
+ * and a step from row to row of a large matrix costs it a page and a stream. But a product reads its
+ * other operand once a run: few rows are dear, and of a very wide one, which no cache holds, many are run. */
+static int64_t rows_of_run(int64_t rows, int64_t row_bytes)
+{
+    const int64_t fit = RUN_BYTES / row_bytes;
+    if (fit < LEAST_ROWS / 2) return gr_smaller(rows, MOST_ROWS);
+    return gr_smaller(rows, fit < LEAST_ROWS ? LEAST_ROWS : gr_smaller(fit, MOST_ROWS));
+}
+
 static void choose_tile(gr_template *t, gr_dtype real)
 {
     const gr_tensor *space = &t->out[0].tensor;
@@ -202,8 +209,7 @@ static void choose_tile(gr_template *t, gr_dtype real)
     t->units = 0;
     if (rows == 0 || cols == 0) return;
     const int64_t each = t->node->epilogue->num_slices * (int64_t)gr_dtype_size(real); /* bytes of an element */
-    const int64_t fit = RUN_BYTES / (cols * each), most = fit < LEAST_ROWS ? LEAST_ROWS : gr_smaller(fit, MOST_ROWS);
-    t->tile_rows = gr_smaller(rows, most);
+    t->tile_rows = rows_of_run(rows, cols * each);
     const int64_t across = (cols + t->tile_cols - 1) / t->tile_cols;
     const int64_t together = gr_smaller(RUN_BYTES / (t->tile_rows * t->tile_cols * each), across);
     if (together > 1) t->run_cols = together * t->tile_cols;
