@@ -172,6 +172,26 @@ static void states_swap(void)
     rig_destroy(&r);
 }
 
+/* What comes of attributes alone is there before the first step, even where an op has inputs that are not given. */
+static void constants_are_filled_once(void)
+{
+    rig r = rig_create(GR_FLOAT64);
+    gr_val x = rig_input(&r, "x", "3, 2");
+    gr_val rows = gr_emit(r.c, "Sinusoids", NULL, 0, NULL, "steps=3, width=2");
+    rig_result(&r, "sum", gr_emit2(r.c, "Add", x, rows));
+    session s = session_create(r.g, 1);
+    for (int i = 0; i < s.p->num_templates; i++)
+        CU_ASSERT_TRUE(s.p->templates[i].node == NULL || strcmp(s.p->templates[i].node->op->name, "Sinusoids") != 0);
+    double *feed = gr_run_feed(s.run, "x", NULL), want[6];
+    for (int step = 0; step < 2; step++) {
+        for (int i = 0; i < 6; i++) feed[i] = 10 * step + i, want[i] = feed[i] + (i % 2 ? cos(i / 2) : sin(i / 2));
+        gr_run_step(s.run, step);
+        expect(&s, "sum", want, 6);
+    }
+    session_destroy(&s);
+    rig_destroy(&r);
+}
+
 static void threads_do_not_matter(bool optimise)
 {
     for (uint64_t seed = 0; seed < 60; seed++) {
@@ -364,6 +384,7 @@ void test_run(void)
     CU_add_test(s, "a loop in a loop", nested_loops);
     CU_add_test(s, "a step that is not committed", commit_is_reported);
     CU_add_test(s, "states that change places", states_swap);
+    CU_add_test(s, "constants are filled once", constants_are_filled_once);
     CU_add_test(s, "same bits on 1, 2 and 3 threads", same_bits);
     CU_add_test(s, "same bits after all passes", same_bits_optimised);
     CU_add_test(s, "same bits while the number of threads changes", switching_threads);

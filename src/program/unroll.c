@@ -86,10 +86,12 @@ static const char *state_name(const gr_graph *root, const gr_value *v)
     return v->node->name;
 }
 
-/* What a kernel makes of its attributes alone. */
+/* What a kernel makes of its attributes alone; inputs that it may have are not given. */
 static bool is_constant(const gr_node *n)
 {
-    return n->num_in == 0 && n->num_out == 1 && n->op->kernels && !n->op->scratch && !(n->op->traits & (GR_RANDOM | GR_EFFECT));
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i]) return false;
+    return n->num_out == 1 && n->op->kernels && !n->op->scratch && !(n->op->traits & (GR_RANDOM | GR_EFFECT));
 }
 
 /* A constant is filled once; FILL keeps a single element and repeats it. */

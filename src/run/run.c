@@ -51,21 +51,22 @@ static double constant_at(const gr_node *n, int64_t i)
     }
 }
 
-static void fill_by_kernel(const gr_buffer *b, void *to)
+static void fill_by_kernel(gr_run *r, const gr_buffer *b, void *to)
 {
     const gr_node *n = b->fill;
     gr_tensor out = gr_operand_dense(0, &b->type).tensor;
     out.data = to;
-    gr_call call = {.size = sizeof call, .attr = n->attr, .port = n->port, .out = &out, .num_out = 1, .math = gr_math_get()};
+    gr_call call = {.size = sizeof call, .attr = n->attr, .port = n->port, .in = GR_NEW_ARRAY(r->arena, gr_tensor, n->num_in),
+                    .num_in = n->num_in, .out = &out, .num_out = 1, .math = gr_math_get()};
     call.end = n->op->units ? n->op->units(&call) : 1;
     for (const gr_kernel *k = n->op->kernels; k->run; k++)
         if (k->dtype == b->type.dtype) k->run(&call);
 }
 
-static void fill_constant(const gr_buffer *b, void *to)
+static void fill_constant(gr_run *r, const gr_buffer *b, void *to)
 {
     if (b->fill->op->kernels) {
-        fill_by_kernel(b, to);
+        fill_by_kernel(r, b, to);
         return;
     }
     for (int64_t i = 0, n = gr_numel(&b->type); i < n; i++) gr_put_element(to, b->type.dtype, i, constant_at(b->fill, i));
@@ -114,7 +115,7 @@ static int bind_memory(gr_run *r, gr_store *store, gr_error *e)
         const gr_buffer *b = &p->buffers[i];
         if (b->kind == GR_BUFFER_STATE) continue;
         r->where[i] = start[b->kind] + b->offset;
-        if (b->kind == GR_BUFFER_CONSTANT) fill_constant(b, r->where[i]);
+        if (b->kind == GR_BUFFER_CONSTANT) fill_constant(r, b, r->where[i]);
     }
     for (int i = 0; i < r->num_lineups; i++)
         for (int w = 0; w < r->lineup[i].threads; w++)
