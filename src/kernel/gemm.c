@@ -80,9 +80,17 @@ static int64_t block_length(int64_t k)
     return (length + 3) / 4 * 4;
 }
 
+/* m rows in strips of about `most`, a multiple of `step` each but the last: as even as can be, and rather a quarter
+ * longer than one more, since a strip of few rows reads all of V for these alone. */
+static int64_t strip_rows(int64_t m, int64_t most, int64_t step)
+{
+    const int64_t strips = m > most ? (m - most / 4 + most - 1) / most : 1;
+    return gr_round_up((m + strips - 1) / strips, step);
+}
+
 static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
 {
-    const int64_t rows = gr_round_up(m, e->sw) < e->mc ? gr_round_up(m, e->sw) : e->mc;
+    const int64_t rows = gr_smaller(gr_round_up(m, e->sw), gr_round_up(e->mc + e->mc / 4, e->sw));
     return gr_round_up(rows * (k < KC ? k : KC) * e->size + SLACK, 64);
 }
 
@@ -357,13 +365,13 @@ static void run_few_rows(job *j, int64_t length)
 static void run_strips(job *j, int64_t length)
 {
     const bool direct = reads_s_directly(j);
+    const int64_t rows = strip_rows(j->m, j->e->mc, j->e->sw);
     for (int64_t col = 0; col < j->n; col += j->e->nc) {
         const int64_t end = j->packed || j->n - col < j->e->nc ? j->n : col + j->e->nc;
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
             if (!j->packed) pack_v(j, col, end - col);
-            for (int64_t row = 0; row < j->m; row += j->e->mc)
-                block_rows(j, row, j->m - row < j->e->mc ? j->m - row : j->e->mc, col, end, direct);
+            for (int64_t row = 0; row < j->m; row += rows) block_rows(j, row, gr_smaller(rows, j->m - row), col, end, direct);
         }
         if (end == j->n) break;
     }
@@ -374,11 +382,12 @@ static void run_strips(job *j, int64_t length)
 static void run_direct_strips(job *j, int64_t length)
 {
     const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * S_BYTES;
-    const int64_t fit = v_stays ? j->e->mc : S_BYTES / (j->k * j->e->size), rows = fit < LEAST_STRIP ? LEAST_STRIP : fit;
+    const int64_t fit = v_stays ? j->e->mc : S_BYTES / (j->k * j->e->size);
+    const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, j->e->isa->max_rows);
     for (int64_t row = 0; row < j->m; row += rows)
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
-            block_rows(j, row, j->m - row < rows ? j->m - row : rows, 0, j->n, true);
+            block_rows(j, row, gr_smaller(rows, j->m - row), 0, j->n, true);
         }
 }
 
