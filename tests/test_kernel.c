@@ -246,7 +246,8 @@ static void products(void)
     static const int64_t shapes[][3] = {{1, 1, 1}, {5, 4, 4}, {1, 4, 4}, {1, 16, 256}, {32, 48, 256}, {6, 16, 257},
         {7, 17, 33}, {64, 1, 300}, {1, 300, 64}, {140, 35, 20}, {13, 100, 600}, {2, 33, 1000}, {3, 5, 0},
         {33, 129, 511}, {200, 3, 70}, {12, 32, 1025},
-        {9, 1060, 270}}; /* the last: more columns than a strip has */
+        {157, 36, 258}, {75, 36, 258}, {290, 20, 300}, /* strips of rows: longer than usual (in float, in double), several */
+        {9, 1060, 270}}; /* more columns than a strip has */
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int layouts = 0; layouts < 27; layouts += i % 2 ? 5 : 4)
             for (int t = GR_FLOAT32; t <= GR_FLOAT64; t++)

@@ -186,12 +186,9 @@ static int add_kernel(gr_build *b, gr_template *t)
 #define RUN_BYTES 131072
 enum { LEAST_ROWS = 32, MOST_ROWS = 256 };
 
-/* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns. One row is
- * wide instead: its sums wait for one another unless many columns are summed side by side. Tiles of
- * the same rows that one worker has are run together, up to run_cols columns; all blocks of such a run
- * stay in the L2 cache. It is of whole rows, if so many fit: the tape streams what it reads and writes,
- * and a step from row to row of a large matrix costs it a page and a stream. But a product reads its
- * other operand once a run: few rows are dear, and of a very wide one, which no cache holds, many are run. */
+/* A run is of whole rows, if enough of them fit: the tape streams what it reads and writes, and a step from row to
+ * row of a large matrix costs it a page and a stream. But a product reads its other operand once a run: few rows
+ * are dear, and of a very wide one, which no cache holds, many are run. */
 static int64_t rows_of_run(int64_t rows, int64_t row_bytes)
 {
     const int64_t fit = RUN_BYTES / row_bytes;
@@ -199,6 +196,10 @@ static int64_t rows_of_run(int64_t rows, int64_t row_bytes)
     return gr_smaller(rows, fit < LEAST_ROWS ? LEAST_ROWS : gr_smaller(fit, MOST_ROWS));
 }
 
+/* Tiles of the tape's space: narrow, so that a recurrent step can be split by columns. One row is
+ * wide instead: its sums wait for one another unless many columns are summed side by side. Tiles of
+ * the same rows that one worker has are run together, up to run_cols columns; all blocks of such a run
+ * stay in the L2 cache. */
 static void choose_tile(gr_template *t, gr_dtype real)
 {
     const gr_tensor *space = &t->out[0].tensor;
