@@ -38,6 +38,8 @@ def best_reached(text, r):
     """The best step against the best peak; None where what is to be reached is no number of arithmetic."""
     if not text or " " in text:
         return None
+    if "best_peak_gflops" not in r:  # of an older file
+        return None
     return r["best"] / (float(text) * r["best_peak_gflops"] / PEAK)
 
 

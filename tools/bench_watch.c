@@ -25,6 +25,26 @@
 #define SHARE 0.1
 enum { MOST_SLICES = 1 << 14 }; /* of a round: 13 minutes of steps */
 
+/* ---- the peak ---- */
+
+static void run_slice(void *data, int worker)
+{
+    bench_watch *w = data;
+    w->gflops[worker] = gr_gemm_peak(w->real, SLICE);
+}
+
+void bench_watch_peak(bench_watch *w, const bench *b, double seconds)
+{
+    while (w->slices < MOST_SLICES && SLICE * w->slices <= SHARE * seconds) {
+        double sum = 0;
+        gr_pool_run(b->exec->pool, b->threads, run_slice, w);
+        for (int i = 0; i < b->threads; i++) sum += w->gflops[i];
+        w->slice[w->slices++] = b->threads / (sum * 1e9);
+    }
+}
+
+/* ---- a round ---- */
+
 /* Seconds that all processors were busy, and stolen from, since the machine was started. */
 static void read_processors(double *busy, double *steal)
 {
@@ -58,24 +78,6 @@ void bench_watch_begin(bench_watch *w, const bench *b)
     read_processors(&w->busy, &w->steal);
 }
 
-/* ---- the peak ---- */
-
-static void run_slice(void *data, int worker)
-{
-    bench_watch *w = data;
-    w->gflops[worker] = gr_gemm_peak(w->real, SLICE);
-}
-
-void bench_watch_peak(bench_watch *w, const bench *b, double seconds)
-{
-    while (w->slices < MOST_SLICES && SLICE * w->slices <= SHARE * seconds) {
-        double sum = 0;
-        gr_pool_run(b->exec->pool, b->threads, run_slice, w);
-        for (int i = 0; i < b->threads; i++) sum += w->gflops[i];
-        w->slice[w->slices++] = b->threads / (sum * 1e9);
-    }
-}
-
 void bench_watch_end(bench_watch *w, const bench *b)
 {
     double busy, steal;
@@ -83,8 +85,8 @@ void bench_watch_end(bench_watch *w, const bench *b)
     w->wall += gr_seconds() - w->at;
     w->others += fmax(0, busy - w->busy - (own_seconds() - w->own));
     w->stolen += steal - w->steal;
-    gr_sort(w->slice, w->slices);
-    bench_times_add(b->session->arena, &w->peak, gr_median(w->slice, w->slices), w->slice[0], w->slices);
+    const double median = gr_median(w->slice, w->slices); /* sorts them */
+    bench_times_add(b->session->arena, &w->peak, median, w->slice[0], w->slices);
 }
 
 static const char *add(gr_arena *a, const char *text, const char *more)
