@@ -134,10 +134,10 @@ static char *random_operand(gr_dtype t, int64_t count)
     return p;
 }
 
-/* layout 0: rows dense, 1: columns dense, 2: neither. */
+/* layout 0: rows dense (each in pages of its own where they are so long, else apart now and then), 1: columns dense, 2: neither. */
 static int64_t strides(int layout, int64_t rows, int64_t cols, int64_t *rs, int64_t *cs)
 {
-    *rs = layout == 0 ? cols + (rows & 3) : layout == 1 ? 1 : 2 * cols + 1;
+    *rs = layout == 0 ? cols + (cols % 1024 ? rows & 3 : 0) : layout == 1 ? 1 : 2 * cols + 1;
     *cs = layout == 0 ? 1 : layout == 1 ? rows + (cols & 3) : 2;
     return rows * *rs + cols * *cs + 1;
 }
@@ -247,7 +247,8 @@ static void products(void)
         {7, 17, 33}, {64, 1, 300}, {1, 300, 64}, {140, 35, 20}, {13, 100, 600}, {2, 33, 1000}, {3, 5, 0},
         {33, 129, 511}, {200, 3, 70}, {12, 32, 1025},
         {157, 36, 258}, {75, 36, 258}, {290, 20, 300}, /* strips of rows: longer than usual (in float, in double), several */
-        {9, 1060, 270}}; /* more columns than a strip has */
+        {9, 1060, 270}, /* more columns than a strip has */
+        {12, 40, 1024}, {13, 70, 2048}, {97, 40, 1024}}; /* rows that share a set of L1 */
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int layouts = 0; layouts < 27; layouts += i % 2 ? 5 : 4)
             for (int t = GR_FLOAT32; t <= GR_FLOAT64; t++)

@@ -14,7 +14,9 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
 #pragma GCC unroll 32
     for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) __builtin_prefetch(c + i * c_rs, 1);
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < nv * WIDTH; j += 64 / (int)sizeof *c) __builtin_prefetch(c + i * c_rs + j, 1);
     int64_t left = t->k;
 #ifdef STEPS
     if (rows >= 4 && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
