@@ -1,6 +1,22 @@
 /* isa_tile.c - products of a few rows, a panel being two vectors wide. Included by isa_gemm.c for each
  * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
 
+/* GR_AHEAD steps with a panel and with rows of s whose elements lie side by side, so that offsets cost no instruction. */
+static inline __attribute__((always_inline)) void NAME(steps)(const int rows, VEC *acc, const STORED *v, const REAL *s, int64_t s_rs)
+{
+#pragma GCC unroll 8
+    for (int l = 0; l < GR_AHEAD; l++) {
+        VEC b[2];
+        PAIR(v + 2 * l * WIDTH, b);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const VEC x = VN(set)(s[i * s_rs + l]);
+            acc[2 * i] = VN(fma)(x, b[0], acc[2 * i]);
+            acc[2 * i + 1] = VN(fma)(x, b[1], acc[2 * i + 1]);
+        }
+    }
+}
+
 /* rows x nv vectors in registers, straight into C (columns side by side), which is asked for first: a large C has left the
  * near caches since the block of k before. */
 static inline __attribute__((always_inline)) void NAME(core)(const int rows, const int nv, const gr_tile *t,
@@ -23,6 +39,11 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
         for (; left >= 2 * GR_AHEAD; left -= 2 * GR_AHEAD, ahead += 2 * line, v += 4 * GR_AHEAD * WIDTH, s += 2 * GR_AHEAD)
             STEPS(rows, acc, v, s, s_rs * (int64_t)sizeof *s, ahead);
 #endif
+    if (nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
+        for (; left >= GR_AHEAD; left -= GR_AHEAD, ahead += line, v += 2 * GR_AHEAD * WIDTH, s += GR_AHEAD) {
+            __builtin_prefetch(ahead, 0, 2);
+            NAME(steps)(rows, acc, v, s, s_rs);
+        }
     for (; left > 0; left -= GR_AHEAD, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
         for (int64_t l = left < GR_AHEAD ? left : GR_AHEAD; l > 0; l--, v += v_ks, s += s_ks) {
