@@ -1,14 +1,9 @@
-/* gemm.c - matrix products on BLIS's microkernel. The only user of blis.h.
+/* gemm.c - matrix products on microkernels: blocks, strips, and which of the ways a product takes.
  *
- *     k is cut into blocks of equal length, at most KC; for each block
+ *     k is cut into blocks of equal length, at most GR_KC; for each block
  *       S  some rows of one operand, packed in panels of `sw` rows:      [panel][l][sw]
  *       V  one panel of the other operand, `vw` columns wide:            [l][vw]
- *     and the microkernel makes sw x vw elements of C from a panel of each:
- *
- *              V: vw        The vectors of the microkernel run along V. So V is the side along
- *             +-----+       which C is contiguous: n for a row-major C. BLIS calls V its B where
- *       S  sw |  C  |       the microkernel prefers rows, and its A where it prefers columns.
- *             +-----+
+ *     and the microkernel makes sw x vw elements of C from a panel of each (microkernel.h).
  *
  * An element is, for each block of k, a chain of fma from zero, added to C; nothing else about
  * its place matters, so that any partition of m and n gives the same bits. The same chain in
@@ -17,49 +12,19 @@
 #include "kernel/gemm.h"
 #include "base/count.h"
 #include "base/half.h"
-#include "base/memory.h"
-#include <blis.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "kernel/microkernel.h"
 #include <string.h>
-#include <time.h>
 
-#define KC 256          /* of floats and doubles alike: a V panel of 16 KB on AVX2 */
-#define NC 1024         /* columns of V that are packed at a time, at most */
-#define S_BYTES 131072  /* packed S, to stay in L2 */
 #define LEAST_STRIP 64  /* rows that a V read from L3 is multiplied with at a time, at least */
 #define TINY 1024       /* m n k up to which nothing is packed */
-#define SLACK 1024      /* BLIS's skx kernel reads past the end of its panels */
 #define LINE 64         /* bytes of a cache line */
 #define L1_WAY 4096     /* bytes: what lies a multiple of it apart shares a set of L1, one line of which is in each way */
 #define L1_WAYS 8
 #define COPY_AHEAD 4    /* rows, which lie in pages of their own, where no prefetcher of the CPU follows */
 
-typedef void (*microkernel)(dim_t m, dim_t n, dim_t k, void *alpha, void *a, void *b, void *beta, void *c,
-                            inc_t rs, inc_t cs, auxinfo_t *data, cntx_t *cntx);
-
-/* What does the products of one dtype. */
-typedef struct engine {
-    microkernel run;
-    cntx_t *cntx;
-    int64_t vw, sw;
-    bool v_is_b;
-    const gr_isa *isa; /* packs; its panel is vw where `own` */
-    bool own;          /* isa's tiles give the microkernel's bits */
-    bool reads_c;      /* beta = 0 does not keep NaN in C out: sandybridge's */
-    bool is_float;
-    int64_t size;      /* of an element */
-    int64_t mc;        /* rows of S that are packed at a time, a multiple of sw */
-    int64_t nc;        /* columns of V that are, a multiple of vw */
-} engine;
-
-static engine engines[2];
-
-static const engine *engine_of(gr_dtype dtype) { return &engines[dtype == GR_FLOAT64]; }
-
 /* A product with sides named as above; s_ms is S's stride between rows (along m). */
 typedef struct job {
-    const engine *e;
+    const gr_engine *e;
     int64_t m, n, k;
     const char *v; int64_t v_ns, v_ks;
     const char *s; int64_t s_ms, s_ks;
@@ -79,7 +44,7 @@ typedef struct job {
 
 static int64_t block_length(int64_t k)
 {
-    const int64_t blocks = (k + KC - 1) / KC;
+    const int64_t blocks = (k + GR_KC - 1) / GR_KC;
     const int64_t length = (k + blocks - 1) / blocks;
     return (length + 3) / 4 * 4;
 }
@@ -93,42 +58,42 @@ static int64_t strip_rows(int64_t m, int64_t most, int64_t step)
 }
 
 /* Bytes from one copied row of S to the next: an odd number of cache lines. */
-static int64_t copied_row(const engine *e, int64_t kc)
+static int64_t copied_row(const gr_engine *e, int64_t kc)
 {
     return (gr_round_up(kc * e->size, LINE) / LINE | 1) * LINE;
 }
 
 /* Room for packed panels of S, or for copied rows: those of a strip, which strip_rows may make a quarter longer and rounds. */
-static int64_t s_bytes(const engine *e, int64_t m, int64_t k)
+static int64_t s_bytes(const gr_engine *e, int64_t m, int64_t k)
 {
     const int64_t most = e->mc < LEAST_STRIP ? LEAST_STRIP : e->mc;
     const int64_t rows = gr_smaller(gr_round_up(m, e->sw), most + most / 4 + e->sw + e->isa->max_rows);
-    return gr_round_up(rows * copied_row(e, k < KC ? k : KC) + SLACK, 64);
+    return gr_round_up(rows * copied_row(e, k < GR_KC ? k : GR_KC) + GR_GEMM_SLACK, 64);
 }
 
-static int64_t v_bytes(const engine *e, int64_t n, int64_t k)
+static int64_t v_bytes(const gr_engine *e, int64_t n, int64_t k)
 {
     const int64_t cols = gr_round_up(n, e->vw) < e->nc ? gr_round_up(n, e->vw) : e->nc;
-    return gr_round_up(cols * (k < KC ? k : KC) * e->size + SLACK, 64);
+    return gr_round_up(cols * (k < GR_KC ? k : GR_KC) * e->size + GR_GEMM_SLACK, 64);
 }
 
 size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k)
 {
-    const engine *e = engine_of(dtype);
+    const gr_engine *e = gr_engine_of(dtype);
     const int64_t longer = m > n ? m : n; /* the sides may be exchanged */
     return (size_t)(s_bytes(e, longer, k) + v_bytes(e, longer, k) + e->vw * e->sw * e->size + 64);
 }
 
 static void place_rooms(job *j, void *scratch)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const int64_t longer = j->m > j->n ? j->m : j->n;
     j->s_room = (char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
     j->v_room = j->s_room + s_bytes(e, longer, j->k);
     j->tile_room = j->v_room + v_bytes(e, longer, j->k);
 }
 
-static void pack(const engine *e, void *dst, int64_t width, const char *src, int64_t cs, int64_t ks, int64_t cols,
+static void pack(const gr_engine *e, void *dst, int64_t width, const char *src, int64_t cs, int64_t ks, int64_t cols,
                  int64_t k)
 {
     if (e->is_float) e->isa->pack_f32((float *)dst, width, (const float *)(const void *)src, cs, ks, cols, k);
@@ -137,40 +102,9 @@ static void pack(const engine *e, void *dst, int64_t width, const char *src, int
 
 /* ---- tiles ---- */
 
-static void clear(const engine *e, char *c, int64_t rows, int64_t cols, int64_t rs, int64_t cs)
-{
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) memset(c + (i * rs + j * cs) * e->size, 0, (size_t)e->size);
-}
-
-static void run_micro(const engine *e, int64_t k, const char *s, const char *v, char *c, int64_t c_ms, int64_t c_ns,
-                      bool first)
-{
-    static const float one_f32 = 1, zero_f32 = 0;
-    static const double one_f64 = 1, zero_f64 = 0;
-    void *one = e->is_float ? (void *)(uintptr_t)&one_f32 : (void *)(uintptr_t)&one_f64;
-    void *zero = e->is_float ? (void *)(uintptr_t)&zero_f32 : (void *)(uintptr_t)&zero_f64;
-    void *ps = (void *)(uintptr_t)s, *pv = (void *)(uintptr_t)v, *beta = first ? zero : one;
-    if (first && e->reads_c) clear(e, c, e->sw, e->vw, c_ms, c_ns);
-    auxinfo_t aux;
-    memset(&aux, 0, sizeof aux);
-    bli_auxinfo_set_next_a(e->v_is_b ? ps : pv, &aux);
-    bli_auxinfo_set_next_b(e->v_is_b ? pv : ps, &aux);
-    if (e->v_is_b) e->run(e->sw, e->vw, k, one, ps, pv, beta, c, c_ms, c_ns, &aux, e->cntx);
-    else e->run(e->vw, e->sw, k, one, pv, ps, beta, c, c_ns, c_ms, &aux, e->cntx);
-}
-
-static void run_own(const engine *e, const gr_tile *t)
-{
-    if (t->v_dtype == GR_BFLOAT16) e->isa->tile_bf16(t);
-    else if (t->v_dtype == GR_FLOAT16) e->isa->tile_f16(t);
-    else if (e->is_float) e->isa->tile_f32(t);
-    else e->isa->tile_f64(t);
-}
-
 static void merge_tile(const job *j, int64_t rows, int64_t skip, int64_t cols, char *c)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t q = 0; q < cols; q++) {
             const int64_t from = i * e->vw + skip + q, to = i * j->c_ms + q * j->c_ns;
@@ -187,15 +121,15 @@ static void merge_tile(const job *j, int64_t rows, int64_t skip, int64_t cols, c
 /* Columns [skip, skip + cols) of a V panel with rows of an S panel, into C from c on. */
 static void tile(const job *j, const char *s, int64_t rows, const char *v, int64_t skip, int64_t cols, char *c)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     if (rows == e->sw && skip == 0 && cols == e->vw) {
-        run_micro(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
+        gr_engine_run(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
     } else if (e->own && rows <= e->isa->max_rows) {
-        run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw,
+        gr_engine_run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw,
                               .v_ps = e->vw * j->kc, .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms,
                               .c_cs = j->c_ns, .first = j->first});
     } else {
-        run_micro(e, j->kc, s, v, j->tile_room, e->vw, 1, true);
+        gr_engine_run(e, j->kc, s, v, j->tile_room, e->vw, 1, true);
         merge_tile(j, rows, skip, cols, c);
     }
 }
@@ -218,7 +152,7 @@ static int64_t half_place(gr_dtype half, int64_t width, int64_t j)
 /* Rows of such a panel in v_room, as floats. */
 static const char *widen(const job *j, const uint16_t *from)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     float *to = (float *)(void *)j->v_room;
     if (e->isa->panel_f32 == e->vw) {
         if (j->half == GR_BFLOAT16) e->isa->widen_bf16(to, from, j->kc);
@@ -249,7 +183,7 @@ static void pack_v(const job *j, int64_t col, int64_t cols)
  * multipliers waiting. The first `longer` of them have one row more than `rows`. */
 typedef struct chunks { int64_t count, rows, longer; } chunks;
 
-static chunks chunks_of(const engine *e, int64_t rows)
+static chunks chunks_of(const gr_engine *e, int64_t rows)
 {
     const int64_t count = (rows + e->isa->max_rows - 1) / e->isa->max_rows;
     return (chunks){count, rows / count, rows % count};
@@ -272,18 +206,23 @@ static bool crowds_a_set(const job *j, int64_t rows)
     return j->s_ks == 1 && rows > sets * L1_WAYS;
 }
 
-/* Rows of S, or a copy of them in s_room that spreads them over the sets of L1. */
-static const char *near_rows(const job *j, gr_tile *t, int64_t row, int64_t rows, bool copied)
+/* Row `row` of S, in the block of k in hand. */
+static const char *row_of_s(const job *j, int64_t row)
 {
-    const int64_t size = j->e->size, s_row = j->s_ms * size;
-    const char *s = j->s + row * s_row + j->k0 * j->s_ks * size;
-    if (!copied) return s;
-    const int64_t step = copied_row(j->e, j->kc);
+    return j->s + (row * j->s_ms + j->k0 * j->s_ks) * j->e->size;
+}
+
+/* Rows of S from `row` on, where they lie, or, if a chunk of them crowds a set, a copy in s_room that is spread over the sets. */
+static const char *near_rows(const job *j, gr_tile *t, int64_t row, int64_t rows, int64_t chunk)
+{
+    const char *s = row_of_s(j, row);
+    if (!crowds_a_set(j, chunk)) return s;
+    const int64_t from_step = j->s_ms * j->e->size, step = copied_row(j->e, j->kc), bytes = j->kc * j->e->size;
     for (int64_t i = 0; i < rows; i++) {
-        for (int64_t at = 0; i + COPY_AHEAD < rows && at < j->kc * size; at += LINE) __builtin_prefetch(s + (i + COPY_AHEAD) * s_row + at);
-        memcpy(j->s_room + i * step, s + i * s_row, (size_t)(j->kc * size));
+        for (int64_t at = 0; i + COPY_AHEAD < rows && at < bytes; at += LINE) __builtin_prefetch(s + (i + COPY_AHEAD) * from_step + at);
+        memcpy(j->s_room + i * step, s + i * from_step, (size_t)bytes);
     }
-    t->s_rs = step / size;
+    t->s_rs = step / j->e->size;
     return j->s_room;
 }
 
@@ -292,7 +231,7 @@ static const char *near_rows(const job *j, gr_tile *t, int64_t row, int64_t rows
  * time. */
 static void direct_rows(const job *j, gr_tile *t, const char *s, int64_t row, const chunks *x, int64_t col, const char *ahead)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const int64_t asked = (j->kc + GR_AHEAD - 1) / GR_AHEAD * 64, s_row = t->s_rs * e->size, c_row = j->c_ms * e->size;
     const char *end = ahead ? ahead + e->vw * j->kc * e->size : NULL;
     char *c = j->c + row * c_row + col * j->c_ns * e->size;
@@ -302,13 +241,13 @@ static void direct_rows(const job *j, gr_tile *t, const char *s, int64_t row, co
         t->c = c;
         t->ahead = ahead < end ? ahead : NULL;
         if (ahead) ahead += asked;
-        run_own(e, t);
+        gr_engine_run_own(e, t);
     }
 }
 
 static void packed_rows(const job *j, int64_t row, int64_t rows, int64_t col, int64_t skip, int64_t cols, const char *v)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     for (int64_t i = 0; i < rows; i += e->sw)
         tile(j, j->s_room + i * j->kc * e->size, rows - i < e->sw ? rows - i : e->sw, v, skip, cols,
              j->c + ((row + i) * j->c_ms + col * j->c_ns) * e->size);
@@ -318,7 +257,7 @@ static void packed_rows(const job *j, int64_t row, int64_t rows, int64_t col, in
  * the next block or call most likely takes; behind the last of all, the first for the next step of a loop. */
 static const char *panel_behind(const job *j, const char *v, bool last)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const char *next = v + e->vw * j->kc * e->size;
     if (j->half || (last && !j->packed)) return NULL;
     return j->packed && next >= j->packed + j->panels * e->vw * j->k * e->size ? j->packed : next;
@@ -327,12 +266,12 @@ static const char *panel_behind(const job *j, const char *v, bool last)
 /* Rows [row, row + rows), few enough that S stays in L2, with columns [base, end) of V's panels. */
 static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, int64_t end, bool direct)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const chunks x = chunks_of(e, rows);
     gr_tile t = direct_tile(j);
     t.v_dtype = GR_UNKNOWN; /* v_panel widens */
-    const char *s = near_rows(j, &t, row, rows, direct && crowds_a_set(j, x.rows + (x.longer > 0)));
-    if (!direct) pack(e, j->s_room, e->sw, j->s + (row * j->s_ms + j->k0 * j->s_ks) * e->size, j->s_ms, j->s_ks, rows, j->kc);
+    const char *s = direct ? near_rows(j, &t, row, rows, x.rows + (x.longer > 0)) : NULL;
+    if (!direct) pack(e, j->s_room, e->sw, row_of_s(j, row), j->s_ms, j->s_ks, rows, j->kc);
     for (int64_t col = base, cols; col < end; col += cols) {
         const int64_t skip = (j->skip + col) % e->vw;
         const char *v = v_panel(j, base, col);
@@ -348,9 +287,9 @@ static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, in
 
 static void block_tiny(const job *j)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const gr_tile t = {.rows = j->m, .cols = j->n, .k = j->kc, .v = j->v + j->k0 * j->v_ks * e->size,
-                       .v_ks = j->v_ks, .v_ps = j->v_ns, .s = j->s + j->k0 * j->s_ks * e->size, .s_rs = j->s_ms,
+                       .v_ks = j->v_ks, .v_ps = j->v_ns, .s = row_of_s(j, 0), .s_rs = j->s_ms,
                        .s_ks = j->s_ks, .c = j->c, .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
     if (e->is_float) e->isa->tiny_f32(&t);
     else e->isa->tiny_f64(&t);
@@ -359,7 +298,7 @@ static void block_tiny(const job *j)
 /* ---- a product ---- */
 
 /* Whether V should be the side of m: C is contiguous along it, or n fills no vector. */
-static bool sides_exchanged(const engine *e, const gr_gemm *g)
+static bool sides_exchanged(const gr_engine *e, const gr_gemm *g)
 {
     if (g->packed) return false;
     if (g->n <= e->vw / 2 && g->m > g->n) return true;
@@ -368,7 +307,7 @@ static bool sides_exchanged(const engine *e, const gr_gemm *g)
 
 static job make_job(const gr_gemm *g)
 {
-    const engine *e = engine_of(g->dtype);
+    const gr_engine *e = gr_engine_of(g->dtype);
     job j = {.e = e, .m = g->m, .n = g->n, .k = g->k, .v = g->b, .v_ns = g->b_cs, .v_ks = g->b_rs, .s = g->a,
              .s_ms = g->a_rs, .s_ks = g->a_cs, .c = g->c, .c_ms = g->c_rs, .c_ns = g->c_cs,
              .accumulate = g->accumulate};
@@ -391,7 +330,7 @@ static job make_job(const gr_gemm *g)
  * line, or it meets few columns. */
 static bool reads_s_directly(const job *j)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const bool fills_lines = j->s_ms == 1 && e->isa->max_rows * e->size >= LINE * 3 / 4;
     return e->own && (j->s_ks == 1 || fills_lines || j->n <= 2 * e->vw);
 }
@@ -409,7 +348,7 @@ static void next_block(job *j, int64_t k0, int64_t length)
  * several panels at once. */
 static void run_few_rows(job *j, int64_t length)
 {
-    const engine *e = j->e;
+    const gr_engine *e = j->e;
     const bool lies_well = !j->packed && j->v_ns == 1;
     const int64_t panels = j->m <= 2 ? 4 : 1;
     const chunks all = {1, j->m, 0};
@@ -425,7 +364,7 @@ static void run_few_rows(job *j, int64_t length)
             t.v = in_place ? j->v + (col + k0 * j->v_ks) * e->size : j->half ? kept_panel(j, col) : v_panel(j, col, col);
             if (in_place) t.v_ks = j->v_ks, t.v_ps = e->vw;
             t.cols = cols, t.skip = skip;
-            direct_rows(j, &t, near_rows(j, &t, 0, j->m, false), 0, &all, col, NULL);
+            direct_rows(j, &t, row_of_s(j, 0), 0, &all, col, NULL);
         }
     }
 }
@@ -450,8 +389,8 @@ static void run_strips(job *j, int64_t length)
  * unless V is small enough to stay there. */
 static void run_direct_strips(job *j, int64_t length)
 {
-    const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * S_BYTES;
-    const int64_t fit = v_stays ? j->e->mc : S_BYTES / (j->k * j->e->size);
+    const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * GR_S_BYTES;
+    const int64_t fit = v_stays ? j->e->mc : GR_S_BYTES / (j->k * j->e->size);
     const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, j->e->isa->max_rows);
     for (int64_t row = 0; row < j->m; row += rows)
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
@@ -464,7 +403,7 @@ static void run_job(job *j)
 {
     const int64_t length = j->k > 0 ? block_length(j->k) : 0;
     if (j->k <= 0) {
-        if (!j->accumulate) clear(j->e, j->c, j->m, j->n, j->c_ms, j->c_ns);
+        if (!j->accumulate) gr_engine_clear(j->e, j->c, j->m, j->n, j->c_ms, j->c_ns);
     } else if (j->e->own && !j->packed && j->m * j->n * j->k <= TINY && j->k <= length) {
         next_block(j, 0, length);
         block_tiny(j);
@@ -500,18 +439,18 @@ void gr_gemm_run_stack(const gr_gemm *g, int64_t count, int64_t a_step, int64_t 
 
 /* ---- packing ahead ---- */
 
-int64_t gr_gemm_panel(gr_dtype dtype) { return engine_of(dtype)->vw; }
+int64_t gr_gemm_panel(gr_dtype dtype) { return gr_engine_of(dtype)->vw; }
 
 size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n)
 {
-    const engine *e = engine_of(dtype);
-    return (size_t)(gr_round_up(n, e->vw) * k * (int64_t)gr_dtype_size(dtype) + SLACK);
+    const gr_engine *e = gr_engine_of(dtype);
+    return (size_t)(gr_round_up(n, e->vw) * k * (int64_t)gr_dtype_size(dtype) + GR_GEMM_SLACK);
 }
 
 /* Columns from `first` on of a block of k, kept with 16 bits an element. */
 static void pack_half(gr_dtype half, uint16_t *to, const float *b, int64_t rs, int64_t cs, int64_t cols, int64_t kc)
 {
-    const int64_t width = engines[0].vw;
+    const int64_t width = gr_engine_of(GR_FLOAT32)->vw;
     for (int64_t col = 0; col < cols; col += width)
         for (int64_t l = 0; l < kc; l++, to += width)
             for (int64_t q = 0; q < width; q++) {
@@ -524,7 +463,7 @@ static void pack_half(gr_dtype half, uint16_t *to, const float *b, int64_t rs, i
 void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
                   int64_t cols, void *packed)
 {
-    const engine *e = engine_of(dtype);
+    const gr_engine *e = gr_engine_of(dtype);
     const int64_t panels = (n + e->vw - 1) / e->vw, length = block_length(k > 0 ? k : 1);
     for (int64_t k0 = 0; k0 < k; k0 += length) {
         const int64_t kc = k - k0 < length ? k - k0 : length, at = k0 * panels * e->vw + first * kc;
@@ -532,133 +471,4 @@ void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t r
         if (gr_is_half(dtype)) pack_half(dtype, (uint16_t *)packed + at, (const float *)(const void *)from, rs, cs, cols, kc);
         else pack(e, (char *)packed + at * e->size, e->vw, from, cs, rs, cols, kc);
     }
-}
-
-/* ---- at start ---- */
-
-static bool has_avx512(void)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl");
-#else
-    return false;
-#endif
-}
-
-/* BLIS 0.9 takes a CPU name that it does not know for a haswell; one with AVX-512 gets the skx
- * kernels, unless the user has chosen. It reads BLIS_ARCH_TYPE as a number, so that a name there is
- * taken for 0, skx, which no CPU without AVX-512 survives. */
-static arch_t find_architecture(void)
-{
-    bli_init(); /* what the environment asks for is looked up among contexts that must be there */
-    const arch_t id = bli_arch_query_id();
-#if defined(__x86_64__)
-    const bool needs_avx512 = id == BLIS_ARCH_SKX || id == BLIS_ARCH_KNL;
-    const bool haswell = __builtin_cpu_supports("avx2") && bli_gks_lookup_id(BLIS_ARCH_HASWELL);
-    if (needs_avx512 && !has_avx512()) return haswell ? BLIS_ARCH_HASWELL : BLIS_ARCH_GENERIC;
-    if (!needs_avx512 && has_avx512() && !getenv("BLIS_ARCH_TYPE") && bli_gks_lookup_id(BLIS_ARCH_SKX)) return BLIS_ARCH_SKX;
-#endif
-    return id;
-}
-
-bool gr_gemm_plain(void) { return find_architecture() == BLIS_ARCH_GENERIC; }
-
-/* Both ways on the same panels: not a bit may differ, stored or added. */
-static bool own_agrees(const engine *e)
-{
-    enum { K = 37 };
-    char s[16 * K * 8 + SLACK] __attribute__((aligned(64))), v[64 * K * 8 + SLACK] __attribute__((aligned(64)));
-    char c[2][64 * 16 * 8] __attribute__((aligned(64)));
-    uint32_t x = 12345;
-    for (int64_t i = 0; i < (e->sw + e->vw) * K + 2 * e->sw * e->vw; i++) {
-        x = x * 1664525u + 1013904223u;
-        const double r = (double)(x >> 8) * 0x1p-23 - 1;
-        const int64_t ns = e->sw * K, nv = ns + e->vw * K, nc = e->sw * e->vw;
-        char *p = i < ns ? s + i * e->size : v + (i - ns) * e->size;
-        if (i >= nv) p = c[(i - nv) / nc] + (i - nv) % nc * e->size;
-        if (e->is_float) *(float *)(void *)p = (float)r;
-        else *(double *)(void *)p = r * 1.000000123;
-    }
-    const size_t bytes = (size_t)(e->sw * e->vw * e->size);
-    memcpy(c[1], c[0], bytes);
-    for (int first = 1; first >= 0; first--) {
-        run_micro(e, K, s, v, c[0], e->vw, 1, first);
-        for (int64_t i = 0; i < e->sw; i += e->isa->max_rows)
-            run_own(e, &(gr_tile){.rows = e->sw - i < e->isa->max_rows ? e->sw - i : e->isa->max_rows, .cols = e->vw,
-                                  .k = K, .v = v, .v_ks = e->vw, .v_ps = e->vw * K, .s = s + i * e->size, .s_rs = 1,
-                                  .s_ks = e->sw, .c = c[1] + i * e->vw * e->size, .c_rs = e->vw, .c_cs = 1,
-                                  .first = first});
-        if (memcmp(c[0], c[1], bytes) != 0) return false;
-    }
-    return true;
-}
-
-/* A product of zeros over a C of NaN. */
-static bool keeps_nan(const engine *e)
-{
-    char zero[64 * 8 + SLACK] __attribute__((aligned(64))) = {0}, c[64 * 16 * 8] __attribute__((aligned(64)));
-    memset(c, 0xff, sizeof c);
-    run_micro(e, 1, zero, zero, c, e->vw, 1, true);
-    for (int64_t i = 0; i < e->sw * e->vw * e->size; i++)
-        if (c[i] != 0) return true;
-    return false;
-}
-
-static void init_engine(engine *e, cntx_t *cntx, num_t dt)
-{
-    memset(e, 0, sizeof *e);
-    e->is_float = dt == BLIS_FLOAT;
-    e->size = e->is_float ? 4 : 8;
-    e->cntx = cntx;
-    e->run = (microkernel)bli_cntx_get_l3_nat_ukr_dt(dt, BLIS_GEMM_UKR, cntx);
-    e->v_is_b = bli_cntx_l3_nat_ukr_prefers_rows_dt(dt, BLIS_GEMM_UKR, cntx);
-    const int64_t mr = bli_cntx_get_blksz_def_dt(dt, BLIS_MR, cntx), nr = bli_cntx_get_blksz_def_dt(dt, BLIS_NR, cntx);
-    e->vw = e->v_is_b ? nr : mr;
-    e->sw = e->v_is_b ? mr : nr;
-    if (e->sw > 16 || e->vw > 64) abort(); /* no microkernel of BLIS is so large */
-    e->reads_c = keeps_nan(e);
-    e->mc = S_BYTES / (KC * e->size) / e->sw * e->sw;
-    if (e->mc < e->sw) e->mc = e->sw;
-    e->nc = NC / e->vw * e->vw;
-    e->isa = gr_isa_at(0);
-    for (int i = 0; gr_isa_at(i) && !e->own; i++) {
-        const gr_isa *isa = gr_isa_at(i);
-        if ((e->is_float ? isa->panel_f32 : isa->panel_f64) != e->vw) continue;
-        e->isa = isa;
-        e->own = own_agrees(e);
-    }
-}
-
-void gr_gemm_init(char *name, size_t size)
-{
-    const arch_t id = find_architecture();
-    const char *arch = bli_arch_string(id);
-    cntx_t *cntx = id == bli_arch_query_id() ? bli_gks_query_cntx() : bli_gks_lookup_nat_cntx(id);
-    init_engine(&engines[0], cntx, BLIS_FLOAT);
-    init_engine(&engines[1], cntx, BLIS_DOUBLE);
-    const engine *e = &engines[0];
-    snprintf(name, size, "%s %dx%d%s", arch, (int)e->sw, (int)e->vw, e->own ? "" : " alone");
-}
-
-double gr_gemm_measure(gr_dtype dtype, double seconds)
-{
-    const engine *e = engine_of(dtype);
-    const size_t bytes = (size_t)((e->sw + e->vw) * KC * e->size + 2 * SLACK + e->sw * e->vw * e->size);
-    char *room = gr_allocate(&gr_system_memory, bytes, 64);
-    if (!room) return 0;
-    memset(room, 0, bytes);
-    char *v = room, *s = v + e->vw * KC * e->size + SLACK, *c = s + e->sw * KC * e->size + SLACK;
-    struct timespec t0, t1;
-    double passed = 0, flops = 0;
-    clock_gettime(CLOCK_MONOTONIC, &t0);
-    do {
-        for (int i = 0; i < 100; i++) run_micro(e, KC, s, v, c, e->vw, 1, true);
-        flops += 100 * 2.0 * (double)(e->sw * e->vw * KC);
-        clock_gettime(CLOCK_MONOTONIC, &t1);
-        passed = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) * 1e-9;
-    } while (passed < seconds);
-    gr_free(room);
-    return flops / passed * 1e-9;
 }

@@ -4,10 +4,6 @@
 
 #include "kernel/isa.h"
 
-/* Whether BLIS knows nothing of this CPU, or was told so (BLIS_ARCH_TYPE=generic). */
-bool gr_gemm_plain(void);
-/* Finds the microkernels; writes the name of the one for floats. Called once, first. */
-void gr_gemm_init(char *name, size_t size);
 void gr_gemm_run(const gr_gemm *g);
 void gr_gemm_run_stack(const gr_gemm *g, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step);
 size_t gr_gemm_scratch(gr_dtype dtype, int64_t m, int64_t n, int64_t k);
@@ -15,5 +11,4 @@ int64_t gr_gemm_panel(gr_dtype dtype);
 size_t gr_gemm_packed_bytes(gr_dtype dtype, int64_t k, int64_t n);
 void gr_gemm_pack(gr_dtype dtype, int64_t k, int64_t n, const void *b, int64_t rs, int64_t cs, int64_t first,
                   int64_t cols, void *packed);
-double gr_gemm_measure(gr_dtype dtype, double seconds);
 #endif

@@ -1,7 +1,7 @@
 /* isa_gemm.c - products of a few rows, and packing by transposition.
  *
  * Every element is one chain acc = fma(s, v, acc) over l from zero, and then C + acc. BLIS's
- * microkernels for machines with fma do the same, which gemm.c verifies at start; so both may
+ * microkernels for machines with fma do the same, which microkernel.c verifies at start; so both may
  * compute parts of one product. A panel is two vectors wide. */
 #ifdef REAL
 

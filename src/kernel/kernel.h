@@ -1,7 +1,7 @@
 /* kernel.h - which kernels this CPU runs: products, vector maths, tapes.
  *
  * Chosen once, by CPU and by the environment variable BLIS_ARCH_TYPE where set.
- * gemm.c is the only user of blis.h. */
+ * microkernel.c is the only user of blis.h. */
 #ifndef GR_KERNEL_KERNEL_H
 #define GR_KERNEL_KERNEL_H
 

@@ -1,6 +1,7 @@
 /* math.c - chooses the instruction set, and makes the table that ops are handed. */
 #include "kernel/gemm.h"
 #include "kernel/kernel.h"
+#include "kernel/microkernel.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -10,7 +11,7 @@ const gr_isa *gr_isa_at(int i)
     int n = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (gr_gemm_plain()) return i == 0 ? &gr_isa_generic : NULL;
+    if (gr_engine_plain()) return i == 0 ? &gr_isa_generic : NULL;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         usable[n++] = &gr_isa_avx512;
@@ -40,7 +41,7 @@ static void choose(void)
 {
     chosen = gr_isa_at(0);
     char product[32];
-    gr_gemm_init(product, sizeof product);
+    gr_engine_init(product, sizeof product);
     snprintf(kernel_name, sizeof kernel_name, "%s, %s", product, chosen->name);
     table = chosen->math;
     table.size = sizeof table;
@@ -77,5 +78,5 @@ const char *gr_kernel_name(void)
 double gr_gemm_peak(gr_dtype dtype, double seconds)
 {
     pthread_once(&once, choose);
-    return gr_gemm_measure(dtype, seconds);
+    return gr_engine_measure(dtype, seconds);
 }
