@@ -21,9 +21,11 @@
 #define relax() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-/* About 20 to 60 microseconds, a few hand-overs; with more threads than cores waiting
- * steals the core from who is waited for. */
-#define SPINS 1500
+/* Between runs about 20 to 60 microseconds, a few hand-overs: the caller may be long away. Within a run 1 to 4 milliseconds:
+ * a core that goes to sleep in a virtual machine is the host's to give away, and comes back late or as half of one that is
+ * busy. With more threads than cores waiting steals the core from who is waited for. */
+#define SPINS_BETWEEN 1500
+#define SPINS 100000
 #define SPINS_CROWDED 20
 
 typedef struct worker {
@@ -65,10 +67,10 @@ static void want(gr_signal *s, int64_t count)
     while (count < wanted && !atomic_compare_exchange_weak(&s->wanted, &wanted, count)) {}
 }
 
-int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int64_t spins)
 {
     int64_t now;
-    for (int i = 0; i < spins; i++) {
+    for (int64_t i = 0; i < spins; i++) {
         now = atomic_load_explicit(&s->count, memory_order_acquire);
         if (now >= count) return now;
         relax();
@@ -104,7 +106,7 @@ static void *work(void *arg)
     gr_topology_bind(w->core);
     w->bound = w->core;
     for (int64_t next = 1;; next++) {
-        gr_signal_wait(&w->start, next, p->spins);
+        gr_signal_wait(&w->start, next, gr_smaller(p->spins, SPINS_BETWEEN));
         if (!p->fn) return NULL;
         bind(w);
         p->fn(p->data, w->index);

@@ -24,7 +24,7 @@ typedef struct gr_signal {
 
 void gr_signal_raise(gr_signal *s, int64_t count);
 /* Until the counter is `count` at least; gives the counter. */
-int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins);
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int64_t spins);
 
 /* Calls fn(data, w) on workers 0 .. threads - 1, the caller being worker 0, and returns
  * when all have. One call at a time. */
