@@ -129,7 +129,8 @@ static bool agrees(problem *p, gr_dtype half, int64_t col, bool accumulate)
 
 static void products_are_those_of_rounded_operands(void)
 {
-    static const int64_t rows[] = {1, 2, 3, 6, 7, 15, 32, 140}, shapes[][2] = {{128, 64}, {100, 300}, {33, 17}, {5, 600}, {260, 256}};
+    static const int64_t rows[] = {1, 2, 3, 6, 7, 12, 15, 32, 140};
+    static const int64_t shapes[][2] = {{128, 64}, {100, 300}, {33, 17}, {5, 600}, {260, 256}, {1024, 100}};
     for (size_t h = 0; h < 2; h++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {

@@ -134,7 +134,8 @@ static char *random_operand(gr_dtype t, int64_t count)
     return p;
 }
 
-/* layout 0: rows dense (each in pages of its own where they are so long, else apart now and then), 1: columns dense, 2: neither. */
+/* layout 0: rows dense, those of a multiple of 1024 without a gap, so that all begin in one set of L1, others with one now and
+ * then; 1: columns dense; 2: neither. */
 static int64_t strides(int layout, int64_t rows, int64_t cols, int64_t *rs, int64_t *cs)
 {
     *rs = layout == 0 ? cols + (cols % 1024 ? rows & 3 : 0) : layout == 1 ? 1 : 2 * cols + 1;
@@ -258,6 +259,47 @@ static void products(void)
                       below(2));
 }
 
+/* k columns of a matrix of 1024, whose rows all begin in one set of L1, by a packed one too large for L2: strips of many rows.
+ * What lies behind the scratch memory stays as it is, and C is that of rows which lie side by side. */
+static void check_slice(gr_dtype t, int64_t m, int64_t n, int64_t k)
+{
+    enum { WIDE = 1024, GUARD = 4096 };
+    problem p = new_problem(t, 1, n, k, 0, false);
+    const int64_t size = (int64_t)gr_dtype_size(t);
+    const gr_math *math = gr_math_get();
+    char *wide = random_operand(t, m * WIDE), *dense = gr_malloc_aligned((size_t)(m * k * size), 64), *c[2];
+    for (int64_t i = 0; i < m; i++) memcpy(dense + i * k * size, wide + i * WIDE * size, (size_t)(k * size));
+    void *packed = pack_in_parts(&p);
+    const size_t room = math->gemm_scratch(t, m, n, k);
+    char *scratch = gr_malloc_aligned(room + GUARD, 64);
+    memset(scratch + room, 0x5a, GUARD);
+    for (int i = 0; i < 2; i++) {
+        c[i] = gr_malloc_aligned((size_t)(m * n * size), 64);
+        const gr_gemm g = {.dtype = t, .m = m, .n = n, .k = k, .a = i ? dense : wide, .a_rs = i ? k : WIDE, .a_cs = 1, .c = c[i],
+                           .c_rs = n, .c_cs = 1, .scratch = scratch, .packed = packed, .packed_n = n};
+        math->gemm(&g);
+    }
+    int changed = 0;
+    for (size_t i = 0; i < GUARD; i++) changed += scratch[room + i] != 0x5a;
+    CU_ASSERT_EQUAL(changed, 0);
+    CU_ASSERT_EQUAL(memcmp(c[0], c[1], (size_t)(m * n * size)), 0);
+    gr_free(c[0]);
+    gr_free(c[1]);
+    gr_free(scratch);
+    gr_free(packed);
+    gr_free(dense);
+    gr_free(wide);
+    free_problem(&p);
+}
+
+static void slices(void)
+{
+    check_slice(GR_FLOAT32, 1024, 2176, 32);
+    check_slice(GR_FLOAT32, 1258, 4097, 16);
+    check_slice(GR_FLOAT64, 812, 2049, 16);
+    check_slice(GR_FLOAT32, 300, 300, 260);
+}
+
 /* What stood in C before must not be read, nor may padding spread. */
 static void nan_stays_in_its_row(void)
 {
@@ -313,6 +355,7 @@ void test_kernel(void)
     CU_add_test(s, "uniform numbers are Philox's", uniform_numbers);
     CU_add_test(s, "exp and log of a row, any split", exponential_of_a_row);
     CU_add_test(s, "products, whole, in blocks and packed, to the bit", products);
+    CU_add_test(s, "products of a slice keep to their memory", slices);
     CU_add_test(s, "NaN stays in its row", nan_stays_in_its_row);
     CU_add_test(s, "the kernels have a name and a peak", names_and_peak);
     if (GR_TEST_NUMBERS) CU_add_test(s, "kernels of other machines", other_kernels);

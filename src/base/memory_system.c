@@ -6,8 +6,8 @@
 
 #define LARGE_PAGE ((size_t)2 << 20)
 
-/* Large pages, where the system gives them: on small ones a step's weights and states lie wherever there was a page,
- * some on the same sets of L2, and a virtual machine looks each up twice. */
+/* Large pages, where the system gives them: on small ones what a step computes lies wherever there was a page, some of it on
+ * the same sets of L2, and a virtual machine looks each up twice. NULL: no memory, so aligned. */
 static void *on_large_pages(size_t bytes)
 {
     void *p = NULL;
@@ -22,7 +22,7 @@ static void *system_allocate(void *data, size_t bytes, size_t align)
 {
     (void)data;
     void *p = NULL;
-    if (bytes >= LARGE_PAGE && align <= LARGE_PAGE) return on_large_pages(bytes);
+    if (bytes >= LARGE_PAGE && align <= LARGE_PAGE && (p = on_large_pages(bytes))) return p;
     if (align <= 16) return malloc(bytes);
     return posix_memalign(&p, align, bytes) == 0 ? p : NULL;
 }

@@ -2,17 +2,20 @@
  *
  *     k is cut into blocks of equal length, at most GR_KC; for each block
  *       S  some rows of one operand, packed in panels of `sw` rows:      [panel][l][sw]
+ *          or, for tiles of our own, where they lie or copied row by row
  *       V  one panel of the other operand, `vw` columns wide:            [l][vw]
- *     and the microkernel makes sw x vw elements of C from a panel of each (microkernel.h).
+ *     and the microkernel makes sw x vw elements of C from a panel of each (microkernel.h), or a tile of
+ *     our own max_rows x vw.
  *
  * An element is, for each block of k, a chain of fma from zero, added to C; nothing else about
  * its place matters, so that any partition of m and n gives the same bits. The same chain in
- * vectors of our own (isa_gemm.c) serves edges and products too small to pack, once a trial
+ * vectors of our own (isa_gemm.c) serves what need not be packed, edges and small products, once a trial
  * at start has shown that its bits are the microkernel's; else everything goes to BLIS. */
 #include "kernel/gemm.h"
 #include "base/count.h"
 #include "base/half.h"
 #include "kernel/microkernel.h"
+#include <assert.h>
 #include <string.h>
 
 #define LEAST_STRIP 64  /* rows that a V read from L3 is multiplied with at a time, at least */
@@ -126,8 +129,8 @@ static void tile(const job *j, const char *s, int64_t rows, const char *v, int64
         gr_engine_run(e, j->kc, s, v, c, j->c_ms, j->c_ns, j->first);
     } else if (e->own && rows <= e->isa->max_rows) {
         gr_engine_run_own(e, &(gr_tile){.rows = rows, .cols = cols, .skip = skip, .k = j->kc, .v = v, .v_ks = e->vw,
-                              .v_ps = e->vw * j->kc, .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms,
-                              .c_cs = j->c_ns, .first = j->first});
+                                       .v_ps = e->vw * j->kc, .s = s, .s_rs = 1, .s_ks = e->sw, .c = c, .c_rs = j->c_ms,
+                                       .c_cs = j->c_ns, .first = j->first});
     } else {
         gr_engine_run(e, j->kc, s, v, j->tile_room, e->vw, 1, true);
         merge_tile(j, rows, skip, cols, c);
@@ -196,14 +199,12 @@ static gr_tile direct_tile(const job *j)
                      .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
 }
 
-/* Whether so many rows of S, where they lie, want more lines of one set of L1 than it has. Measured with rows of 4 KB: 12 of
- * them multiply at 78% of the peak, 95% once they are copied. */
+/* Whether so many rows of S, multiplied at once, want more lines of one set of L1 than it has. Measured with rows that begin
+ * 4 KB apart: 12 of them multiply at 78% of the peak, at 95% once they are copied. */
 static bool crowds_a_set(const job *j, int64_t rows)
 {
-    const int64_t bytes = j->s_ms * j->e->size;
-    int64_t sets = 1; /* that rows begin in */
-    while (sets < L1_WAYS && sets * bytes % L1_WAY != 0) sets *= 2;
-    return j->s_ks == 1 && rows > sets * L1_WAYS;
+    const int64_t apart = j->s_ms * j->e->size;
+    return j->s_ks == 1 && rows > L1_WAYS && apart != 0 && apart % L1_WAY == 0;
 }
 
 /* Row `row` of S, in the block of k in hand. */
@@ -212,23 +213,23 @@ static const char *row_of_s(const job *j, int64_t row)
     return j->s + (row * j->s_ms + j->k0 * j->s_ks) * j->e->size;
 }
 
-/* Rows of S from `row` on, where they lie, or, if a chunk of them crowds a set, a copy in s_room that is spread over the sets. */
-static const char *near_rows(const job *j, gr_tile *t, int64_t row, int64_t rows, int64_t chunk)
+/* Copies rows of S from `row` on into s_room, over all sets of L1; t is to read them there. */
+static const char *spread_rows(const job *j, gr_tile *t, int64_t row, int64_t rows)
 {
+    const int64_t apart = j->s_ms * j->e->size, step = copied_row(j->e, j->kc), bytes = j->kc * j->e->size;
     const char *s = row_of_s(j, row);
-    if (!crowds_a_set(j, chunk)) return s;
-    const int64_t from_step = j->s_ms * j->e->size, step = copied_row(j->e, j->kc), bytes = j->kc * j->e->size;
-    for (int64_t i = 0; i < rows; i++) {
-        for (int64_t at = 0; i + COPY_AHEAD < rows && at < bytes; at += LINE) __builtin_prefetch(s + (i + COPY_AHEAD) * from_step + at);
-        memcpy(j->s_room + i * step, s + i * from_step, (size_t)bytes);
+    assert(rows * step <= s_bytes(j->e, j->m > j->n ? j->m : j->n, j->k));
+    for (int64_t i = 0; i < rows; i++, s += apart) {
+        if (i + COPY_AHEAD < rows)
+            for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch(s + COPY_AHEAD * apart + at);
+        memcpy(j->s_room + i * step, s, (size_t)bytes);
     }
     t->s_rs = step / j->e->size;
     return j->s_room;
 }
 
-/* The chunks of rows of s, row `row` of C and those behind, with the columns from `col` on that t has of a panel; while they
- * are multiplied, `ahead` is asked for. The tile is changed in place: to make one anew for each panel costs 3% of 16 rows'
- * time. */
+/* Multiplies the rows at s, in chunks, by the columns that t has of a panel, into C from [row, col] on; meanwhile `ahead` is
+ * asked for. The tile is changed in place: to make one anew for each panel costs 3% of 16 rows' time. */
 static void direct_rows(const job *j, gr_tile *t, const char *s, int64_t row, const chunks *x, int64_t col, const char *ahead)
 {
     const gr_engine *e = j->e;
@@ -270,8 +271,9 @@ static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, in
     const chunks x = chunks_of(e, rows);
     gr_tile t = direct_tile(j);
     t.v_dtype = GR_UNKNOWN; /* v_panel widens */
-    const char *s = direct ? near_rows(j, &t, row, rows, x.rows + (x.longer > 0)) : NULL;
-    if (!direct) pack(e, j->s_room, e->sw, row_of_s(j, row), j->s_ms, j->s_ks, rows, j->kc);
+    const char *s = row_of_s(j, row);
+    if (!direct) pack(e, j->s_room, e->sw, s, j->s_ms, j->s_ks, rows, j->kc);
+    else if (crowds_a_set(j, x.rows + (x.longer > 0))) s = spread_rows(j, &t, row, rows);
     for (int64_t col = base, cols; col < end; col += cols) {
         const int64_t skip = (j->skip + col) % e->vw;
         const char *v = v_panel(j, base, col);
@@ -331,7 +333,7 @@ static job make_job(const gr_gemm *g)
 static bool reads_s_directly(const job *j)
 {
     const gr_engine *e = j->e;
-    const bool fills_lines = j->s_ms == 1 && e->isa->max_rows * e->size >= LINE * 3 / 4;
+    const bool fills_lines = j->s_ms == 1 && e->isa->max_rows * e->size > LINE * 3 / 4;
     return e->own && (j->s_ks == 1 || fills_lines || j->n <= 2 * e->vw);
 }
 
@@ -390,7 +392,7 @@ static void run_strips(job *j, int64_t length)
 static void run_direct_strips(job *j, int64_t length)
 {
     const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * GR_S_BYTES;
-    const int64_t fit = v_stays ? j->e->mc : GR_S_BYTES / (j->k * j->e->size);
+    const int64_t fit = v_stays ? j->e->mc : gr_smaller(j->e->mc, GR_S_BYTES / (j->k * j->e->size));
     const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, j->e->isa->max_rows);
     for (int64_t row = 0; row < j->m; row += rows)
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
@@ -407,7 +409,7 @@ static void run_job(job *j)
     } else if (j->e->own && !j->packed && j->m * j->n * j->k <= TINY && j->k <= length) {
         next_block(j, 0, length);
         block_tiny(j);
-    } else if (j->e->own && j->m <= j->e->isa->max_rows && !crowds_a_set(j, j->m)) {
+    } else if (j->e->own && j->m <= j->e->isa->max_rows && !(j->packed && !j->half && crowds_a_set(j, j->m))) {
         run_few_rows(j, length);
     } else if (j->packed && reads_s_directly(j)) {
         run_direct_strips(j, length);

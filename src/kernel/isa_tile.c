@@ -1,8 +1,10 @@
 /* isa_tile.c - products of a few rows, a panel being two vectors wide. Included by isa_gemm.c for each
  * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
 
-/* GR_AHEAD steps with a panel and with rows of s whose elements lie side by side, so that offsets cost no instruction. */
-static inline __attribute__((always_inline)) void NAME(steps)(const int rows, VEC *acc, const STORED *v, const REAL *s, int64_t s_rs)
+/* GR_AHEAD steps. The rows of v lie one behind the other, as a panel's do, and the elements of a row of s side by side, so
+ * that offsets within are constants. */
+static inline __attribute__((always_inline)) void NAME(few_steps)(const int rows, VEC *acc, const STORED *v, const REAL *s,
+                                                                  int64_t s_rs)
 {
 #pragma GCC unroll 8
     for (int l = 0; l < GR_AHEAD; l++) {
@@ -42,7 +44,7 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     if (nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
         for (; left >= GR_AHEAD; left -= GR_AHEAD, ahead += line, v += 2 * GR_AHEAD * WIDTH, s += GR_AHEAD) {
             __builtin_prefetch(ahead, 0, 2);
-            NAME(steps)(rows, acc, v, s, s_rs);
+            NAME(few_steps)(rows, acc, v, s, s_rs);
         }
     for (; left > 0; left -= GR_AHEAD, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);

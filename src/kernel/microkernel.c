@@ -68,12 +68,25 @@ static arch_t find_architecture(void)
 
 bool gr_engine_plain(void) { return find_architecture() == BLIS_ARCH_GENERIC; }
 
-/* Both ways on the same panels: not a bit may differ, stored or added. */
+/* Steps of the trial: our tiles take 8, 4 and 1 at once. */
+enum { K = 37 };
+
+/* The product of the trial by tiles of our own; row i of s begins at i s_rs. */
+static void run_tiles(const gr_engine *e, const char *s, int64_t s_rs, int64_t s_ks, const char *v, char *c, bool first)
+{
+    for (int64_t i = 0; i < e->sw; i += e->isa->max_rows) {
+        const gr_tile t = {.rows = e->sw - i < e->isa->max_rows ? e->sw - i : e->isa->max_rows, .cols = e->vw, .k = K, .v = v,
+                           .v_ks = e->vw, .v_ps = e->vw * K, .s = s + i * s_rs * e->size, .s_rs = s_rs, .s_ks = s_ks,
+                           .c = c + i * e->vw * e->size, .c_rs = e->vw, .c_cs = 1, .first = first};
+        gr_engine_run_own(e, &t);
+    }
+}
+
+/* Both on the same panels, and ours on rows as well: not a bit may differ, stored or added. */
 static bool own_agrees(const gr_engine *e)
 {
-    enum { K = 37 };
     char s[16 * K * 8 + GR_GEMM_SLACK] __attribute__((aligned(64))), v[64 * K * 8 + GR_GEMM_SLACK] __attribute__((aligned(64)));
-    char c[2][64 * 16 * 8] __attribute__((aligned(64)));
+    char c[3][64 * 16 * 8] __attribute__((aligned(64))), rows[16 * K * 8] __attribute__((aligned(64)));
     uint32_t x = 12345;
     for (int64_t i = 0; i < (e->sw + e->vw) * K + 2 * e->sw * e->vw; i++) {
         x = x * 1664525u + 1013904223u;
@@ -86,15 +99,14 @@ static bool own_agrees(const gr_engine *e)
     }
     const size_t bytes = (size_t)(e->sw * e->vw * e->size);
     memcpy(c[1], c[0], bytes);
+    memcpy(c[2], c[0], bytes);
+    for (int64_t i = 0; i < e->sw; i++)
+        for (int64_t l = 0; l < K; l++) memcpy(rows + (i * K + l) * e->size, s + (l * e->sw + i) * e->size, (size_t)e->size);
     for (int first = 1; first >= 0; first--) {
         gr_engine_run(e, K, s, v, c[0], e->vw, 1, first);
-        for (int64_t i = 0; i < e->sw; i += e->isa->max_rows) {
-            const gr_tile t = {.rows = e->sw - i < e->isa->max_rows ? e->sw - i : e->isa->max_rows, .cols = e->vw, .k = K, .v = v,
-                               .v_ks = e->vw, .v_ps = e->vw * K, .s = s + i * e->size, .s_rs = 1, .s_ks = e->sw,
-                               .c = c[1] + i * e->vw * e->size, .c_rs = e->vw, .c_cs = 1, .first = first};
-            gr_engine_run_own(e, &t);
-        }
-        if (memcmp(c[0], c[1], bytes) != 0) return false;
+        run_tiles(e, s, 1, e->sw, v, c[1], first);
+        run_tiles(e, rows, K, 1, v, c[2], first);
+        if (memcmp(c[0], c[1], bytes) != 0 || memcmp(c[0], c[2], bytes) != 0) return false;
     }
     return true;
 }

@@ -16,8 +16,8 @@
 
 /* What does the products of one dtype. The same for all threads, and constant once it is found. */
 typedef struct gr_engine {
-    void (*run)(void); /* BLIS's microkernel, and what it wants to be told */
-    void *context;
+    void (*run)(void); /* BLIS's microkernel */
+    void *context;     /* and BLIS's context for it */
     int64_t vw, sw;
     bool v_is_b;
     const gr_isa *isa; /* packs; its panel is vw where `own` */

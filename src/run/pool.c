@@ -17,6 +17,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define relax() _mm_pause()
+#elif defined(__aarch64__)
+#define relax() __asm__ volatile("isb" ::: "memory")
 #else
 #define relax() atomic_signal_fence(memory_order_seq_cst)
 #endif
@@ -25,7 +27,7 @@
  * a core that goes to sleep in a virtual machine is the host's to give away, and comes back late or as half of one that is
  * busy. With more threads than cores waiting steals the core from who is waited for. */
 #define SPINS_BETWEEN 1500
-#define SPINS 100000
+#define SPINS_WITHIN 100000
 #define SPINS_CROWDED 20
 
 typedef struct worker {
@@ -67,10 +69,10 @@ static void want(gr_signal *s, int64_t count)
     while (count < wanted && !atomic_compare_exchange_weak(&s->wanted, &wanted, count)) {}
 }
 
-int64_t gr_signal_wait(gr_signal *s, int64_t count, int64_t spins)
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins)
 {
     int64_t now;
-    for (int64_t i = 0; i < spins; i++) {
+    for (int i = 0; i < spins; i++) {
         now = atomic_load_explicit(&s->count, memory_order_acquire);
         if (now >= count) return now;
         relax();
@@ -106,7 +108,7 @@ static void *work(void *arg)
     gr_topology_bind(w->core);
     w->bound = w->core;
     for (int64_t next = 1;; next++) {
-        gr_signal_wait(&w->start, next, gr_smaller(p->spins, SPINS_BETWEEN));
+        gr_signal_wait(&w->start, next, p->spins < SPINS_BETWEEN ? p->spins : SPINS_BETWEEN);
         if (!p->fn) return NULL;
         bind(w);
         p->fn(p->data, w->index);
@@ -202,7 +204,7 @@ gr_pool *gr_pool_create(const gr_memory *m, const gr_topology *t, int threads, g
         return NULL;
     }
     memset(w, 0, sizeof *w * (size_t)threads);
-    *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS,
+    *p = (gr_pool){.threads = threads, .worker = w, .spins = threads > t->cores ? SPINS_CROWDED : SPINS_WITHIN,
                    .adapt = gr_adapt_start(threads), .pinned = true};
     for (int i = 0; i < threads; i++) {
         w[i].pool = p;

@@ -24,13 +24,14 @@ typedef struct gr_signal {
 
 void gr_signal_raise(gr_signal *s, int64_t count);
 /* Until the counter is `count` at least; gives the counter. */
-int64_t gr_signal_wait(gr_signal *s, int64_t count, int64_t spins);
+int64_t gr_signal_wait(gr_signal *s, int64_t count, int spins);
 
 /* Calls fn(data, w) on workers 0 .. threads - 1, the caller being worker 0, and returns
  * when all have. One call at a time. */
 void gr_pool_run(gr_pool *p, int threads, void (*fn)(void *data, int worker), void *data);
 /* Worker w's progress: tasks done since the pool was made. Only w raises it. */
 gr_signal *gr_pool_progress(gr_pool *p, int w);
+/* How often a worker that waits within a run looks before it sleeps. */
 int gr_pool_spins(const gr_pool *p);
 /* For how many threads the next step is, of a program that has lists for `most` and for fewer. (adapt.h) */
 int gr_pool_next_threads(gr_pool *p, int most);
