@@ -20,7 +20,6 @@
 
 #define LEAST_STRIP 64  /* rows that a V read from L3 is multiplied with at a time, at least */
 #define TINY 1024       /* m n k up to which nothing is packed */
-#define LINE 64         /* bytes of a cache line */
 #define L1_WAY 4096     /* bytes: what lies a multiple of it apart shares a set of L1, one line of which is in each way */
 #define L1_WAYS 8
 #define COPY_AHEAD 4    /* rows, which lie in pages of their own, where no prefetcher of the CPU follows */
@@ -63,7 +62,7 @@ static int64_t strip_rows(int64_t m, int64_t most, int64_t step)
 /* Bytes from one copied row of S to the next: an odd number of cache lines. */
 static int64_t copied_row(const gr_engine *e, int64_t kc)
 {
-    return (gr_round_up(kc * e->size, LINE) / LINE | 1) * LINE;
+    return (gr_round_up(kc * e->size, GR_LINE) / GR_LINE | 1) * GR_LINE;
 }
 
 /* Room for packed panels of S, or for copied rows: those of a strip, which strip_rows may make a quarter longer and rounds. */
@@ -218,10 +217,10 @@ static const char *spread_rows(const job *j, gr_tile *t, int64_t row, int64_t ro
 {
     const int64_t apart = j->s_ms * j->e->size, step = copied_row(j->e, j->kc), bytes = j->kc * j->e->size;
     const char *s = row_of_s(j, row);
-    assert(rows * step <= s_bytes(j->e, j->m > j->n ? j->m : j->n, j->k));
+    assert(j->s_room + rows * step <= j->v_room);
     for (int64_t i = 0; i < rows; i++, s += apart) {
         if (i + COPY_AHEAD < rows)
-            for (int64_t at = 0; at < bytes; at += LINE) __builtin_prefetch(s + COPY_AHEAD * apart + at);
+            for (int64_t at = 0; at < bytes; at += GR_LINE) __builtin_prefetch(s + COPY_AHEAD * apart + at);
         memcpy(j->s_room + i * step, s, (size_t)bytes);
     }
     t->s_rs = step / j->e->size;
@@ -233,7 +232,7 @@ static const char *spread_rows(const job *j, gr_tile *t, int64_t row, int64_t ro
 static void direct_rows(const job *j, gr_tile *t, const char *s, int64_t row, const chunks *x, int64_t col, const char *ahead)
 {
     const gr_engine *e = j->e;
-    const int64_t asked = (j->kc + GR_AHEAD - 1) / GR_AHEAD * 64, s_row = t->s_rs * e->size, c_row = j->c_ms * e->size;
+    const int64_t asked = (j->kc + GR_AHEAD - 1) / GR_AHEAD * GR_LINE, s_row = t->s_rs * e->size, c_row = j->c_ms * e->size;
     const char *end = ahead ? ahead + e->vw * j->kc * e->size : NULL;
     char *c = j->c + row * c_row + col * j->c_ns * e->size;
     for (int64_t i = 0; i < x->count; i++, s += t->rows * s_row, c += t->rows * c_row) {
@@ -333,7 +332,7 @@ static job make_job(const gr_gemm *g)
 static bool reads_s_directly(const job *j)
 {
     const gr_engine *e = j->e;
-    const bool fills_lines = j->s_ms == 1 && e->isa->max_rows * e->size > LINE * 3 / 4;
+    const bool fills_lines = j->s_ms == 1 && e->isa->max_rows * e->size > GR_LINE * 3 / 4;
     return e->own && (j->s_ks == 1 || fills_lines || j->n <= 2 * e->vw);
 }
 
@@ -401,6 +400,7 @@ static void run_direct_strips(job *j, int64_t length)
         }
 }
 
+/* Few rows that crowd a set are copied, as strips are, where V is packed: else V would be packed or widened for them alone. */
 static void run_job(job *j)
 {
     const int64_t length = j->k > 0 ? block_length(j->k) : 0;

@@ -35,6 +35,7 @@ typedef struct gr_tile {
     const void *ahead; /* a cache line of it is asked for every GR_AHEAD steps of k; NULL: nothing is */
 } gr_tile;
 #define GR_AHEAD 4
+#define GR_LINE 64 /* bytes of a cache line */
 
 typedef struct gr_isa {
     const char *name;

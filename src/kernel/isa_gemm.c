@@ -104,7 +104,7 @@ static inline __attribute__((always_inline)) void NAME(pack_rows)(REAL *dst, con
     for (int64_t l0 = 0; l0 < k; l0 += ROWS) {
         const int64_t rows = k - l0 < ROWS ? k - l0 : ROWS;
         for (int64_t l = l0 + AHEAD; l < k && l < l0 + AHEAD + ROWS; l++)
-            for (int64_t i = 0; i < panels * width; i += 64 / (int64_t)sizeof *src) __builtin_prefetch(src + l * ks + i);
+            for (int64_t i = 0; i < panels * width; i += GR_LINE / (int64_t)sizeof *src) __builtin_prefetch(src + l * ks + i);
         for (int64_t p = 0; p < panels; p++)
             NAME(pack_columns)(dst + (p * k + l0) * width, width, src + l0 * ks + p * width, ks, rows, p + 1 < panels && l0 + rows < k);
     }

@@ -1,21 +1,18 @@
 /* isa_tile.c - products of a few rows, a panel being two vectors wide. Included by isa_gemm.c for each
  * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
 
-/* GR_AHEAD steps. The rows of v lie one behind the other, as a panel's do, and the elements of a row of s side by side, so
- * that offsets within are constants. */
-static inline __attribute__((always_inline)) void NAME(few_steps)(const int rows, VEC *acc, const STORED *v, const REAL *s,
-                                                                  int64_t s_rs)
+/* One step of the sums: rows of s, row i at s[i s_rs], by nv vectors of v, of which each pair is a panel's. */
+static inline __attribute__((always_inline)) void NAME(one_step)(const int rows, const int nv, VEC *acc, const STORED *v, int64_t v_ps,
+                                                                 const REAL *s, int64_t s_rs)
 {
+    VEC b[8];
 #pragma GCC unroll 8
-    for (int l = 0; l < GR_AHEAD; l++) {
-        VEC b[2];
-        PAIR(v + 2 * l * WIDTH, b);
+    for (int j = 0; j < nv; j += 2) PAIR(v + j / 2 * v_ps, b + j);
 #pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const VEC x = VN(set)(s[i * s_rs + l]);
-            acc[2 * i] = VN(fma)(x, b[0], acc[2 * i]);
-            acc[2 * i + 1] = VN(fma)(x, b[1], acc[2 * i + 1]);
-        }
+    for (int i = 0; i < rows; i++) {
+        const VEC x = VN(set)(s[i * s_rs]);
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
     }
 }
 
@@ -28,37 +25,30 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     const REAL *s = t->s;
     const int64_t v_ks = t->v_ks, v_ps = t->v_ps, s_rs = t->s_rs, s_ks = t->s_ks;
     const char *ahead = t->ahead ? t->ahead : t->s;
-    const int64_t line = t->ahead ? 64 : 0;
+    const int64_t line = t->ahead ? GR_LINE : 0;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * nv; i++) acc[i] = (VEC){0};
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int j = 0; j < nv * WIDTH; j += 64 / (int)sizeof *c) __builtin_prefetch(c + i * c_rs + j, 1);
+        for (int j = 0; j < nv * WIDTH; j += GR_LINE / (int)sizeof *c) __builtin_prefetch(c + i * c_rs + j, 1);
     int64_t left = t->k;
 #ifdef STEPS
     if (rows >= 4 && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
         for (; left >= 2 * GR_AHEAD; left -= 2 * GR_AHEAD, ahead += 2 * line, v += 4 * GR_AHEAD * WIDTH, s += 2 * GR_AHEAD)
             STEPS(rows, acc, v, s, s_rs * (int64_t)sizeof *s, ahead);
 #endif
+    /* A panel's rows lie one behind the other; where the elements of a row of s do, too, all offsets are constants. */
     if (nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
         for (; left >= GR_AHEAD; left -= GR_AHEAD, ahead += line, v += 2 * GR_AHEAD * WIDTH, s += GR_AHEAD) {
             __builtin_prefetch(ahead, 0, 2);
-            NAME(few_steps)(rows, acc, v, s, s_rs);
+#pragma GCC unroll 8
+            for (int l = 0; l < GR_AHEAD; l++) NAME(one_step)(rows, nv, acc, v + 2 * l * WIDTH, v_ps, s + l, s_rs);
         }
     for (; left > 0; left -= GR_AHEAD, ahead += line) {
         __builtin_prefetch(ahead, 0, 2);
-        for (int64_t l = left < GR_AHEAD ? left : GR_AHEAD; l > 0; l--, v += v_ks, s += s_ks) {
-            VEC b[8];
-#pragma GCC unroll 8
-            for (int j = 0; j < nv; j += 2) PAIR(v + j / 2 * v_ps, b + j);
-#pragma GCC unroll 16
-            for (int i = 0; i < rows; i++) {
-                const VEC x = VN(set)(s[i * s_rs]);
-#pragma GCC unroll 8
-                for (int j = 0; j < nv; j++) acc[i * nv + j] = VN(fma)(x, b[j], acc[i * nv + j]);
-            }
-        }
+        for (int64_t l = left < GR_AHEAD ? left : GR_AHEAD; l > 0; l--, v += v_ks, s += s_ks)
+            NAME(one_step)(rows, nv, acc, v, v_ps, s, s_rs);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)

@@ -1,5 +1,6 @@
 /* microkernel.c - the microkernels of BLIS, found at start and held against tiles of our own. The only user of blis.h. */
 #include "kernel/microkernel.h"
+#include "base/count.h"
 #include "base/memory.h"
 #include <blis.h>
 #include <stdio.h>
@@ -75,8 +76,8 @@ enum { K = 37 };
 static void run_tiles(const gr_engine *e, const char *s, int64_t s_rs, int64_t s_ks, const char *v, char *c, bool first)
 {
     for (int64_t i = 0; i < e->sw; i += e->isa->max_rows) {
-        const gr_tile t = {.rows = e->sw - i < e->isa->max_rows ? e->sw - i : e->isa->max_rows, .cols = e->vw, .k = K, .v = v,
-                           .v_ks = e->vw, .v_ps = e->vw * K, .s = s + i * s_rs * e->size, .s_rs = s_rs, .s_ks = s_ks,
+        const gr_tile t = {.rows = gr_smaller(e->sw - i, e->isa->max_rows), .cols = e->vw, .k = K, .v = v, .v_ks = e->vw,
+                           .v_ps = e->vw * K, .s = s + i * s_rs * e->size, .s_rs = s_rs, .s_ks = s_ks,
                            .c = c + i * e->vw * e->size, .c_rs = e->vw, .c_cs = 1, .first = first};
         gr_engine_run_own(e, &t);
     }
