@@ -66,26 +66,48 @@ static int64_t concat_units(const gr_call *call)
     return n;
 }
 
+/* From which axis on the elements of t lie densely. */
+static int dense_from(const gr_tensor *t)
+{
+    int64_t n = 1;
+    int i = t->rank;
+    for (; i > 0 && (t->dim[i - 1] == 1 || t->stride[i - 1] == n); i--) n *= t->dim[i - 1];
+    return i;
+}
+
+/* Axes [axis, rank) of t, of which those from `dense` on lie densely; where its copy ends. */
+static char *copy_axes(char *to, const char *from, const gr_tensor *t, int axis, int dense)
+{
+    int64_t bytes = (int64_t)gr_dtype_size(t->dtype);
+    if (axis < dense) {
+        for (int64_t i = 0; i < t->dim[axis]; i++) to = copy_axes(to, from + i * t->stride[axis] * bytes, t, axis + 1, dense);
+        return to;
+    }
+    for (int i = axis; i < t->rank; i++) bytes *= t->dim[i];
+    memcpy(to, from, (size_t)bytes);
+    return to + bytes;
+}
+
 static void concat_run(const gr_call *call)
 {
     const gr_tensor *o = &call->out[0];
-    int d = (int)call->attr[0].i + o->rank;
-    size_t inner = gr_dtype_size(o->dtype);
-    for (int i = d + 1; i < o->rank; i++) inner *= (size_t)o->dim[i];
-    for (int64_t u = call->begin; u < call->end; u++) {
-        char *to = (char *)o->data + (size_t)(u * o->dim[d]) * inner;
+    const int d = (int)call->attr[0].i + o->rank;
+    int64_t inner = (int64_t)gr_dtype_size(o->dtype);
+    for (int i = d + 1; i < o->rank; i++) inner *= o->dim[i];
+    char *to = (char *)o->data + call->begin * o->dim[d] * inner;
+    for (int64_t u = call->begin; u < call->end; u++)
         for (int i = 0; i < call->num_in; i++) {
-            size_t bytes = (size_t)call->in[i].dim[d] * inner;
-            memcpy(to, (const char *)call->in[i].data + (size_t)u * bytes, bytes);
-            to += bytes;
+            const gr_tensor *t = &call->in[i];
+            const int dense = dense_from(t);
+            const int64_t at = dense ? op_at(u, d, t->dim, t->stride) * (int64_t)gr_dtype_size(t->dtype) : u * t->dim[d] * inner;
+            to = copy_axes(to, (const char *)t->data + at, t, d, dense);
         }
-    }
 }
 
 extern const gr_op gr_op_concat;
 const gr_op gr_op_concat = {GR_OP_HEADER, .name = "Concat", .reference = "torch.cat",
     .formula = "output[.., o_i + k, ..] = input_i[.., k, ..], o_i the length of those before", .summary = "Joins values along an axis.", .attrs = concat_attrs,
-    .inputs = many, .outputs = output, .traits = GR_ROWWISE, .role = GR_ROLE_CONCAT, .infer = concat_infer,
+    .inputs = many, .outputs = output, .traits = GR_ROWWISE | GR_STRIDED, .role = GR_ROLE_CONCAT, .infer = concat_infer,
     .gradient = concat_gradient, .units = concat_units, .flops = concat_flops,
     .kernels = (const gr_kernel[]){{GR_FLOAT32, concat_run}, {GR_FLOAT64, concat_run}, {GR_INT32, concat_run}, {GR_BOOL, concat_run}, {0, NULL}},
     .kind = "shapes",

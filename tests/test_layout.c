@@ -3,6 +3,7 @@
 #include "tests.h"
 
 #include <CUnit/CUnit.h>
+#include <stdlib.h>
 
 static gr_pass_fn const lay_out[] = {gr_pass_layout, NULL};
 static gr_pass_fn const all[] = {gr_pass_merge, gr_pass_hoist, gr_pass_fuse, gr_pass_layout, NULL};
@@ -34,9 +35,43 @@ static void every_pointwise_node_is_a_tape(void)
     rig_destroy(&t);
 }
 
+/* What a Concat joins as it lies, and what it joins of dense copies. */
+static void build_joins(rig *t, int64_t steps)
+{
+    static const char *const dim[] = {"dim=0", "dim=1", "dim=-1"};
+    (void)steps;
+    const gr_val x = rig_input(t, "x", "4, 6, 2"), one = rig_input(t, "one", "");
+    const gr_val turned = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 0, 2]"), part = gr_emit(t->c, "Slice", NULL, 1, &turned, "dim=1, start=1, stop=3");
+    const gr_val inner = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 2, 0]"), mixed = gr_emit(t->c, "Permute", NULL, 1, &inner, "dims=[0, 2, 1]");
+    for (int i = 0; i < 3; i++) {
+        gr_val as_they_lie[] = {turned, i == 1 ? part : mixed}, dense[2];
+        for (int k = 0; k < 2; k++) dense[k] = gr_emit2(t->c, "Mul", as_they_lie[k], one);
+        gr_val joined = gr_emit(t->c, "Concat", NULL, 2, as_they_lie, "%s", dim[i]), scaled = gr_emit2(t->c, "Mul", joined, one);
+        test_result(t, dim[i], gr_emit2(t->c, "Sub", scaled, gr_emit(t->c, "Concat", NULL, 2, dense, "%s", dim[i])));
+    }
+}
+
+static const test_recipe joins = {build_joins, NULL};
+
+static void concatenations_take_any_strides(void)
+{
+    rig t = test_graph_after(&joins, 1, lay_out);
+    session s = session_create(t.g, 1);
+    size_t size;
+    char *out = session_outcome(&s, 1, &size);
+    int wrong = 0;
+    for (size_t i = 0; i < size; i++) wrong += out[i] != 0; /* equal numbers differ by zero bytes */
+    CU_ASSERT_TRUE(size > 0);
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(out);
+    session_destroy(&s);
+    rig_destroy(&t);
+}
+
 void test_layout(void)
 {
     CU_pSuite s = CU_add_suite("layout", NULL, NULL);
     CU_add_test(s, "copies where a view cannot be", copies);
+    CU_add_test(s, "concatenations take any strides", concatenations_take_any_strides);
     CU_add_test(s, "every pointwise node is a tape", every_pointwise_node_is_a_tape);
 }

@@ -36,6 +36,13 @@ static int count_overlaid(const gr_program *p, bool reverse)
     return n;
 }
 
+static int count_before_loops(const gr_program *p, gr_template_kind kind)
+{
+    int n = 0;
+    for (int t = 0; t < p->num_templates && p->templates[t].loop < 0; t++) n += p->templates[t].kind == kind;
+    return n;
+}
+
 static const char *layer(const char *op)
 {
     return temp_file("layer.yaml",
@@ -54,6 +61,7 @@ static void gates_lie_over_what_they_are_made_of(void)
     gr_session_close(lstm.session);
     made gru = program_of(layer("GRU"));
     CU_ASSERT_EQUAL(count_overlaid(gru.p, false), 3);
+    CU_ASSERT_EQUAL(count_before_loops(gru.p, GR_TASK_TAPE), 0); /* the loop reads its gates as columns of the product */
     CU_ASSERT_TRUE(count_overlaid(gru.p, true) >= 3);
     gr_session_close(gru.session);
 }

@@ -5,7 +5,7 @@
  *
  *   - before a view that needs a dense input and has none;
  *   - before a kernel that takes dense inputs alone (no GR_STRIDED) and would get another;
- *   - before a loop over a sequence whose steps are no dense pieces.
+ *   - before a loop over a sequence whose last axis lies scattered: a gather a step costs more.
  *
  * A copy of what comes into a loop from outside is made outside. Tapes take any strides;
  * histories and stacked values are dense. After this pass no pointwise node is left: what
@@ -84,7 +84,7 @@ static void lay_out_loop(gr_node *n)
     gr_scan *s = n->scan;
     for (int i = s->carries; i < n->num_in; i++) {
         bool sequence = i < s->carries + s->sequences;
-        if (sequence && !is_dense(n->in[i], n->in[i]->type.rank - 1)) n->in[i] = dense_form(n->in[i]);
+        if (sequence && !is_dense(n->in[i], 1)) n->in[i] = dense_form(n->in[i]);
         gr_layout *to = &place_of(s->body->args[i])->layout, from = place_of(n->in[i])->layout;
         for (int k = 0; k < s->body->args[i]->type.rank; k++) to->stride[k] = from.stride[k + sequence];
     }

@@ -60,35 +60,41 @@ static gr_operand view_at(const gr_value *v, const gr_operand *in)
     return viewed(v, in, &to[v->index]);
 }
 
+/* Does nothing but v, a view of `of`, read those of its elements that v shows? */
+static bool alone_in(unroller *u, const gr_graph *g, const gr_value *of, const gr_value *v, const gr_operand *o)
+{
+    int views = 0;
+    for (int k = 0; k < g->num_nodes; k++) {
+        const gr_node *n = g->nodes[k];
+        if (!is_view(n) || n->in[0] != of) continue;
+        views++;
+        for (int i = 0; i < n->num_out; i++) {
+            if (n->out[i] == v) continue;
+            gr_operand other = view_at(n->out[i], place_of(u, of)->at);
+            if (other.buffer < 0 || !disjoint(&other, o)) return false;
+        }
+    }
+    return views == place_of(u, of)->readers;
+}
+
+/* Whether the loop alone reads v, a value outside or columns of one. */
+static bool ends(unroller *u, const scan_place *s, const gr_value *v)
+{
+    const gr_value *of = is_view(v->node) ? v->node->in[0] : v;
+    const place *outside = place_of(u, of);
+    if (place_of(u, v)->readers != 1 || !outside->own) return false;
+    if (of != v && !alone_in(u, s->node->graph, of, v, place_of(u, v)->at)) return false;
+    const gr_buffer *b = &u->p->buffers[outside->at->buffer];
+    return b->kind == GR_BUFFER_ARENA && b->loop == u->loop;
+}
+
 /* Of the body's argument that is a sequence; -1: it is none, or does not end here. */
 static int ending_argument(unroller *u, const scan_place *s, const gr_value *arg)
 {
     const gr_scan *scan = s->scan;
     int i = scan->carries;
     while (i < scan->carries + scan->sequences && scan->body->args[i] != arg) i++;
-    if (i == scan->carries + scan->sequences) return -1;
-    const place *outside = place_of(u, s->node->in[i]);
-    const gr_buffer *b = &u->p->buffers[outside->at->buffer];
-    bool ends = outside->readers == 1 && outside->own && b->kind == GR_BUFFER_ARENA && b->loop == u->loop;
-    return ends ? i : -1;
-}
-
-/* Does nothing but v, a view of the argument, read those of its elements that v shows? */
-static bool alone_in(unroller *u, const scan_place *s, const gr_value *arg, const gr_value *v, const gr_operand *o)
-{
-    const gr_graph *body = s->scan->body;
-    int views = 0;
-    for (int k = 0; k < body->num_nodes; k++) {
-        const gr_node *n = body->nodes[k];
-        if (!is_view(n) || n->in[0] != arg) continue;
-        views++;
-        for (int i = 0; i < n->num_out; i++) {
-            if (n->out[i] == v) continue;
-            gr_operand other = view_at(n->out[i], place_of(u, arg)->at);
-            if (other.buffer < 0 || !disjoint(&other, o)) return false;
-        }
-    }
-    return views == place_of(u, arg)->readers;
+    return i < scan->carries + scan->sequences && ends(u, s, s->node->in[i]) ? i : -1;
 }
 
 /* Where input i of the tape n lies, if it is a sequence, or a view of one, that ends there. */
@@ -99,7 +105,7 @@ static bool ends_at(unroller *u, const scan_place *s, const gr_node *n, int i, g
     if (is_view(v->node)) arg = v->node->in[0];
     if (ending_argument(u, s, arg) < 0) return false;
     *o = arg == v ? *place_of(u, arg)->at : view_at(v, place_of(u, arg)->at);
-    return o->buffer >= 0 && (arg == v || alone_in(u, s, arg, v, o));
+    return o->buffer >= 0 && (arg == v || alone_in(u, s->scan->body, arg, v, o));
 }
 
 /* ---- what is written over them --------------------------------------------------- */
