@@ -44,32 +44,29 @@ static void NAME(take_run)(const gr_call *call)
     }
 }
 
-/* The parts of rows that a worker reads lie apart, and no processor guesses where the next begins. */
-static void NAME(ask_for)(const REAL *x, int64_t n)
+/* The sum of `met` rows, each divided by how many they are. */
+static void NAME(add_shares)(REAL *to, const REAL *grad, int64_t step, const int32_t *row, int64_t met, int64_t n)
 {
-    for (int64_t j = 0; j < n; j += LINE / (int64_t)sizeof *x) __builtin_prefetch(x + j);
+    for (int64_t j = 0; j < n; j++) to[j] = 0;
+    for (int64_t k = 0; k < met; k++)
+        for (int64_t j = 0; j < n; j++) to[j] += grad[row[k] * step + j] / (REAL)met;
 }
 
-/* All strips of the call at once: whole rows are read faster than their pieces. */
+/* A row of the table's gradient is written once: the entries of the index that name it are added in their order. */
 static void NAME(take_back_run)(const gr_call *call)
 {
     const gr_tensor *out = &call->out[0];
-    int64_t rows = out->dim[0], width = row_width(out), n = op_numel(&call->in[0]), skip = call->attr[1].present ? call->attr[1].i : -1;
-    const int32_t *index = call->in[0].data;
-    const REAL *grad = call->in[1].data;
-    int32_t *met = call->scratch;
-    bool by_frequency = call->attr[2].i != 0;
-    int64_t col = call->begin * STRIP, m = op_smaller(call->end * STRIP, width) - col;
+    const int64_t rows = out->dim[0], width = row_width(out), n = op_numel(&call->in[0]), skip = call->attr[1].present ? call->attr[1].i : -1;
+    const int64_t col = call->begin * STRIP, m = op_smaller(call->end * STRIP, width) - col;
+    const REAL *grad = (const REAL *)call->in[1].data + col;
+    int32_t *start = call->scratch, *order = start + rows + 1;
     if (m <= 0) return;
-    if (by_frequency) count_indices(index, n, rows, met);
-    for (int64_t r = 0; r < rows; r++) memset((REAL *)out->data + r * width + col, 0, sizeof(REAL) * (size_t)m);
-    for (int64_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) NAME(ask_for)(grad + (i + AHEAD) * width + col, m);
-        if (index[i] < 0 || index[i] >= rows || index[i] == skip) continue;
-        const REAL *g = grad + i * width + col;
-        REAL *to = (REAL *)out->data + index[i] * width + col, share = by_frequency ? (REAL)met[index[i]] : 1;
-        if (by_frequency) for (int64_t j = 0; j < m; j++) to[j] += g[j] / share;
-        else for (int64_t j = 0; j < m; j++) to[j] += g[j];
+    sort_entries(call->in[0].data, n, rows, skip, start, order);
+    for (int64_t r = 0; r < rows; r++) {
+        REAL *to = (REAL *)out->data + r * width + col;
+        const int64_t met = start[r + 1] - start[r];
+        if (call->attr[2].i && met) NAME(add_shares)(to, grad, width, order + start[r], met, m);
+        else call->math->MATH(row_sums)(to, grad, width, order + start[r], met, m);
     }
 }
 
@@ -80,7 +77,7 @@ static void NAME(take_back_run)(const gr_call *call)
 #include <math.h>
 #include <string.h>
 
-enum { STRIP = 64, AHEAD = 10, LINE = 64 }; /* columns; rows; bytes */
+enum { STRIP = 64 }; /* columns */
 
 static int64_t row_width(const gr_tensor *table)
 {
@@ -89,11 +86,18 @@ static int64_t row_width(const gr_tensor *table)
     return n;
 }
 
-static void count_indices(const int32_t *index, int64_t n, int64_t rows, int32_t *met)
+/* order[start[r] .. start[r + 1]): the entries of the index that are r, ascending. Those that are no row, or `skip`, are left out. */
+static void sort_entries(const int32_t *index, int64_t n, int64_t rows, int64_t skip, int32_t *start, int32_t *order)
 {
-    memset(met, 0, sizeof *met * (size_t)rows);
+    memset(start, 0, sizeof *start * (size_t)(rows + 1));
     for (int64_t i = 0; i < n; i++)
-        if (index[i] >= 0 && index[i] < rows) met[index[i]]++;
+        if (index[i] >= 0 && index[i] < rows && index[i] != skip) start[index[i] + 1]++;
+    for (int64_t r = 0; r < rows; r++) start[r + 1] += start[r];
+    const int32_t used = start[rows];
+    for (int64_t i = n - 1; i >= 0; i--) /* start[r + 1], where row r ends, becomes where it begins */
+        if (index[i] >= 0 && index[i] < rows && index[i] != skip) order[--start[index[i] + 1]] = (int32_t)i;
+    memmove(start, start + 1, sizeof *start * (size_t)rows);
+    start[rows] = used;
 }
 
 #define GR_KERNELS "embedding.c"
@@ -166,7 +170,7 @@ static int64_t take_back_units(const gr_call *call) { return (row_width(&call->o
 
 static size_t take_back_scratch(const gr_call *call)
 {
-    return call->attr[2].i ? sizeof(int32_t) * (size_t)call->out[0].dim[0] : 0;
+    return sizeof(int32_t) * (size_t)(call->out[0].dim[0] + 1 + op_numel(&call->in[0]));
 }
 
 /* A sum is read and written for each element. */

@@ -14,14 +14,9 @@ static void NAME(sum_rows_run)(const gr_call *call)
 {
     const int32_t *order = call->in[1].data, *start = call->in[2].data;
     int64_t n = row_width(&call->out[0]);
-    for (int64_t u = call->begin; u < call->end; u++) {
-        REAL *to = (REAL *)call->out[0].data + u * n;
-        for (int64_t j = 0; j < n; j++) to[j] = 0;
-        for (int32_t k = start[u]; k < start[u + 1]; k++) {
-            const REAL *g = (const REAL *)call->in[0].data + order[k] * n;
-            for (int64_t j = 0; j < n; j++) to[j] += g[j];
-        }
-    }
+    const REAL *grad = call->in[0].data;
+    for (int64_t u = call->begin; u < call->end; u++)
+        call->math->MATH(row_sums)((REAL *)call->out[0].data + u * n, grad, n, order + start[u], start[u + 1] - start[u], n);
 }
 
 #else

@@ -97,6 +97,24 @@ static void NAME(check_columns)(const gr_isa *isa, int64_t step, int64_t rows, i
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
+/* Rows in any order, one of them twice. */
+static void NAME(check_row_sums)(const gr_isa *isa, int64_t step, int64_t rows, int64_t n)
+{
+    const NAME(row) *d = &NAME(data);
+    static REAL sums[LONGEST];
+    int32_t row[LONGEST];
+    int wrong = 0;
+    for (int64_t k = 0; k < rows; k++) row[k] = (int32_t)(k * 7 % rows);
+    if (rows > 1) row[1] = row[0];
+    isa->math.MATH(row_sums)(sums, d->x, step, row, rows, n);
+    for (int64_t j = 0; j < n; j++) {
+        REAL sum = 0;
+        for (int64_t k = 0; k < rows; k++) sum += d->x[row[k] * step + j];
+        wrong += sums[j] != sum;
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void NAME(check_all)(void)
 {
     static const int64_t sizes[] = {0, 1, 3, 4, 7, 8, 15, 17, 28, 63, 64, 65, 256, 1000, 1024, 1025, 5000};
@@ -115,7 +133,10 @@ static void NAME(check_all)(void)
             for (int with = 0; with < 8; with++)
                 NAME(check_row)(isa, sizes[i], with & 1 ? d->w : NULL, with & 2 ? d->b : NULL, with & 4);
         }
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) NAME(check_columns)(isa, shapes[i][0], shapes[i][1], shapes[i][2]);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            NAME(check_columns)(isa, shapes[i][0], shapes[i][1], shapes[i][2]);
+            NAME(check_row_sums)(isa, shapes[i][0], shapes[i][1], shapes[i][2]);
+        }
     }
 }
 

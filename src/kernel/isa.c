@@ -196,6 +196,8 @@ const gr_isa ISA(gr_isa) = {
         .column_sums_f64 = ISA(gr_column_sums_f64),
         .normalize_weight_back_f32 = ISA(gr_normalize_weight_back_f32),
         .normalize_weight_back_f64 = ISA(gr_normalize_weight_back_f64),
+        .row_sums_f32 = ISA(gr_row_sums_f32),
+        .row_sums_f64 = ISA(gr_row_sums_f64),
         .uniform_f32 = ISA(gr_uniform_f32),
     },
     .tile_f32 = ISA(gr_tile_f32),

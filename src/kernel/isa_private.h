@@ -36,6 +36,7 @@ double ISA(gr_exp_sum_f64)(double *dst, const double *src, double shift, int64_t
     void ISA(gr_normalize_back_##sfx)(REAL *dst, const REAL *src, const REAL *grad, const REAL *w, REAL mean,      \
                                       REAL rstd, bool centred, int64_t n);                                         \
     void ISA(gr_column_sums_##sfx)(REAL *dst, const REAL *src, int64_t step, int64_t rows, int64_t n);             \
+    void ISA(gr_row_sums_##sfx)(REAL *dst, const REAL *src, int64_t step, const int32_t *row, int64_t count, int64_t n); \
     void ISA(gr_normalize_weight_back_##sfx)(REAL *dst, const REAL *src, const REAL *grad, const REAL *mean,       \
                                              const REAL *rstd, int64_t step, int64_t rows, int64_t n)
 GR_ROW_FUNCTIONS(float, f32);

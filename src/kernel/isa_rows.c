@@ -101,6 +101,24 @@ void ISA(NAME(gr_column_sums))(REAL *dst, const REAL *src, int64_t step, int64_t
     NAME(columns_by_chunks)(dst, &(NAME(columns)){.src = src, .step = step, .rows = rows}, n);
 }
 
+void ISA(NAME(gr_row_sums))(REAL *restrict dst, const REAL *src, int64_t step, const int32_t *row, int64_t count, int64_t n)
+{
+    int64_t k = 0;
+    for (int64_t j = 0; j < n; j++) dst[j] = 0;
+    for (; k + GROUP <= count; k += GROUP) {
+        const REAL *p[GROUP];
+        for (int q = 0; q < GROUP; q++) p[q] = src + row[k + q] * step;
+        for (int64_t j = 0; j < n; j++) {
+            REAL s = dst[j];
+#pragma GCC unroll 8
+            for (int q = 0; q < GROUP; q++) s += p[q][j];
+            dst[j] = s;
+        }
+    }
+    for (; k < count; k++)
+        for (int64_t j = 0; j < n; j++) dst[j] += src[row[k] * step + j];
+}
+
 void ISA(NAME(gr_normalize_weight_back))(REAL *dst, const REAL *src, const REAL *grad, const REAL *mean, const REAL *rstd,
                                          int64_t step, int64_t rows, int64_t n)
 {
