@@ -40,6 +40,8 @@ bool gr_has_steps(const gr_template *t, int i, int64_t steps);
 /* band.c: loops whose rows never meet become one for each of so many workers (0: of the cores), if there are rows
  * enough; before chunk.c. */
 void gr_band_loops(gr_build *b, int workers);
+/* early.c: what sets much memory free moves up behind what it reads; after band.c. workers: as there. */
+void gr_order_early(gr_build *b, int workers);
 /* chunk.c: what feeds a loop from the loop before it is made chunk by chunk, in a loop around
  * both; before memory is planned. */
 void gr_chunk_loops(gr_build *b);
@@ -63,6 +65,10 @@ bool gr_operand_same(const gr_operand *a, const gr_operand *b); /* the same elem
 bool gr_operand_bounds(const gr_operand *o, int from, const int64_t *count, int64_t *low, int64_t *high);
 /* Whether [xl, xh) and [yl + s e, yh + s e) overlap for any integer e from -most to most. */
 bool gr_ranges_meet(int64_t xl, int64_t xh, int64_t yl, int64_t yh, int64_t s, int64_t most);
+/* Whether one of n operands lies in the buffer. */
+bool gr_touches(const gr_operand *o, int n, int buffer);
+/* Whether t and u may be computed in either order: neither writes where the other reads or writes. By buffers. */
+bool gr_may_swap(const gr_template *t, const gr_template *u);
 int gr_loop_depth(const gr_program *p, int loop); /* -1: depth -1 */
 /* Is `inner` the loop `outer` or within it? Everything is within -1. */
 bool gr_loop_within(const gr_program *p, int inner, int outer);

@@ -73,23 +73,6 @@ static bool in_slot(const gr_program *p, const gr_template *t, const gr_operand 
 
 /* ---- what feeds a loop --------------------------------------------------------- */
 
-static bool touches(const gr_operand *o, int n, int buffer)
-{
-    for (int i = 0; i < n; i++)
-        if (o[i].buffer == buffer) return true;
-    return false;
-}
-
-/* Whether template t may stand behind template u, which it stood before. */
-static bool may_pass(const gr_template *t, const gr_template *u)
-{
-    for (int i = 0; i < t->num_out; i++)
-        if (touches(u->in, u->num_in, t->out[i].buffer) || touches(u->out, u->num_out, t->out[i].buffer)) return false;
-    for (int i = 0; i < t->num_in; i++)
-        if (t->in[i].buffer >= 0 && touches(u->out, u->num_out, t->in[i].buffer)) return false;
-    return true;
-}
-
 /* Whether operand x of template u, in the loop or one of its feeders, goes through the steps as
  * the slots do. */
 static bool follows_steps(const chunker *k, const nest *n, const gr_template *u, const gr_operand *x, const slots *s)
@@ -127,7 +110,7 @@ static bool may_feed(const chunker *k, const nest *n, int t)
     for (int u = t + 1; u < l->last; u++) {
         const gr_template *y = &k->p->templates[u];
         if (u < l->first && !n->feeds[u]) {
-            if (!may_pass(x, y)) return false;
+            if (!gr_may_swap(x, y)) return false;
             continue;
         }
         int how = reads_steps(k, n, x, y);
@@ -148,7 +131,7 @@ static bool reads_feeder(const chunker *k, const nest *n, const gr_template *t, 
 {
     for (int u = n->first; u < before; u++)
         for (int o = 0; n->feeds[u] && o < k->p->templates[u].num_out; o++)
-            if (touches(t->in, t->num_in, k->p->templates[u].out[o].buffer)) return true;
+            if (gr_touches(t->in, t->num_in, k->p->templates[u].out[o].buffer)) return true;
     return false;
 }
 

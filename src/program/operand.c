@@ -99,3 +99,19 @@ int gr_loop_common(const gr_program *p, int a, int b)
     while (!gr_loop_within(p, b, a)) a = p->loops[a].parent;
     return a;
 }
+
+bool gr_touches(const gr_operand *o, int n, int buffer)
+{
+    for (int i = 0; i < n; i++)
+        if (o[i].buffer == buffer) return true;
+    return false;
+}
+
+bool gr_may_swap(const gr_template *t, const gr_template *u)
+{
+    for (int i = 0; i < t->num_out; i++)
+        if (gr_touches(u->in, u->num_in, t->out[i].buffer) || gr_touches(u->out, u->num_out, t->out[i].buffer)) return false;
+    for (int i = 0; i < t->num_in; i++)
+        if (t->in[i].buffer >= 0 && gr_touches(u->out, u->num_out, t->in[i].buffer)) return false;
+    return true;
+}

@@ -25,6 +25,7 @@ static int build(gr_build *b, int workers)
         return gr_set_error(b->e, GR_ENOMEM, "out of memory: '%s' is larger than any machine's, over all steps", b->too_large);
     gr_share_in_place(b);
     gr_band_loops(b, workers);
+    gr_order_early(b, workers);
     gr_chunk_loops(b);
     gr_plan_memory(b, true);
     gr_find_dependencies(b);
@@ -50,7 +51,7 @@ gr_program *gr_program_create_for(gr_arena *a, gr_graph *g, int workers, gr_erro
     return made;
 }
 
-gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e) { return gr_program_create_for(a, g, 1, e); }
+gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e) { return gr_program_create_for(a, g, GR_ANY_WORKERS, e); }
 
 int gr_program_pack(gr_program *p, gr_error *e)
 {

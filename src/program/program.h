@@ -124,10 +124,11 @@ typedef struct gr_program {
     size_t state_bytes, feed_bytes, constant_bytes, result_bytes;
 } gr_program;
 
-/* From a graph that all passes have run on. NULL with e filled. */
+/* From a graph that all passes have run on, for any number of workers. NULL with e filled. */
 gr_program *gr_program_create(gr_arena *a, gr_graph *g, gr_error *e);
 /* The same, made for so many workers, which changes no bit of a result. 0: as many as there are cores, which is looked up
  * only where a loop can be cut. */
+#define GR_ANY_WORKERS (-1)
 gr_program *gr_program_create_for(gr_arena *a, gr_graph *g, int workers, gr_error *e);
 /* Plans its memory again, as is enough where no loop runs beside another. Schedules made before must be written
  * again (gr_schedule_rewrite). 0 or a negative status with e filled. */

@@ -1,0 +1,102 @@
+/* test_early.c - what frees much is computed early, and only where nothing stands in its way. That no bit
+ * changes is shown by all that runs on one thread and on several. */
+#include "program/build.h"
+#include "tests.h"
+#include "train_support.h"
+
+#include <CUnit/Basic.h>
+#include <string.h>
+
+static gr_session *open_layers(const char *options)
+{
+    return open_model(temp_file("early.yaml",
+                                "graphrun: 1\nname: early\nvars: {time: 12, batch: 32}\ngraph:\n"
+                                "  x: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [$time, $batch, 64]}\n"
+                                "  rnn: {op: LSTM, in: x, hidden_size: 64, %s}\n"
+                                "  y: {op: Mul, in: [rnn.output, rnn.output]}\n  loss: {op: Mean, in: y}\n"
+                                "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n", options), 1);
+}
+
+static gr_program *program_for(gr_arena *a, gr_session *s, int workers)
+{
+    const gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_program *p = gr_program_create_for(a, gr_session_graph(s, &want, NULL), workers, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return p;
+}
+
+/* Where the gradient of a layer's recurrent weights is computed; the last of its loops' templates. */
+static int weights_of(const gr_program *p, const char *layer)
+{
+    for (int t = 0; t < p->num_templates; t++) {
+        const char *name = gr_template_name(&p->templates[t]);
+        if (p->templates[t].loop < 0 && strncmp(name, layer, strlen(layer)) == 0 && strstr(name, ".from_h'.matmul_2") && !strstr(name, "packed"))
+            return t;
+    }
+    CU_FAIL("no gradient of recurrent weights");
+    return -1;
+}
+
+static int last_loop(const gr_program *p)
+{
+    int first = 0;
+    for (int l = 0; l < p->num_loops; l++)
+        if (p->loops[l].parent < 0 && p->loops[l].first > first) first = p->loops[l].first;
+    return first;
+}
+
+/* The backward loops come in the order: last layer, first layer. */
+static void gradients_of_weights_follow_their_loop(void)
+{
+    gr_session *s = open_layers("num_layers: 2");
+    gr_arena *a = gr_arena_create();
+    const gr_program *any = program_for(a, s, GR_ANY_WORKERS), *one = program_for(a, s, 1), *bands = program_for(a, s, 2);
+    CU_ASSERT_TRUE(weights_of(any, "rnn.l1") > last_loop(any)); /* layers may run beside each other */
+    CU_ASSERT_TRUE(weights_of(one, "rnn.l1") < last_loop(one));
+    CU_ASSERT_TRUE(weights_of(bands, "rnn.l1") < last_loop(bands));
+    CU_ASSERT_TRUE(weights_of(one, "rnn.l0") > last_loop(one));
+    CU_ASSERT_TRUE(one->arena_bytes < any->arena_bytes);
+    gr_arena_destroy(a);
+    gr_session_close(s);
+}
+
+static void all_directions_keep_less(void)
+{
+    gr_session *s = open_layers("bidirectional: true");
+    gr_arena *a = gr_arena_create();
+    CU_ASSERT_TRUE(program_for(a, s, 1)->arena_bytes < program_for(a, s, GR_ANY_WORKERS)->arena_bytes);
+    gr_arena_destroy(a);
+    gr_session_close(s);
+}
+
+/* Every template still reads what one before it wrote: of each buffer the writers come first, in the order that they
+ * have in the program that is not reordered. */
+static void nothing_is_read_before_it_is_made(void)
+{
+    gr_session *s = open_layers("num_layers: 3, bidirectional: true");
+    gr_arena *a = gr_arena_create();
+    const gr_program *p = program_for(a, s, 1);
+    bool *written = gr_arena_array(a, (size_t)p->num_buffers, sizeof *written);
+    int missing = 0;
+    for (int t = 0; t < p->num_templates; t++) {
+        const gr_template *x = &p->templates[t];
+        for (int i = 0; i < x->num_in; i++) {
+            const int b = x->in[i].buffer;
+            const bool carried = x->loop >= 0; /* of the step before */
+            missing += b >= 0 && p->buffers[b].kind == GR_BUFFER_ARENA && !written[b] && !carried;
+        }
+        for (int o = 0; o < x->num_out; o++) written[x->out[o].buffer] = true;
+    }
+    CU_ASSERT_EQUAL(missing, 0);
+    gr_arena_destroy(a);
+    gr_session_close(s);
+}
+
+void test_early(void)
+{
+    CU_pSuite s = CU_add_suite("early", NULL, NULL);
+    CU_add_test(s, "gradients of weights follow their loop", gradients_of_weights_follow_their_loop);
+    CU_add_test(s, "all directions keep less", all_directions_keep_less);
+    CU_add_test(s, "nothing is read before it is made", nothing_is_read_before_it_is_made);
+}
