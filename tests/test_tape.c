@@ -315,6 +315,59 @@ static void in_place_with_old_value(void)
     gr_free(scratch);
 }
 
+/* x^2 - y elsewhere, 2 y over x: the square may not wait for the difference, which it could be computed with. */
+static void in_place_between_two_that_join(void)
+{
+    static const gr_tape_ins ins[] = {{GR_TAPE_MUL, 2, 0, 0, 0}, {GR_TAPE_ADD, 3, 1, 1, 0}, {GR_TAPE_SUB, 4, 2, 1, 0}};
+    static const uint8_t in_reg[] = {0, 1}, out_reg[] = {3, 4};
+    const gr_tape t = {.num_regs = 5, .num_in = 2, .in_reg = in_reg, .num_ins = 3, .ins = ins, .num_out = 2, .out_reg = out_reg};
+    enum { M = 777 };
+    const int64_t n = M;
+    static float x[M], y[M], difference[M];
+    for (int i = 0; i < M; i++) x[i] = (float)i, y[i] = (float)(i % 5);
+    const gr_tensor v = {.dtype = GR_FLOAT32, .rank = 1, .dim = {M}, .stride = {1}};
+    gr_tensor in[2] = {v, v}, out[2] = {v, v};
+    in[0].data = out[0].data = x, in[1].data = y, out[1].data = difference;
+    void *scratch = gr_malloc(gr_tape_scratch(&t, GR_FLOAT32));
+    run_fast(&(gr_tape_run){&t, GR_FLOAT32, 1, &n, in, out, scratch, NULL, false}, 0, n);
+    int wrong = 0;
+    for (int i = 0; i < M; i++) wrong += x[i] != (float)(2 * (i % 5)) || difference[i] != (float)(i * i - i % 5);
+    CU_ASSERT_EQUAL(wrong, 0);
+    gr_free(scratch);
+}
+
+/* Elements of what a pair makes that are not what its two instructions make, each rounded. */
+static int wrong_in_pair(const gr_isa *isa, int first, int second, int side, gr_dtype real)
+{
+    static double room[4][SPECIAL * SPECIAL];
+    static const gr_tape_step slots = {.dst = 3, .x = 0, .y = 1, .z = 2};
+    char *const at[] = {(char *)room[0], (char *)room[1], (char *)room[2], (char *)room[3]};
+    const bool narrow = real == GR_FLOAT32;
+    int wrong = 0;
+    for (int i = 0; i < SPECIAL * SPECIAL; i++)
+        for (int k = 0; k < 3; k++) put(room[k], real, i, argument(i, k, 1));
+    (narrow ? isa->pair_f32 : isa->pair_f64)[first][second][side](&slots, at, 1, SPECIAL * SPECIAL);
+    for (int i = 0; i < SPECIAL * SPECIAL; i++) {
+        double x[4];
+        for (int k = 0; k < 4; k++) x[k] = narrow ? (double)((float *)room[k])[i] : room[k][i];
+        double t = gr_tape_plain((gr_tape_op)(GR_TAPE_ADD + first), x[0], x[1], 0);
+        if (narrow) t = (double)(float)t;
+        double y = side ? gr_tape_plain((gr_tape_op)(GR_TAPE_ADD + second), x[2], t, 0) : gr_tape_plain((gr_tape_op)(GR_TAPE_ADD + second), t, x[2], 0);
+        if (narrow) y = (double)(float)y;
+        wrong += !(x[3] == y || (x[3] != x[3] && y != y)) || (y == 0 && signbit(y) != signbit(x[3]));
+    }
+    return wrong;
+}
+
+static void every_pair(void)
+{
+    int wrong = 0;
+    for (int k = 0; gr_isa_at(k); k++)
+        for (int i = 0; i < 2 * 2 * GR_TAPE_SIMPLE * GR_TAPE_SIMPLE; i++)
+            wrong += wrong_in_pair(gr_isa_at(k), i / 4 % GR_TAPE_SIMPLE, i / 4 / GR_TAPE_SIMPLE, i % 2, i / 2 % 2 ? GR_FLOAT64 : GR_FLOAT32);
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void conversions_saturate(void)
 {
     static const gr_tape_ins ins[] = {{GR_TAPE_COPY, 1, 0, 0, 0}};
@@ -341,5 +394,7 @@ void test_tape(void)
     CU_add_test(s, "every instruction set agrees", every_instruction_set);
     CU_add_test(s, "layouts, conversions, partitions", layouts);
     CU_add_test(s, "in place, old value kept elsewhere", in_place_with_old_value);
+    CU_add_test(s, "in place between two that join", in_place_between_two_that_join);
+    CU_add_test(s, "every pair of simple instructions", every_pair);
     CU_add_test(s, "conversion to integers saturates", conversions_saturate);
 }

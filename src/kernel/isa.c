@@ -149,6 +149,23 @@ LOOP(logical_or, (x != 0) | (y != 0) ? 1.0 : 0.0)
 LOOP(logical_not, x == 0 ? 1.0 : 0.0)
 LOOP(where, x != 0 ? y : z)
 
+/* ---- pairs of the simple ones (tape_pair.c): _x is (x first y) second z, _y is z second (x first y) ---- */
+
+#define PAIR(first, a, second, b)                   \
+    SHORT(first##_##second##_x, (x a y) b z)        \
+    SHORT(first##_##second##_y, z b (x a y))        \
+    LOOP(first##_##second##_x, (x a y) b z)         \
+    LOOP(first##_##second##_y, z b (x a y))
+#define PAIRS(first, a) PAIR(first, a, add, +) PAIR(first, a, sub, -) PAIR(first, a, mul, *)
+PAIRS(add, +)
+PAIRS(sub, -)
+PAIRS(mul, *)
+
+#define PAIR_TABLE(first, sfx)                                                                              \
+    {                                                                                                       \
+        {first##_add_x_##sfx, first##_add_y_##sfx}, {first##_sub_x_##sfx, first##_sub_y_##sfx},             \
+        {first##_mul_x_##sfx, first##_mul_y_##sfx},                                                         \
+    }
 #define TABLE(sfx)                                                                                  \
     {                                                                                               \
         [GR_TAPE_COPY] = copy_##sfx, [GR_TAPE_ADD] = add_##sfx, [GR_TAPE_SUB] = sub_##sfx,          \
@@ -175,6 +192,8 @@ const gr_isa ISA(gr_isa) = {
     .max_rows = GR_TILE_ROWS,
     .tape_f32 = TABLE(f32),
     .tape_f64 = TABLE(f64),
+    .pair_f32 = {PAIR_TABLE(add, f32), PAIR_TABLE(sub, f32), PAIR_TABLE(mul, f32)},
+    .pair_f64 = {PAIR_TABLE(add, f64), PAIR_TABLE(sub, f64), PAIR_TABLE(mul, f64)},
     .math = {
         .sum_f32 = ISA(gr_sum_f32),
         .sum_f64 = ISA(gr_sum_f64),

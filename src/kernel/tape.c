@@ -18,6 +18,7 @@
 #include "base/count.h"
 #include "kernel/isa.h"
 #include "kernel/tape_move.h"
+#include "kernel/tape_pair.h"
 #include <assert.h>
 #include <string.h>
 
@@ -107,6 +108,7 @@ typedef struct builder {
     operand op[MAX_OPERANDS]; /* inputs, then outputs */
     int *held;                /* the slot of a register's value */
     bool *used;               /* slots that need memory */
+    uint8_t *code;            /* by step: the gr_tape_op */
     int num_slots;
     char *free;               /* scratch not given away */
 } builder;
@@ -249,14 +251,13 @@ static int direct_output(const builder *b, int k)
     return -1;
 }
 
-static gr_tape_step *add_step(builder *b, int op, int dst, int x, int y, int z)
+static void add_step(builder *b, int op, int dst, int x, int y, int z)
 {
     const gr_isa *isa = gr_isa_get();
-    gr_tape_step *s = &b->p->steps[b->p->num_steps++];
-    *s = (gr_tape_step){.run = b->r->real == GR_FLOAT32 ? isa->tape_f32[op] : isa->tape_f64[op],
-                        .dst = dst, .x = x, .y = arity_of[op] > 1 ? y : x, .z = arity_of[op] > 2 ? z : x};
-    b->used[s->dst] = b->used[s->x] = b->used[s->y] = b->used[s->z] = true;
-    return s;
+    const int k = b->p->num_steps++;
+    b->p->steps[k] = (gr_tape_step){.run = b->r->real == GR_FLOAT32 ? isa->tape_f32[op] : isa->tape_f64[op],
+                                    .dst = dst, .x = x, .y = arity_of[op] > 1 ? y : x, .z = arity_of[op] > 2 ? z : x};
+    b->code[k] = (uint8_t)op;
 }
 
 static void add_steps(builder *b)
@@ -272,9 +273,36 @@ static void add_steps(builder *b)
     }
     for (int j = b->num_in; j < b->num_operands; j++) { /* what no instruction wrote to its place */
         const int slot = b->held[b->op[j].reg];
-        b->used[slot] = true;
         if (b->op[j].access == IN_PLACE && slot != j) add_step(b, GR_TAPE_COPY, j, slot, slot, slot);
     }
+}
+
+/* The first operand on the memory of operand i, and so where it lies. */
+static int memory_of(const builder *b, int i)
+{
+    int first = 0;
+    while (tensor_of(b, first)->data != tensor_of(b, i)->data) first++;
+    return first;
+}
+
+static void join_steps(builder *b, gr_arena *a)
+{
+    int *memory = GR_NEW_ARRAY(a, int, b->num_operands + 1);
+    bool *kept = GR_NEW_ARRAY(a, bool, b->num_slots + 1);
+    for (int i = 0; i < b->num_operands; i++) memory[i] = memory_of(b, i);
+    for (int j = b->num_in; j < b->num_operands; j++)
+        if (b->op[j].access == MOVED) kept[b->held[b->op[j].reg]] = true;
+    const gr_tape_slots slots = {.operands = b->num_operands, .memory = memory, .end = slot_of_constant(b, 0), .kept = kept};
+    b->p->num_steps = gr_tape_join(b->p->steps, b->code, b->p->num_steps, b->r->real, &slots);
+}
+
+static void mark_used(builder *b)
+{
+    for (int k = 0; k < b->p->num_steps; k++) {
+        const gr_tape_step *s = &b->p->steps[k];
+        b->used[s->dst] = b->used[s->x] = b->used[s->y] = b->used[s->z] = true;
+    }
+    for (int j = b->num_in; j < b->num_operands; j++) b->used[b->held[b->op[j].reg]] = true;
 }
 
 /* ---- preparing: blocks ---- */
@@ -413,6 +441,7 @@ static void allocate(builder *b, gr_arena *a)
     p->at = GR_NEW_ARRAY(a, char *, b->num_slots);
     p->places = GR_NEW_ARRAY(a, place, b->num_operands);
     p->steps = GR_NEW_ARRAY(a, gr_tape_step, t->num_ins + t->num_out);
+    b->code = GR_NEW_ARRAY(a, uint8_t, t->num_ins + t->num_out + 1);
     p->once = GR_NEW_ARRAY(a, transfer, t->num_in);
     p->loads = GR_NEW_ARRAY(a, transfer, t->num_in);
     p->stores = GR_NEW_ARRAY(a, transfer, t->num_out);
@@ -433,6 +462,8 @@ gr_tape_plan *gr_tape_prepare(gr_arena *a, const gr_tape_run *r)
     set_space(b);
     describe_operands(b);
     add_steps(b);
+    join_steps(b, a);
+    mark_used(b);
     choose_block(b);
     give_memory(b, a);
     for (int k = 0; k < b->p->num_steps; k++) set_lds(b, &b->p->steps[k]);
