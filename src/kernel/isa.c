@@ -149,14 +149,18 @@ LOOP(logical_or, (x != 0) | (y != 0) ? 1.0 : 0.0)
 LOOP(logical_not, x == 0 ? 1.0 : 0.0)
 LOOP(where, x != 0 ? y : z)
 
-/* ---- pairs of the simple ones (tape_pair.c): _x is (x first y) second z, _y is z second (x first y) ---- */
+/* ---- pairs that begin with a simple one (tape_pair.c): _x is (x first y) second z, _y is z second (x first y) ---- */
 
 #define PAIR(first, a, second, b)                   \
     SHORT(first##_##second##_x, (x a y) b z)        \
     SHORT(first##_##second##_y, z b (x a y))        \
     LOOP(first##_##second##_x, (x a y) b z)         \
     LOOP(first##_##second##_y, z b (x a y))
-#define PAIRS(first, a) PAIR(first, a, add, +) PAIR(first, a, sub, -) PAIR(first, a, mul, *)
+#define PAIRS(first, a)                                                         \
+    PAIR(first, a, add, +) PAIR(first, a, sub, -) PAIR(first, a, mul, *)        \
+    VECTOR(first##_tanh, vf_tanh(x a y)) VECTOR(first##_sigmoid, vf_sigmoid(x a y)) \
+    LOOP(first##_tanh, tanh(x a y))                                             \
+    LOOP(first##_sigmoid, x a y < 0 ? exp(x a y) / (1 + exp(x a y)) : 1 / (1 + exp(-(x a y))))
 PAIRS(add, +)
 PAIRS(sub, -)
 PAIRS(mul, *)
@@ -164,7 +168,7 @@ PAIRS(mul, *)
 #define PAIR_TABLE(first, sfx)                                                                              \
     {                                                                                                       \
         {first##_add_x_##sfx, first##_add_y_##sfx}, {first##_sub_x_##sfx, first##_sub_y_##sfx},             \
-        {first##_mul_x_##sfx, first##_mul_y_##sfx},                                                         \
+        {first##_mul_x_##sfx, first##_mul_y_##sfx}, {first##_tanh_##sfx}, {first##_sigmoid_##sfx},          \
     }
 #define TABLE(sfx)                                                                                  \
     {                                                                                               \

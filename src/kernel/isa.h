@@ -37,7 +37,8 @@ typedef struct gr_tile {
 #define GR_AHEAD 4
 #define GR_LINE 64 /* bytes of a cache line */
 
-enum { GR_TAPE_SIMPLE = GR_TAPE_MUL - GR_TAPE_ADD + 1 }; /* ADD, SUB, MUL */
+/* Pairs of instructions: ADD, SUB or MUL, and behind it one of them, TANH or SIGMOID. */
+enum { GR_TAPE_FIRSTS = 3, GR_TAPE_SECONDS = 5 };
 
 typedef struct gr_isa {
     const char *name;
@@ -45,8 +46,8 @@ typedef struct gr_isa {
     int panel_f32, panel_f64; /* two vectors: how many columns a panel has */
     int max_rows;             /* of a gr_tile */
     gr_tape_fn tape_f32[GR_TAPE_NUM_OPS], tape_f64[GR_TAPE_NUM_OPS];
-    /* [first][second][side], from ADD on: dst = second(first(x, y), z), or second(z, first(x, y)). */
-    gr_tape_fn pair_f32[GR_TAPE_SIMPLE][GR_TAPE_SIMPLE][2], pair_f64[GR_TAPE_SIMPLE][GR_TAPE_SIMPLE][2];
+    /* [first][second][side]: dst = second(first(x, y), z), or second(z, first(x, y)); second(first(x, y)). */
+    gr_tape_fn pair_f32[GR_TAPE_FIRSTS][GR_TAPE_SECONDS][2], pair_f64[GR_TAPE_FIRSTS][GR_TAPE_SECONDS][2];
     gr_math math; /* its sums, rows and random numbers; math.c adds what is the same for all sets */
     void (*tile_f32)(const gr_tile *t);
     void (*tile_f64)(const gr_tile *t);

@@ -13,7 +13,14 @@ typedef struct joiner {
     const gr_tape_slots *slots;
 } joiner;
 
-static bool is_simple(int op) { return op >= GR_TAPE_ADD && op <= GR_TAPE_MUL; }
+/* Which of the firsts of a pair op is; -1: none. */
+static int first_of(int op) { return op >= GR_TAPE_ADD && op <= GR_TAPE_MUL ? op - GR_TAPE_ADD : -1; }
+
+static int second_of(int op)
+{
+    if (op == GR_TAPE_TANH) return GR_TAPE_FIRSTS;
+    return op == GR_TAPE_SIGMOID ? GR_TAPE_FIRSTS + 1 : first_of(op);
+}
 
 static int times_read(const joiner *j, int k, int slot)
 {
@@ -52,21 +59,28 @@ static bool may_wait(const joiner *j, int k, int at)
     return true;
 }
 
-int gr_tape_join(gr_tape_step *steps, uint8_t *op, int n, gr_dtype real, const gr_tape_slots *slots)
+/* Step `at` computes step k, too. */
+static void join(const joiner *j, int k, int at, gr_dtype real)
 {
     const gr_isa *isa = gr_isa_get();
+    const gr_tape_step *from = &j->steps[k];
+    gr_tape_step *to = &j->steps[at];
+    const int first = first_of(j->op[k]), second = second_of(j->op[at]), side = second < GR_TAPE_FIRSTS && to->y == from->dst;
+    to->z = second >= GR_TAPE_FIRSTS ? from->x : side ? to->x : to->y;
+    to->x = from->x;
+    to->y = from->y;
+    to->run = real == GR_FLOAT32 ? isa->pair_f32[first][second][side] : isa->pair_f64[first][second][side];
+    j->op[at] = GR_TAPE_NONE;
+}
+
+int gr_tape_join(gr_tape_step *steps, uint8_t *op, int n, gr_dtype real, const gr_tape_slots *slots)
+{
     const joiner j = {steps, op, n, slots};
     int left = 0;
     for (int k = 0; k < n; k++) {
-        const int at = is_simple(op[k]) ? only_reader(&j, k) : -1;
-        if (at < 0 || !is_simple(op[at]) || !may_wait(&j, k, at)) continue;
-        gr_tape_step *to = &steps[at];
-        const int first = op[k] - GR_TAPE_ADD, second = op[at] - GR_TAPE_ADD, side = to->y == steps[k].dst;
-        to->z = side ? to->x : to->y;
-        to->x = steps[k].x;
-        to->y = steps[k].y;
-        to->run = real == GR_FLOAT32 ? isa->pair_f32[first][second][side] : isa->pair_f64[first][second][side];
-        op[at] = GR_TAPE_NONE;
+        const int at = first_of(op[k]) >= 0 ? only_reader(&j, k) : -1;
+        if (at < 0 || second_of(op[at]) < 0 || !may_wait(&j, k, at)) continue;
+        join(&j, k, at, real);
         steps[k].run = NULL;
     }
     for (int k = 0; k < n; k++)

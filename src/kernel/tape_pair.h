@@ -12,7 +12,7 @@ typedef struct gr_tape_slots {
     const bool *kept;  /* which are read after the last step, or are not */
 } gr_tape_slots;
 
-/* Sums, differences and products of two that one other of these takes are computed in it, each rounded as before, without
- * a register between. op[k]: the gr_tape_op of step k. Gives how many steps are left; their ld and `flat` are not read. */
+/* A sum, difference or product that one other of these takes, or a tanh or sigmoid, is computed in it, rounded as before,
+ * without a register between. op[k]: the gr_tape_op of step k. Gives how many steps are left; their ld and `flat` are not read. */
 int gr_tape_join(gr_tape_step *steps, uint8_t *op, int n, gr_dtype real, const gr_tape_slots *slots);
 #endif
