@@ -66,6 +66,34 @@ static void gates_lie_over_what_they_are_made_of(void)
     gr_session_close(gru.session);
 }
 
+/* Buffers that loop `by` writes and loop `other` touches. */
+static int count_shared(const gr_program *p, int by, int other)
+{
+    int n = 0;
+    for (int t = p->loops[by].first; t < p->loops[by].last; t++)
+        for (int u = p->loops[other].first; u < p->loops[other].last; u++)
+            for (int o = 0; o < p->templates[t].num_out; o++) {
+                const gr_template *x = &p->templates[u];
+                const int buffer = p->templates[t].out[o].buffer;
+                n += gr_touches(x->in, x->num_in, buffer) || gr_touches(x->out, x->num_out, buffer);
+            }
+    return n;
+}
+
+/* Each direction reads its half of one gradient: a GRU's does not write there, or the other would wait for it. */
+static void directions_write_apart(void)
+{
+    static const char *const cells[] = {"GRU, bidirectional: true", "LSTM, bidirectional: true", "RNN, bidirectional: true"};
+    for (int c = 0; c < 3; c++) {
+        made m = program_of(layer(cells[c]));
+        const gr_program *p = m.p;
+        CU_ASSERT_EQUAL_FATAL(p->num_loops, 4);
+        CU_ASSERT_EQUAL(count_shared(p, 0, 1) + count_shared(p, 1, 0), 0);
+        CU_ASSERT_EQUAL(count_shared(p, 2, 3) + count_shared(p, 3, 2), 0);
+        gr_session_close(m.session);
+    }
+}
+
 /* p is the sequence; in the forward loop. */
 static int overlaid_in_scan(const char *step, const char *loss)
 {
@@ -96,5 +124,6 @@ void test_overlay(void)
 {
     CU_pSuite s = CU_add_suite("overlay", NULL, NULL);
     CU_add_test(s, "gates lie over what they are made of", gates_lie_over_what_they_are_made_of);
+    CU_add_test(s, "directions write apart", directions_write_apart);
     CU_add_test(s, "what is read again stays", what_is_read_again_stays);
 }

@@ -77,13 +77,29 @@ static bool alone_in(unroller *u, const gr_graph *g, const gr_value *of, const g
     return views == place_of(u, of)->readers;
 }
 
+/* Whether the loop reads all that views show of a value outside, and alone: what another loop reads beside its columns
+ * would seem to wait for what is written there, since addresses are compared by their ends. */
+static bool reads_all(unroller *u, const scan_place *s, const gr_value *of)
+{
+    const gr_graph *g = s->node->graph;
+    for (int k = 0; k < g->num_nodes; k++) {
+        const gr_node *n = g->nodes[k];
+        for (int o = 0; is_view(n) && n->in[0] == of && o < n->num_out; o++) {
+            int times = 0;
+            for (int i = 0; i < s->node->num_in; i++) times += s->node->in[i] == n->out[o];
+            if (times != place_of(u, n->out[o])->readers) return false;
+        }
+    }
+    return true;
+}
+
 /* Whether the loop alone reads v, a value outside or columns of one. */
 static bool ends(unroller *u, const scan_place *s, const gr_value *v)
 {
     const gr_value *of = is_view(v->node) ? v->node->in[0] : v;
     const place *outside = place_of(u, of);
     if (place_of(u, v)->readers != 1 || !outside->own) return false;
-    if (of != v && !alone_in(u, s->node->graph, of, v, place_of(u, v)->at)) return false;
+    if (of != v && !(reads_all(u, s, of) && alone_in(u, s->node->graph, of, v, place_of(u, v)->at))) return false;
     const gr_buffer *b = &u->p->buffers[outside->at->buffer];
     return b->kind == GR_BUFFER_ARENA && b->loop == u->loop;
 }
