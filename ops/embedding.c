@@ -173,8 +173,7 @@ static size_t take_back_scratch(const gr_call *call)
     return sizeof(int32_t) * (size_t)(call->out[0].dim[0] + 1 + op_numel(&call->in[0]));
 }
 
-/* A sum is read and written for each element. */
-static double take_back_flops(const gr_call *call) { return 4 * (double)op_numel(&call->in[1]) + (double)op_numel(&call->out[0]); }
+static double take_back_flops(const gr_call *call) { return (double)op_numel(&call->in[1]) + (double)op_numel(&call->out[0]); }
 
 /* The kernel adds over all axes of the index, an axis of steps among them. */
 static int take_back_accumulate(gr_ctx *c)

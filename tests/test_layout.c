@@ -38,16 +38,17 @@ static void every_pointwise_node_is_a_tape(void)
 /* What a Concat joins as it lies, and what it joins of dense copies. */
 static void build_joins(rig *t, int64_t steps)
 {
-    static const char *const dim[] = {"dim=0", "dim=1", "dim=-1"};
+    static const char *const dim[] = {"dim=0", "dim=1", "dim=-1"}, *const name[] = {"a", "b", "c", "d", "e", "f"};
     (void)steps;
-    const gr_val x = rig_input(t, "x", "4, 6, 2"), one = rig_input(t, "one", "");
+    const gr_val x = rig_input(t, "x", "4, 6, 2"), one = rig_input(t, "one", ""), thin = rig_input(t, "thin", "6, 1, 2");
     const gr_val turned = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 0, 2]"), part = gr_emit(t->c, "Slice", NULL, 1, &turned, "dim=1, start=1, stop=3");
-    const gr_val inner = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 2, 0]"), mixed = gr_emit(t->c, "Permute", NULL, 1, &inner, "dims=[0, 2, 1]");
-    for (int i = 0; i < 3; i++) {
-        gr_val as_they_lie[] = {turned, i == 1 ? part : mixed}, dense[2];
+    const gr_val wide = gr_emit(t->c, "Expand", NULL, 1, &thin, "shape=[6, 4, 2]");
+    const gr_val scattered = gr_emit(t->c, "Permute", NULL, 1, &x, "dims=[1, 2, 0]"), rest = gr_emit(t->c, "Slice", NULL, 1, &scattered, "dim=2, start=1, stop=3");
+    for (int i = 0; i < 6; i++) {
+        gr_val as_they_lie[] = {i < 3 ? turned : scattered, i == 1 ? part : i < 3 ? wide : i == 5 ? rest : scattered}, dense[2];
         for (int k = 0; k < 2; k++) dense[k] = gr_emit2(t->c, "Mul", as_they_lie[k], one);
-        gr_val joined = gr_emit(t->c, "Concat", NULL, 2, as_they_lie, "%s", dim[i]), scaled = gr_emit2(t->c, "Mul", joined, one);
-        test_result(t, dim[i], gr_emit2(t->c, "Sub", scaled, gr_emit(t->c, "Concat", NULL, 2, dense, "%s", dim[i])));
+        gr_val joined = gr_emit(t->c, "Concat", NULL, 2, as_they_lie, "%s", dim[i % 3]), scaled = gr_emit2(t->c, "Mul", joined, one);
+        test_result(t, name[i], gr_emit2(t->c, "Sub", scaled, gr_emit(t->c, "Concat", NULL, 2, dense, "%s", dim[i % 3])));
     }
 }
 

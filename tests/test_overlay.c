@@ -1,5 +1,6 @@
 /* test_overlay.c - what a loop keeps, written over what its steps alone read. That values stay right is
  * shown by the random loops of test_run.c and test_wavefront.c and by every model. */
+#include "cli_support.h"
 #include "program/build.h"
 #include "tests.h"
 #include "train_support.h"
@@ -94,6 +95,26 @@ static void directions_write_apart(void)
     }
 }
 
+/* The same elements at every step, or in every row: what one step writes there the next would read. */
+static void what_is_expanded_stays(void)
+{
+    static const char *const graphs[] = {
+        "  rnn: {op: RNN, in: x, hidden_size: 6}\n  m: {op: Mean, in: rnn.output, dim: 0, keepdim: true}\n",
+        "  one: {op: Slice, in: x, dim: 1, stop: 1}\n  row: {op: Tanh, in: one}\n"
+        "  p: {op: Expand, in: row, shape: [$time, $batch, 5]}\n"
+        "  walk:\n    op: Scan\n    over: time\n    in: {q: p}\n    carry: {h: {init: zeros, size: 5, next: h1}}\n"
+        "    step:\n      w: {op: Linear, in: h, out_features: 5}\n      a: {op: Add, in: [q, w]}\n      g: {op: Sigmoid, in: a}\n"
+        "      h1: {op: Mul, in: [g, q]}\n    out: {h: h1, g: g}\n  m: {op: Mul, in: [walk.h, walk.g]}\n"};
+    for (int i = 0; i < 2; i++) {
+        const char *model = temp_file("expanded.yaml",
+                                      "graphrun: 1\nname: expanded\nvars: {time: 7, batch: 3}\ngraph:\n"
+                                      "  x: {op: Parameter, init: {op: Normal, mean: 0, std: 1}, shape: [$time, $batch, 5]}\n%s"
+                                      "  y: {op: Mul, in: [m, m]}\n  loss: {op: Mean, in: y}\n"
+                                      "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n", graphs[i]);
+        CU_ASSERT_EQUAL(graphrun("gradcheck %s --of loss", model), 0);
+    }
+}
+
 /* p is the sequence; in the forward loop. */
 static int overlaid_in_scan(const char *step, const char *loss)
 {
@@ -125,5 +146,6 @@ void test_overlay(void)
     CU_pSuite s = CU_add_suite("overlay", NULL, NULL);
     CU_add_test(s, "gates lie over what they are made of", gates_lie_over_what_they_are_made_of);
     CU_add_test(s, "directions write apart", directions_write_apart);
+    CU_add_test(s, "what is expanded stays", what_is_expanded_stays);
     CU_add_test(s, "what is read again stays", what_is_read_again_stays);
 }

@@ -89,7 +89,8 @@ typedef struct gr_math {
     /* `count` products that differ in where their operands lie: so many elements further for each. With a
      * `packed` B, which all share, b_step is not read. */
     void (*gemm_stack)(const gr_gemm *g, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step);
-    /* dst[j] = the sum of src[row[k] step + j], k = 0 .. count - 1 one after another, for j < n. dst is no source. */
+    /* dst[j] = the sum of src[row[k] step + j], k = 0 .. count - 1 one after another, for j < n. dst overlaps none
+     * of these rows. */
     void (*row_sums_f32)(float *dst, const float *src, int64_t step, const int32_t *row, int64_t count, int64_t n);
     void (*row_sums_f64)(double *dst, const double *src, int64_t step, const int32_t *row, int64_t count, int64_t n);
 } gr_math;

@@ -1,4 +1,4 @@
-/* tape.c - prepares tapes and runs them: block by block, one vector loop an instruction.
+/* tape.c - prepares tapes and runs them: block by block, one vector loop an instruction or a pair (tape_pair.c).
  *
  *     inputs --(in place where rows are dense, else loaded)--> registers --> outputs
  *

@@ -40,7 +40,8 @@ bool gr_has_steps(const gr_template *t, int i, int64_t steps);
 /* band.c: loops whose rows never meet become one for each of so many workers (0: of the cores), if there are rows
  * enough; before chunk.c. */
 void gr_band_loops(gr_build *b, int workers);
-/* early.c: what sets much memory free moves up behind what it reads; after band.c. workers: as there. */
+/* early.c: what sets much memory free moves up behind what it reads; after band.c. workers: as there,
+ * or GR_ANY_WORKERS. */
 void gr_order_early(gr_build *b, int workers);
 /* chunk.c: what feeds a loop from the loop before it is made chunk by chunk, in a loop around
  * both; before memory is planned. */

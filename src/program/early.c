@@ -11,25 +11,28 @@
 #include "program/build.h"
 #include <string.h>
 
-#define LEAST_BYTES 65536 /* set free: less is not worth another order */
+#define LEAST_BYTES 65536 /* less is not worth another order */
 
 typedef struct mover {
     gr_program *p;
     bool alone;  /* one worker */
     int first;   /* where template `last` and those that come along may stand */
     int last;
-    bool *along; /* by template: moves with `last` */
+    bool *along; /* by template: moves with `last`, or is it */
+    int *list, count; /* those */
     bool *moved; /* by template: has moved, once for all */
     int *order;  /* scratch: the new places; what is there */
     gr_template *templates;
     bool *was;
 } mover;
 
+static bool has_effect(const gr_template *t) { return t->node && (t->node->op->traits & GR_EFFECT); }
+
 /* Whether nobody but those that move reads or writes what u makes. */
 static bool made_for_it(const mover *m, int u)
 {
     const gr_template *maker = &m->p->templates[u];
-    if (maker->loop >= 0) return false;
+    if (maker->loop >= 0 || maker->num_out == 0 || has_effect(maker)) return false;
     for (int i = 0; i < maker->num_out; i++) {
         if (m->p->buffers[maker->out[i].buffer].kind != GR_BUFFER_ARENA) return false;
         for (int t = 0; t < m->p->num_templates; t++) {
@@ -44,8 +47,8 @@ static bool made_for_it(const mover *m, int u)
 /* Whether all that move may stand before template u. */
 static bool may_pass_all(const mover *m, int u)
 {
-    for (int t = u + 1; t <= m->last; t++)
-        if (m->along[t] && !gr_may_swap(&m->p->templates[t], &m->p->templates[u])) return false;
+    for (int i = 0; i < m->count; i++)
+        if (!gr_may_swap(&m->p->templates[m->list[i]], &m->p->templates[u])) return false;
     return true;
 }
 
@@ -59,11 +62,19 @@ static int above_loop(const mover *m, int loop)
     return l->first;
 }
 
+static void take_along(mover *m, int t)
+{
+    m->along[t] = true;
+    m->list[m->count++] = t;
+}
+
 /* How far up template `last` can go, and with whom; whether it passes anything. */
 static bool find_way(mover *m)
 {
     const gr_program *p = m->p;
-    for (int t = 0; t < p->num_templates; t++) m->along[t] = t == m->last;
+    memset(m->along, 0, sizeof *m->along * (size_t)p->num_templates);
+    m->count = 0;
+    take_along(m, m->last);
     m->first = m->last;
     for (int u = m->last - 1; u >= 0; u--) {
         const int loop = p->templates[u].loop >= 0 ? gr_loop_below(p, p->templates[u].loop, -1) : -1;
@@ -72,7 +83,7 @@ static bool find_way(mover *m)
             if (u < 0) break;
         } else if (!may_pass_all(m, u)) {
             if (!made_for_it(m, u)) break;
-            m->along[u] = true;
+            take_along(m, u);
             continue;
         }
         m->first = u;
@@ -80,17 +91,20 @@ static bool find_way(mover *m)
     return m->first < m->last;
 }
 
-/* Bytes that are free once they are computed, less those that they make for others. */
-static double bytes_freed(const mover *m)
+/* Whether it pays: what they set free is more than what they make for others, and something large is made among what
+ * they pass, which may have that memory. */
+static bool pays(const mover *m)
 {
     double freed = 0;
+    bool wanted = false;
     for (int i = 0; i < m->p->num_buffers; i++) {
         const gr_buffer *b = &m->p->buffers[i];
         if (b->kind != GR_BUFFER_ARENA || b->first < 0) continue;
         if (b->last == m->last && !m->along[b->first]) freed += (double)b->bytes;
         if (m->along[b->first] && b->last > m->last) freed -= (double)b->bytes;
+        wanted |= b->first >= m->first && b->first < m->last && !m->along[b->first] && b->bytes >= LEAST_BYTES;
     }
-    return freed;
+    return wanted && freed >= LEAST_BYTES;
 }
 
 /* The templates in their new order. */
@@ -120,7 +134,7 @@ static void move_up(mover *m)
 static bool may_move(const mover *m)
 {
     const gr_template *t = &m->p->templates[m->last];
-    if (m->moved[m->last] || t->loop >= 0 || t->num_out == 0 || (t->node && (t->node->op->traits & GR_EFFECT))) return false;
+    if (m->moved[m->last] || t->loop >= 0 || t->num_out == 0 || has_effect(t)) return false;
     for (int i = 0; i < t->num_in; i++) {
         if (t->in[i].buffer < 0) continue;
         const gr_buffer *b = &m->p->buffers[t->in[i].buffer];
@@ -136,13 +150,14 @@ void gr_order_early(gr_build *b, int workers)
     const int n = p->num_templates;
     mover m = {.p = p, .alone = workers == 1, .last = n - 1};
     m.along = GR_NEW_ARRAY(b->a, bool, n + 1);
+    m.list = GR_NEW_ARRAY(b->a, int, n + 1);
     m.moved = GR_NEW_ARRAY(b->a, bool, n + 1);
     m.was = GR_NEW_ARRAY(b->a, bool, n + 1);
     m.order = GR_NEW_ARRAY(b->a, int, n + 1);
     m.templates = GR_NEW_ARRAY(b->a, gr_template, n + 1);
     gr_plan_lifetimes(p);
     while (m.last > 0) {
-        if (may_move(&m) && find_way(&m) && bytes_freed(&m) >= LEAST_BYTES) {
+        if (may_move(&m) && find_way(&m) && pays(&m)) {
             move_up(&m);
             gr_plan_lifetimes(p);
         } else {

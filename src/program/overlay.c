@@ -8,8 +8,8 @@
  *     step t           | i   f   g   o   |        each element by the instruction that read it
  *     gradient, t      | d_i d_f d_g d_o |
  *
- * A sequence ends in a step where its value has no other reader than the loop, and its slice of the step
- * no other than one tape; tapes may write over what they read (kernel/tape.h). */
+ * A sequence ends in a step where its value, or the columns of a wider one that it is, has no other reader than the
+ * loop, and its slice of the step no other than one tape; tapes may write over what they read (kernel/tape.h). */
 #include "program/unroll.h"
 #include "graph/emit.h"
 #include <stdlib.h>
@@ -113,6 +113,27 @@ static int ending_argument(unroller *u, const scan_place *s, const gr_value *arg
     return i < scan->carries + scan->sequences && ends(u, s, s->node->in[i]) ? i : -1;
 }
 
+/* Whether all elements of o, over the steps of a loop at `depth`, lie apart: an expanded value's do not. */
+static bool lies_apart(const gr_operand *o, int depth, int64_t steps)
+{
+    const int n = o->tensor.rank + 1;
+    int64_t dim[GR_MAX_RANK + 1], stride[GR_MAX_RANK + 1], extent = 1;
+    memcpy(dim, o->tensor.dim, sizeof o->tensor.dim);
+    memcpy(stride, o->tensor.stride, sizeof o->tensor.stride);
+    dim[n - 1] = steps;
+    stride[n - 1] = llabs(o->stride[depth]);
+    for (int done = 0; done < n; done++) {
+        int least = done;
+        for (int i = done; i < n; i++)
+            if (stride[i] < stride[least]) least = i;
+        if (dim[least] > 1 && stride[least] < extent) return false;
+        if (dim[least] > 1) extent += (dim[least] - 1) * stride[least];
+        dim[least] = dim[done];
+        stride[least] = stride[done];
+    }
+    return true;
+}
+
 /* Where input i of the tape n lies, if it is a sequence, or a view of one, that ends there. */
 static bool ends_at(unroller *u, const scan_place *s, const gr_node *n, int i, gr_operand *o)
 {
@@ -121,7 +142,8 @@ static bool ends_at(unroller *u, const scan_place *s, const gr_node *n, int i, g
     if (is_view(v->node)) arg = v->node->in[0];
     if (ending_argument(u, s, arg) < 0) return false;
     *o = arg == v ? *place_of(u, arg)->at : view_at(v, place_of(u, arg)->at);
-    return o->buffer >= 0 && (arg == v || alone_in(u, s->scan->body, arg, v, o));
+    if (o->buffer < 0 || !lies_apart(o, s->depth, s->scan->steps)) return false;
+    return arg == v || alone_in(u, s->scan->body, arg, v, o);
 }
 
 /* ---- what is written over them --------------------------------------------------- */

@@ -8,7 +8,7 @@
 typedef struct place {
     int readers;
     bool needs_dense;  /* some reader copies it where it has gaps */
-    bool own;          /* nothing else lies in its memory */
+    bool own;          /* nothing else lies in its elements */
     bool taken;        /* something is written over it */
     gr_operand *at;    /* NULL: not placed yet */
     gr_operand *dense; /* a dense copy, made in the loop that the value is of */

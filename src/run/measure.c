@@ -87,14 +87,14 @@ static void move(bench *b, int64_t n)
     for (int64_t done = 0; done < MOVED; done += n) memcpy(b->room, b->room + ROOM / 2, (size_t)n);
 }
 
-/* A tape of `count` instructions on two inputs, all in L1, n times. */
+/* A tape of `count` instructions on two inputs, all in L1, n times. Each result is read twice, so that none are joined. */
 static void run_tape(bench *b, int count, int64_t n)
 {
     enum { MOST = 8 };
     gr_tape_ins ins[MOST];
     const uint8_t in_reg[] = {0, 1}, out_reg[] = {2};
     const int64_t dim[] = {GR_TAPE_TILE};
-    for (int i = 0; i < count; i++) ins[i] = (gr_tape_ins){(uint8_t)b->op, 2, i ? 2 : 0, 1, 0};
+    for (int i = 0; i < count; i++) ins[i] = (gr_tape_ins){(uint8_t)b->op, 2, i ? 2 : 0, i ? 2 : 1, 0};
     const gr_tape tape = {.num_regs = 3, .num_in = 2, .in_reg = in_reg, .num_ins = count, .ins = ins, .num_out = 1, .out_reg = out_reg};
     gr_tensor t[3];
     for (int i = 0; i < 3; i++)
