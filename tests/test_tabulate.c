@@ -42,6 +42,17 @@ static const sample samples[] = {
     {LETTERS "  walk:\n    op: Scan\n    over: time\n    in: {x: letters}\n    carry: {h: {init: zeros, size: 6, next: h1}}\n"
      "    step:\n      s: {op: Linear, in: [x, h], out_features: 6}\n      h1: {op: Tanh, in: s}\n    out: {h: h1}\n  y: {op: Tanh, in: walk.h}\n",
      (const char *const[]){"walk.s.weight", "walk.s.weight_1", "walk.s.bias", NULL}, 1, 0},
+    {TOKENS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 5}\n  norm: {op: LayerNorm, in: emb, normalized_shape: 5}\n"
+     "  fc: {op: Linear, in: norm, out_features: 6}\n  y: {op: Tanh, in: fc}\n",
+     (const char *const[]){"emb.weight", "norm.weight", "norm.bias", "fc.weight", NULL}, 1, 0},
+    {LETTERS "  walk:\n    op: Scan\n    over: time\n    in: {x: letters}\n    carry: {h: {init: zeros, size: 6, next: h1}}\n"
+     "    step:\n      a: {op: Linear, in: x, out_features: 6, bias: false}\n      n: {op: LayerNorm, in: a, normalized_shape: 6}\n"
+     "      b: {op: Linear, in: h, out_features: 6}\n      s: {op: Add, in: [n, b]}\n      h1: {op: Tanh, in: s}\n    out: {h: h1}\n  y: {op: Tanh, in: walk.h}\n",
+     (const char *const[]){"walk.a.weight", "walk.n.weight", "walk.n.bias", "walk.b.weight", NULL}, 1, 0},
+    /* over two axes, one of them the batch: each row depends on others */
+    {TOKENS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 5}\n"
+     "  norm: {op: LayerNorm, in: emb, normalized_shape: [5, 5], elementwise_affine: false}\n  y: {op: Tanh, in: norm}\n",
+     (const char *const[]){"emb.weight", NULL}, 1, 0},
 };
 enum { SAMPLES = sizeof samples / sizeof *samples };
 

@@ -4,6 +4,7 @@
  *     E[i] W            ->  (E W)[i]
  *     E[i] + b          ->  (E + b)[i]       b: the same for every entry of i
  *     E[i][..., a:b]    ->  E[..., a:b][i]
+ *     norm(E[i])        ->  norm(E)[i]       what is done to each row apart from the others
  *
  * A batch has more tokens than an alphabet letters. This is done before differentiating, so that the gradient
  * follows by itself: what all entries of one letter send is added up first, and goes through the product once. A look-up's
@@ -275,6 +276,48 @@ static void tabulate_columns(const tabulator *t, gr_node *n)
     if (gr_infer_node(n->graph, part) == 0) look_up_instead(n, part->out[0], from->in[1], from);
 }
 
+/* Whether n, as it takes a row alone, takes any number of rows apart (GR_ROWWISE). */
+static bool takes_a_row(const gr_node *n)
+{
+    gr_graph *g = n->graph, *aside = gr_graph_create(g->arena, g->registry, gr_diag_create(g->arena), g->real);
+    gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
+    for (int i = 0; i < n->num_in; i++) {
+        if (!n->in[i]) continue;
+        gr_type t = i ? n->in[i]->type : (gr_type){.dtype = n->in[0]->type.dtype, .rank = 1, .dim = {n->in[0]->type.dim[n->in[0]->type.rank - 1]}};
+        in[i] = gr_graph_add_arg(aside, i, "row", &t);
+    }
+    gr_node_spec spec = {.op = n->op, .name = "row", .num_in = n->num_in, .in = in, .port = n->port,
+                         .attr = gr_arena_copy(g->arena, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
+    gr_node *trial = gr_node_add(aside, &spec);
+    aside->typed = true;
+    return gr_infer_node(aside, trial) == 0 && trial->num_out == n->num_out && gr_same_dims(&trial->out[0]->type, &in[0]->type);
+}
+
+/* Rows in, rows out: of the other inputs each is the same for all rows, and of the outputs the first alone is read. */
+static bool maps_rows(const gr_node *n)
+{
+    const uint32_t other = GR_POINTWISE | GR_CONTRACTION | GR_VIEW | GR_RANDOM | GR_EFFECT;
+    if (!(n->op->traits & GR_ROWWISE) || (n->op->traits & other) || n->tape || !n->num_in || !n->in[0] || n->port[1] != 1) return false;
+    if ((n->op->inputs[0].flags & GR_PORT_WHOLE) || !n->num_out || !gr_same_dims(&n->out[0]->type, &n->in[0]->type)) return false;
+    for (int p = 1; p < gr_op_num_inputs(n->op); p++)
+        for (int i = n->port[p]; i < n->port[p + 1]; i++)
+            if (n->in[i] && !((n->op->inputs[p].flags & GR_PORT_WHOLE) && is_same_for_all(n->in[i]))) return false;
+    for (int k = 1; k < n->num_out; k++)
+        if (gr_value_readers(n->out[k]) > 0) return false;
+    return true;
+}
+
+static void tabulate_rows(const tabulator *t, gr_node *n)
+{
+    if (!maps_rows(n) || !is_look_up(t, n->in[0]) || n->in[0]->node->in[0]->type.rank != 2) return;
+    const gr_node *from = n->in[0]->node;
+    if (entries(from->out[0], from->in[1]->type.rank) < from->in[0]->type.dim[0] || !takes_a_row(n)) return;
+    gr_value **in = gr_arena_copy(n->graph->arena, n->in, sizeof *n->in * (size_t)n->num_in);
+    in[0] = from->in[0];
+    gr_node *rows = gr_copy_node(n->graph, n, in);
+    if (gr_infer_node(n->graph, rows) == 0) look_up_instead(n, rows->out[0], from->in[1], from);
+}
+
 /* ---- the whole ---- */
 
 static void tabulate(const tabulator *t, gr_graph *g)
@@ -288,6 +331,7 @@ static void tabulate(const tabulator *t, gr_graph *g)
         tabulate_product(t, node);
         if (gr_is_variadic_sum(node)) tabulate_sum(t, node, comp);
         tabulate_columns(t, node);
+        tabulate_rows(t, node);
     }
 }
 
