@@ -49,6 +49,10 @@ static const sample samples[] = {
      "    step:\n      a: {op: Linear, in: x, out_features: 6, bias: false}\n      n: {op: LayerNorm, in: a, normalized_shape: 6}\n"
      "      b: {op: Linear, in: h, out_features: 6}\n      s: {op: Add, in: [n, b]}\n      h1: {op: Tanh, in: s}\n    out: {h: h1}\n  y: {op: Tanh, in: walk.h}\n",
      (const char *const[]){"walk.a.weight", "walk.n.weight", "walk.n.bias", "walk.b.weight", NULL}, 1, 0},
+    /* its result is of another type */
+    {TOKENS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 1}\n  most: {op: ArgMax, in: emb, dim: -1, keepdim: true}\n"
+     "  hot: {op: OneHot, in: most, num_classes: 1}\n  flat: {op: Reshape, in: hot, shape: [9, 5, 1]}\n  y: {op: Add, in: [emb, flat]}\n",
+     (const char *const[]){"emb.weight", NULL}, 1, 1},
     /* over two axes, one of them the batch: each row depends on others */
     {TOKENS "  emb: {op: Embedding, in: tokens, num_embeddings: 4, embedding_dim: 5}\n"
      "  norm: {op: LayerNorm, in: emb, normalized_shape: [5, 5], elementwise_affine: false}\n  y: {op: Tanh, in: norm}\n",

@@ -55,7 +55,8 @@ enum {
     GR_ROWWISE = 1 << 1,     /* leading axes are independent: the same node on inputs
                                 that all (but WHOLE ports) got one more leading axis gives
                                 the outputs with that axis. `infer` must have turned dims
-                                into negative ones with gr_set_attr_int(s). */
+                                into negative ones with gr_set_attr_int(s), and
+                                refuse an input of too few axes. */
     GR_CONTRACTION = 1 << 2, /* a sum of products over a shared axis; takes an epilogue */
     GR_VIEW = 1 << 3,        /* the output is the first input's memory under other strides */
     GR_SUM = 1 << 4,         /* the sum of its inputs (any order of terms is as good) */
