@@ -33,15 +33,6 @@ static const char normalized[] =
     "g: {op: Linear, in: [x, h], out_features: 80}, m: {op: LayerNorm, in: g, normalized_shape: 80}, n: {op: Tanh, in: m}}}\n"
     "  start: {op: Zeros, shape: [$batch, 80]}";
 
-static gr_program *program_for(gr_arena *a, gr_session *s, int workers)
-{
-    const gr_want want = {.update = true, .training = true};
-    gr_error e = {0};
-    gr_program *p = gr_program_create_for(a, gr_session_graph(s, &want, NULL), workers, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
-    return p;
-}
-
 static int count_bands(const gr_program *p)
 {
     int n = 0;
@@ -58,7 +49,7 @@ static void rows_are_cut_where_they_stay_apart(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gr_session *s = open_model(write_model(cases[i].cell, cases[i].batch), 1);
         gr_arena *a = gr_arena_create();
-        const int bands = count_bands(program_for(a, s, cases[i].workers));
+        const int bands = count_bands(training_program(a, s, cases[i].workers));
         if (bands != cases[i].bands) fprintf(stderr, "case %d: %d bands\n", (int)i, bands);
         CU_ASSERT_EQUAL(bands, cases[i].bands);
         gr_arena_destroy(a);
@@ -72,7 +63,7 @@ static void bands_wait_for_none_of_each_other(void)
     gr_session *s = open_model(write_model(lstm, 32), 1);
     gr_arena *a = gr_arena_create();
     gr_error e = {0};
-    gr_program *p = program_for(a, s, 2);
+    gr_program *p = training_program(a, s, 2);
     gr_schedule *two = gr_schedule_create(a, p, gr_topology_get(a, "core:2", &e), 2, &e);
     CU_ASSERT_PTR_NOT_NULL_FATAL(two);
     CU_ASSERT_PTR_NULL(check_schedule(p, two));
@@ -169,7 +160,7 @@ static void a_fault_says_where_its_band_begins(void)
 {
     gr_session *s = open_model(write_model(lstm, 32), 1);
     gr_arena *a = gr_arena_create();
-    const gr_program *p = program_for(a, s, 2);
+    const gr_program *p = training_program(a, s, 2);
     int from_rows = 0, bands = 0;
     for (int t = 0; t < p->num_templates; t++) {
         const gr_template *x = &p->templates[t];

@@ -17,15 +17,6 @@ static gr_session *open_layers(const char *options)
                                 "train: {minimize: loss, optimizer: {op: SGD, lr: 0.1}, epochs: 1}\n", options), 1);
 }
 
-static gr_program *program_for(gr_arena *a, gr_session *s, int workers)
-{
-    const gr_want want = {.update = true, .training = true};
-    gr_error e = {0};
-    gr_program *p = gr_program_create_for(a, gr_session_graph(s, &want, NULL), workers, &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
-    return p;
-}
-
 /* Where the gradient of a layer's recurrent weights is computed. */
 static int weights_of(const gr_program *p, const char *layer)
 {
@@ -51,7 +42,7 @@ static void gradients_of_weights_follow_their_loop(void)
 {
     gr_session *s = open_layers("num_layers: 2");
     gr_arena *a = gr_arena_create();
-    const gr_program *any = program_for(a, s, GR_ANY_WORKERS), *one = program_for(a, s, 1), *bands = program_for(a, s, 2);
+    const gr_program *any = training_program(a, s, GR_ANY_WORKERS), *one = training_program(a, s, 1), *bands = training_program(a, s, 2);
     CU_ASSERT_TRUE(weights_of(any, "rnn.l1") > last_loop(any)); /* layers may run beside each other */
     CU_ASSERT_TRUE(weights_of(one, "rnn.l1") < last_loop(one));
     CU_ASSERT_TRUE(weights_of(bands, "rnn.l1") < last_loop(bands));
@@ -65,7 +56,7 @@ static void all_directions_keep_less(void)
 {
     gr_session *s = open_layers("bidirectional: true");
     gr_arena *a = gr_arena_create();
-    CU_ASSERT_TRUE(program_for(a, s, 1)->arena_bytes < program_for(a, s, GR_ANY_WORKERS)->arena_bytes);
+    CU_ASSERT_TRUE(training_program(a, s, 1)->arena_bytes < training_program(a, s, GR_ANY_WORKERS)->arena_bytes);
     gr_arena_destroy(a);
     gr_session_close(s);
 }

@@ -17,10 +17,7 @@ typedef struct made {
 static made program_of(const char *model)
 {
     made m = {.session = open_model(model, 1)};
-    const gr_want want = {.update = true, .training = true};
-    gr_error e = {0};
-    m.p = gr_program_create(m.session->arena, gr_session_graph(m.session, &want, NULL), &e);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(m.p);
+    m.p = training_program(m.session->arena, m.session, GR_ANY_WORKERS);
     return m;
 }
 

@@ -101,6 +101,15 @@ gr_session *open_model(const char *path, int threads)
     return s;
 }
 
+gr_program *training_program(gr_arena *a, gr_session *s, int workers)
+{
+    const gr_want want = {.update = true, .training = true};
+    gr_error e = {0};
+    gr_program *p = gr_program_create_for(a, gr_session_graph(s, &want, NULL), workers, &e);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return p;
+}
+
 size_t working_bytes(const char *path)
 {
     gr_session *s = open_model(path, 1);

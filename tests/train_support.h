@@ -18,6 +18,8 @@ char *read_text(const char *path, size_t *length);
 void say_in_file(void *file, gr_tone tone, const char *text);
 /* A session of the model, or a failed assertion. */
 gr_session *open_model(const char *path, int threads);
+/* The program of a training step, made for so many workers, in arena a; or a failed assertion. */
+gr_program *training_program(gr_arena *a, gr_session *s, int workers);
 /* Bytes that a step of its training works in, on one thread. */
 size_t working_bytes(const char *path);
 /* The bytes of all states, in their order. */

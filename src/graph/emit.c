@@ -211,6 +211,19 @@ static int infer_in(gr_emitter *e, gr_node *n)
 
 int gr_infer_node(gr_graph *g, gr_node *n) { return infer_in(gr_emitter_create(g, n->phase), n); }
 
+gr_node *gr_infer_as(gr_arena *a, const gr_node *n, int num_in, const gr_type *type)
+{
+    gr_graph *aside = gr_graph_create(a, n->graph->registry, gr_diag_create(a), n->graph->real);
+    gr_value **in = GR_NEW_ARRAY(a, gr_value *, num_in + 1);
+    for (int i = 0; i < num_in; i++)
+        if (n->in[i]) in[i] = gr_graph_add_arg(aside, aside->num_args, n->in[i]->node->name, &type[i]);
+    gr_node_spec spec = {.op = n->op, .name = n->name, .num_in = num_in, .in = in, .port = n->port,
+                         .attr = gr_arena_copy(a, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
+    gr_node *c = gr_node_add(aside, &spec);
+    aside->typed = true;
+    return gr_infer_node(aside, c) == 0 ? c : NULL;
+}
+
 int gr_view_node(const gr_node *n, const gr_layout *in, gr_layout *out)
 {
     gr_emitter *e = gr_emitter_create(n->graph, n->phase);

@@ -68,6 +68,9 @@ int gr_emitter_call(gr_emitter *e, const gr_node_view *view, int (*fn)(gr_ctx *)
 
 /* Infers node n again from its inputs (types of its outputs are set). 0 or -1. */
 int gr_infer_node(gr_graph *g, gr_node *n);
+/* The same node with the first num_in of its inputs of other types, in a graph that nobody keeps; type[i] is read where
+ * n has input i. NULL: it takes no such inputs. */
+gr_node *gr_infer_as(gr_arena *a, const gr_node *n, int num_in, const gr_type *type);
 /* A view op's layout from its input's. 0, 1 (needs a dense input), -1. */
 int gr_view_node(const gr_node *n, const gr_layout *in, gr_layout *out);
 

@@ -166,6 +166,13 @@ void gr_node_add_input(gr_node *n, int position, gr_value *v)
     n->port[gr_op_num_inputs(n->op)]++;
 }
 
+bool gr_is_whole_input(const gr_node *n, int i)
+{
+    int p = 0;
+    while (n->port[p + 1] <= i) p++;
+    return (n->op->inputs[p].flags & GR_PORT_WHOLE) != 0;
+}
+
 gr_value *gr_graph_add_arg(gr_graph *body, int position, const char *name, const gr_type *t)
 {
     gr_node_spec spec = {.op = gr_registry_role(body->registry, GR_ROLE_ARG), .name = name};

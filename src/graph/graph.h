@@ -298,6 +298,8 @@ int gr_op_attr(const gr_op *op, const char *name);
 int gr_op_input(const gr_op *op, const char *name);
 int gr_op_output(const gr_op *op, const char *name);
 int gr_op_num_attrs(const gr_op *op);
+/* Whether input i of n comes in at a port that is read as a whole (GR_PORT_WHOLE). */
+bool gr_is_whole_input(const gr_node *n, int i);
 int gr_op_num_inputs(const gr_op *op);
 /* One attribute from its text as a model file has it (also defaults and gr_emit). 0, or
  * -1 with a message in *why (in a). */

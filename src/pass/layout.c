@@ -8,8 +8,8 @@
  *   - before a loop over a sequence whose last axis lies scattered: a gather a step costs more.
  *
  * A copy of what comes into a loop from outside is made outside. Tapes take any strides;
- * histories are dense, and so are stacked values until unroll.c writes them over others. After this pass no pointwise node is left: what
- * was not fused, the copies too, is a tape of its own. */
+ * histories are dense, and so are stacked values until unroll.c writes them over others. After this
+ * pass no pointwise node is left: what was not fused, the copies too, is a tape of its own. */
 #include "pass/fuse.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"

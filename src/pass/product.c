@@ -19,24 +19,18 @@ bool gr_is_matrix_product(const gr_node *n)
            n->in[1]->type.rank == 2 && n->out[0]->type.rank > 0;
 }
 
-/* Infers n's type with one more entry on `axis` of an operand, in a graph that nobody keeps: whether
- * the result has one more on the axis `result`, counted from its end. */
+/* Whether n's result, with one more entry on `axis` of an operand, has one more on the axis `result`, counted from its end. */
 static bool widens(gr_graph *g, const gr_node *n, int operand, int axis, int result)
 {
-    gr_graph *aside = gr_graph_create(g->arena, g->registry, gr_diag_create(g->arena), g->real);
-    gr_value *in[2];
+    gr_type *type = GR_NEW_ARRAY(g->arena, gr_type, n->num_in);
     for (int i = 0; i < 2; i++) {
-        gr_type t = n->in[i]->type;
-        for (int k = 0; k < t.rank; k++) t.axis[k] = NULL;
-        if (i == operand) t.dim[axis]++;
-        gr_node_spec arg = {.op = gr_registry_role(g->registry, GR_ROLE_ARG), .name = i ? "right" : "left"};
-        in[i] = gr_node_add_output(gr_node_add(aside, &arg), NULL, &t);
+        type[i] = n->in[i]->type;
+        for (int k = 0; k < type[i].rank; k++) type[i].axis[k] = NULL;
     }
-    gr_node_spec spec = {.op = n->op, .name = "product", .num_in = 2, .in = in, .attr = n->attr};
-    gr_node *trial = gr_node_add(aside, &spec);
-    const gr_type *was = &n->out[0]->type;
-    if (gr_infer_node(aside, trial) < 0 || trial->num_out != 1) return false;
-    const gr_type *now = &trial->out[0]->type;
+    type[operand].dim[axis]++;
+    const gr_node *trial = gr_infer_as(g->arena, n, n->num_in, type);
+    if (!trial || trial->num_out != 1) return false;
+    const gr_type *was = &n->out[0]->type, *now = &trial->out[0]->type;
     return now->rank == was->rank && now->dim[now->rank - result] == was->dim[was->rank - result] + 1;
 }
 

@@ -152,29 +152,15 @@ static gr_type without_leading(const gr_type *t, int n)
     return r;
 }
 
-static bool is_whole_port(const gr_node *n, int i)
-{
-    int p = 0;
-    while (n->port[p + 1] <= i) p++;
-    return (n->op->inputs[p].flags & GR_PORT_WHOLE) != 0;
-}
-
 /* Infers n with `lead` axes fewer on every input that is not seen whole. NULL if it cannot. */
-static gr_node *infer_without(const gr_node *n, int lead)
+static const gr_node *infer_without(const gr_node *n, int lead)
 {
     gr_arena *a = n->graph->arena;
-    gr_graph *g = gr_graph_create(a, gr_graph_root((gr_graph *)(uintptr_t)n->graph)->registry, gr_diag_create(a), n->graph->real);
-    gr_value **in = GR_NEW_ARRAY(a, gr_value *, n->num_in + 1);
-    for (int i = 0; i < n->num_in; i++) {
-        if (!n->in[i]) continue;
-        gr_type t = is_whole_port(n, i) ? n->in[i]->type : without_leading(&n->in[i]->type, lead);
-        in[i] = gr_graph_add_arg(g, i, n->in[i]->node->name, &t);
-    }
-    gr_node_spec spec = {.op = n->op, .name = n->name, .num_in = n->num_in, .in = in, .port = n->port,
-                         .attr = gr_arena_copy(a, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
-    gr_node *c = gr_node_add(g, &spec);
-    g->typed = true;
-    return gr_infer_node(g, c) == 0 && c->num_out == n->num_out ? c : NULL;
+    gr_type *type = GR_NEW_ARRAY(a, gr_type, n->num_in + 1);
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i]) type[i] = gr_is_whole_input(n, i) ? n->in[i]->type : without_leading(&n->in[i]->type, lead);
+    const gr_node *c = gr_infer_as(a, n, n->num_in, type);
+    return c && c->num_out == n->num_out ? c : NULL;
 }
 
 /* A ROWWISE node whose rows begin behind the axis of time treats the steps alike. */
@@ -184,12 +170,12 @@ static bool keeps_rows_apart(const pair *p)
     for (int i = 0; i < p->n->num_in; i++) {
         if (!p->n->in[i]) continue;
         bool step = reach_of_input(p, i) == GR_REACH_STEP;
-        if (step == is_whole_port(p->n, i)) return false;
+        if (step == gr_is_whole_input(p->n, i)) return false;
         if (!step) continue;
         if (k >= 0 && axis_of_input(p, i) != k) return false;
         k = axis_of_input(p, i);
     }
-    gr_node *c = k >= 0 ? infer_without(p->n, k + 1) : NULL;
+    const gr_node *c = k >= 0 ? infer_without(p->n, k + 1) : NULL;
     for (int o = 0; c && o < p->n->num_out; o++) {
         gr_type t = p->n->out[o]->type;
         if (axis_of_output(p, o) != k) return false;

@@ -9,8 +9,9 @@
  * A batch has more tokens than an alphabet letters. This is done before differentiating, so that the gradient
  * follows by itself: what all entries of one letter send is added up first, and goes through the product once. A look-up's
  * row is bit for bit what the product of a row of zeros with a 1 gives, but that 0 times inf or NaN elsewhere
- * in W is not met; what is done to rows of the table that nobody looks up is met by gradients, with 0 before it. Rows are followed into loops, through their sequences, and through views that keep them whole; padding
- * that was made zeros is a row of zeros behind the table's. A value toward which a gradient is asked for keeps its place. */
+ * in W is not met; what is done to rows of the table that nobody looks up is met by gradients, with 0 before it. Rows are
+ * followed into loops, through their sequences, and through views that keep them whole; padding that was made zeros is a row
+ * of zeros behind the table's. A value toward which a gradient is asked for keeps its place. */
 #include "graph/emit.h"
 #include "pass/assemble.h"
 #include "pass/lift.h"
@@ -150,6 +151,12 @@ static int64_t entries(const gr_value *v, int axes)
     return n;
 }
 
+/* Whether a look-up takes as many rows as its table has. */
+static bool takes_many(const gr_node *look_up)
+{
+    return entries(look_up->out[0], look_up->in[1]->type.rank) >= look_up->in[0]->type.dim[0];
+}
+
 static bool is_same_for_all(const gr_value *v) { return !v->node->graph->owner || gr_is_fixed(v); }
 
 /* In place of n's output: the table's rows. n's name goes to the look-up, which is what stands for it now. */
@@ -239,7 +246,7 @@ static void tabulate_sum(const tabulator *t, gr_node *n, const int *comp)
     const gr_type *table = &from->in[0]->type;
     if (gr_node_attr(from, "missing")->i) return; /* zeros and b are b */
     while (of_rows < num_other && adds_to_rows(other[of_rows], table)) of_rows++;
-    if (of_rows < 2 || entries(from->out[0], from->in[1]->type.rank) < table->dim[0]) return;
+    if (of_rows < 2 || !takes_many(from)) return;
     other[0] = from->in[0];
     gr_value *sum = gr_add_role(g, GR_ROLE_ADD, n, of_rows, other, NULL)->out[0];
     if (!gr_same_dims(&sum->type, table)) return;
@@ -272,7 +279,7 @@ static void tabulate_columns(const tabulator *t, gr_node *n)
 {
     if (!is_columns(n) || !is_look_up(t, n->in[0]) || !read_by_columns(n->in[0])) return;
     const gr_node *from = n->in[0]->node;
-    if (entries(from->out[0], from->in[1]->type.rank) < from->in[0]->type.dim[0]) return;
+    if (!takes_many(from)) return;
     gr_node *part = gr_copy_node(n->graph, n, from->in);
     if (gr_infer_node(n->graph, part) == 0) look_up_instead(n, part->out[0], from->in[1], from);
 }
@@ -282,18 +289,14 @@ static bool is_alike(const gr_value *a, const gr_value *b) { return a->type.dtyp
 /* Whether n, as it takes a row alone, takes any number of rows apart (GR_ROWWISE). */
 static bool takes_a_row(const gr_node *n)
 {
-    gr_graph *g = n->graph, *aside = gr_graph_create(g->arena, g->registry, gr_diag_create(g->arena), g->real);
-    gr_value **in = GR_NEW_ARRAY(g->arena, gr_value *, n->num_in);
-    for (int i = 0; i < n->num_in; i++) {
-        if (!n->in[i]) continue;
-        gr_type t = i ? n->in[i]->type : (gr_type){.dtype = n->in[0]->type.dtype, .rank = 1, .dim = {n->in[0]->type.dim[n->in[0]->type.rank - 1]}};
-        in[i] = gr_graph_add_arg(aside, aside->num_args, "row", &t);
-    }
-    gr_node_spec spec = {.op = n->op, .name = "row", .num_in = n->num_in, .in = in, .port = n->port,
-                         .attr = gr_arena_copy(g->arena, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
-    gr_node *trial = gr_node_add(aside, &spec);
-    aside->typed = true;
-    return gr_infer_node(aside, trial) == 0 && trial->num_out == n->num_out && is_alike(trial->out[0], in[0]);
+    gr_arena *a = n->graph->arena;
+    gr_type *type = GR_NEW_ARRAY(a, gr_type, n->num_in);
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i]) type[i] = n->in[i]->type;
+    const gr_type *in = &n->in[0]->type;
+    type[0] = (gr_type){.dtype = in->dtype, .rank = 1, .dim = {in->dim[in->rank - 1]}};
+    const gr_node *trial = gr_infer_as(a, n, n->num_in, type);
+    return trial && trial->num_out == n->num_out && is_alike(trial->out[0], trial->in[0]);
 }
 
 /* Rows in, rows out: of the other inputs each is the same for all rows, and of the outputs the first alone is read. */
@@ -301,10 +304,9 @@ static bool maps_rows(const gr_node *n)
 {
     const uint32_t other = GR_POINTWISE | GR_CONTRACTION | GR_VIEW | GR_RANDOM | GR_EFFECT;
     if (!(n->op->traits & GR_ROWWISE) || (n->op->traits & other) || n->tape || !n->num_in || !n->in[0] || n->port[1] != 1) return false;
-    if ((n->op->inputs[0].flags & GR_PORT_WHOLE) || !n->num_out || !is_alike(n->out[0], n->in[0])) return false;
-    for (int p = 1; p < gr_op_num_inputs(n->op); p++)
-        for (int i = n->port[p]; i < n->port[p + 1]; i++)
-            if (n->in[i] && !((n->op->inputs[p].flags & GR_PORT_WHOLE) && is_same_for_all(n->in[i]))) return false;
+    if (gr_is_whole_input(n, 0) || !n->num_out || !is_alike(n->out[0], n->in[0])) return false;
+    for (int i = 1; i < n->num_in; i++)
+        if (n->in[i] && !(gr_is_whole_input(n, i) && is_same_for_all(n->in[i]))) return false;
     for (int k = 1; k < n->num_out; k++)
         if (gr_value_readers(n->out[k]) > 0) return false;
     return true;
@@ -315,7 +317,7 @@ static void tabulate_rows(const tabulator *t, gr_node *n)
     if (!maps_rows(n) || !is_look_up(t, n->in[0]) || n->in[0]->node->in[0]->type.rank != 2) return;
     const gr_node *from = n->in[0]->node;
     if (gr_node_attr(from, "missing")->i) return; /* what is made of zeros may be none */
-    if (entries(from->out[0], from->in[1]->type.rank) < from->in[0]->type.dim[0] || !takes_a_row(n)) return;
+    if (!takes_many(from) || !takes_a_row(n)) return;
     gr_value **in = gr_arena_copy(n->graph->arena, n->in, sizeof *n->in * (size_t)n->num_in);
     in[0] = from->in[0];
     gr_node *rows = gr_copy_node(n->graph, n, in);

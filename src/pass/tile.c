@@ -78,20 +78,13 @@ static gr_type with_rows(const tiler *t, const gr_type *type, int64_t rows)
 /* ---- what a node does with rows ------------------------------------------- */
 
 /* n inferred with so many rows where rowed[i]; NULL: it cannot be. */
-static gr_node *probe(const tiler *t, const gr_node *n, const bool *rowed, int64_t rows)
+static const gr_node *probe(const tiler *t, const gr_node *n, const bool *rowed, int64_t rows)
 {
-    gr_graph *g = gr_graph_create(t->a, t->g->registry, gr_diag_create(t->a), t->g->real);
-    gr_value **in = GR_NEW_ARRAY(t->a, gr_value *, n->num_in + 1);
-    for (int i = 0; i < n->num_in; i++) {
-        if (!n->in[i]) continue;
-        gr_type type = rowed[i] ? with_rows(t, &n->in[i]->type, rows) : n->in[i]->type;
-        in[i] = gr_graph_add_arg(g, i, n->in[i]->node->name, &type);
-    }
-    gr_node_spec spec = {.op = n->op, .name = n->name, .num_in = n->num_in, .in = in, .port = n->port,
-                         .attr = gr_arena_copy(t->a, n->attr, sizeof *n->attr * (size_t)gr_op_num_attrs(n->op))};
-    gr_node *c = gr_node_add(g, &spec);
-    g->typed = true;
-    return gr_infer_node(g, c) == 0 && c->num_out == n->num_out ? c : NULL;
+    gr_type *type = GR_NEW_ARRAY(t->a, gr_type, n->num_in + 1);
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i]) type[i] = rowed[i] ? with_rows(t, &n->in[i]->type, rows) : n->in[i]->type;
+    const gr_node *c = gr_infer_as(t->a, n, n->num_in, type);
+    return c && c->num_out == n->num_out ? c : NULL;
 }
 
 static tile_kind outcome(const tiler *t, const gr_node *n, const gr_node *tried, int64_t tried_rows)
@@ -104,13 +97,6 @@ static tile_kind outcome(const tiler *t, const gr_node *n, const gr_node *tried,
         total &= gr_type_equal(type, got);
     }
     return rows ? ROWS : total ? TOTAL : OUTSIDE;
-}
-
-static bool is_whole_port(const gr_node *n, int i)
-{
-    int p = 0;
-    while (n->port[p + 1] <= i) p++;
-    return (n->op->inputs[p].flags & GR_PORT_WHOLE) != 0;
 }
 
 /* Pointwise: an input has rows if its leading axes are the output's. Others must not reach that far. */
@@ -179,7 +165,7 @@ static tile_kind kind_of(const tiler *t, const gr_node *n, bool *rowed)
     if (n->op->traits & GR_CONTRACTION) return product_kind(t, n, rowed);
     if (!(n->op->traits & GR_ROWWISE)) return OUTSIDE;
     for (int i = 0; i < n->num_in; i++) {
-        rowed[i] = n->in[i] && !is_whole_port(n, i);
+        rowed[i] = n->in[i] && !gr_is_whole_input(n, i);
         if (rowed[i] && !lead_of(t, &n->in[i]->type)) return OUTSIDE;
     }
     return keeps_rows_apart(t, n, rowed) && try_rows(t, n, rowed) == ROWS ? ROWS : OUTSIDE;

@@ -33,13 +33,6 @@ static bool reads_in_place(const gr_template *t, int buffer, const gr_operand *o
     return true;
 }
 
-static bool reads(const gr_template *t, int buffer)
-{
-    for (int i = 0; i < t->num_in; i++)
-        if (t->in[i].buffer == buffer) return true;
-    return false;
-}
-
 static gr_operand *output_on(const gr_template *t, int buffer)
 {
     for (int i = 0; i < t->num_out; i++)
@@ -87,7 +80,7 @@ static bool state_in_place(const gr_program *p, const gr_commit *c, int writer)
         const gr_template *x = &p->templates[t];
         if (t == c->copy) continue;
         if (output_on(x, c->state)) return false;
-        if (t > writer && reads(x, c->state)) return false;
+        if (t > writer && gr_touches(x->in, x->num_in, c->state)) return false;
     }
     return reads_in_place(w, c->state, out);
 }
