@@ -2,7 +2,7 @@
  *
  *     k is cut into blocks of equal length, at most GR_KC; for each block
  *       S  some rows of one operand, packed in panels of `sw` rows:      [panel][l][sw]
- *          or, for tiles of our own, where they lie or copied row by row
+ *          or, for tiles of our own, where they lie
  *       V  one panel of the other operand, `vw` columns wide:            [l][vw]
  *     and the microkernel makes sw x vw elements of C from a panel of each (microkernel.h), or a tile of
  *     our own max_rows x vw.
@@ -15,14 +15,10 @@
 #include "base/count.h"
 #include "base/half.h"
 #include "kernel/microkernel.h"
-#include <assert.h>
 #include <string.h>
 
 #define LEAST_STRIP 64  /* rows that a V read from L3 is multiplied with at a time, at least */
 #define TINY 1024       /* m n k up to which nothing is packed */
-#define L1_WAY 4096     /* bytes: what lies a multiple of it apart shares a set of L1, one line of which is in each way */
-#define L1_WAYS 8
-#define COPY_AHEAD 4    /* rows, which lie in pages of their own, where no prefetcher of the CPU follows */
 
 /* A product with sides named as above; s_ms is S's stride between rows (along m). */
 typedef struct job {
@@ -59,18 +55,12 @@ static int64_t strip_rows(int64_t m, int64_t most, int64_t step)
     return gr_round_up((m + strips - 1) / strips, step);
 }
 
-/* Bytes from one copied row of S to the next: an odd number of cache lines. */
-static int64_t copied_row(const gr_engine *e, int64_t kc)
-{
-    return (gr_round_up(kc * e->size, GR_LINE) / GR_LINE | 1) * GR_LINE;
-}
-
-/* Room for packed panels of S, or for copied rows: those of a strip, which strip_rows may make a quarter longer and rounds. */
+/* Room for packed panels of S: those of a strip, which strip_rows may make a quarter longer and rounds. */
 static int64_t s_bytes(const gr_engine *e, int64_t m, int64_t k)
 {
     const int64_t most = e->mc < LEAST_STRIP ? LEAST_STRIP : e->mc;
-    const int64_t rows = gr_smaller(gr_round_up(m, e->sw), most + most / 4 + e->sw + e->isa->max_rows);
-    return gr_round_up(rows * copied_row(e, k < GR_KC ? k : GR_KC) + GR_GEMM_SLACK, 64);
+    const int64_t rows = gr_round_up(gr_smaller(m, most + most / 4 + e->sw), e->sw);
+    return gr_round_up(rows * (k < GR_KC ? k : GR_KC) * e->size + GR_GEMM_SLACK, 64);
 }
 
 static int64_t v_bytes(const gr_engine *e, int64_t n, int64_t k)
@@ -181,13 +171,16 @@ static void pack_v(const job *j, int64_t col, int64_t cols)
     pack(j->e, j->v_room, j->e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * j->e->size, j->v_ns, j->v_ks, cols, j->kc);
 }
 
-/* Rows of S that are read where they lie: chunks as even as can be, since one of few rows leaves the
- * multipliers waiting. The first `longer` of them have one row more than `rows`. */
+/* Rows of S that a tile reads where they lie, at most. */
+static int64_t most_rows(const job *j) { return j->s_ks == 1 ? j->e->isa->max_streams : j->e->isa->max_rows; }
+
+/* Such rows: chunks as even as can be, since one of few rows leaves the multipliers waiting. The first `longer` of them
+ * have one row more than `rows`. */
 typedef struct chunks { int64_t count, rows, longer; } chunks;
 
-static chunks chunks_of(const gr_engine *e, int64_t rows)
+static chunks chunks_of(const job *j, int64_t rows)
 {
-    const int64_t count = (rows + e->isa->max_rows - 1) / e->isa->max_rows;
+    const int64_t most = most_rows(j), count = (rows + most - 1) / most;
     return (chunks){count, rows / count, rows % count};
 }
 
@@ -198,33 +191,10 @@ static gr_tile direct_tile(const job *j)
                      .c_rs = j->c_ms, .c_cs = j->c_ns, .first = j->first};
 }
 
-/* Whether so many rows of S, multiplied at once, want more lines of one set of L1 than it has. Measured with rows that begin
- * 4 KB apart: 12 of them multiply at 78% of the peak, at 95% once they are copied. */
-static bool crowds_a_set(const job *j, int64_t rows)
-{
-    const int64_t apart = j->s_ms * j->e->size;
-    return j->s_ks == 1 && rows > L1_WAYS && apart != 0 && apart % L1_WAY == 0;
-}
-
 /* Row `row` of S, in the block of k in hand. */
 static const char *row_of_s(const job *j, int64_t row)
 {
     return j->s + (row * j->s_ms + j->k0 * j->s_ks) * j->e->size;
-}
-
-/* Copies rows of S from `row` on into s_room, over all sets of L1; t is to read them there. */
-static const char *spread_rows(const job *j, gr_tile *t, int64_t row, int64_t rows)
-{
-    const int64_t apart = j->s_ms * j->e->size, step = copied_row(j->e, j->kc), bytes = j->kc * j->e->size;
-    const char *s = row_of_s(j, row);
-    assert(j->s_room + rows * step <= j->v_room);
-    for (int64_t i = 0; i < rows; i++, s += apart) {
-        if (i + COPY_AHEAD < rows)
-            for (int64_t at = 0; at < bytes; at += GR_LINE) __builtin_prefetch(s + COPY_AHEAD * apart + at);
-        memcpy(j->s_room + i * step, s, (size_t)bytes);
-    }
-    t->s_rs = step / j->e->size;
-    return j->s_room;
 }
 
 /* Multiplies the rows at s, in chunks, by the columns that t has of a panel, into C from [row, col] on; meanwhile `ahead` is
@@ -267,12 +237,11 @@ static const char *panel_behind(const job *j, const char *v, bool last)
 static void block_rows(const job *j, int64_t row, int64_t rows, int64_t base, int64_t end, bool direct)
 {
     const gr_engine *e = j->e;
-    const chunks x = chunks_of(e, rows);
+    const chunks x = chunks_of(j, rows);
     gr_tile t = direct_tile(j);
     t.v_dtype = GR_UNKNOWN; /* v_panel widens */
     const char *s = row_of_s(j, row);
     if (!direct) pack(e, j->s_room, e->sw, s, j->s_ms, j->s_ks, rows, j->kc);
-    else if (crowds_a_set(j, x.rows + (x.longer > 0))) s = spread_rows(j, &t, row, rows);
     for (int64_t col = base, cols; col < end; col += cols) {
         const int64_t skip = (j->skip + col) % e->vw;
         const char *v = v_panel(j, base, col);
@@ -352,7 +321,7 @@ static void run_few_rows(job *j, int64_t length)
     const gr_engine *e = j->e;
     const bool lies_well = !j->packed && j->v_ns == 1;
     const int64_t panels = j->m <= 2 ? 4 : 1;
-    const chunks all = {1, j->m, 0};
+    const chunks all = chunks_of(j, j->m);
     for (int64_t col = 0, cols; col < j->n; col += cols) {
         const int64_t skip = (j->skip + col) % e->vw;
         cols = panels * e->vw - skip;
@@ -392,7 +361,7 @@ static void run_direct_strips(job *j, int64_t length)
 {
     const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * GR_S_BYTES;
     const int64_t fit = v_stays ? j->e->mc : gr_smaller(j->e->mc, GR_S_BYTES / (j->k * j->e->size));
-    const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, j->e->isa->max_rows);
+    const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, most_rows(j));
     for (int64_t row = 0; row < j->m; row += rows)
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);
@@ -400,7 +369,6 @@ static void run_direct_strips(job *j, int64_t length)
         }
 }
 
-/* Few rows that crowd a set are copied, as strips are, where V is packed: else V would be packed or widened for them alone. */
 static void run_job(job *j)
 {
     const int64_t length = j->k > 0 ? block_length(j->k) : 0;
@@ -409,7 +377,7 @@ static void run_job(job *j)
     } else if (j->e->own && !j->packed && j->m * j->n * j->k <= TINY && j->k <= length) {
         next_block(j, 0, length);
         block_tiny(j);
-    } else if (j->e->own && j->m <= j->e->isa->max_rows && !(j->packed && !j->half && crowds_a_set(j, j->m))) {
+    } else if (j->e->own && j->m <= j->e->isa->max_rows) {
         run_few_rows(j, length);
     } else if (j->packed && reads_s_directly(j)) {
         run_direct_strips(j, length);

@@ -194,6 +194,7 @@ const gr_isa ISA(gr_isa) = {
     .panel_f32 = 2 * VL,
     .panel_f64 = 2 * VLD,
     .max_rows = GR_TILE_ROWS,
+    .max_streams = GR_TILE_ROWS < 8 ? GR_TILE_ROWS : 8,
     .tape_f32 = TABLE(f32),
     .tape_f64 = TABLE(f64),
     .pair_f32 = {PAIR_TABLE(add, f32), PAIR_TABLE(sub, f32), PAIR_TABLE(mul, f32)},
