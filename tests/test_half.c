@@ -111,16 +111,18 @@ static void end_problem(problem *p)
     gr_free(p->rounded);
 }
 
-/* Columns [col, n) with the operand kept as floats, already rounded, and with 16 bits: the same bits. */
-static bool agrees(problem *p, gr_dtype half, int64_t col, bool accumulate)
+/* Columns [col, n) with the operand kept as floats, already rounded, and with 16 bits: the same bits. `columns`: a is read as
+ * if its columns were dense. */
+static bool agrees(problem *p, gr_dtype half, int64_t col, bool accumulate, bool columns)
 {
     const gr_math *math = gr_math_get();
     void *scratch = gr_malloc_aligned((math->gemm_scratch(GR_FLOAT32, p->m, p->n, p->k) + 63) / 64 * 64, 64);
     for (int i = 0; i < 2; i++) {
         for (int64_t q = 0; q < p->m * p->n; q++) p->c[i][q] = (float)(q % 13);
-        gr_gemm g = {.dtype = GR_FLOAT32, .m = p->m, .n = p->n - col, .k = p->k, .a = p->a, .a_rs = p->k, .a_cs = 1, .c = p->c[i] + col,
-                     .c_rs = p->n, .c_cs = 1, .accumulate = accumulate, .scratch = scratch, .packed = p->packed[i], .packed_n = p->n,
-                     .packed_col = col, .packed_dtype = i ? half : GR_FLOAT32};
+        gr_gemm g = {.dtype = GR_FLOAT32, .m = p->m, .n = p->n - col, .k = p->k, .a = p->a, .a_rs = columns ? 1 : p->k,
+                     .a_cs = columns ? p->m : 1, .c = p->c[i] + col, .c_rs = p->n, .c_cs = 1, .accumulate = accumulate,
+                     .scratch = scratch, .packed = p->packed[i], .packed_n = p->n, .packed_col = col,
+                     .packed_dtype = i ? half : GR_FLOAT32};
         math->gemm(&g);
     }
     gr_free(scratch);
@@ -129,14 +131,15 @@ static bool agrees(problem *p, gr_dtype half, int64_t col, bool accumulate)
 
 static void products_are_those_of_rounded_operands(void)
 {
-    static const int64_t rows[] = {1, 2, 3, 6, 7, 12, 15, 32, 140};
+    static const int64_t rows[] = {1, 2, 3, 6, 7, 9, 12, 14, 15, 32, 140};
     static const int64_t shapes[][2] = {{128, 64}, {100, 300}, {33, 17}, {5, 600}, {260, 256}, {1024, 100}};
     for (size_t h = 0; h < 2; h++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
                 problem p = new_problem(halves[h], rows[r], shapes[s][0], shapes[s][1]);
-                CU_ASSERT_TRUE(agrees(&p, halves[h], 0, r % 2));
-                CU_ASSERT_TRUE(agrees(&p, halves[h], 3, false));
+                CU_ASSERT_TRUE(agrees(&p, halves[h], 0, r % 2, false));
+                CU_ASSERT_TRUE(agrees(&p, halves[h], 0, r % 2, true));
+                CU_ASSERT_TRUE(agrees(&p, halves[h], 3, false, false));
                 double sum = 0;
                 for (int64_t l = 0; l < p.k; l++) sum += (double)p.a[l] * p.rounded[l * p.n + p.n - 1];
                 CU_ASSERT_TRUE(fabs(p.c[1][p.n - 1] - sum) <= 1e-4);

@@ -109,6 +109,15 @@ static void exponential_of_a_row(void)
 
 /* ---- products ---- */
 
+enum { GUARD = 4096 }; /* bytes behind scratch memory */
+
+static bool is_guard(const char *p)
+{
+    int changed = 0;
+    for (int i = 0; i < GUARD; i++) changed += p[i] != 0x5a;
+    return changed == 0;
+}
+
 typedef struct problem {
     gr_dtype dtype;
     int64_t m, n, k, a_rs, a_cs, b_rs, b_cs, c_rs, c_cs;
@@ -160,18 +169,21 @@ static void free_problem(problem *p)
     gr_free(p->c);
 }
 
-/* The block [i, i + m) x [j, j + n) of the product, into c. */
+/* The block [i, i + m) x [j, j + n) of the product, into c. What lies behind the scratch memory stays as it is. */
 static void block(const problem *p, char *c, int64_t i, int64_t j, int64_t m, int64_t n, const void *packed)
 {
     const int64_t size = (int64_t)gr_dtype_size(p->dtype);
     const gr_math *math = gr_math_get();
-    void *scratch = gr_malloc_aligned(math->gemm_scratch(p->dtype, m, n, p->k), 64);
+    const size_t room = math->gemm_scratch(p->dtype, m, n, p->k);
+    char *scratch = gr_malloc_aligned(room + GUARD, 64);
+    memset(scratch + room, 0x5a, GUARD);
     const gr_gemm g = {.dtype = p->dtype, .m = m, .n = n, .k = p->k, .a = p->a + i * p->a_rs * size,
                        .a_rs = p->a_rs, .a_cs = p->a_cs, .b = packed ? NULL : p->b + j * p->b_cs * size,
                        .b_rs = p->b_rs, .b_cs = p->b_cs, .c = c + (i * p->c_rs + j * p->c_cs) * size,
                        .c_rs = p->c_rs, .c_cs = p->c_cs, .accumulate = p->accumulate, .scratch = scratch,
                        .packed = packed, .packed_n = p->n, .packed_col = j};
     math->gemm(&g);
+    CU_ASSERT_TRUE(is_guard(scratch + room));
     gr_free(scratch);
 }
 
@@ -247,13 +259,14 @@ static void products(void)
     static const int64_t shapes[][3] = {{1, 1, 1}, {5, 4, 4}, {1, 4, 4}, {1, 16, 256}, {32, 48, 256}, {6, 16, 257},
         {7, 17, 33}, {64, 1, 300}, {1, 300, 64}, {140, 35, 20}, {13, 100, 600}, {2, 33, 1000}, {3, 5, 0},
         {33, 129, 511}, {200, 3, 70}, {12, 32, 1025},
-        {157, 36, 258}, {75, 36, 258}, {290, 20, 300}, /* strips of rows: longer than usual (in float, in double), several */
+        {9, 33, 520}, {10, 70, 300}, {14, 66, 300}, /* tiles of columns of S, more rows than lie along k in one */
+        {157, 36, 258}, {75, 36, 258}, {290, 20, 300}, {166, 80, 256}, /* strips of rows: longer than usual (in float, in double), several */
         {9, 1060, 270}, /* more columns than a strip has */
         {12, 40, 1024}, {13, 70, 2048}, {97, 40, 1024}}; /* rows that share a set of L1 */
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int layouts = 0; layouts < 27; layouts += i % 2 ? 5 : 4)
+        for (int q = 0, layouts; (layouts = q * (i % 2 ? 5 : 4)) < 27; q++)
             for (int t = GR_FLOAT32; t <= GR_FLOAT64; t++)
-                check_product((gr_dtype)t, shapes[i][0], shapes[i][1], shapes[i][2], layouts, layouts % 2);
+                check_product((gr_dtype)t, shapes[i][0], shapes[i][1], shapes[i][2], layouts, q % 2);
     for (int i = 0; i < 150; i++)
         check_product(i % 2 ? GR_FLOAT32 : GR_FLOAT64, 1 + below(40), 1 + below(80), 1 + below(600), (int)below(27),
                       below(2));
@@ -263,7 +276,7 @@ static void products(void)
  * What lies behind the scratch memory stays as it is, and C is that of rows which lie side by side. */
 static void check_slice(gr_dtype t, int64_t m, int64_t n, int64_t k)
 {
-    enum { WIDE = 1024, GUARD = 4096 };
+    enum { WIDE = 1024 };
     problem p = new_problem(t, 1, n, k, 0, false);
     const int64_t size = (int64_t)gr_dtype_size(t);
     const gr_math *math = gr_math_get();
@@ -279,9 +292,7 @@ static void check_slice(gr_dtype t, int64_t m, int64_t n, int64_t k)
                            .c_rs = n, .c_cs = 1, .scratch = scratch, .packed = packed, .packed_n = n};
         math->gemm(&g);
     }
-    int changed = 0;
-    for (size_t i = 0; i < GUARD; i++) changed += scratch[room + i] != 0x5a;
-    CU_ASSERT_EQUAL(changed, 0);
+    CU_ASSERT_TRUE(is_guard(scratch + room));
     CU_ASSERT_EQUAL(memcmp(c[0], c[1], (size_t)(m * n * size)), 0);
     gr_free(c[0]);
     gr_free(c[1]);

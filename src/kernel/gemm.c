@@ -5,7 +5,7 @@
  *          or, for tiles of our own, where they lie
  *       V  one panel of the other operand, `vw` columns wide:            [l][vw]
  *     and the microkernel makes sw x vw elements of C from a panel of each (microkernel.h), or a tile of
- *     our own max_rows x vw.
+ *     our own of up to max_rows x vw.
  *
  * An element is, for each block of k, a chain of fma from zero, added to C; nothing else about
  * its place matters, so that any partition of m and n gives the same bits. The same chain in
@@ -58,8 +58,7 @@ static int64_t strip_rows(int64_t m, int64_t most, int64_t step)
 /* Room for packed panels of S: those of a strip, which strip_rows may make a quarter longer and rounds. */
 static int64_t s_bytes(const gr_engine *e, int64_t m, int64_t k)
 {
-    const int64_t most = e->mc < LEAST_STRIP ? LEAST_STRIP : e->mc;
-    const int64_t rows = gr_round_up(gr_smaller(m, most + most / 4 + e->sw), e->sw);
+    const int64_t rows = gr_round_up(gr_smaller(m, e->mc + e->mc / 4), e->sw);
     return gr_round_up(rows * (k < GR_KC ? k : GR_KC) * e->size + GR_GEMM_SLACK, 64);
 }
 
@@ -172,9 +171,9 @@ static void pack_v(const job *j, int64_t col, int64_t cols)
 }
 
 /* Rows of S that a tile reads where they lie, at most. */
-static int64_t most_rows(const job *j) { return j->s_ks == 1 ? j->e->isa->max_streams : j->e->isa->max_rows; }
+static int64_t most_rows(const job *j) { return j->s_ms == 1 ? j->e->isa->max_rows : j->e->isa->max_streams; }
 
-/* Such rows: chunks as even as can be, since one of few rows leaves the multipliers waiting. The first `longer` of them
+/* Rows of S that are read where they lie: chunks as even as can be, since one of few rows leaves the multipliers waiting. The first `longer` of them
  * have one row more than `rows`. */
 typedef struct chunks { int64_t count, rows, longer; } chunks;
 
@@ -313,15 +312,15 @@ static void next_block(job *j, int64_t k0, int64_t length)
     j->first = k0 == 0 && !j->accumulate;
 }
 
-/* Few rows: C's columns, a panel at a time, stay in L1 from one block of k to the next, and V is
- * read where it lies if its rows do, but for a last panel that is not full. One or two rows take
- * several panels at once. */
+/* Few rows: C's columns, a panel at a time, stay in L1 from one block of k to the next, and V is read where it lies if
+ * its rows do, but for a last panel that is not full. V that is not packed, or kept with 16 bits, meets all rows at once:
+ * to read it twice took half as long again where it comes from memory. One or two rows take several panels at once. */
 static void run_few_rows(job *j, int64_t length)
 {
     const gr_engine *e = j->e;
     const bool lies_well = !j->packed && j->v_ns == 1;
     const int64_t panels = j->m <= 2 ? 4 : 1;
-    const chunks all = chunks_of(j, j->m);
+    const chunks all = j->packed && !j->half ? chunks_of(j, j->m) : (chunks){1, j->m, 0};
     for (int64_t col = 0, cols; col < j->n; col += cols) {
         const int64_t skip = (j->skip + col) % e->vw;
         cols = panels * e->vw - skip;

@@ -45,7 +45,7 @@ typedef struct gr_isa {
     bool fma;
     int panel_f32, panel_f64; /* two vectors: how many columns a panel has */
     int max_rows;             /* of a gr_tile */
-    int max_streams;          /* of its rows, each read along k: more, and the multipliers wait for them */
+    int max_streams;          /* of them where they do not lie side by side */
     gr_tape_fn tape_f32[GR_TAPE_NUM_OPS], tape_f64[GR_TAPE_NUM_OPS];
     /* [first][second][side]: dst = second(first(x, y), z), or second(z, first(x, y)); second(first(x, y)). */
     gr_tape_fn pair_f32[GR_TAPE_FIRSTS][GR_TAPE_SECONDS][2], pair_f64[GR_TAPE_FIRSTS][GR_TAPE_SECONDS][2];

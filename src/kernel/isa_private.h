@@ -13,6 +13,8 @@
 
 /* Two accumulators a row must fit the registers beside two loads and a broadcast. */
 #define GR_TILE_ROWS (VEC_BYTES == 64 ? 14 : 6)
+/* Of these, rows that do not lie side by side: each is a stream of its own to the caches, and multipliers wait for more than 8. */
+#define GR_TILE_STREAMS (VEC_BYTES == 64 ? 8 : 6)
 
 float ISA(gr_sum_f32)(const float *src, int64_t n);
 double ISA(gr_sum_f64)(const double *src, int64_t n);

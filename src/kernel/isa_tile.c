@@ -2,8 +2,8 @@
  * type that panels are kept in: PAIR(p, b) loads the two vectors of a row at p into b. */
 
 /* Rows of s: row 4 g + i lies i times `step` bytes behind at[g]. Both are opaque to compilers from step to step, which else
- * keep an offset of each row in each of several steps, 32 and more, on the stack: tiles of 8 rows ran at 92% of the peak,
- * at 97% since. */
+ * keep an offset of each row in each of several steps, 32 and more, on the stack: AVX-512's tiles of 8 rows ran at 92% of
+ * the peak, at 96.5% since. */
 typedef struct NAME(rows) {
     const char *at[(MAX_ROWS + 3) / 4];
     int64_t step, step3;
@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
 {
     VEC acc[MAX_ROWS * 2 > 16 ? MAX_ROWS * 2 : 16];
     const int64_t v_ks = t->v_ks, v_ps = t->v_ps, s_ks = t->s_ks, s_step = s_ks * (int64_t)sizeof *c;
-    NAME(rows) s = NAME(rows_of)(rows, t->s, t->s_rs);
+    const REAL *from = t->s;
     const char *ahead = t->ahead ? t->ahead : t->s;
     const int64_t line = t->ahead ? GR_LINE : 0;
 #pragma GCC unroll 32
@@ -58,13 +58,12 @@ static inline __attribute__((always_inline)) void NAME(core)(const int rows, con
     int64_t left = t->k;
 #ifdef STEPS
     if (rows >= 4 && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
-        for (; left >= 2 * GR_AHEAD; left -= 2 * GR_AHEAD, ahead += 2 * line, v += 4 * GR_AHEAD * WIDTH) {
-            STEPS(rows, acc, v, (const float *)(const void *)s.at[0], s.step, ahead);
-            NAME(move_on)(rows, &s, 2 * GR_AHEAD * s_step);
-        }
+        for (; left >= 2 * GR_AHEAD; left -= 2 * GR_AHEAD, ahead += 2 * line, v += 4 * GR_AHEAD * WIDTH, from += 2 * GR_AHEAD)
+            STEPS(rows, acc, v, from, t->s_rs * (int64_t)sizeof *from, ahead);
 #endif
+    NAME(rows) s = NAME(rows_of)(rows, from, t->s_rs);
     /* A panel's rows lie one behind the other; where the elements of a row of s do, too, all offsets are constants. */
-    if (nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
+    if (rows <= GR_TILE_STREAMS && nv == 2 && v_ks == 2 * WIDTH && s_ks == 1)
         for (; left >= GR_AHEAD; left -= GR_AHEAD, ahead += line, v += 2 * GR_AHEAD * WIDTH) {
             __builtin_prefetch(ahead, 0, 2);
 #pragma GCC unroll 8
