@@ -170,16 +170,13 @@ static void pack_v(const job *j, int64_t col, int64_t cols)
     pack(j->e, j->v_room, j->e->vw, j->v + (col * j->v_ns + j->k0 * j->v_ks) * j->e->size, j->v_ns, j->v_ks, cols, j->kc);
 }
 
-/* Rows of S that a tile reads where they lie, at most. */
-static int64_t most_rows(const job *j) { return j->s_ms == 1 ? j->e->isa->max_rows : j->e->isa->max_streams; }
-
-/* Rows of S that are read where they lie: chunks as even as can be, since one of few rows leaves the multipliers waiting. The first `longer` of them
- * have one row more than `rows`. */
+/* Rows of S that are read where they lie: chunks as even as can be, since one of few rows leaves the
+ * multipliers waiting. The first `longer` of them have one row more than `rows`. */
 typedef struct chunks { int64_t count, rows, longer; } chunks;
 
 static chunks chunks_of(const job *j, int64_t rows)
 {
-    const int64_t most = most_rows(j), count = (rows + most - 1) / most;
+    const int64_t most = gr_engine_rows(j->e, j->s_ms), count = (rows + most - 1) / most;
     return (chunks){count, rows / count, rows % count};
 }
 
@@ -360,7 +357,7 @@ static void run_direct_strips(job *j, int64_t length)
 {
     const bool v_stays = j->half || j->n * j->k * j->e->size <= 2 * GR_S_BYTES;
     const int64_t fit = v_stays ? j->e->mc : gr_smaller(j->e->mc, GR_S_BYTES / (j->k * j->e->size));
-    const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, most_rows(j));
+    const int64_t rows = strip_rows(j->m, fit < LEAST_STRIP ? LEAST_STRIP : fit, gr_engine_rows(j->e, j->s_ms));
     for (int64_t row = 0; row < j->m; row += rows)
         for (int64_t k0 = 0; k0 < j->k; k0 += length) {
             next_block(j, k0, length);

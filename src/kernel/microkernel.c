@@ -75,7 +75,7 @@ enum { K = 37 };
 /* The product of the trial by tiles of our own; row i of s begins at i s_rs. */
 static void run_tiles(const gr_engine *e, const char *s, int64_t s_rs, int64_t s_ks, const char *v, char *c, bool first)
 {
-    const int64_t most = s_rs == 1 ? e->isa->max_rows : e->isa->max_streams;
+    const int64_t most = gr_engine_rows(e, s_rs);
     for (int64_t i = 0; i < e->sw; i += most) {
         const gr_tile t = {.rows = gr_smaller(e->sw - i, most), .cols = e->vw, .k = K, .v = v, .v_ks = e->vw,
                            .v_ps = e->vw * K, .s = s + i * s_rs * e->size, .s_rs = s_rs, .s_ks = s_ks,

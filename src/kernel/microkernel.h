@@ -47,6 +47,8 @@ static inline void gr_engine_run_own(const gr_engine *e, const gr_tile *t)
     else if (e->is_float) e->isa->tile_f32(t);
     else e->isa->tile_f64(t);
 }
+/* Rows of S, s_rs elements apart, that one tile of our own takes at most. */
+static inline int64_t gr_engine_rows(const gr_engine *e, int64_t s_rs) { return s_rs == 1 ? e->isa->max_rows : e->isa->max_streams; }
 void gr_engine_clear(const gr_engine *e, char *c, int64_t rows, int64_t cols, int64_t rs, int64_t cs);
 
 #endif
